@@ -1,0 +1,117 @@
+"""Plain advice on a set of tracks, from its description."""
+
+from collections.abc import Iterator
+
+from vrnn.data.description import Description, percent
+
+FEW_TRACKS = 50
+WIDE_SCALES = 30.0
+
+
+def advise(d: Description) -> list[str]:
+    """Say what stands in the way of training, then which windows suit; one or two sentences each."""
+    rules = (_size, _identity, _time, _missing, _scale, _outliers, _window)
+    return [sentence for rule in rules for sentence in rule(d)]
+
+
+def plural(count: int, noun: str) -> str:
+    """Count things.
+
+    >>> plural(1, "track"), plural(1200, "row")
+    ('1 track', '1,200 rows')
+    """
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def _named(ids: tuple[str, ...]) -> str:
+    return ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
+
+
+def _size(d: Description) -> Iterator[str]:
+    if d.tracks == 1 and d.rows >= 200:
+        yield (
+            "All rows are one track. If they are several, map the column that tells them apart: "
+            "Columns(id='...')."
+        )
+    elif d.tracks < FEW_TRACKS:
+        yield (
+            f"Only {plural(d.tracks, 'track')} ({plural(d.rows, 'row')}): a network will learn them by "
+            "heart. Hold some tracks out to see it, and keep the model small."
+        )
+
+
+def _identity(d: Description) -> Iterator[str]:
+    if d.repeated:
+        yield (
+            f"{plural(len(d.repeated), 'id')} ({_named(d.repeated)}) stand for several tracks: give each its "
+            "own, or results cannot be told apart."
+        )
+    if d.single:
+        yield f"{plural(len(d.single), 'track')} of a single row ({_named(d.single)}): training leaves them "
+        "out."
+
+
+def _time(d: Description) -> Iterator[str]:
+    if d.gaps:
+        yield (
+            f"{plural(d.gaps, 'gap')} in time, the longest {d.longest_gap} steps: windows stop there. To "
+            "keep tracks whole, vrnn.data.windows.regular fills gaps with missing rows, which the models "
+            "accept."
+        )
+    if d.irregular > 0.01 * d.steps:
+        yield (
+            f"{percent(d.irregular / d.steps)} of time steps are no multiple of {d.step:.6g}: models take "
+            "each row as one step, so resample to a constant step, or make the time between rows an input."
+        )
+    elif d.irregular:
+        yield (
+            f"{plural(d.irregular, 'time step')} of {d.steps:,} no multiple of {d.step:.6g}: windows stop "
+            "there; drop these rows if they are extra."
+        )
+
+
+def _missing(d: Description) -> Iterator[str]:
+    empty = [c.name for c in d.columns if c.missing == 1]
+    if empty:
+        yield f"No value at all in {', '.join(empty)}: is it the right column?"
+    if d.incomplete and not any(c.role == "x" for c in d.columns if c.missing == 1):
+        yield (
+            f"{percent(d.incomplete)} of rows lack an observed value: training and forecasting accept that, "
+            "windows for evaluation take complete rows alone."
+        )
+
+
+def _scale(d: Description) -> Iterator[str]:
+    constant = [c.name for c in d.columns if c.low == c.high]
+    if constant:
+        yield f"Constant: {', '.join(constant)}. It tells a model nothing; leave it out."
+    spreads = [c for c in d.columns if c.role == "x" and c.spread > 0]
+    if spreads:
+        small, large = min(spreads, key=lambda c: c.spread), max(spreads, key=lambda c: c.spread)
+        if large.spread > WIDE_SCALES * small.spread:
+            yield (
+                f"{large.name} varies {large.spread / small.spread:,.0f} times as much as {small.name}: keep "
+                "standardisation on, and read errors column by column."
+            )
+
+
+def _outliers(d: Description) -> Iterator[str]:
+    if d.worst:
+        yield (
+            f"{plural(d.outliers, 'step')} out of proportion, the first to look at in track {d.worst.track} "
+            f"at time {d.worst.time:.10g}: a jump, a swapped id, or a wrong coordinate?"
+        )
+
+
+def _window(d: Description) -> Iterator[str]:
+    if not d.observe:
+        yield (
+            f"Most tracks have no 4 consecutive complete rows (the longest has {plural(d.longest, 'row')}): "
+            "forecasts cannot be evaluated on windows. Fill or resample the tracks, or check the id and time "
+            "columns."
+        )
+    else:
+        yield (
+            f"Windows for evaluation: --observe {d.observe} --horizon {d.horizon} gives "
+            f"{plural(d.windows, 'window')} from {plural(d.windowed, 'track')}."
+        )

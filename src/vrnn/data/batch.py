@@ -1,0 +1,148 @@
+"""The tensors a model sees: padded, finite, in the units of the frame."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+class Batch(NamedTuple):
+    """Hold a padded set of sequences in model units.
+
+    Attributes:
+        x: observations, 0 where missing, (batch, time, dim).
+        present: True where an entry of x is observed, (batch, time, dim).
+        length: rows that belong to each sequence; the rest is padding, (batch,).
+        u: known inputs, finite everywhere, (batch, time, inputs).
+        y: supervised targets, 0 where missing, (batch, time, targets).
+        y_present: True where an entry of y is observed, (batch, time, targets).
+        summed: dimensions whose value after a gap is the sum of all increments since the last observed one, (dim,).
+        log_jacobian: log |d x / d data| for each dimension, what turns densities of x into those of the data, (dim,).
+        y_log_jacobian: the same for y, (targets,).
+    """
+
+    x: Float[Tensor, "batch time dim"]
+    present: Bool[Tensor, "batch time dim"]
+    length: Int[Tensor, " batch"]
+    u: Float[Tensor, "batch time inputs"]
+    y: Float[Tensor, "batch time targets"]
+    y_present: Bool[Tensor, "batch time targets"]
+    summed: Bool[Tensor, " dim"]
+    log_jacobian: Float[Tensor, " dim"]
+    y_log_jacobian: Float[Tensor, " targets"]
+
+    @property
+    def mask(self) -> Bool[Tensor, "batch time"]:
+        """True where some entry of the row is observed."""
+        return self.present.any(-1)
+
+    @property
+    def alive(self) -> Bool[Tensor, "batch time"]:
+        """True on the rows of a sequence, False on padding."""
+        return torch.arange(self.x.shape[1], device=self.length.device) < self.length[:, None]
+
+    def to(self, like: Tensor) -> "Batch":
+        """Move to the device of `like`, floating tensors to its dtype."""
+        return Batch(
+            *(t.to(like.device, like.dtype) if t.is_floating_point() else t.to(like.device) for t in self)
+        )
+
+    def rows(self, index: slice | Tensor) -> "Batch":
+        """Select sequences."""
+        shared = ("summed", "log_jacobian", "y_log_jacobian")
+        return self._replace(**{name: t[index] for name, t in self._asdict().items() if name not in shared})
+
+    def split(self, observe: int) -> tuple["Batch", "Batch"]:
+        """Cut every sequence after its first `observe` rows: (prefix, rest)."""
+        timed = ("x", "present", "u", "y", "y_present")
+        prefix = {name: getattr(self, name)[:, :observe] for name in timed}
+        rest = {name: getattr(self, name)[:, observe:] for name in timed}
+        return (
+            self._replace(length=self.length.clamp(max=observe), **prefix),
+            self._replace(length=(self.length - observe).clamp(min=0), **rest),
+        )
+
+    def split_at(self, cut: Int[Tensor, " batch"]) -> tuple["Batch", "Batch"]:
+        """Cut each sequence after its own number of rows: (prefix, rest), the rest moved to begin at row 0."""
+        if bool((cut == cut[0]).all()):
+            return self.split(int(cut[0]))
+        time = self.x.shape[1]
+        index = (torch.arange(time, device=cut.device) + cut[:, None]).clamp(max=time - 1)
+        each = torch.arange(len(cut), device=cut.device)[:, None]
+        length = (self.length - cut).clamp(min=0)
+        alive = (torch.arange(time, device=cut.device) < length[:, None])[..., None]
+        moved = {name: getattr(self, name)[each, index] for name in ("x", "u", "y")}
+        there = {name: getattr(self, name)[each, index] & alive for name in ("present", "y_present")}
+        longest = int(length.max())
+        rest = self._replace(length=length, **{k: v[:, :longest] for k, v in {**moved, **there}.items()})
+        prefix, _ = self.split(int(cut.max()))
+        kept = (torch.arange(prefix.x.shape[1], device=cut.device) < cut[:, None])[..., None]
+        return prefix._replace(
+            length=torch.minimum(self.length, cut),
+            present=prefix.present & kept,
+            y_present=prefix.y_present & kept,
+        ), rest
+
+    def swap_target(self) -> "Batch":
+        """Make y the observation and x, with one 0/1 column for its missing rows, part of the inputs."""
+        missing = (~self.present.all(-1, keepdim=True)).to(self.x.dtype)
+        nothing = self.x[..., :0]
+        return self._replace(
+            x=self.y,
+            present=self.y_present,
+            u=torch.cat([self.u, self.x, missing], -1),
+            y=nothing,
+            y_present=nothing.bool(),
+            summed=torch.zeros_like(self.y_log_jacobian, dtype=torch.bool),
+            log_jacobian=self.y_log_jacobian,
+            y_log_jacobian=self.y_log_jacobian[:0],
+        )
+
+
+def make_batch(
+    x: Float[Tensor, "batch time dim"],
+    *,
+    length: Int[Tensor, " batch"] | None = None,
+    u: Float[Tensor, "batch time inputs"] | None = None,
+    y: Float[Tensor, "batch time targets"] | None = None,
+    summed: Bool[Tensor, " dim"] | None = None,
+    log_jacobian: Float[Tensor, " dim"] | None = None,
+    y_log_jacobian: Float[Tensor, " targets"] | None = None,
+    factorises: bool = False,
+) -> Batch:
+    """Make a batch of tensors in which NaN means missing.
+
+    Args:
+        x: observations with NaN where missing; rows past `length` are ignored.
+        length: rows of each sequence; all of them when omitted.
+        u, y: inputs (finite) and targets (NaN where missing).
+        summed, log_jacobian, y_log_jacobian: see `Batch`; none, zeros and zeros when omitted.
+        factorises: whether single entries may be missing; else a row with any NaN is missing as a whole.
+
+    >>> batch = make_batch(torch.tensor([[[1.0, 2.0], [float("nan"), 3.0]]]))
+    >>> batch.mask.tolist(), batch.x[0, 1].tolist()
+    ([[True, False]], [0.0, 0.0])
+    """
+    count, time, dim = x.shape
+    length = torch.full((count,), time) if length is None else length
+    u = x.new_zeros(count, time, 0) if u is None else u
+    y = x.new_zeros(count, time, 0) if y is None else y
+    alive = (torch.arange(time) < length[:, None])[..., None]
+
+    def known(values: Tensor, single: bool) -> Tensor:
+        there = values.isfinite() & alive
+        return there if single or not values.shape[-1] else there.all(-1, keepdim=True).expand_as(there)
+
+    present, y_present = known(x, factorises), known(y, factorises)
+    return Batch(
+        x=torch.where(present, x, 0.0),
+        present=present,
+        length=length,
+        u=torch.where(alive, u, 0.0),
+        y=torch.where(y_present, y, 0.0),
+        y_present=y_present,
+        summed=torch.zeros(dim, dtype=torch.bool) if summed is None else summed,
+        log_jacobian=x.new_zeros(dim) if log_jacobian is None else log_jacobian,
+        y_log_jacobian=y.new_zeros(y.shape[-1]) if y_log_jacobian is None else y_log_jacobian,
+    )

@@ -1,0 +1,118 @@
+"""What is in a set of tracks, in numbers and in advice: the content of `vrnn doctor`."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from vrnn.data.advice import advise
+from vrnn.data.description import Column, Description, Outlier
+from vrnn.data.tracks import Tracks
+from vrnn.data.windows import TOLERANCE, Runs, runs
+from vrnn.errors import DataError
+
+OUTLIER = 10.0
+"""A step is a speed outlier when it is faster than this many times the 95th percentile of all speeds."""
+
+
+def describe(tracks: Tracks) -> Description:
+    """Describe lengths, time steps, gaps, scale and oddities of a set of tracks.
+
+    Raises:
+        DataError: no tracks.
+
+    >>> print(describe(Tracks([np.arange(60.0).reshape(30, 2)], ids=["anna"])))
+    tracks        1
+    rows          30 in all; 30 to 30 a track, median 30
+    time step     1 usually; of 29 steps, 0 are gaps and 0 irregular
+    columns       x (observed): 0 to 58
+                  y (observed): 1 to 59
+    displacement  2.828 a step (median)
+    advice
+      - Only 1 track (30 rows): ...
+      - Windows for evaluation: --observe 8 --horizon 12 gives 11 windows from 1 track.
+    """
+    if not len(tracks) or not tracks.lengths.sum():
+        raise DataError("describe: expected at least one track with a row, found none")
+    lengths, step = tracks.lengths, tracks.step
+    owner = np.repeat(np.arange(len(tracks)), lengths)
+    times, x = np.concatenate(tracks.times), np.concatenate(tracks.x)
+    pair = np.flatnonzero(owner[1:] == owner[:-1])  # a row and the next of the same track
+    dt = np.diff(times)[pair]
+    ratio = dt / step
+    usual = np.abs(ratio - 1) <= TOLERANCE
+    gap = ~usual & (ratio > 1.5) & (np.abs(ratio - np.rint(ratio)) <= TOLERANCE)
+    moved = np.linalg.norm(x[pair + 1] - x[pair], axis=1)
+    outliers, worst = _outliers(tracks, moved / dt, pair, owner, times)
+    found = runs(tracks)
+    observe, horizon = _window(found, len(tracks))
+    whole = observe + horizon
+    fits = (found.length >= whole) & (whole > 0)
+    description = Description(
+        tracks=len(tracks),
+        rows=int(lengths.sum()),
+        shortest=int(lengths.min()),
+        median_length=float(np.median(lengths)),
+        longest=int(lengths.max()),
+        step=step,
+        steps=len(pair),
+        gaps=int(gap.sum()),
+        longest_gap=int(np.rint(ratio[gap]).max(initial=0)),
+        irregular=int((~usual & ~gap).sum()),
+        incomplete=float(np.isnan(x).any(axis=1).mean()),
+        columns=tuple(_columns(tracks)),
+        displacement=_median(moved[usual]),
+        outliers=outliers,
+        worst=worst,
+        single=tuple(track for track, rows in zip(tracks.ids, lengths, strict=True) if rows == 1),
+        repeated=tuple(track for track, times in Counter(tracks.ids).items() if times > 1),
+        observe=observe,
+        horizon=horizon,
+        windows=int((found.length[fits] - whole + 1).sum()),
+        windowed=len(np.unique(found.track[fits])),
+    )
+    return replace(description, advice=tuple(advise(description)))
+
+
+def _columns(tracks: Tracks) -> Iterator[Column]:
+    for role in ("x", "u", "y"):
+        values = np.concatenate(getattr(tracks, role))
+        for name, column in zip(getattr(tracks, f"{role}_names"), values.T, strict=True):
+            there = column[~np.isnan(column)]
+            if len(there):
+                stats = (float(there.min()), float(there.max()), float(there.std()))
+            else:
+                stats = (np.nan, np.nan, np.nan)
+            yield Column(name, role, 1 - len(there) / len(column), *stats)
+
+
+def _outliers(
+    tracks: Tracks, speed: np.ndarray, pair: np.ndarray, owner: np.ndarray, times: np.ndarray
+) -> tuple[int, Outlier | None]:
+    """Count the steps that are out of proportion; `pair` holds the row that each step starts from."""
+    known = np.flatnonzero(~np.isnan(speed))
+    limit = float(np.percentile(speed[known], 95)) if len(known) >= 20 else 0.0
+    if limit == 0.0 or not (fast := speed[known] > OUTLIER * limit).any():
+        return 0, None
+    at = int(known[speed[known].argmax()])
+    row = int(pair[at]) + 1
+    return int(fast.sum()), Outlier(tracks.ids[owner[row]], float(times[row]), float(speed[at]) / limit)
+
+
+def _median(values: np.ndarray) -> float:
+    values = values[~np.isnan(values)]
+    return float(np.median(values)) if len(values) else np.nan
+
+
+def _window(found: Runs, count: int) -> tuple[int, int]:
+    """Rows to observe and to forecast: 8 and 12 as is usual, fewer where half of the tracks are shorter."""
+    longest = np.zeros(count, dtype=np.int64)
+    np.maximum.at(longest, found.track, found.length)
+    if int((found.length - 19).clip(0).sum()) >= 100:
+        return 8, 12
+    whole = min(20, int(np.median(longest)))
+    if whole < 4:
+        return 0, 0
+    observe = max(2, round(0.4 * whole))
+    return observe, whole - observe

@@ -1,0 +1,219 @@
+"""How tracks become batches and draws become tracks again: the frame, the inputs and the targets of one model."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vrnn.data.batch import Batch, make_batch
+from vrnn.data.frames import Anchor, Frame, FrameConfig
+from vrnn.data.tracks import Tracks
+from vrnn.distributions import Family
+from vrnn.errors import ConfigError, DataError
+
+Change = Callable[[np.ndarray], np.ndarray]  # of padded positions (batch, time, dim), such as an augmentation
+
+
+def pad(arrays: list[np.ndarray], time: int, fill: float) -> np.ndarray:
+    """Stack arrays (T_i, width) into one (batch, time, width), filling what is past their ends.
+
+    >>> pad([np.ones((1, 1)), np.ones((2, 1))], 2, 0.0)[..., 0].tolist()
+    [[1.0, 0.0], [1.0, 1.0]]
+    """
+    if all(len(a) == time for a in arrays):
+        return np.stack(arrays)
+    padded = np.full((len(arrays), time, arrays[0].shape[1]), fill)
+    for row, a in zip(padded, arrays, strict=True):
+        row[: len(a)] = a
+    return padded
+
+
+def carry_forward(values: np.ndarray) -> np.ndarray:
+    """Replace each NaN (batch, time, width) by the last value before it, or by 0 where there is none.
+
+    >>> carry_forward(np.array([[[np.nan], [1.0], [np.nan]]]))[0, :, 0].tolist()
+    [0.0, 1.0, 1.0]
+    """
+    index = np.maximum.accumulate(
+        np.where(np.isfinite(values), np.arange(values.shape[1])[:, None], 0), axis=1
+    )
+    return np.nan_to_num(np.take_along_axis(values, index, axis=1))
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Hold all that ties a model's units to the columns of a file; saved with the model.
+
+    Attributes:
+        frame: the map of x.
+        x_names, u_names, y_names: columns, in order.
+        u_gaps: for each input, whether training data had gaps, so that a 0/1 column for them is added.
+        u_mean, u_scale, y_mean, y_scale: standardisation of inputs and targets.
+        time_input: whether the time since the row before, in usual steps, is an input.
+        step: the usual time step of the training data.
+        factorises: whether single entries of an observation may be missing.
+    """
+
+    frame: Frame
+    x_names: tuple[str, ...]
+    u_names: tuple[str, ...] = ()
+    y_names: tuple[str, ...] = ()
+    u_gaps: tuple[bool, ...] = ()
+    u_mean: tuple[float, ...] = ()
+    u_scale: tuple[float, ...] = ()
+    y_mean: tuple[float, ...] = ()
+    y_scale: tuple[float, ...] = ()
+    time_input: bool = False
+    step: float = 1.0
+    factorises: bool = False
+
+    @classmethod
+    def fit(
+        cls,
+        tracks: Tracks,
+        config: FrameConfig,
+        family: Family,
+        *,
+        supervised: bool = False,
+        observe: int | None = None,
+        time_input: bool = False,
+    ) -> "Encoding":
+        """Fit on training tracks.
+
+        Args:
+            family: the model's emission; its masses are not standardised.
+            supervised: the emission is of y, and all of x is continuous.
+            observe: points known before the future begins, for a heading frame.
+            time_input: make the time between rows an input.
+        """
+        x_continuous = (True,) * tracks.x_dim if supervised else family.continuous
+        y_continuous = np.array(family.continuous if supervised else (True,) * tracks.y_dim)
+        u_mean, u_scale = _moments(tracks.u)
+        y_mean, y_scale = _moments(tracks.y)
+        return cls(
+            frame=Frame.fit(tracks.x, config, x_continuous, names=tracks.x_names, observe=observe),
+            x_names=tracks.x_names,
+            u_names=tracks.u_names,
+            y_names=tracks.y_names,
+            u_gaps=tuple(np.any([np.isnan(a).any(0) for a in tracks.u], 0).tolist()) if tracks.u_dim else (),
+            u_mean=tuple(u_mean.tolist()),
+            u_scale=tuple(u_scale.tolist()),
+            y_mean=tuple(np.where(y_continuous, y_mean, 0.0).tolist()),
+            y_scale=tuple(np.where(y_continuous, y_scale, 1.0).tolist()),
+            time_input=time_input,
+            step=tracks.step,
+            factorises=family.factorises,
+        )
+
+    @property
+    def u_dim(self) -> int:
+        """Width of the inputs that a batch has."""
+        return len(self.u_names) + sum(self.u_gaps) + self.time_input
+
+    def check(self, tracks: Tracks) -> None:
+        """Refuse tracks whose columns are not those of the training data.
+
+        Raises:
+            DataError: names the columns expected and found.
+        """
+        for role, needed in (("x", self.x_names), ("u", self.u_names)):
+            found = getattr(tracks, f"{role}_names")
+            if len(found) != len(needed):
+                raise DataError(
+                    f"the model was trained with {role} columns ({', '.join(needed) or 'none'}); the data has "
+                    f"({', '.join(found) or 'none'}); map the columns of the file to the same roles"
+                )
+
+    def batch(self, tracks: Tracks, change: Change | None = None) -> tuple[Batch, Anchor]:
+        """Encode tracks into one padded batch and what ties their ends to the data.
+
+        Args:
+            tracks: each must have its first row of x observed where the frame takes displacements (see `trim`).
+            change: applied to positions before the frame.
+        """
+        self.check(tracks)
+        given, lengths = self.frame.given, tracks.lengths
+        time = int(lengths.max())
+        x = pad(tracks.x, time, np.nan)
+        if given and np.isnan(x[:, 0, self.frame.summed]).any():
+            bad = tracks.ids[int(np.isnan(x[:, 0, self.frame.summed]).any(-1).argmax())]
+            raise DataError(
+                f"track {bad}: its first point is missing, and displacements start from it; drop leading gaps"
+            )
+        path, anchor = self.frame.encode(x if change is None else change(x))
+        times = pad([t[:, None] for t in tracks.times], time, np.nan)
+        y = (pad(tracks.y, time, np.nan)[:, given:] - np.array(self.y_mean)) / np.array(self.y_scale)
+        batch = make_batch(
+            torch.from_numpy(path.values),
+            length=torch.from_numpy(lengths - given),
+            u=self.inputs(pad(tracks.u, time, np.nan), times)[:, given:],
+            y=torch.from_numpy(y),
+            summed=torch.from_numpy(self.frame.summed),
+            log_jacobian=torch.from_numpy(self.frame.log_jacobian),
+            y_log_jacobian=-torch.from_numpy(np.log(np.array(self.y_scale))),
+            factorises=self.factorises,
+        )
+        return batch.to(torch.zeros(())), anchor
+
+    def inputs(self, u: np.ndarray, times: np.ndarray) -> Float[Tensor, "batch time inputs"]:
+        """Encode raw inputs (batch, time, U) and times (batch, time, 1): gaps filled, 0/1 columns, time steps."""
+        gaps = np.isnan(u)[..., np.array(self.u_gaps, bool)].astype(float)
+        filled = np.where(unseen(u), 0.0, (carry_forward(u) - np.array(self.u_mean)) / np.array(self.u_scale))
+        parts = [filled, gaps]
+        if self.time_input:
+            steps = np.diff(times, axis=1, prepend=times[:, :1] - self.step) / self.step
+            parts.append(np.nan_to_num(steps))
+        return torch.from_numpy(np.concatenate(parts, -1))
+
+    def trim(self, tracks: Tracks, least: int = 2) -> Tracks:
+        """Drop leading and trailing rows without any x, then tracks of fewer than `least` rows."""
+        need_first = self.frame.summed if self.frame.given else np.ones(self.frame.dim, bool)
+        kept = []
+        for i, x in enumerate(tracks.x):
+            there = np.isfinite(x)
+            if there.all() and len(x) >= least:
+                kept.append((i, slice(None)))
+                continue
+            starts = np.flatnonzero(there[:, need_first].all(-1) if self.frame.given else there.any(-1))
+            ends = np.flatnonzero(there.any(-1))
+            if len(starts) and ends[-1] + 1 - starts[0] >= least:
+                kept.append((i, slice(starts[0], ends[-1] + 1)))
+        part = lambda arrays: [arrays[i][rows] for i, rows in kept]  # noqa: E731
+        return replace(
+            tracks,
+            x=part(tracks.x),
+            ids=[tracks.ids[i] for i, _ in kept],
+            times=part(tracks.times),
+            u=part(tracks.u),
+            y=part(tracks.y),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Encoding":
+        unknown = set(values) ^ {f.name for f in fields(cls)}
+        if unknown:
+            raise ConfigError(f"encoding: unknown or absent entries {', '.join(sorted(unknown))}")
+        revived = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**{**revived, "frame": Frame.from_dict(values["frame"])})
+
+
+def unseen(values: np.ndarray) -> np.ndarray:
+    """Tell where no value has been seen yet, (batch, time, width)."""
+    return ~np.maximum.accumulate(np.isfinite(values), axis=1)
+
+
+def _moments(arrays: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of every column, ignoring NaN; scale 1 for a column that does not vary."""
+    rows = np.concatenate(arrays)
+    there = np.isfinite(rows)
+    count = np.maximum(there.sum(0), 1)
+    mean = np.where(there, rows, 0.0).sum(0) / count
+    scale = np.sqrt((np.where(there, rows - mean, 0.0) ** 2).sum(0) / count)
+    return mean, np.where(scale > 1e-12 * np.maximum(1.0, np.abs(mean)), scale, 1.0)

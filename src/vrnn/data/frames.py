@@ -1,0 +1,281 @@
+"""Frames: invertible maps between the coordinates of the data and those a model works in.
+
+A frame is a composition of at most three parts, in this order: `Heading` turns every track to the direction it had at a
+chosen row, `Displacement` replaces positions by increments, `Standardise` centres and scales. Each part hands on the
+values and, for every value, how many increments are summed in it: after a gap the increment runs from the last observed
+position. Arrays are NumPy float64 (batch, time, dim) with NaN where missing.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vrnn.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class FrameConfig:
+    """Choose the parts of a frame.
+
+    Args:
+        displacement: model increments in place of positions; the first point is then given, not scored.
+        heading: turn every track so that at its last row before the future it heads along +x; only what follows
+            that row is then a density of the data.
+        standardise: centre and scale every continuous column to unit variance over the training data.
+        positions: names of the columns that displacement applies to; every continuous column when empty.
+    """
+
+    displacement: bool = True
+    heading: bool = False
+    standardise: bool = True
+    positions: tuple[str, ...] = ()
+
+
+class Path(NamedTuple):
+    """Hold values with the number of increments summed in each, both (batch, time, dim) or (sample, batch, time, dim)."""
+
+    values: np.ndarray
+    steps: np.ndarray
+
+
+class Anchor(NamedTuple):
+    """Hold what ties encoded paths back to the data, taken from each track's own observed rows.
+
+    Attributes:
+        origin: last observed position of each column, turned to the frame, (batch, dim).
+        since: rows since then, (batch, dim).
+        angle: heading in radians, (batch,).
+    """
+
+    origin: np.ndarray
+    since: np.ndarray
+    angle: np.ndarray
+
+    @classmethod
+    def zero(cls, batch: int, dim: int) -> "Anchor":
+        """Anchor paths that begin at the origin, heading along +x."""
+        return cls(np.zeros((batch, dim)), np.zeros((batch, dim), np.int64), np.zeros(batch))
+
+
+def turn(values: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Rotate the first two columns by `angle` (batch,) radians, counter-clockwise.
+
+    >>> turn(np.array([[[1.0, 0.0]]]), np.array([np.pi / 2])).round(3).tolist()
+    [[[0.0, 1.0]]]
+    """
+    c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    x, y = values[..., 0], values[..., 1]
+    return np.concatenate([np.stack([c * x - s * y, s * x + c * y], -1), values[..., 2:]], -1)
+
+
+@dataclass(frozen=True)
+class Heading:
+    """Turn tracks so that the step into row `row` (counted from 0), or the last one before it, points along +x.
+
+    Rotations keep volumes: the log-Jacobian is 0. The angle is read from rows up to `row`, so only densities of later rows
+    are densities of the data.
+    """
+
+    row: int
+
+    def angle(self, values: np.ndarray) -> np.ndarray:
+        """Read the heading (batch,); 0 where a track has not moved yet."""
+        rows = min(self.row + 1, values.shape[1])
+        xy = values[:, :rows, :2]
+        there = np.isfinite(xy).all(-1)
+        last = _last_true(there)
+        earlier = there & (np.arange(rows) < last[:, None])
+        before = _last_true(earlier)
+        each = np.arange(len(values))
+        step = np.where(earlier.any(-1)[:, None], xy[each, last] - xy[each, before], 0.0)
+        return np.arctan2(step[:, 1], step[:, 0])
+
+
+@dataclass(frozen=True)
+class Displacement:
+    """Replace positions by increments in the columns that are marked; the first row of every column is dropped.
+
+    d_t = x_t - x_s, with s the last observed row before t. The log-Jacobian is 0.
+    """
+
+    columns: tuple[bool, ...]
+
+    def encode(self, values: np.ndarray) -> tuple[Path, np.ndarray, np.ndarray]:
+        """Give increments, the last observed position and the rows since then."""
+        batch, time, dim = values.shape
+        there = np.isfinite(values)
+        index = np.maximum.accumulate(np.where(there, np.arange(time)[:, None], 0), axis=1)
+        position = np.take_along_axis(values, index, axis=1)
+        summed = np.array(self.columns)
+        increments = np.where(summed, values[:, 1:] - position[:, :-1], values[:, 1:])
+        steps = np.where(summed, np.arange(1, time)[:, None] - index[:, :-1], 1)
+        return Path(increments, steps), position[:, -1], index[:, -1]
+
+    def decode(self, path: Path, origin: np.ndarray) -> np.ndarray:
+        positions = origin[:, None] + np.cumsum(path.values, axis=-2)
+        return np.where(np.array(self.columns), positions, path.values)
+
+
+@dataclass(frozen=True)
+class Standardise:
+    """Centre and scale, v = (d - n m) / s with n the increments summed in d; the log-Jacobian is -log s a column."""
+
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, path: Path, continuous: tuple[bool, ...]) -> "Standardise":
+        """Take mean and standard deviation of single increments; columns that do not vary keep scale 1."""
+        single = np.where(path.steps == 1, path.values, np.nan).reshape(-1, path.values.shape[-1])
+        counts = np.isfinite(single).sum(0)
+        filled = np.where(np.isfinite(single), single, 0.0)
+        mean = filled.sum(0) / np.maximum(counts, 1)
+        variance = (np.where(np.isfinite(single), single - mean, 0.0) ** 2).sum(0) / np.maximum(counts, 1)
+        scale = np.sqrt(variance)
+        scale = np.where(scale > 1e-12 * np.maximum(1.0, np.abs(mean)), scale, 1.0)
+        keep = np.array(continuous)
+        return cls(tuple(np.where(keep, mean, 0.0).tolist()), tuple(np.where(keep, scale, 1.0).tolist()))
+
+    def encode(self, path: Path) -> np.ndarray:
+        return (path.values - path.steps * np.array(self.mean)) / np.array(self.scale)
+
+    def decode(self, path: Path) -> np.ndarray:
+        return path.values * np.array(self.scale) + path.steps * np.array(self.mean)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Compose heading, displacement and standardisation; a part that is None is left out.
+
+    >>> x = np.cumsum(np.ones((1, 5, 2)), axis=1)
+    >>> frame = Frame.fit([x[0]], FrameConfig(standardise=False), (True, True))
+    >>> path, anchor = frame.encode(x)
+    >>> path.values[0].tolist()
+    [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]
+    >>> frame.decode(path.values[None, :, :2], anchor)[0, 0].tolist()
+    [[6.0, 6.0], [7.0, 7.0]]
+    """
+
+    dim: int
+    heading: Heading | None = None
+    displacement: Displacement | None = None
+    standardise: Standardise | None = None
+
+    @classmethod
+    def fit(
+        cls,
+        tracks: list[np.ndarray],
+        config: FrameConfig,
+        continuous: tuple[bool, ...],
+        *,
+        names: tuple[str, ...] = (),
+        observe: int | None = None,
+    ) -> "Frame":
+        """Fit a frame on training tracks.
+
+        Args:
+            tracks: arrays (T_i, dim), NaN where missing.
+            continuous: which columns have a density; the others are left as they are.
+            names: names of the columns, for `config.positions`.
+            observe: points known before the future begins; where the heading is read.
+
+        Raises:
+            ConfigError: heading without `observe` or without two continuous columns to turn; an unknown position.
+        """
+        heading = None
+        if config.heading:
+            if observe is None or observe < 2:
+                raise ConfigError(
+                    f"a heading frame turns tracks to their direction at the last observed point: expected observe of at "
+                    f"least 2, found {observe}; set observe (and window) in the training settings"
+                )
+            if len(continuous) < 2 or not all(continuous[:2]):
+                raise ConfigError(
+                    "a heading frame turns the first two columns of x, which must be continuous"
+                )
+            heading = Heading(observe - 1)
+        unknown = set(config.positions) - set(names)
+        if unknown:
+            raise ConfigError(
+                f"expected positions among the columns {', '.join(names)}, found {', '.join(sorted(unknown))}"
+            )
+        columns = tuple(
+            c and (not config.positions or name in config.positions)
+            for c, name in zip(continuous, names or ("",) * len(continuous), strict=True)
+        )
+        displacement = Displacement(columns) if config.displacement and any(columns) else None
+        frame = cls(len(continuous), heading, displacement)
+        if not config.standardise:
+            return frame
+        paths = [frame.encode(x[None])[0] for x in tracks]
+        joined = Path(*(np.concatenate([p[i][0] for p in paths]) for i in range(2)))
+        return cls(len(continuous), heading, displacement, Standardise.fit(joined, continuous))
+
+    @property
+    def given(self) -> int:
+        """Rows at the start of a track that are given and not scored."""
+        return 0 if self.displacement is None else 1
+
+    @property
+    def summed(self) -> np.ndarray:
+        """Columns whose value after a gap is a sum of increments, (dim,)."""
+        return np.array(self.displacement.columns if self.displacement else (False,) * self.dim)
+
+    @property
+    def log_jacobian(self) -> np.ndarray:
+        """log |d v / d x| for each column, (dim,)."""
+        return -np.log(self.standardise.scale) if self.standardise else np.zeros(self.dim)
+
+    def encode(self, x: np.ndarray) -> tuple[Path, Anchor]:
+        """Map positions (batch, time, dim) to model values (batch, time - given, dim).
+
+        Under displacement the first row is taken as the origin and must be observed.
+        """
+        angle = self.heading.angle(x) if self.heading else np.zeros(len(x))
+        x = turn(x, -angle) if self.heading else x
+        anchor = Anchor(np.zeros(x[:, 0].shape), np.zeros(x[:, 0].shape, np.int64), angle)
+        path = Path(x, np.ones(x.shape, np.int64))
+        if self.displacement:
+            path, origin, last = self.displacement.encode(x)
+            anchor = Anchor(origin, x.shape[1] - 1 - last, angle)
+        if self.standardise:
+            path = path._replace(values=self.standardise.encode(path))
+        return path, anchor
+
+    def decode(self, values: np.ndarray, anchor: Anchor, gap: np.ndarray | None = None) -> np.ndarray:
+        """Map model values that follow the encoded rows back to positions, both (sample, batch, time, dim).
+
+        Args:
+            gap: what a model drew itself since the last observed row, summed, (sample, batch, dim).
+        """
+        steps = np.ones((*values.shape[-3:],), np.int64)
+        if gap is not None:
+            values = np.concatenate([gap[..., None, :], values], -2)
+            steps = np.concatenate([anchor.since[:, None], steps], -2)
+        path = Path(values, steps)
+        if self.standardise:
+            path = path._replace(values=self.standardise.decode(path))
+        x = self.displacement.decode(path, anchor.origin) if self.displacement else path.values
+        x = x if gap is None else x[..., 1:, :]
+        return turn(x, anchor.angle) if self.heading else x
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Frame":
+        parts = {"heading": Heading, "displacement": Displacement, "standardise": Standardise}
+        made = {name: _revive(part, values[name]) for name, part in parts.items()}
+        return cls(values["dim"], **made)
+
+
+def _revive(part: type, values: dict[str, Any] | None):
+    if values is None:
+        return None
+    return part(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def _last_true(mask: np.ndarray) -> np.ndarray:
+    """Index of the last True of each row (batch, time), 0 where none is."""
+    return np.where(mask, np.arange(mask.shape[1]), 0).max(-1)

@@ -1,0 +1,180 @@
+"""A set of tracks as a person has them: sequences of any length, with ids and times, in the user's units."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from vrnn.errors import DataError
+
+Arrays = list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Hold sequences x_i (T_i, D) with ids, times, optional inputs u_i (T_i, U) and targets y_i (T_i, Y).
+
+    NaN means missing. All arrays are float64 in the units of the source. Rows of one track are in rising
+    order of time; the record is never changed in place.
+
+    Args:
+        x: observations, one array (T_i, D) a track.
+        ids: one name a track; numbered from 0 when omitted.
+        times: one array (T_i,) a track, strictly rising; 0, 1, 2, ... when omitted.
+        u: known inputs, one array (T_i, U) a track; absent inputs have width 0.
+        y: supervised targets, one array (T_i, Y) a track; absent targets have width 0.
+        x_names, u_names, y_names: column names.
+
+    Raises:
+        DataError: shapes that disagree, times that do not rise, or infinite values.
+
+    >>> tracks = Tracks([np.zeros((5, 2)), np.ones((3, 2))])
+    >>> len(tracks), tracks.lengths.tolist(), tracks.x_dim, tracks.step
+    (2, [5, 3], 2, 1.0)
+    """
+
+    x: Arrays
+    ids: list[str] = field(default_factory=list)
+    times: Arrays = field(default_factory=list)
+    u: Arrays = field(default_factory=list)
+    y: Arrays = field(default_factory=list)
+    x_names: tuple[str, ...] = ()
+    u_names: tuple[str, ...] = ()
+    y_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        set_field = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731 (frozen dataclass)
+        x = [np.asarray(a, dtype=np.float64) for a in self.x]
+        for i, a in enumerate(x):
+            if a.ndim != 2 or a.shape[1] != (x[0].shape[1] if x[0].ndim == 2 else -1):
+                raise DataError(
+                    f"track {i}: expected an array (time, dim) of the same dim for every track, found shape "
+                    f"{a.shape}"
+                )
+        set_field("x", x)
+        set_field("ids", [str(i) for i in self.ids] or [str(i) for i in range(len(x))])
+        set_field(
+            "times", [np.asarray(t, np.float64) for t in self.times] or [np.arange(float(len(a))) for a in x]
+        )
+        for name in ("u", "y"):
+            given = [np.asarray(a, np.float64) for a in getattr(self, name)] or [
+                np.zeros((len(a), 0)) for a in x
+            ]
+            set_field(name, given)
+        self._check_shapes()
+        for name in ("x", "u", "y"):
+            arrays, names = getattr(self, name), tuple(getattr(self, f"{name}_names"))
+            width = arrays[0].shape[1] if arrays else len(names)
+            default = ("x", "y") if name == "x" and width == 2 else tuple(f"{name}{i}" for i in range(width))
+            if names and len(names) != width:
+                raise DataError(f"expected {width} {name}_names, one a column, found {', '.join(names)}")
+            set_field(f"{name}_names", names or default)
+        self._check_values()
+
+    def _check_shapes(self) -> None:
+        parts = {"ids": self.ids, "times": self.times, "u": self.u, "y": self.y}
+        for name, part in parts.items():
+            if len(part) != len(self.x):
+                raise DataError(f"expected {name} for each of {len(self.x)} tracks, found {len(part)}")
+        for name, arrays in (("u", self.u), ("y", self.y), ("times", self.times)):
+            for track, x, a in zip(self.ids, self.x, arrays, strict=True):
+                if len(a) != len(x):
+                    raise DataError(f"track {track}: {len(x)} rows of x but {len(a)} of {name}")
+                if a.shape[1:] != (() if name == "times" else arrays[0].shape[1:2] or (1,)):
+                    raise DataError(
+                        f"track {track}: expected {name} of shape "
+                        f"{'(time,)' if name == 'times' else '(time, dim)'}, dim the same for every track, "
+                        f"found {a.shape}"
+                    )
+
+    def _check_values(self) -> None:
+        """Check all tracks at once, as there may be tens of thousands; name the culprit only on failure."""
+        if not len(self):
+            return
+        owner = np.repeat(np.arange(len(self)), self.lengths)
+        times = np.concatenate(self.times)
+        bad = ~np.isfinite(times)
+        bad[1:] |= ~(np.diff(times) > 0) & (owner[1:] == owner[:-1])
+        if bad.any():
+            track = self.ids[owner[bad.argmax()]]
+            raise DataError(
+                f"track {track}: times must be finite and rise from row to row; sort and deduplicate them"
+            )
+        for name in ("x", "u", "y"):
+            infinite = np.isinf(np.concatenate(getattr(self, name))).any(axis=1)
+            if infinite.any():
+                track = self.ids[owner[infinite.argmax()]]
+                raise DataError(
+                    f"track {track}: infinite values in {name}; write missing values as NaN or leave them "
+                    "empty"
+                )
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __iter__(self) -> Iterator["Tracks"]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: int | slice | Sequence[int] | np.ndarray) -> "Tracks":
+        """Select tracks; an integer gives a record of one track."""
+        rows = np.atleast_1d(np.arange(len(self))[index])
+        pick = lambda values: [values[i] for i in rows]  # noqa: E731
+        return replace(
+            self, x=pick(self.x), ids=pick(self.ids), times=pick(self.times), u=pick(self.u), y=pick(self.y)
+        )
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Rows of each track, (N,)."""
+        return np.array([len(a) for a in self.x], dtype=np.int64)
+
+    @property
+    def x_dim(self) -> int:
+        return len(self.x_names)
+
+    @property
+    def u_dim(self) -> int:
+        return len(self.u_names)
+
+    @property
+    def y_dim(self) -> int:
+        return len(self.y_names)
+
+    @property
+    def step(self) -> float:
+        """The usual time between rows: the (lower) median over all tracks, 1 when no track has two rows."""
+        steps = np.concatenate([np.diff(t) for t in self.times]) if len(self) else np.zeros(0)
+        return float(np.quantile(steps, 0.5, method="lower")) if len(steps) else 1.0
+
+    def cut(self, start: int | None = None, stop: int | None = None) -> "Tracks":
+        """Keep the rows start:stop of every track, counted as Python slices count."""
+        rows = slice(start, stop)
+        part = lambda values: [a[rows] for a in values]  # noqa: E731
+        return replace(self, x=part(self.x), times=part(self.times), u=part(self.u), y=part(self.y))
+
+    def rename(self, ids: Sequence[str]) -> "Tracks":
+        """Give every track a new id."""
+        return replace(self, ids=list(ids))
+
+
+def concatenate(parts: Sequence[Tracks]) -> Tracks:
+    """Put several sets of tracks with the same columns into one, in order.
+
+    Raises:
+        DataError: no sets, or sets whose columns differ.
+
+    >>> concatenate([Tracks([np.zeros((3, 2))], ids=["a"]), Tracks([np.ones((2, 2))], ids=["b"])]).ids
+    ['a', 'b']
+    """
+    if not parts:
+        raise DataError("expected at least one set of tracks, found none")
+    first = parts[0]
+    for part in parts[1:]:
+        for name in ("x_names", "u_names", "y_names"):
+            if getattr(part, name) != getattr(first, name):
+                raise DataError(
+                    f"expected the same {name} in every set, found {getattr(first, name)} and "
+                    f"{getattr(part, name)}"
+                )
+    join = lambda name: [value for part in parts for value in getattr(part, name)]  # noqa: E731
+    return replace(first, **{name: join(name) for name in ("x", "ids", "times", "u", "y")})

@@ -1,0 +1,28 @@
+"""Laws of latents and of observations, one a file."""
+
+from vrnn.distributions.base import Distribution, Family
+from vrnn.distributions.bernoulli import Bernoulli
+from vrnn.distributions.categorical import Categorical
+from vrnn.distributions.full_gaussian import FullGaussian
+from vrnn.distributions.gaussian import DiagonalGaussian, Gaussian
+from vrnn.distributions.mixture import Mixture
+from vrnn.distributions.parse import parse_emission
+from vrnn.distributions.product import Product
+from vrnn.distributions.scale import SCALE_FLOOR, positive
+from vrnn.distributions.student_t import StudentT
+
+__all__ = [
+    "SCALE_FLOOR",
+    "Bernoulli",
+    "Categorical",
+    "DiagonalGaussian",
+    "Distribution",
+    "Family",
+    "FullGaussian",
+    "Gaussian",
+    "Mixture",
+    "Product",
+    "StudentT",
+    "parse_emission",
+    "positive",
+]

@@ -1,0 +1,88 @@
+"""A mixture of Gaussians with full covariance: an emission with several modes."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from vrnn.distributions.base import Family, fill_absent
+from vrnn.distributions.choice import choose
+from vrnn.distributions.full_gaussian import CorrelatedGaussian, FullGaussian
+from vrnn.errors import ConfigError
+
+
+class GaussianMixture(NamedTuple):
+    """p(x) = sum_k w_k N(x; m_k, L_k L_k^T) with w = softmax(logits).
+
+    >>> import torch
+    >>> p = Mixture(1, components=2)(torch.tensor([0.0, 0.0, -3.0, 0.1, 3.0, 0.1]))
+    >>> p.mean, p.sample(torch.tensor([[-0.5, 0.0], [0.5, 0.0]]))
+    (tensor([0.]), tensor([[-3.],
+            [ 3.]]))
+    """
+
+    logits: Float[Tensor, "*lead components"]
+    components: CorrelatedGaussian
+    """The Gaussians, with the component as the last leading axis."""
+
+    @property
+    def mean(self) -> Float[Tensor, "*lead dim"]:
+        return (self.logits.softmax(-1)[..., None] * self.components.mean).sum(-2)
+
+    def sample(self, noise: Float[Tensor, "*#lead noise"]) -> Float[Tensor, "*#lead dim"]:
+        """Choose a component by the first normal and draw from it by the others.
+
+        Differentiable in the parameters of the chosen component; the choice itself has no gradient.
+        """
+        chosen = choose(self.logits, noise[..., 0])
+        draws = self.components.sample(noise[..., None, 1:])
+        return torch.take_along_dim(draws, chosen[..., None, None], -2).squeeze(-2)
+
+    def log_prob(
+        self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
+    ) -> Float[Tensor, "*#lead"]:
+        """Log-density in nats; 0 for a row with any absent entry."""
+        x = fill_absent(x, present)[..., None, :]
+        value = (self.logits.log_softmax(-1) + self.components.log_prob(x)).logsumexp(-1)
+        return value if present is None else fill_absent(value, present.all(-1))
+
+
+@dataclass(frozen=True)
+class Mixture(Family):
+    """A mixture of full-covariance Gaussians: logits, then the outputs of each component in turn.
+
+    For a step that can go one of several ways, such as a stop or a stride, or a pen's short and long strokes.
+    A model with latents already mixes over them; the mixture helps the RNN most.
+
+    >>> Mixture(2, components=5).size, Mixture(2, components=5).noise_size
+    (30, 3)
+    """
+
+    dim: int
+    components: int
+    factorises = False
+
+    def __post_init__(self):
+        if self.dim < 1 or self.components < 1:
+            raise ConfigError(
+                "mixture: expected at least 1 dimension and 1 component, "
+                f"found {self.dim} and {self.components}"
+            )
+
+    @property
+    def size(self) -> int:
+        return self.components * (1 + FullGaussian(self.dim).size)
+
+    @property
+    def noise_size(self) -> int:
+        return 1 + self.dim
+
+    @property
+    def continuous(self) -> tuple[bool, ...]:
+        return (True,) * self.dim
+
+    def __call__(self, raw: Float[Tensor, "*lead size"]) -> GaussianMixture:
+        logits, outputs = raw.split([self.components, self.size - self.components], -1)
+        return GaussianMixture(logits, FullGaussian(self.dim)(outputs.unflatten(-1, (self.components, -1))))

@@ -1,0 +1,64 @@
+"""Free generation: the model goes on alone from a belief, reading its own draws."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vrnn.data.batch import Batch
+from vrnn.inference.noise import Noise
+from vrnn.inference.unroll import Belief, embed_prefix, unroll
+from vrnn.models.contract import Model
+
+
+class Imagined(NamedTuple):
+    """Record a free generation.
+
+    Attributes:
+        x: drawn observations in model units, (sample, batch, time, dim).
+        mean: mean of each step's emission given the path so far, (sample, batch, time, dim).
+    """
+
+    x: Float[Tensor, "sample batch time dim"]
+    mean: Float[Tensor, "sample batch time dim"]
+
+
+def imagine(model: Model, belief: Belief, u: Float[Tensor, "batch time inputs"], noise: Noise) -> Imagined:
+    """Draw joint sample paths from a belief: latents from the prior, observations from the emission, fed back.
+
+    Equal to `unroll` over as many missing points, without the bookkeeping of a bound.
+
+    Args:
+        u: known inputs of the steps to draw; their time axis says how many.
+        noise: standard normals of those steps; the code's are not used, the belief has one.
+    """
+    state, known = belief.state, model.embed_inputs(u)
+    drawn, means = [], []
+    for known_t, latent_normals, normals in zip(
+        known.unbind(1), noise.latent.unbind(2), noise.observation.unbind(2), strict=True
+    ):
+        state = model.with_input(state, known_t)
+        state = model.with_latent(state, model.prior(state, known_t).sample(latent_normals))
+        emission = model.emission(state, known_t)
+        x = emission.sample(normals)
+        state = model.with_observation(state, model.embed_observations(x, known_t))
+        drawn.append(x)
+        means.append(emission.mean)
+    return Imagined(torch.stack(drawn, -2), torch.stack(means, -2))
+
+
+def begin(model: Model, prefix: Batch, noise: Noise) -> Belief:
+    """Give the belief after a prefix: filtered through its posterior, or encoded at once where the model conditions.
+
+    A prefix of no rows gives the model's own beginning.
+    """
+    if model.conditions:
+        context = embed_prefix(model, prefix)
+        state = model.initial_state(model.code_prior(context).sample(noise.code), context)
+    elif prefix.x.shape[1] == 0:
+        context = prefix.x.new_zeros(len(prefix.x), 0)
+        state = model.initial_state(model.code_prior(context).sample(noise.code), context)
+    else:
+        return unroll(model, prefix, noise).belief
+    return Belief(state, prefix.x.new_zeros(*noise.code.shape[:2], prefix.x.shape[-1]))

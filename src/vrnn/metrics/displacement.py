@@ -1,0 +1,132 @@
+"""Distances between forecast and true paths, in units of the data, and the forecast that needs no model."""
+
+import numpy as np
+from jaxtyping import Float
+
+from vrnn.errors import DataError
+
+EARTH_RADIUS_NAUTICAL_MILES = 3440.065
+
+
+def average_displacement(
+    pred: Float[np.ndarray, "*#batch time dim"], truth: Float[np.ndarray, "*#batch time dim"]
+) -> Float[np.ndarray, "..."]:
+    """Average the Euclidean distance over time (ADE).
+
+        ADE = 1/T sum_t || pred_t - truth_t ||
+
+    Args:
+        pred: forecast paths (..., time, dim).
+        truth: true paths (..., time, dim); leading axes broadcast, so truth (batch, time, dim) also serves
+            samples (sample, batch, time, dim). A missing point makes the result NaN.
+
+    Returns:
+        (...), in the units of the data.
+
+    Source: Pellegrini et al. 2009, "You'll never walk alone"; Alahi et al. 2016, "Social LSTM".
+
+    >>> average_displacement(np.array([[0.0, 0.0], [3.0, 4.0]]), np.zeros((2, 2))).item()
+    2.5
+    """
+    return np.asarray(np.linalg.norm(pred - truth, axis=-1).mean(axis=-1))
+
+
+def final_displacement(
+    pred: Float[np.ndarray, "*#batch time dim"], truth: Float[np.ndarray, "*#batch time dim"]
+) -> Float[np.ndarray, "..."]:
+    """Take the Euclidean distance at the last time (FDE): || pred_T - truth_T ||.
+
+    Shapes and units as in `average_displacement`.
+
+    >>> final_displacement(np.array([[0.0, 0.0], [3.0, 4.0]]), np.zeros((2, 2))).item()
+    5.0
+    """
+    return np.asarray(np.linalg.norm(pred[..., -1, :] - truth[..., -1, :], axis=-1))
+
+
+def best_of(
+    samples: Float[np.ndarray, "sample batch time dim"], truth: Float[np.ndarray, "batch time dim"]
+) -> tuple[Float[np.ndarray, "batch"], Float[np.ndarray, "batch"]]:
+    """Take the least ADE and the least FDE over samples, each by its own best sample.
+
+        min_ade = min_k ADE(samples_k, truth),    min_fde = min_k FDE(samples_k, truth)
+
+    The two minima may come from different samples, and both fall as samples are added: compare at equal K
+    only.
+
+    Args:
+        samples: K sampled paths a track (sample, batch, time, dim).
+        truth: true paths (batch, time, dim).
+
+    Returns:
+        min_ade (batch,) and min_fde (batch,), in the units of the data.
+
+    Source: Gupta et al. 2018, "Social GAN" (best of K).
+
+    >>> near_in_time, near_at_end = [[1.0], [1.0]], [[5.0], [0.0]]
+    >>> ade, fde = best_of(np.array([[near_in_time], [near_at_end]]), np.zeros((1, 2, 1)))
+    >>> ade.item(), fde.item()
+    (1.0, 0.0)
+    """
+    return average_displacement(samples, truth).min(axis=0), final_displacement(samples, truth).min(axis=0)
+
+
+def constant_velocity(
+    prefix: Float[np.ndarray, "batch time dim"], horizon: int
+) -> Float[np.ndarray, "batch {horizon} dim"]:
+    """Repeat the last observed displacement: x_{T+h} = x_T + h (x_T - x_{T-1}).
+
+    Args:
+        prefix: observed paths (batch, time, dim), at least two points.
+        horizon: steps to forecast.
+
+    Returns:
+        Forecast paths (batch, horizon, dim), in the units of the data.
+
+    Raises:
+        DataError: a prefix of one point has no displacement.
+
+    Source: Schöller et al. 2020, "What the constant velocity model can teach us about pedestrian motion
+    prediction".
+
+    >>> constant_velocity(np.array([[[0.0, 0.0], [1.0, 2.0]]]), horizon=2).tolist()
+    [[[2.0, 4.0], [3.0, 6.0]]]
+    """
+    if prefix.shape[1] < 2:
+        raise DataError(
+            f"constant velocity needs at least 2 observed points, found {prefix.shape[1]}; "
+            "observe a longer prefix"
+        )
+    last = prefix[:, -1:]
+    steps = np.arange(1.0, horizon + 1.0)[:, None]
+    return last + steps * (last - prefix[:, -2:-1])
+
+
+def great_circle(
+    a: Float[np.ndarray, "*#batch 2"],
+    b: Float[np.ndarray, "*#batch 2"],
+    radius: float = EARTH_RADIUS_NAUTICAL_MILES,
+) -> Float[np.ndarray, "..."]:
+    """Measure the distance between points on a sphere by the haversine formula.
+
+        2 R asin sqrt( sin^2(dlat/2) + cos(lat_a) cos(lat_b) sin^2(dlon/2) )
+
+    Args:
+        a: (..., 2) latitude and longitude in degrees; longitudes of any range.
+        b: the same, broadcast against a.
+        radius: of the sphere; the mean Earth in nautical miles by default, 6371.0 for kilometres.
+
+    Returns:
+        (...), in the units of the radius.
+
+    Source: Sinnott 1984, "Virtues of the haversine".
+
+    >>> equator, pole = np.array([0.0, 0.0]), np.array([90.0, 0.0])
+    >>> round(great_circle(equator, pole, radius=6371.0).item(), 1)
+    10007.5
+    """
+    lat_a, lon_a = np.moveaxis(np.radians(a), -1, 0)
+    lat_b, lon_b = np.moveaxis(np.radians(b), -1, 0)
+    half_lat, half_lon = np.sin((lat_b - lat_a) / 2), np.sin((lon_b - lon_a) / 2)
+    chord = half_lat**2 + np.cos(lat_a) * np.cos(lat_b) * half_lon**2
+    return np.asarray(2.0 * radius * np.arcsin(np.sqrt(np.clip(chord, 0.0, 1.0))))

@@ -1,0 +1,124 @@
+"""The contract that every model fulfils: pure functions of an explicit state, one transition for each event.
+
+At a step an input arrives, then a latent, then an observation:
+
+    known    = model.embed_inputs(u)                        all t at once
+    seen     = model.embed_observations(x, known)           stepwise: seen_t from x_t and known_t alone
+    evidence = model.embed_evidence(x, known, seen, batch)  may look ahead; read by posteriors only
+    context  = model.embed_context(seen, prefix)            a prefix that is given, not scored
+    code     ~ model.code_prior(context), model.code_posterior(context, evidence, batch)
+    state    = model.initial_state(code, context)
+    state    = model.with_input(state, known_t)
+    p, q     = model.prior(state, known_t), model.posterior(state, evidence_t, known_t)
+    state    = model.with_latent(state, z)
+    x_hat    = model.emission(state, known_t)
+    state    = model.with_observation(state, seen_t)
+
+Samples and particles are a leading axis: features are (batch, time, .), states (sample, batch, .). What is absent has
+width 0. The identity transitions and the zero-width latents, codes, evidence and contexts are the defaults below; a
+model implements what it has and overrides nothing else.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vrnn.data.batch import Batch
+from vrnn.distributions import DiagonalGaussian, Family
+from vrnn.distributions.base import Distribution
+
+State = Any  # a NamedTuple of tensors (sample, batch, .), one type a model
+Features = Float[Tensor, "*lead features"]
+
+
+def join(*parts: Tensor) -> Tensor:
+    """Concatenate on the last axis, broadcasting the leading axes; parts of width 0 cost nothing.
+
+    >>> join(torch.zeros(5, 3, 2), torch.ones(3, 1), torch.ones(3, 0)).shape
+    torch.Size([5, 3, 3])
+    """
+    wide = [p for p in parts if p.shape[-1]]
+    if len(wide) == 1:
+        return wide[0]
+    lead = torch.broadcast_shapes(*(p.shape[:-1] for p in parts))
+    return torch.cat([p.expand(*lead, p.shape[-1]) for p in wide or parts[:1]], -1)
+
+
+def no_features(like: Tensor) -> Tensor:
+    """Give features of width 0 with the leading axes of `like`."""
+    return like.new_zeros(*like.shape[:-1], 0)
+
+
+def no_latent(like: Tensor) -> DiagonalGaussian:
+    """Give the Gaussian over R^0 with the leading axes of `like`."""
+    return DiagonalGaussian(no_features(like), no_features(like))
+
+
+class Model(nn.Module, ABC):
+    """Base of all models; see the module's text for the order of calls.
+
+    Attributes:
+        family: the emission.
+        latent_dim: width of the latent z_t of every step.
+        code_dim: width of the global latent drawn once.
+        tied: the posterior is the prior, so test time samples from what training samples from.
+        conditions: reads a prefix through `embed_context` and scores only what follows.
+        looks_ahead: evidence at t is not made of x_t alone.
+        supervised: y is the observation and x one of the inputs; see `Batch.swap_target`.
+    """
+
+    family: Family
+    latent_dim: int = 0
+    code_dim: int = 0
+    tied: bool = False
+    conditions: bool = False
+    looks_ahead: bool = False
+    supervised: bool = False
+
+    def embed_inputs(self, u: Float[Tensor, "*lead inputs"]) -> Features:
+        return u
+
+    @abstractmethod
+    def embed_observations(self, x: Float[Tensor, "*lead dim"], known: Features) -> Features: ...
+
+    def embed_evidence(
+        self, x: Float[Tensor, "*lead dim"], known: Features, seen: Features, batch: Batch
+    ) -> Features:
+        return no_features(x)
+
+    def embed_context(self, seen: Features, prefix: Batch) -> Float[Tensor, "batch context"]:
+        return seen.new_zeros(seen.shape[0], 0)
+
+    def code_prior(self, context: Float[Tensor, "batch context"]) -> DiagonalGaussian:
+        return no_latent(context)
+
+    def code_posterior(
+        self, context: Float[Tensor, "batch context"], evidence: Features, batch: Batch
+    ) -> DiagonalGaussian:
+        return self.code_prior(context)
+
+    @abstractmethod
+    def initial_state(
+        self, code: Float[Tensor, "sample batch code"], context: Float[Tensor, "batch context"]
+    ) -> State: ...
+
+    def with_input(self, state: State, known: Features) -> State:
+        return state
+
+    def prior(self, state: State, known: Features) -> DiagonalGaussian:
+        return no_latent(state[0])
+
+    def posterior(self, state: State, evidence: Features, known: Features) -> DiagonalGaussian:
+        return self.prior(state, known)
+
+    def with_latent(self, state: State, z: Float[Tensor, "*lead latent"]) -> State:
+        return state
+
+    @abstractmethod
+    def emission(self, state: State, known: Features) -> Distribution: ...
+
+    def with_observation(self, state: State, seen: Features) -> State:
+        return state

@@ -1,0 +1,146 @@
+"""Forecasts beside what was observed and what came, one panel a track."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from vrnn.errors import DataError, require
+from vrnn.plots import canvas
+
+MOST_ROWS = 4
+"""Dimensions of a track that is not a path in the plane of which a picture shows the first ones."""
+
+
+def plot_forecast(
+    history: Sequence[np.ndarray] | np.ndarray,
+    samples: Float[np.ndarray, "sample batch horizon dim"],
+    truth: Float[np.ndarray, "batch horizon dim"] | None = None,
+    path: str | Path = "forecast.png",
+    count: int = 6,
+    names: Sequence[str] = ("x", "y"),
+    units: str | None = None,
+    title: str | None = None,
+    ids: Sequence[str] | None = None,
+) -> Path:
+    """Draw sampled futures of the first tracks, with their history and what came.
+
+    A path in the plane (dim 2) gets one map a track, both axes in one scale. Any other dim gets one column a
+    track and one row a dimension, up to 4, with the median and the central 50 % and 90 % of the samples
+    against time.
+
+    Args:
+        history: observed points (batch, time, dim), or one array (time, dim) a track; NaN where missing.
+        samples: sampled futures (sample, batch, horizon, dim).
+        truth: what came (batch, horizon, dim).
+        path: the picture to write; the ending says which kind.
+        count: the most tracks to draw.
+        names: of the dimensions.
+        units: of the dimensions, shown on the axes.
+        title: over the picture.
+        ids: names of the tracks, over the panels.
+
+    Returns:
+        The path written.
+
+    Raises:
+        DataError: no track to draw, or numbers of tracks that differ.
+        MissingExtraError: matplotlib is absent.
+    """
+    batch, dim = samples.shape[1], samples.shape[-1]
+    if not batch or len(history) != batch or (truth is not None and len(truth) != batch):
+        raise DataError(
+            "expected the same tracks in history, samples and truth, at least one, found "
+            f"{len(history)}, {batch} and {'none' if truth is None else len(truth)}"
+        )
+    if not np.isfinite(samples).all():
+        raise DataError("expected finite samples to draw, found NaN or infinity")
+    shown = range(min(count, batch))
+    if dim == 2:
+        fig = _maps(history, samples, truth, shown, tuple(names), units, ids)
+    else:
+        names = names if len(names) == dim else [f"x{d}" for d in range(dim)]
+        fig = _series(history, samples, truth, shown, tuple(names), units, ids)
+    canvas.head(fig, title)
+    return canvas.save(fig, path)
+
+
+def _maps(
+    history: Any, samples: Any, truth: Any, shown: range, names: tuple[str, ...], units: str | None, ids: Any
+) -> Any:
+    columns = min(3, len(shown)) if len(shown) != 4 else 2
+    rows = -(-len(shown) // columns)
+    fig, axes = canvas.figure(rows, columns, panel=(3.7, 3.5) if len(shown) > 1 else (5.4, 5.2))
+    for axis in axes.flat[len(shown) :]:
+        axis.set_axis_off()
+    for i, axis in zip(shown, axes.flat, strict=False):
+        seen = np.asarray(history[i], np.float64)
+        now = canvas.last_point(seen)
+        canvas.draw_fan(axis, _joined(now, samples[:, i]))
+        canvas.draw_history(axis, seen)
+        if truth is not None:
+            canvas.draw_truth(axis, _joined(now, truth[i]))
+        limits = canvas.bounds([seen] if truth is None else [seen, truth[i]], samples[:, i])
+        canvas.set_map(axis, limits, ticks=6 if len(shown) > 1 else 9)
+        if ids is not None:
+            axis.set_title(ids[i], color=canvas.INK, fontsize=10, loc="left")
+    canvas.name_axes(axes, names, units)
+    canvas.legend(fig, truth is not None, future=_futures(len(samples)))
+    return fig
+
+
+def _series(
+    history: Any, samples: Any, truth: Any, shown: range, names: tuple[str, ...], units: str | None, ids: Any
+) -> Any:
+    dims, columns = min(MOST_ROWS, samples.shape[-1]), min(3, len(shown))
+    fig, axes = canvas.figure(dims, columns, panel=(4.4 if columns > 1 else 7.0, 1.9 if dims > 1 else 2.9))
+    ahead = np.arange(samples.shape[2] + 1)
+    for i, column in zip(range(columns), axes.T, strict=True):
+        seen = np.asarray(history[i], np.float64)
+        for d, axis in enumerate(column):
+            now = seen[np.isfinite(seen[:, d]), d][-1:]
+            start = now if len(now) else np.full(1, np.nan)
+            future = np.concatenate([np.broadcast_to(start, (len(samples), 1)), samples[:, i, :, d]], axis=1)
+            edges = np.quantile(future, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
+            axis.fill_between(ahead, edges[0], edges[4], color=canvas.NEAR_TO_FAR[2], alpha=0.18, linewidth=0)
+            axis.fill_between(ahead, edges[1], edges[3], color=canvas.NEAR_TO_FAR[1], alpha=0.30, linewidth=0)
+            axis.plot(ahead, future[:12].T, color=canvas.MEAN, linewidth=0.6, alpha=0.3)
+            axis.plot(ahead, edges[2], color=canvas.MEAN, linewidth=2.0)
+            past = np.arange(1 - len(seen), 1)
+            axis.plot(past, seen[:, d], color=canvas.INK, linewidth=1.8, marker="o", markersize=2.2)
+            if truth is not None:
+                came = np.concatenate([start, truth[i][:, d]])
+                axis.plot(ahead, came, color=canvas.TRUTH, linewidth=1.9, linestyle=(0, (3.2, 1.6)))
+            axis.axvline(0, color=canvas.QUIET, linewidth=0.8, linestyle=":")
+            axis.margins(x=0.02)
+            axis.xaxis.get_major_locator().set_params(integer=True)
+            axis.tick_params(labelbottom=d == dims - 1)
+        column[-1].set_xlabel("steps from the last observation", color=canvas.INK, fontsize=9)
+        if ids is not None:
+            column[0].set_title(ids[i], color=canvas.INK, fontsize=10, loc="left")
+    for axis, name in zip(axes[:, 0], names, strict=False):
+        axis.set_ylabel(canvas.label(name, units), color=canvas.INK, fontsize=9)
+    fig.align_ylabels(axes[:, 0])
+    lines, patches = require("matplotlib.lines", "plot"), require("matplotlib.patches", "plot")
+    handles = [
+        lines.Line2D([], [], color=canvas.INK, linewidth=1.8, marker="o", markersize=4),
+        lines.Line2D([], [], color=canvas.MEAN, linewidth=2.0),
+        patches.Patch(color=canvas.NEAR_TO_FAR[1], alpha=0.42, linewidth=0),
+        patches.Patch(color=canvas.NEAR_TO_FAR[2], alpha=0.18, linewidth=0),
+        lines.Line2D([], [], color=canvas.TRUTH, linewidth=1.9, linestyle=(0, (3.2, 1.6))),
+    ]
+    labels = ["observed", f"median of {len(samples)} samples", "central 50 %", "90 %", "ground truth"]
+    keep = len(labels) if truth is not None else -1
+    canvas.place_legend(fig, handles[:keep], labels[:keep])
+    return fig
+
+
+def _joined(now: Float[np.ndarray, "2"], future: Float[np.ndarray, "*sample time 2"]) -> np.ndarray:
+    """Let futures begin at the last observed point."""
+    return np.concatenate([np.broadcast_to(now, (*future.shape[:-2], 1, 2)), future], axis=-2)
+
+
+def _futures(count: int) -> str:
+    return "sampled future" if count == 1 else f"{count} sampled futures"

@@ -1,0 +1,76 @@
+"""Futures of one prefix by several sources, side by side in one scale: a model against the truth."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from vrnn.errors import DataError
+from vrnn.plots import canvas
+
+
+def plot_futures(
+    history: Float[np.ndarray, "time 2"],
+    futures: Mapping[str, np.ndarray],
+    path: str | Path = "futures.png",
+    truth: Float[np.ndarray, "horizon 2"] | None = None,
+    notes: Mapping[str, str] | None = None,
+    names: tuple[str, str] = ("x", "y"),
+    units: str | None = None,
+    title: str | None = None,
+) -> Path:
+    """Draw the futures that each source samples for the same observed prefix, one panel a source.
+
+    Args:
+        history: the observed prefix (time, 2).
+        futures: for each source its sampled futures (sample, horizon, 2); panels come in this order.
+        path: the picture to write; the ending says which kind.
+        truth: the one future that came (horizon, 2), drawn in every panel.
+        notes: for some sources a short line under the name, such as a score.
+        names, units: of the axes.
+        title: over the picture.
+
+    Returns:
+        The path written.
+
+    Raises:
+        DataError: no source, or samples that are not finite paths in the plane.
+        MissingExtraError: matplotlib is absent.
+    """
+    if not futures:
+        raise DataError("expected at least one set of futures to draw, found none")
+    for name, samples in futures.items():
+        if samples.ndim != 3 or samples.shape[-1] != 2 or not np.isfinite(samples).all():
+            raise DataError(
+                f"{name}: expected finite futures (sample, horizon, 2) of one prefix, found {samples.shape}"
+                + ("" if np.isfinite(samples).all() else " with NaN or infinity")
+            )
+    notes = notes or {}
+    now = canvas.last_point(history)
+    always = [history] if truth is None else [history, truth]
+    edges = np.array([canvas.bounds(always, samples, square=False) for samples in futures.values()])
+    low, high = edges[..., 0].min(axis=0), edges[..., 1].max(axis=0)
+    ratio = float(np.clip((high - low)[1] / (high - low)[0], 0.5, 1.6))
+    width = 4.0 if len(futures) > 1 else 5.6
+    fig, axes = canvas.figure(1, len(futures), panel=(width, width * ratio + 0.8), share=True)
+    for axis, (name, samples) in zip(axes.flat, futures.items(), strict=True):
+        start = np.broadcast_to(now, (len(samples), 1, 2))
+        canvas.draw_fan(axis, np.concatenate([start, samples], axis=1))
+        canvas.draw_history(axis, history)
+        if truth is not None:
+            canvas.draw_truth(axis, np.concatenate([now[None], truth]))
+        canvas.set_map(axis, ((low[0], high[0]), (low[1], high[1])))
+        space = 20 if notes else 8
+        axis.set_title(name, color=canvas.INK, fontsize=12, fontweight="bold", pad=space)
+        if name in notes:
+            axis.annotate(
+                notes[name], (0.5, 1.0), (0, 7), xycoords="axes fraction", textcoords="offset points",
+                ha="center", color=canvas.QUIET, fontsize=9,
+            )  # fmt: skip
+    canvas.name_axes(axes, names, units)
+    counts = sorted({len(samples) for samples in futures.values()})
+    number = f"{counts[0]} sampled futures" if len(counts) == 1 else "sampled futures"
+    canvas.legend(fig, truth is not None, future=f"{number}, early to late")
+    canvas.head(fig, title)
+    return canvas.save(fig, path)

@@ -1,0 +1,35 @@
+"""A trained model: the network with all that it takes to use it on a person's own data."""
+
+from dataclasses import dataclass
+
+import torch
+
+from vrnn.data.encoding import Encoding
+from vrnn.models import Model, ModelConfig
+from vrnn.training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """Hold a network, the encoding of its data and the settings both were made with.
+
+    Every verb takes one; `vrnn.load` reads it from a run folder and `vrnn.train(...).model` gives it after training.
+    """
+
+    network: Model
+    encoding: Encoding
+    config: ModelConfig
+    training: TrainConfig
+
+    def to(self, device: torch.device | str) -> "TrainedModel":
+        """Move the network to a device."""
+        self.network.to(device)
+        return self
+
+    @property
+    def first_scored(self) -> int:
+        """Rows of a batch before the first whose density is one of the data: those a heading frame was read from."""
+        heading = self.encoding.frame.heading
+        return (
+            0 if heading is None or self.network.conditions else heading.row + 1 - self.encoding.frame.given
+        )

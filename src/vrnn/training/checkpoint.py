@@ -1,0 +1,190 @@
+"""Run folders: config.json, model.safetensors, metrics.jsonl and, to resume, training.safetensors. None is a pickle."""
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from vrnn.data.encoding import Encoding
+from vrnn.data.frames import FrameConfig
+from vrnn.errors import ConfigError, RunFolderError
+from vrnn.files import whole_file, write_json
+from vrnn.models import Model, config_from_dict, config_to_dict, make_model
+from vrnn.trained import TrainedModel
+from vrnn.training.config import AugmentConfig, TrainConfig
+
+FORMAT = 1  # raised whenever older code could misread a run folder
+Tensors = dict[str, Tensor]
+
+
+class Checkpoint(NamedTuple):
+    """Hold the state of a training run between two steps.
+
+    Attributes:
+        model, best: weights now and those of the best validation.
+        optimiser: the optimiser's tensors.
+        progress: step, best value and step, validations since; plain numbers.
+    """
+
+    model: Tensors
+    best: Tensors
+    optimiser: Tensors
+    progress: dict[str, Any]
+
+
+def save_config(folder: Path, trained: TrainedModel, data: str) -> None:
+    """Write config.json: all settings, the encoding and a fingerprint of the training data."""
+    write_json(
+        folder / "config.json",
+        {
+            "format": FORMAT,
+            "model": config_to_dict(trained.config),
+            "training": asdict(trained.training),
+            "encoding": trained.encoding.to_dict(),
+            "data": data,
+        },
+    )
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read config.json.
+
+    Raises:
+        RunFolderError: no run folder, a damaged file, or another format.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        why = "no such folder" if not folder.is_dir() else "it has no config.json"
+        raise RunFolderError(f"{folder}: expected a run folder written by vrnn train; {why}")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        found = config["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(f"{path}: not a config that vrnn wrote ({error}); train again or restore the file") from error
+    if found != FORMAT:
+        raise RunFolderError(
+            f"{path}: expected format {FORMAT}, found {found}; it was written by another version of vrnn: "
+            f"use that version, or train again"
+        )
+    return config
+
+
+def load(folder: str | Path, device: torch.device | str = "cpu") -> TrainedModel:
+    """Load a trained model from its run folder, on whatever device it was trained.
+
+    Args:
+        folder: the run folder.
+        device: where the network goes.
+
+    Raises:
+        RunFolderError: no run folder, another version, or a damaged or incomplete file.
+
+    Example:
+        >>> import vrnn
+        >>> vrnn.load("no/such/run")
+        Traceback (most recent call last):
+        vrnn.errors.RunFolderError: no/such/run: expected a run folder written by vrnn train; no such folder
+    """
+    folder = Path(folder)
+    config = read_config(folder)
+    try:
+        model_config = config_from_dict(config["model"])
+        training = train_config_from_dict(config["training"])
+        encoding = Encoding.from_dict(config["encoding"])
+        with torch.random.fork_rng(devices=[]):
+            network = make_model(model_config)
+    except (ConfigError, KeyError, TypeError) as error:
+        raise RunFolderError(f"{folder / 'config.json'}: settings that this version does not know: {error}") from error
+    _load_weights(network, folder / "model.safetensors")
+    return TrainedModel(network.to(device).eval(), encoding, model_config, training)
+
+
+def train_config_from_dict(values: dict[str, Any]) -> TrainConfig:
+    """Read back what `dataclasses.asdict` made of training settings."""
+    unknown = set(values) - {f.name for f in fields(TrainConfig)}
+    if unknown:
+        raise ConfigError(f"unknown training settings: {', '.join(sorted(unknown))}")
+    parts = {"frame": FrameConfig, "augment": AugmentConfig}
+    revived = {name: part(**{k: _tuples(v) for k, v in values[name].items()}) for name, part in parts.items()}
+    return TrainConfig(**{**values, **revived})
+
+
+def save_weights(folder: Path, weights: Tensors) -> None:
+    """Write model.safetensors."""
+    with whole_file(folder / "model.safetensors") as temporary:
+        save_file(weights, temporary)
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write training.safetensors, one file, so that a kill leaves the old state or the new one."""
+    groups = {"model": checkpoint.model, "best": checkpoint.best, "optimiser": checkpoint.optimiser}
+    tensors = {f"{group}/{name}": t.contiguous() for group, part in groups.items() for name, t in part.items()}
+    with whole_file(folder / "training.safetensors") as temporary:
+        save_file(tensors, temporary, metadata={"progress": json.dumps(checkpoint.progress)})
+
+
+def load_checkpoint(folder: Path) -> Checkpoint | None:
+    """Read training.safetensors; None when a run has not come to its first one.
+
+    Raises:
+        RunFolderError: a damaged file.
+    """
+    path = folder / "training.safetensors"
+    if not path.is_file():
+        return None
+    groups: dict[str, Tensors] = {"model": {}, "best": {}, "optimiser": {}}
+    try:
+        with safe_open(path, "pt") as stored:
+            progress = json.loads(stored.metadata()["progress"])
+            for key in stored.keys():  # noqa: SIM118 (not a dict)
+                group, name = key.split("/", 1)
+                groups[group][name] = stored.get_tensor(key)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(f"{path}: damaged ({error}); delete it to start the run again") from error
+    return Checkpoint(**groups, progress=progress)
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:
+    """Flatten an optimiser's state to named tensors."""
+    state = optimiser.state_dict()["state"]
+    return {f"{i}/{name}": value.detach().clone() for i, part in state.items() for name, value in part.items()}
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Tensors) -> None:
+    """Put back what `optimiser_tensors` gave."""
+    state: dict[int, Tensors] = {}
+    for key, value in tensors.items():
+        i, name = key.split("/", 1)
+        state.setdefault(int(i), {})[name] = value
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+
+
+def copy_weights(model: Model) -> Tensors:
+    """Copy a model's weights to tensors of their own, which later steps do not change."""
+    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+
+
+def _load_weights(network: Model, path: Path) -> None:
+    if not path.is_file():
+        raise RunFolderError(
+            f"{path.parent}: the run has no model.safetensors; training was stopped before its first validation: "
+            f"go on with --resume"
+        )
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise RunFolderError(f"{path}: damaged or truncated ({error}); restore the file or train again") from error
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise RunFolderError(f"{path}: its weights do not fit config.json beside it ({reason})") from error
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

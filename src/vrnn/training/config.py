@@ -1,0 +1,102 @@
+"""The settings of training."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from vrnn.data.frames import FrameConfig
+from vrnn.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Change the training tracks at random, in the first two columns of x.
+
+    Args:
+        flip: mirror half of the tracks.
+        rotate: turn each track by its own angle, uniform over the circle.
+        speed: enlarge each track by its own factor, log-uniform between these two; (1, 1) leaves it.
+    """
+
+    flip: bool = False
+    rotate: bool = False
+    speed: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def active(self) -> bool:
+        return self.flip or self.rotate or self.speed != (1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Configure training.
+
+    Args:
+        steps: optimiser steps.
+        batch_size: sequences a step, over all processes.
+        learning_rate: peak rate of Adam.
+        schedule: constant, or cosine down to a hundredth of the peak.
+        warmup: steps over which the rate rises from 0.
+        weight_decay: decoupled weight decay.
+        clip: largest norm of the gradient, applied before the step.
+        kl_warmup: steps over which the weight of the KL rises from 0 to 1.
+        free_bits: nats a latent dimension and step below which its KL is not pushed down.
+        regulariser_weight: weight of the KL to N(0, I) in models whose posterior is their prior; no part of their bound.
+        samples: latent samples a sequence and step.
+        window: rows of the pieces that tracks are cut into; whole tracks when None.
+        observe: points known before the future begins: the prefix of a forecasting RolloutVAE and the row of a heading
+            frame; not needed by others.
+        frame: coordinates the model works in.
+        augment: random changes of the training tracks.
+        time_input: make the time between rows an input, for irregular sampling.
+        holdout: share of the tracks held out for validation when none are given.
+        validate_every: steps from one validation to the next.
+        patience: validations without improvement after which training stops; None never stops early.
+        log_every: steps from one line of metrics.jsonl to the next.
+        seed: of the weights, the order of the data and all noise.
+    """
+
+    steps: int = 2000
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    schedule: Literal["constant", "cosine"] = "cosine"
+    warmup: int = 100
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    kl_warmup: int = 0
+    free_bits: float = 0.0
+    regulariser_weight: float = 1e-3
+    samples: int = 1
+    window: int | None = None
+    observe: int | None = None
+    frame: FrameConfig = field(default_factory=FrameConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    time_input: bool = False
+    holdout: float = 0.1
+    validate_every: int = 200
+    patience: int | None = None
+    log_every: int = 20
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        positive = ("steps", "batch_size", "learning_rate", "clip", "samples", "validate_every", "log_every")
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"expected {name} above 0, found {getattr(self, name)}")
+        for name in ("warmup", "weight_decay", "kl_warmup", "free_bits", "regulariser_weight"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"expected {name} of at least 0, found {getattr(self, name)}")
+        if not 0 <= self.holdout < 1:
+            raise ConfigError(f"expected holdout from 0 up to 1, found {self.holdout}")
+        if self.window is not None and self.window < 2:
+            raise ConfigError(f"expected a window of at least 2 rows, found {self.window}")
+        if self.observe is not None and (
+            self.observe < 1 or self.observe >= (self.window or self.observe + 1)
+        ):
+            raise ConfigError(
+                f"expected observe of at least 1 and less than the window of {self.window}, found {self.observe}"
+            )
+        low, high = self.augment.speed
+        if not 0 < low <= high:
+            raise ConfigError(
+                f"expected augment.speed as two rising positive factors, found {self.augment.speed}"
+            )

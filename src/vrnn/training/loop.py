@@ -1,0 +1,324 @@
+"""The training loop: deterministic in (seed, step), whatever process does which part and however often it was killed."""
+
+import math
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from vrnn.data.batch import Batch
+from vrnn.data.encoding import Change
+from vrnn.data.tracks import Tracks
+from vrnn.errors import NonFiniteError, RunFolderError
+from vrnn.inference.noise import Noise, draw_noise, seeded
+from vrnn.models import ModelConfig
+from vrnn.trained import TrainedModel
+from vrnn.training.checkpoint import (
+    Checkpoint,
+    Tensors,
+    copy_weights,
+    load_checkpoint,
+    optimiser_tensors,
+    read_config,
+    restore_optimiser,
+    save_checkpoint,
+    save_config,
+    save_weights,
+)
+from vrnn.training.collapse import CollapseReport, collapse_report
+from vrnn.training.config import TrainConfig
+from vrnn.training.objective import Objective, Terms
+from vrnn.training.order import Order, augmentation
+from vrnn.training.prepare import Prepared, prepare
+from vrnn.training.tracking import MetricsFile, Progress, Quiet, Record, Tracker
+
+VALIDATION_ROWS = 16384  # rows, padding included, that a validation batch holds
+
+
+class Run(NamedTuple):
+    """Hold the outcome of training.
+
+    Attributes:
+        model: the model with the weights of the best validation.
+        history: the records of metrics.jsonl of this call.
+        report: use of the latents on validation data, None without any.
+        path: the run folder, None when nothing was written.
+    """
+
+    model: TrainedModel
+    history: list[Record]
+    report: CollapseReport | None
+    path: Path | None
+
+
+def train(
+    config: ModelConfig,
+    tracks: Tracks,
+    settings: TrainConfig | None = None,
+    *,
+    out: str | Path | None = None,
+    val: Tracks | None = None,
+    resume: bool = False,
+    tracker: Tracker | None = None,
+    quiet: bool = False,
+) -> Run:
+    """Train a model by maximising the evidence lower bound.
+
+    minimises  sum_i ( -log p(x_i | s_i) + w KL_i ) / (observed rows of the batch),  w rising to 1 in the warm-up
+
+    Widths of inputs and targets are taken from the tracks. Under `torchrun` every process takes its part of the batch, and
+    the losses are those of one process.
+
+    Args:
+        config: the model; `x_dim` must be the number of x columns.
+        tracks: training data, in any units.
+        settings: see `TrainConfig`.
+        out: run folder to write; nothing is written when None.
+        val: validation tracks; a share of `tracks` is held out when None.
+        resume: go on from the run folder's last state, to the weights that an uninterrupted run would have had.
+        tracker: receives every record that goes to metrics.jsonl.
+        quiet: show no progress.
+
+    Raises:
+        ConfigError, DataError: settings or data that cannot work, before training starts.
+        NonFiniteError: a loss or gradient that is not finite, with its step, term and track.
+        RunFolderError: `out` holds a run already, or one that cannot be resumed.
+
+    Example:
+        >>> import numpy as np, vrnn
+        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
+        >>> run = vrnn.train(vrnn.RNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
+        >>> run.model.config.hidden
+        8
+    """
+    from accelerate import Accelerator
+
+    settings = settings or TrainConfig()
+    prepared = prepare(config, tracks, settings, val)
+    accelerator = Accelerator()
+    folder = Path(out) if out is not None else None
+    checkpoint = _open_folder(folder, prepared, resume, accelerator.is_main_process)
+    accelerator.wait_for_everyone()
+    loop = Loop(prepared, accelerator, folder, checkpoint)
+    main = accelerator.is_main_process
+    progress = Progress(settings.steps, loop.step) if main and not quiet else Quiet()
+    metrics = MetricsFile(folder / "metrics.jsonl", loop.step if checkpoint else None) if main and folder else None
+    sinks = [t for t in (metrics, tracker) if t is not None and main]
+    try:
+        for note in prepared.notes if checkpoint is None else [f"going on from step {loop.step}"]:
+            progress.say(note)
+        loop.run(progress, sinks)
+    finally:
+        progress.close()
+        if metrics:
+            metrics.close()
+    return loop.finish(folder)
+
+
+class Loop:
+    """One training run between its first step and its last."""
+
+    def __init__(self, prepared: Prepared, accelerator, folder: Path | None, checkpoint: Checkpoint | None):
+        self.trained, self.data, self.val = prepared.trained, prepared.train, prepared.val
+        self.settings, self.network = self.trained.training, self.trained.network
+        self.accelerator, self.folder = accelerator, folder
+        settings = self.settings
+        observe = 0 if settings.observe is None else settings.observe - self.trained.encoding.frame.given
+        objective = Objective(self.network, settings, observe, self.trained.first_scored)
+        optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        if checkpoint is not None:
+            self.network.load_state_dict(checkpoint.model)
+        self.split = objective.split
+        self.plain_objective = objective
+        self.objective, self.optimiser = accelerator.prepare(objective, optimiser)
+        if checkpoint is not None:
+            restore_optimiser(self.optimiser.optimizer, checkpoint.optimiser)
+        self.order = Order(self.data.lengths, settings.batch_size, settings.seed)
+        fresh = {"step": 0, "best_value": None, "best_step": 0, "waited": 0, "stopped": False}
+        self.progress = checkpoint.progress if checkpoint else fresh
+        self.best: Tensors = checkpoint.best if checkpoint else copy_weights(self.network)
+        self.report: CollapseReport | None = None
+        self.history: list[Record] = []
+
+    @property
+    def step(self) -> int:
+        return self.progress["step"]
+
+    def run(self, progress: Progress | Quiet, sinks: list[Tracker]) -> None:
+        """Train to the last step, or until validation stops improving."""
+        started, settings = time.perf_counter(), self.settings
+        while self.step < settings.steps and not self.progress["stopped"]:
+            step = self.step
+            record = self._train_step(step)
+            self.progress["step"] = step + 1
+            last = step + 1 == settings.steps
+            validate = last or (step + 1) % settings.validate_every == 0
+            if validate:
+                record |= self._validate()
+            if validate or step % settings.log_every == 0:
+                record = {"step": step + 1, **record, "seconds": round(time.perf_counter() - started, 3)}
+                self.history.append(record)
+                for sink in sinks:
+                    sink.log(record)
+            progress.advance()
+            if validate:
+                progress.say(_line(record, settings.steps))
+                self._save()
+
+    def finish(self, folder: Path | None) -> Run:
+        """Put the best weights into the model and hand the run back."""
+        self.network.load_state_dict(self.best)
+        self.network.eval()
+        return Run(self.trained, self.history, self.report, folder)
+
+    def _train_step(self, step: int) -> Record:
+        settings, accelerator = self.settings, self.accelerator
+        index = self.order.batch(step)
+        change = augmentation(settings.augment, settings.seed, step)
+        prefix, batch, noise = self._assemble(self.data[index], seeded(settings.seed, 4, step), settings.samples, change)
+        count, processes = len(batch.x), accelerator.num_processes
+        observed = batch.mask.sum().clamp(min=1)
+        mine = slice(accelerator.process_index * count // processes, (accelerator.process_index + 1) * count // processes)
+        rate, kl_weight = _rate(settings, step), min(1.0, (step + 1) / settings.kl_warmup) if settings.kl_warmup else 1.0
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        prefix = None if prefix is None else prefix.rows(mine)
+        terms: Terms = self.objective(prefix, batch.rows(mine), noise.rows(mine), kl_weight)
+        self._check_finite(terms, step, index[mine])
+        loss = (terms.nll + terms.penalty).sum() / observed
+        self.optimiser.zero_grad()
+        accelerator.backward(loss * processes)  # data-parallel wrappers average the gradients
+        norm = accelerator.clip_grad_norm_(self.network.parameters(), settings.clip)
+        if not bool(torch.isfinite(norm)):
+            raise NonFiniteError(f"step {step}: the gradient is not finite though the loss is; lower learning_rate or clip")
+        self.optimiser.step()
+        if step % settings.log_every and (step + 1) % settings.validate_every and step + 1 < settings.steps:
+            return {}
+        scored = terms.rows[:, 1].sum()
+        sums = torch.stack([loss.detach(), terms.nll.detach().sum() / observed, terms.penalty.detach().sum() / observed])
+        sums = torch.cat([sums, torch.stack([terms.bound.sum(), scored])])
+        loss_sum, nll, penalty, bound, rows = accelerator.reduce(sums, "sum").tolist()
+        return {
+            "loss": loss_sum, "nll": nll, "penalty": penalty, "kl_weight": kl_weight,
+            "bound": bound / max(rows, 1.0), "gradient_norm": float(norm), "learning_rate": rate,
+        }  # fmt: skip
+
+    def _assemble(
+        self, tracks: Tracks, generator: torch.Generator, samples: int, change: Change | None = None
+    ) -> tuple[Batch | None, Batch, Noise]:
+        batch, _ = self.trained.encoding.batch(tracks, change)
+        if self.network.supervised:
+            batch = batch.swap_target()
+        prefix, batch = self.split(batch.to(next(self.network.parameters())))
+        gaps = bool((batch.alive[..., None] & ~batch.present).any())
+        noise = draw_noise(self.network, samples, len(batch.x), batch.x.shape[1], generator, observations=gaps)
+        return prefix, batch, noise
+
+    @torch.no_grad()
+    def _validate(self) -> Record:
+        self.progress["best_step"] = self.progress["best_step"] or self.step
+        if not len(self.val):
+            self.best, self.progress["best_step"] = copy_weights(self.network), self.step
+            return {}
+        per_batch = max(1, VALIDATION_ROWS // int(self.val.lengths.max()))
+        order = self.val.lengths.argsort(kind="stable")
+        parts = []
+        for i in range(0, len(order), per_batch):
+            generator = seeded(self.settings.seed, 5, i)
+            prefix, batch, noise = self._assemble(self.val[order[i : i + per_batch]], generator, 1)
+            terms = self.plain_objective(prefix, batch, noise, 1.0)
+            self._check_finite(terms, self.step, order[i : i + per_batch], self.val)
+            parts.append(terms)
+        bound, kl, rows, means = (torch.cat([getattr(p, name) for p in parts]) for name in ("bound", "kl", "rows", "means"))
+        value = float(bound.sum() / rows[:, 1].sum().clamp(min=1))
+        self.report = collapse_report(kl, means, rows[:, 0], self.network.code_dim)
+        if self.progress["best_value"] is None or value > self.progress["best_value"]:
+            self.progress |= {"best_value": value, "best_step": self.step, "waited": 0}
+            self.best = copy_weights(self.network)
+        else:
+            self.progress["waited"] += 1
+            self.progress["stopped"] = self.progress["waited"] == self.settings.patience
+        name = "val_regulariser" if self.network.tied else "val_kl"
+        return {
+            "val_bound": value, name: sum(self.report.kl), "kl_per_dimension": self.report.kl,
+            "active_units": self.report.active_units,
+        }  # fmt: skip
+
+    def _save(self) -> None:
+        if self.folder is None or not self.accelerator.is_main_process:
+            return
+        if self.progress["best_step"] == self.step or not (self.folder / "model.safetensors").is_file():
+            save_weights(self.folder, self.best)
+        tensors = optimiser_tensors(self.optimiser.optimizer)
+        save_checkpoint(self.folder, Checkpoint(copy_weights(self.network), self.best, tensors, self.progress))
+        if self.step == self.settings.steps or self.progress["stopped"]:
+            save_weights(self.folder, self.best)
+
+    def _check_finite(self, terms: Terms, step: int, index, tracks: Tracks | None = None) -> None:
+        if bool(torch.isfinite(terms.nll + terms.penalty).all()):
+            return
+        for name, term in (("log-likelihood", terms.nll), ("KL", terms.penalty)):
+            bad = ~torch.isfinite(term)
+            if bool(bad.any()):
+                track = (tracks or self.data).ids[int(index[int(bad.nonzero()[0])])]
+                raise NonFiniteError(
+                    f"step {step}: the {name} of track {track} is not finite; look at its values with vrnn doctor, lower "
+                    f"learning_rate, or lower clip"
+                )
+
+
+def _open_folder(folder: Path | None, prepared: Prepared, resume: bool, main: bool) -> Checkpoint | None:
+    """Make or reopen a run folder; give the state to go on from, if there is one."""
+    if folder is None:
+        if resume:
+            raise RunFolderError("to resume a run, name its folder with out")
+        return None
+    if not (folder / "config.json").exists():
+        if resume and main:
+            raise RunFolderError(f"{folder}: nothing to resume, it has no config.json; train without resume first")
+        if folder.exists() and not folder.is_dir():
+            raise RunFolderError(f"{folder}: expected a folder for the run, found a file")
+        if main:
+            save_config(folder, prepared.trained, prepared.fingerprint)
+        return None
+    if not resume:
+        raise RunFolderError(f"{folder}: holds a run already; resume it, or choose another folder")
+    stored = read_config(folder)
+    if stored["data"] != prepared.fingerprint:
+        raise RunFolderError(f"{folder}: the data is not what the run was trained on; resume needs the same tracks")
+    changed = _changes(stored, prepared.trained)
+    if changed:
+        raise RunFolderError(f"{folder}: resume needs the settings the run began with; changed: {', '.join(changed)}")
+    return load_checkpoint(folder)
+
+
+def _changes(stored: dict, trained: TrainedModel) -> list[str]:
+    import json
+    from dataclasses import asdict
+
+    from vrnn.models import config_to_dict
+
+    now = {"model": config_to_dict(trained.config), "training": asdict(trained.training)}
+    now = json.loads(json.dumps(now))
+    return [f"{k}.{name}" for k in now for name in now[k] if stored[k].get(name) != now[k][name]]
+
+
+def _rate(settings: TrainConfig, step: int) -> float:
+    """Learning rate of a step: a linear rise, then constant or a half cosine down to a hundredth."""
+    rise = min(1.0, (step + 1) / (settings.warmup + 1))
+    if settings.schedule == "constant":
+        return settings.learning_rate * rise
+    done = min(1.0, max(0.0, (step - settings.warmup) / max(1, settings.steps - settings.warmup)))
+    return settings.learning_rate * rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def _line(record: Record, steps: int) -> str:
+    parts = [f"step {record['step']}/{steps}", f"loss {record['loss']:.4f}", f"bound {record['bound']:.4f} nats/step"]
+    if "val_bound" in record:
+        parts.append(f"validation {record['val_bound']:.4f}, {record['active_units']} active units")
+    return "  ".join([*parts, f"{record['seconds']:.0f} s"])
+
+

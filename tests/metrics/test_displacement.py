@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from vrnn.errors import DataError
+from vrnn.metrics.displacement import (
+    average_displacement,
+    best_of,
+    constant_velocity,
+    final_displacement,
+    great_circle,
+)
+
+
+def test_displacements_of_a_hand_worked_path():
+    pred = np.array([[[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]])
+    truth = np.zeros((1, 3, 2))
+    assert average_displacement(pred, truth).tolist() == [5.0]
+    assert final_displacement(pred, truth).tolist() == [10.0]
+
+
+def test_samples_broadcast_against_truth():
+    samples, truth = np.random.default_rng(0).normal(size=(5, 3, 4, 2)), np.zeros((3, 4, 2))
+    every = average_displacement(samples, truth)
+    assert every.shape == (5, 3)
+    np.testing.assert_allclose(every[2], average_displacement(samples[2], truth))
+
+
+def test_best_of_takes_each_minimum_by_its_own_sample():
+    close_on_average = [[1.0, 0.0], [1.0, 0.0]]
+    close_at_the_end = [[5.0, 0.0], [0.5, 0.0]]
+    samples = np.array([[close_on_average], [close_at_the_end]])
+    min_ade, min_fde = best_of(samples, np.zeros((1, 2, 2)))
+    assert min_ade.tolist() == [1.0] and min_fde.tolist() == [0.5]
+
+
+def test_missing_truth_gives_nan():
+    truth = np.array([[[0.0, 0.0], [np.nan, np.nan]]])
+    assert np.isnan(average_displacement(np.zeros((1, 2, 2)), truth)).all()
+
+
+def test_constant_velocity_is_exact_on_a_straight_line():
+    time = np.arange(8.0)[:, None]
+    line = np.stack([time * [1.0, -2.0] + [5.0, 5.0], time * [0.0, 0.5]])
+    np.testing.assert_allclose(constant_velocity(line[:, :5], 3), line[:, 5:])
+
+
+def test_constant_velocity_refuses_one_point():
+    with pytest.raises(DataError, match="at least 2"):
+        constant_velocity(np.zeros((1, 1, 2)), 3)
+
+
+def test_great_circle_of_known_arcs():
+    degree = np.array([[0.0, 0.0], [0.0, 0.0], [60.0, 10.0], [0.0, 179.5]])
+    other = np.array([[1.0, 0.0], [0.0, 180.0], [60.0, 370.0], [0.0, -179.5]])
+    quarter = np.pi / 180.0
+    np.testing.assert_allclose(
+        great_circle(degree, other, radius=1.0), [quarter, np.pi, 0.0, quarter], atol=1e-12
+    )
+    assert (
+        abs(great_circle(degree[:1], other[:1]).item() - 60.04) < 0.01
+    )  # a degree is about 60 nautical miles
+
+
+def test_great_circle_agrees_with_the_angle_between_unit_vectors():
+    random = np.random.default_rng(1)
+    a, b = (np.stack([random.uniform(-90, 90, 50), random.uniform(-180, 180, 50)], -1) for _ in range(2))
+
+    def unit(p):
+        lat, lon = np.radians(p).T
+        return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], -1)
+
+    np.testing.assert_allclose(
+        great_circle(a, b, radius=1.0), np.arccos((unit(a) * unit(b)).sum(-1)), rtol=1e-7
+    )
