@@ -3,7 +3,11 @@
 import os
 from pathlib import Path
 
+import jaxtyping
 import pytest
+
+if os.environ.get("VRNN_SHAPES"):
+    jaxtyping.install_import_hook("vrnn", "beartype.beartype")  # shapes of arguments and results, in tests only
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

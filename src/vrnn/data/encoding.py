@@ -169,8 +169,8 @@ class Encoding:
             parts.append(np.nan_to_num(steps))
         return torch.from_numpy(np.concatenate(parts, -1))
 
-    def trim(self, tracks: Tracks, least: int = 2) -> Tracks:
-        """Drop leading and trailing rows without any x, then tracks of fewer than `least` rows."""
+    def trim(self, tracks: Tracks, least: int = 1, *, ends: bool = True) -> Tracks:
+        """Drop leading (and, with `ends`, trailing) rows without any x, then tracks of fewer than `least` rows."""
         need_first = self.frame.summed if self.frame.given else np.ones(self.frame.dim, bool)
         kept = []
         for i, x in enumerate(tracks.x):
@@ -179,9 +179,9 @@ class Encoding:
                 kept.append((i, slice(None)))
                 continue
             starts = np.flatnonzero(there[:, need_first].all(-1) if self.frame.given else there.any(-1))
-            ends = np.flatnonzero(there.any(-1))
-            if len(starts) and ends[-1] + 1 - starts[0] >= least:
-                kept.append((i, slice(starts[0], ends[-1] + 1)))
+            stop = np.flatnonzero(there.any(-1)).max(initial=-1) + 1 if ends else len(x)
+            if len(starts) and stop - starts[0] >= least:
+                kept.append((i, slice(starts[0], stop)))
         part = lambda arrays: [arrays[i][rows] for i, rows in kept]  # noqa: E731
         return replace(
             tracks,

@@ -10,7 +10,7 @@ from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian
 from vrnn.distributions.base import Distribution
 from vrnn.inference.noise import Noise
-from vrnn.models.contract import Model, State
+from vrnn.models.contract import Model, State, no_latent
 
 Proposal = Literal["posterior", "prior"]
 
@@ -117,19 +117,20 @@ def unroll(
         the record of the pass.
     """
     known, seen, evidence, context = embedded = embed(model, batch) if embedded is None else embedded
-    code_prior = code_posterior = model.code_prior(context)
-    if proposal == "posterior":
-        code_posterior = model.code_posterior(context, evidence, batch)
-    code = code_posterior.sample(noise.code)
     if start is None:
+        code_prior = code_posterior = model.code_prior(context)
+        if proposal == "posterior":
+            code_posterior = model.code_posterior(context, evidence, batch)
+        code = code_posterior.sample(noise.code)
         no_gap = batch.x.new_zeros(*noise.code.shape[:2], batch.x.shape[-1])
         first = Belief(model.initial_state(code, context), no_gap)
-    else:
-        first = start
+    else:  # the belief has drawn its code already
+        code_prior = code_posterior = no_latent(context)
+        code, first = noise.code[..., :0], start
     state, gap = first
 
     alive = batch.alive
-    plain = _plain_steps(batch, resumes=start is not None)
+    plain = _plain_steps(batch, resumes=bool((first.gap != 0).any()))
     entering, emitting, leaving, gaps, latents, posteriors, xs = [], [], [], [], [], [], []
     for t, (known_t, seen_t, evidence_t, x_t, present_t, alive_t, normals) in enumerate(
         zip(

@@ -109,7 +109,7 @@ class RolloutVAE(Model):
     ) -> Features:
         if self.conditions:
             return x[..., :0]
-        table = self._encode(batch)
+        table = self.table_of(batch)
         return join(table.mean, table.scale)[:, None].expand(-1, x.shape[-2], -1)
 
     def embed_context(self, seen: Features, prefix: Batch) -> Float[Tensor, "batch context"]:
@@ -183,7 +183,8 @@ class RolloutVAE(Model):
         x = torch.where(track.present, track.x, 0.0)
         return self.reader(join(x, track.present.to(x.dtype), track.u), track.length)
 
-    def _encode(self, track: Batch) -> DiagonalGaussian:
+    def table_of(self, track: Batch) -> DiagonalGaussian:
+        """Encode whole tracks: N(mu(T), s(T)), (batch, n)."""
         return self.table(self.cell.output(self._read(track)))
 
     def _split_table(self, table: Float[Tensor, "*lead table"]) -> DiagonalGaussian:

@@ -1,0 +1,249 @@
+"""Evaluation of forecasts against what happened, beside constant velocity, with the rule of every number."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from vrnn.data.tracks import Tracks
+from vrnn.data.windows import windows
+from vrnn.errors import ConfigError
+from vrnn.inference.forecast import PASS_SIZE, Futures, as_tracks, futures
+from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.unroll import embed, unroll
+from vrnn.metrics.displacement import average_displacement, best_of, constant_velocity, final_displacement
+from vrnn.metrics.representative import representative
+from vrnn.metrics.scores import energy_score
+from vrnn.trained import TrainedModel
+
+POOL = 10  # samples drawn for each representative
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Hold the scores of a model, means over windows; distances in data units, `nll` in nats per step of data units."""
+
+    ade: float
+    fde: float
+    min_ade: float
+    min_fde: float
+    nll: float
+    energy_score: float
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Hold the scores of constant velocity: the last displacement repeated."""
+
+    ade: float
+    fde: float
+
+
+RULES = """\
+ADE, FDE: mean and final distance of the mean of all samples from the truth. minADE, minFDE: the best of K futures a window, each
+by its own best. iid: K plain samples; representative: the K centres of {pool} samples, chosen without the truth.
+NLL: minus the log of the mean, over K filtered states, of the (bounded) density of the true future, per step.
+Energy score: of plain samples, the whole future one vector, unbiased form. Constant velocity: the last displacement repeated.
+Windows: every run of {rows} complete rows at the usual time step, stride 1."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Hold the evaluation of a forecasting model."""
+
+    windows: int
+    samples: int
+    selection: str
+    model: Scores
+    constant_velocity: Baseline
+    observe: int
+    horizon: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give what `vrnn evaluate --json` prints."""
+        values = asdict(self)
+        return {k: values[k] for k in ("windows", "samples", "selection", "model", "constant_velocity")}
+
+    def to_text(self) -> str:
+        """Give the table, the baseline beside the model, and the rules."""
+        m, c = self.model, self.constant_velocity
+        names = ("", "ADE", "FDE", f"minADE{self.samples}", f"minFDE{self.samples}", "NLL/step", "energy")
+        rows = [
+            ("model", m.ade, m.fde, m.min_ade, m.min_fde, m.nll, m.energy_score),
+            ("constant velocity", c.ade, c.fde, c.ade, c.fde, math.nan, math.nan),
+        ]
+        head = f"{self.windows} windows, {self.observe} observed, {self.horizon} forecast, {self.samples} {self.selection} futures"
+        lines = [head, "", "".join(f"{n:>18}" if not i else f"{n:>11}" for i, n in enumerate(names))]
+        for name, *values in rows:
+            cells = "".join(f"{v:>11.3f}" if not math.isnan(v) else f"{'-':>11}" for v in values)
+            lines.append(f"{name:>18}{cells}")
+        rules = RULES.format(pool=self.samples * POOL, rows=self.observe + self.horizon)
+        return "\n".join([*lines, "", rules])
+
+
+@dataclass(frozen=True)
+class TargetEvaluation:
+    """Hold the evaluation of a supervised model on whole tracks; `nll` in nats per observed row of y, in data units."""
+
+    tracks: int
+    rows: int
+    samples: int
+    rmse: float
+    nll: float
+    mean_rmse: float  # of always saying the training mean
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "tracks": self.tracks,
+            "rows": self.rows,
+            "samples": self.samples,
+            "model": {"rmse": self.rmse, "nll": self.nll},
+            "training_mean": {"rmse": self.mean_rmse},
+        }
+
+    def to_text(self) -> str:
+        return (
+            f"{self.tracks} tracks, {self.rows} rows of y, {self.samples} samples\n\n"
+            f"{'':>15}{'RMSE':>10}{'NLL/row':>10}\n"
+            f"{'model':>15}{self.rmse:>10.3f}{self.nll:>10.3f}\n"
+            f"{'training mean':>15}{self.mean_rmse:>10.3f}{'-':>10}\n\n"
+            "RMSE: of the mean over samples that have not seen y. NLL: minus the log of the mean importance weight of K "
+            "samples, an upper bound on -log p(y | x), per observed row."
+        )
+
+
+def evaluate(
+    model: TrainedModel,
+    tracks: Tracks | np.ndarray,
+    observe: int = 8,
+    horizon: int = 12,
+    samples: int = 20,
+    representatives: bool = False,
+    seed: int = 0,
+) -> Evaluation | TargetEvaluation:
+    """Evaluate forecasts of every window of tracks, beside constant velocity.
+
+    Distances are over the columns that the frame takes displacements of, all columns when it takes none. A supervised model is
+    evaluated on y of whole tracks, and `observe` and `horizon` are not used.
+
+    Args:
+        observe: rows known.
+        horizon: rows to forecast.
+        samples: futures a window, K.
+        representatives: take the best of K representatives of 10 K samples in place of K plain samples.
+        seed: of all noise.
+
+    Raises:
+        DataError: no track has `observe` + `horizon` consecutive complete rows.
+        ConfigError: sizes that make no sense.
+
+    Example:
+        >>> import numpy as np, vrnn
+        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
+        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
+        >>> vrnn.evaluate(run.model, tracks, observe=4, horizon=6).windows
+        60
+    """
+    if observe < 2 or horizon < 1 or samples < 2:
+        raise ConfigError(
+            f"expected observe and samples of at least 2 and a horizon of at least 1, found {observe}, {samples}, {horizon}"
+        )
+    tracks = as_tracks(tracks, model)
+    if model.network.supervised:
+        return _evaluate_targets(model, tracks, samples, seed)
+    cut = windows(tracks, observe + horizon)
+    positions = _position_columns(model)
+    truth = np.stack(cut.x)[:, observe:, positions]
+    past = np.stack(cut.x)[:, :observe, positions]
+    u = np.stack(cut.u)[:, observe:] if cut.u_dim else None
+    parts = []
+    for f in futures(model, cut.cut(stop=observe), horizon, samples * POOL if representatives else samples, seed, u):
+        drawn, true = f.decode()[..., positions], truth[f.rows]
+        plain = drawn[:samples]
+        chosen = representative(drawn, samples, seed=seed)[0] if representatives else plain
+        mean = drawn.mean(0)
+        parts.append(
+            (
+                average_displacement(mean, true),
+                final_displacement(mean, true),
+                *best_of(chosen, true),
+                _future_nll(f, cut[f.rows], observe, samples),
+                energy_score(plain, true),
+            )
+        )
+    values = [float(np.concatenate(column).mean()) for column in zip(*parts, strict=True)]
+    straight = constant_velocity(past, horizon)
+    return Evaluation(
+        windows=len(cut),
+        samples=samples,
+        selection="representative" if representatives else "iid",
+        model=Scores(*values),
+        constant_velocity=Baseline(
+            float(average_displacement(straight, truth).mean()), float(final_displacement(straight, truth).mean())
+        ),
+        observe=observe,
+        horizon=horizon,
+    )
+
+
+def _position_columns(model: TrainedModel) -> np.ndarray:
+    displaced = model.encoding.frame.summed
+    return np.flatnonzero(displaced) if displaced.any() else np.arange(len(displaced))
+
+
+@torch.no_grad()
+def _future_nll(f: Futures, cut: Tracks, observe: int, samples: int) -> Float[np.ndarray, " batch"]:
+    """Minus log of the mean over filtered states of the density of the true future, nats per step of data units."""
+    network, encoding = f.model.network, f.model.encoding
+    heading = encoding.frame.heading
+    if heading is not None:
+        cut, observe = cut.cut(start=observe - heading.row - 1), heading.row + 1
+    whole = encoding.batch(cut)[0].to(f.u)
+    rows = observe - encoding.frame.given
+    prefix, rest = whole.split(rows)
+    if network.conditions:
+        embedded = embed(network, rest, prefix)
+    else:
+        embedded = embed(network, whole).after(rows)
+    belief = f.belief._replace(state=type(f.belief.state)(*(s[:samples] for s in f.belief.state)), gap=f.belief.gap[:samples])
+    horizon = rest.x.shape[1]
+    noise = draw_noise(network, samples, len(rest.x), horizon, seeded(10, f.rows.start), observations=False)
+    log_weight = unroll(network, rest, noise, embedded=embedded, start=belief).log_weight
+    density = (rest.present * rest.log_jacobian).sum((-1, -2))
+    log_mean = torch.logsumexp(log_weight, 0) - math.log(samples) + density
+    return -(log_mean / horizon).cpu().double().numpy()
+
+
+@torch.no_grad()
+def _evaluate_targets(model: TrainedModel, tracks: Tracks, samples: int, seed: int) -> TargetEvaluation:
+    network, encoding = model.network, model.encoding
+    if not tracks.y_dim:
+        raise ConfigError(f"a supervised model is evaluated on its targets ({', '.join(encoding.y_names)}): map columns to y")
+    tracks = encoding.trim(tracks, 1 + encoding.frame.given)
+    squares, mean_squares, log_likelihood, rows, entries = 0.0, 0.0, 0.0, 0, 0
+    size = max(1, PASS_SIZE // samples)
+    scale, mean = np.array(encoding.y_scale), np.array(encoding.y_mean)
+    for start in range(0, len(tracks), size):
+        batch = encoding.batch(tracks[start : start + size])[0].swap_target().to(next(network.parameters()))
+        noise = draw_noise(network, samples, *batch.x.shape[:2], seeded(seed, 11, start))
+        blind = unroll(network, batch, noise, proposal="prior")
+        predicted = blind.emission.mean.mean(0).cpu().double().numpy() * scale + mean
+        truth = batch.x.cpu().double().numpy() * scale + mean
+        there = batch.present.cpu().numpy()
+        squares += float(((predicted - truth) ** 2)[there].sum())
+        mean_squares += float(((truth - mean) ** 2)[there].sum())
+        weight = (blind if network.tied else unroll(network, batch, noise)).log_weight
+        density = (batch.present * batch.log_jacobian).sum((-1, -2))
+        log_likelihood += float((torch.logsumexp(weight, 0) - math.log(samples) + density).sum())
+        rows, entries = rows + int(batch.mask.sum()), entries + int(there.sum())
+    return TargetEvaluation(
+        tracks=len(tracks),
+        rows=rows,
+        samples=samples,
+        rmse=math.sqrt(squares / entries),
+        nll=-log_likelihood / rows,
+        mean_rmse=math.sqrt(mean_squares / entries),
+    )

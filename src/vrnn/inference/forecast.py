@@ -1,0 +1,301 @@
+"""Forecasts: joint sample paths of what comes after a prefix, in the units of the data."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from vrnn.data.batch import Batch
+from vrnn.data.encoding import pad
+from vrnn.data.frames import Anchor
+from vrnn.data.tracks import Tracks
+from vrnn.data.writers import Columns, write_table
+from vrnn.errors import ConfigError, DataError, require
+from vrnn.inference.imagine import begin, imagine
+from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.unroll import Belief
+from vrnn.metrics.representative import representative
+from vrnn.trained import TrainedModel
+
+PASS_SIZE = 16384  # sample paths that go through a model at once
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Hold sampled futures.
+
+    Attributes:
+        samples: joint sample paths in data units, emission noise included, (sample, batch, horizon, dim).
+        times: their times, (batch, horizon).
+        history: the tracks they continue.
+        names: columns of the last axis.
+        weights: probability of each path, (sample, batch); equal unless the paths are representatives.
+    """
+
+    samples: Float[np.ndarray, "sample batch horizon dim"]
+    times: Float[np.ndarray, "batch horizon"]
+    history: Tracks
+    names: tuple[str, ...]
+    weights: Float[np.ndarray, "sample batch"]
+
+    @property
+    def mean(self) -> Float[np.ndarray, "batch horizon dim"]:
+        """Weighted mean of the paths."""
+        return np.einsum("sb,sbhd->bhd", self.weights, self.samples)
+
+    def quantile(self, q: float | list[float]) -> np.ndarray:
+        """Give quantiles over equally weighted paths, a column and a step at a time, (batch, horizon, dim) for one q."""
+        return np.quantile(self.samples, q, axis=0)
+
+    def representative(self, k: int, seed: int = 0) -> "Forecast":
+        """Give k centres of the paths with their probabilities, chosen without the truth (k-means on whole paths)."""
+        if k >= len(self.samples):
+            raise ConfigError(
+                f"expected more samples than representatives, found {len(self.samples)} samples for {k}; "
+                f"forecast with ten times as many"
+            )
+        centres, weights = representative(self.samples, k, seed=seed)
+        return replace(self, samples=centres, weights=weights)
+
+    def to_columns(self) -> Columns:
+        """Give a long table: id, sample, step, t, one column a dimension, and the weight where weights differ."""
+        count, batch, horizon, _ = self.samples.shape
+        shape = (batch, count, horizon)
+        ids = np.array(self.history.ids, dtype=object)
+        columns: Columns = {
+            "id": np.broadcast_to(ids[:, None, None], shape).reshape(-1),
+            "sample": np.broadcast_to(np.arange(count)[:, None], shape).reshape(-1),
+            "step": np.broadcast_to(np.arange(1, horizon + 1), shape).reshape(-1),
+            "t": np.broadcast_to(self.times[:, None], shape).reshape(-1),
+        }
+        for i, name in enumerate(self.names):
+            columns[name] = self.samples[..., i].swapaxes(0, 1).reshape(-1)
+        if not np.allclose(self.weights, self.weights[0, 0]):
+            columns["weight"] = np.broadcast_to(self.weights.T[:, :, None], shape).reshape(-1)
+        return columns
+
+    def to_frame(self) -> Any:
+        """Give the long table as a pandas DataFrame."""
+        return require("pandas", "frames").DataFrame(self.to_columns())
+
+    def save(self, path: str | Path) -> Path:
+        """Write the long table to .csv, .parquet or .npz."""
+        return write_table(self.to_columns(), path)
+
+    def plot(self, path: str | Path, truth: Tracks | None = None, **options: Any) -> Path:
+        """Draw histories and futures to a picture file; `options` go to `vrnn.plots.plot_forecast`."""
+        from vrnn.plots import plot_forecast
+
+        futures = None if truth is None else np.stack(truth.x)
+        return plot_forecast(
+            self.history.x, self.samples, futures, path, names=self.names, ids=self.history.ids, **options
+        )
+
+
+def forecast(
+    model: TrainedModel,
+    prefix: Tracks | np.ndarray,
+    horizon: int,
+    samples: int = 20,
+    seed: int = 0,
+    inputs: np.ndarray | Literal["hold"] | None = None,
+) -> Forecast:
+    """Sample joint futures of tracks: x_{T+1:T+H} ~ p(. | x_{1:T}).
+
+    The prefix is filtered through the model's posterior, once a sample, and the model then goes on alone, its own draws
+    fed back. A model with a heading frame reads the last `observe` rows of a prefix, the length it was trained with.
+
+    Args:
+        prefix: tracks that the future follows, or an array (batch, time, dim) or (time, dim). For a supervised model
+            the tracks have x up to the end of the horizon, and y of the last `horizon` rows is drawn.
+        horizon: rows to draw.
+        samples: paths a track.
+        seed: of all noise; the same seed gives the same paths.
+        inputs: known inputs of the horizon in data units, (batch, horizon, inputs), for a model that has any; "hold"
+            carries the last value on.
+
+    Raises:
+        DataError: tracks that do not fit the model.
+        ConfigError: a horizon or a number of samples below 1, or missing inputs.
+
+    Example:
+        >>> import numpy as np, vrnn
+        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
+        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
+        >>> vrnn.forecast(run.model, tracks[:3], horizon=4, samples=10).samples.shape
+        (10, 3, 4, 2)
+    """
+    if horizon < 1 or samples < 1:
+        raise ConfigError(f"expected a horizon and samples of at least 1, found {horizon} and {samples}")
+    tracks = as_tracks(prefix, model)
+    if model.network.supervised:
+        return _draw_targets(model, tracks, horizon, samples, seed)
+    return Forecast(
+        samples=np.concatenate([f.decode() for f in futures(model, tracks, horizon, samples, seed, inputs)], 1),
+        times=_future_times(tracks, model.encoding.step, horizon),
+        history=tracks,
+        names=model.encoding.x_names,
+        weights=np.full((samples, len(tracks)), 1.0 / samples),
+    )
+
+
+@dataclass(frozen=True)
+class Futures:
+    """Hold the futures of one chunk of tracks with what they were drawn from; the inner form of a forecast.
+
+    Attributes:
+        rows: which tracks.
+        belief: states after the prefix, a sample each.
+        u: encoded inputs of the horizon.
+        drawn: paths in model units, (sample, batch, horizon, dim).
+    """
+
+    model: TrainedModel
+    rows: slice
+    belief: Belief
+    u: torch.Tensor
+    drawn: torch.Tensor
+    anchor: Anchor
+
+    def decode(self) -> Float[np.ndarray, "sample batch horizon dim"]:
+        """Give the paths in data units."""
+        gap = self.belief.gap.cpu().double().numpy()
+        return self.model.encoding.frame.decode(self.drawn.cpu().double().numpy(), self.anchor, gap)
+
+
+@torch.no_grad()
+def futures(
+    model: TrainedModel,
+    tracks: Tracks,
+    horizon: int,
+    samples: int,
+    seed: int,
+    inputs: np.ndarray | Literal["hold"] | None = None,
+) -> Iterator[Futures]:
+    """Draw futures chunk by chunk, so that memory does not grow with the number of tracks."""
+    network, encoding = model.network, model.encoding
+    tracks = _readable(model, tracks)
+    u = _future_inputs(model, tracks, horizon, inputs)
+    size = max(1, PASS_SIZE // samples)
+    for start in range(0, len(tracks), size):
+        rows = slice(start, min(start + size, len(tracks)))
+        prefix, anchor = encoding.batch(tracks[rows])
+        prefix = prefix.to(next(network.parameters()))
+        u_rows = u[rows].to(prefix.x)
+        count, time = prefix.x.shape[:2]
+        past = draw_noise(network, samples, count, time, seeded(seed, 6, start), observations=_gaps(prefix))
+        ahead = draw_noise(network, samples, count, horizon, seeded(seed, 7, start))
+        belief = begin(network, prefix, past)
+        yield Futures(model, rows, belief, u_rows, imagine(network, belief, u_rows, ahead).x, anchor)
+
+
+def as_tracks(data: Tracks | np.ndarray, model: TrainedModel) -> Tracks:
+    """Take an array (batch, time, dim) or (time, dim) as tracks with the model's columns."""
+    if isinstance(data, Tracks):
+        tracks = data
+    else:
+        array = np.asarray(data, dtype=np.float64)
+        if array.ndim not in (2, 3):
+            raise DataError(f"expected tracks or an array (batch, time, dim), found an array of shape {array.shape}")
+        tracks = Tracks(list(array if array.ndim == 3 else array[None]), x_names=model.encoding.x_names)
+    if not len(tracks):
+        raise DataError("expected at least one track, found none")
+    model.encoding.check(tracks)
+    return tracks
+
+
+def _readable(model: TrainedModel, tracks: Tracks) -> Tracks:
+    """Cut prefixes to what the model reads and refuse those it cannot go on from."""
+    heading, frame = model.encoding.frame.heading, model.encoding.frame
+    if heading is not None:
+        tracks = tracks.cut(start=-(heading.row + 1))
+    least = max(2 if frame.given else 1, 0 if heading is None else heading.row + 1)
+    for name, x in zip(tracks.ids, tracks.x, strict=True):
+        if len(x) < least:
+            raise DataError(f"track {name}: expected a prefix of at least {least} rows to forecast from, found {len(x)}")
+        if model.network.conditions and np.isnan(x[-1]).any():
+            raise DataError(
+                f"track {name}: its last row is missing, and this model goes on from the last observed point; drop the "
+                f"trailing rows and forecast that much further"
+            )
+    trimmed = model.encoding.trim(tracks, ends=False)
+    if len(trimmed) < len(tracks):
+        bad = next(n for n, x in zip(tracks.ids, tracks.x, strict=True) if np.isnan(x).any(-1).all())
+        raise DataError(f"track {bad}: no observed row to forecast from")
+    return trimmed
+
+
+def _gaps(batch: Batch) -> bool:
+    return bool((batch.alive[..., None] & ~batch.present).any())
+
+
+def _future_times(tracks: Tracks, step: float, horizon: int) -> np.ndarray:
+    last = np.array([t[-1] for t in tracks.times])
+    return last[:, None] + step * np.arange(1, horizon + 1)
+
+
+def _future_inputs(
+    model: TrainedModel, tracks: Tracks, horizon: int, inputs: np.ndarray | Literal["hold"] | None
+) -> torch.Tensor:
+    encoding = model.encoding
+    width, count = len(encoding.u_names), len(tracks)
+    if width and inputs is None:
+        raise ConfigError(
+            f"the model has known inputs ({', '.join(encoding.u_names)}): give their values over the horizon as inputs "
+            f"(batch, horizon, {width}), or inputs='hold' to carry the last values on"
+        )
+    last = np.stack([_last_known(u) for u in tracks.u])[:, None]
+    if inputs is None or isinstance(inputs, str):
+        values = np.repeat(last, horizon, axis=1)
+    else:
+        values = np.asarray(inputs, dtype=np.float64)
+        if values.shape != (count, horizon, width):
+            raise ConfigError(f"expected inputs of shape {(count, horizon, width)}, found {values.shape}")
+    times = _future_times(tracks, encoding.step, horizon)[..., None]
+    now = np.array([t[-1:] for t in tracks.times])[:, None]
+    u = encoding.inputs(np.concatenate([last, values], 1), np.concatenate([now, times], 1))
+    return u[:, 1:]
+
+
+def _last_known(u: np.ndarray) -> np.ndarray:
+    known = np.isfinite(u)
+    index = np.where(known, np.arange(len(u))[:, None], 0).max(0)
+    return u[index, np.arange(u.shape[1])]
+
+
+@torch.no_grad()
+def _draw_targets(model: TrainedModel, tracks: Tracks, horizon: int, samples: int, seed: int) -> Forecast:
+    network, encoding = model.network, model.encoding
+    given = encoding.frame.given
+    for name, x in zip(tracks.ids, tracks.x, strict=True):
+        if len(x) < horizon + given:
+            raise DataError(
+                f"track {name}: a supervised model needs x to the end of the horizon: expected at least "
+                f"{horizon + given} rows, found {len(x)}"
+            )
+    if not tracks.y_dim:
+        y = [np.full((len(x), len(encoding.y_names)), np.nan) for x in tracks.x]
+        tracks = replace(tracks, y=y, y_names=encoding.y_names)
+    parts, size = [], max(1, PASS_SIZE // samples)
+    for start in range(0, len(tracks), size):
+        chunk = tracks[start : start + size]
+        batch = encoding.batch(chunk)[0].swap_target().to(next(network.parameters()))
+        cut = batch.length - horizon
+        prefix, rest = batch.split_at(cut)
+        count, longest = prefix.x.shape[:2]
+        past = draw_noise(network, samples, count, longest, seeded(seed, 6, start))
+        ahead = draw_noise(network, samples, count, horizon, seeded(seed, 7, start))
+        drawn = imagine(network, begin(network, prefix, past), rest.u, ahead).x.cpu().double().numpy()
+        parts.append(drawn * np.array(encoding.y_scale) + np.array(encoding.y_mean))
+    last = pad([t[-horizon:, None] for t in tracks.times], horizon, np.nan)[..., 0]
+    return Forecast(
+        samples=np.concatenate(parts, 1),
+        times=last,
+        history=tracks.cut(stop=-horizon),
+        names=encoding.y_names,
+        weights=np.full((samples, len(tracks)), 1.0 / samples),
+    )

@@ -1,0 +1,81 @@
+"""New sequences from nothing but the model."""
+
+import numpy as np
+import torch
+
+from vrnn.data.batch import make_batch
+from vrnn.data.frames import Anchor
+from vrnn.data.tracks import Tracks
+from vrnn.errors import ConfigError, UnsupportedError
+from vrnn.inference.imagine import begin, imagine
+from vrnn.inference.noise import draw_noise, seeded
+from vrnn.trained import TrainedModel
+
+
+@torch.no_grad()
+def generate(
+    model: TrainedModel,
+    count: int = 8,
+    steps: int = 50,
+    seed: int = 0,
+    start: np.ndarray | None = None,
+    inputs: np.ndarray | None = None,
+) -> Tracks:
+    """Sample new tracks x_{1:T} ~ p, latents from the prior, the model's own draws fed back.
+
+    Under a displacement frame the first point is given: it is `start`, and `steps` - 1 points follow it.
+
+    Args:
+        count: tracks.
+        steps: rows of each.
+        seed: of all noise.
+        start: first points in data units, (dim,) or (count, dim); the origin when None.
+        inputs: known inputs in data units, (count, steps, inputs), for a model that has any.
+
+    Raises:
+        UnsupportedError: a forecasting RolloutVAE, which has no p(prefix), or a supervised model, which needs x.
+        ConfigError: missing inputs, or sizes below 1.
+
+    Example:
+        >>> import numpy as np, vrnn
+        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
+        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
+        >>> vrnn.generate(run.model, count=3, steps=10).lengths.tolist()
+        [10, 10, 10]
+    """
+    network, encoding = model.network, model.encoding
+    frame = encoding.frame
+    if network.conditions:
+        raise UnsupportedError(
+            "a forecasting RolloutVAE models the future of a prefix and has no distribution of prefixes to generate from; "
+            "train it with task='autoencoding', or use forecast"
+        )
+    if network.supervised:
+        raise UnsupportedError("a supervised model draws y given x and cannot generate x; use forecast with the tracks")
+    if count < 1 or steps < 1 + frame.given:
+        raise ConfigError(f"expected a count of at least 1 and at least {1 + frame.given} steps, found {count} and {steps}")
+    width = len(encoding.u_names)
+    if width and inputs is None:
+        raise ConfigError(f"the model has known inputs ({', '.join(encoding.u_names)}): give them, (count, steps, {width})")
+    u = np.zeros((count, steps, 0)) if inputs is None else np.asarray(inputs, np.float64)
+    if u.shape != (count, steps, width):
+        raise ConfigError(f"expected inputs of shape {(count, steps, width)}, found {u.shape}")
+    times = np.broadcast_to(encoding.step * np.arange(steps)[:, None], (count, steps, 1))
+    known = encoding.inputs(u, times)[:, frame.given :].to(next(network.parameters()))
+    dim, drawn = frame.dim, steps - frame.given
+    noise = draw_noise(network, 1, count, drawn, seeded(seed, 8))
+    empty = make_batch(known.new_zeros(count, 0, dim), u=known[:, :0])
+    x = imagine(network, begin(network, empty, noise), known, noise).x.cpu().double().numpy()
+    origin = np.zeros((count, dim)) if start is None else np.broadcast_to(np.asarray(start, np.float64), (count, dim))
+    anchor = Anchor.zero(count, dim)._replace(origin=origin)
+    path = frame.decode(x, anchor)[0]
+    if frame.given:
+        path = np.concatenate([origin[:, None], path], 1)
+    return Tracks(
+        list(path),
+        times=list(times[..., 0]),
+        u=list(u),
+        x_names=encoding.x_names,
+        u_names=encoding.u_names,
+    )
+
