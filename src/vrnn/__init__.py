@@ -12,6 +12,7 @@ _HOMES = {
     "Tracks": "vrnn.data.tracks",
     "windows": "vrnn.data.windows",
     "regular": "vrnn.data.windows",
+    "concatenate": "vrnn.data.tracks",
     "describe": "vrnn.data.describe",
     "Crossroads": "vrnn.data.synthetic",
     "FrameConfig": "vrnn.data.frames",
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from vrnn.data.frames import FrameConfig
     from vrnn.data.readers import Columns, read_tracks
     from vrnn.data.synthetic import Crossroads
-    from vrnn.data.tracks import Tracks
+    from vrnn.data.tracks import Tracks, concatenate
     from vrnn.data.windows import regular, windows
     from vrnn.errors import VrnnError
     from vrnn.inference.encode import encode

@@ -144,7 +144,7 @@ class Encoding:
             raise DataError(
                 f"track {bad}: its first point is missing, and displacements start from it; drop leading gaps"
             )
-        path, anchor = self.frame.encode(x if change is None else change(x))
+        path, anchor = self.frame.encode(x if change is None else change(x), lengths)
         times = pad([t[:, None] for t in tracks.times], time, np.nan)
         y = (pad(tracks.y, time, np.nan)[:, given:] - np.array(self.y_mean)) / np.array(self.y_scale)
         batch = make_batch(

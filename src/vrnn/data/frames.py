@@ -227,10 +227,13 @@ class Frame:
         """log |d v / d x| for each column, (dim,)."""
         return -np.log(self.standardise.scale) if self.standardise else np.zeros(self.dim)
 
-    def encode(self, x: np.ndarray) -> tuple[Path, Anchor]:
+    def encode(self, x: np.ndarray, length: np.ndarray | None = None) -> tuple[Path, Anchor]:
         """Map positions (batch, time, dim) to model values (batch, time - given, dim).
 
         Under displacement the first row is taken as the origin and must be observed.
+
+        Args:
+            length: rows of each track (batch,), the rest being padding; all rows when None.
         """
         angle = self.heading.angle(x) if self.heading else np.zeros(len(x))
         x = turn(x, -angle) if self.heading else x
@@ -238,7 +241,8 @@ class Frame:
         path = Path(x, np.ones(x.shape, np.int64))
         if self.displacement:
             path, origin, last = self.displacement.encode(x)
-            anchor = Anchor(origin, x.shape[1] - 1 - last, angle)
+            rows = np.full(len(x), x.shape[1]) if length is None else length
+            anchor = Anchor(origin, rows[:, None] - 1 - last, angle)
         if self.standardise:
             path = path._replace(values=self.standardise.encode(path))
         return path, anchor

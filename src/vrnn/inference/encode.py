@@ -9,7 +9,7 @@ import torch
 
 from vrnn.data.tracks import Tracks
 from vrnn.data.writers import Columns, write_table
-from vrnn.errors import UnsupportedError, require
+from vrnn.errors import DataError, UnsupportedError, require
 from vrnn.inference.forecast import PASS_SIZE, as_tracks
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.unroll import embed, unroll
@@ -64,6 +64,7 @@ def encode(model: TrainedModel, tracks: Tracks | np.ndarray, seed: int = 0) -> C
 
     Raises:
         UnsupportedError: an RNN, which has no latent.
+        DataError: no track is long enough.
 
     Example:
         >>> import numpy as np, vrnn
@@ -76,7 +77,10 @@ def encode(model: TrainedModel, tracks: Tracks | np.ndarray, seed: int = 0) -> C
     network, encoding = model.network, model.encoding
     if not network.latent_dim and not network.code_dim:
         raise UnsupportedError("an RNN has no latent to encode into; train a seq2seq, rollout or vrnn model")
-    tracks = encoding.trim(as_tracks(tracks, model), 1 + encoding.frame.given)
+    least = 1 + encoding.frame.given
+    tracks = encoding.trim(as_tracks(tracks, model), least)
+    if not len(tracks):
+        raise DataError(f"expected a track of at least {least} observed {'row' if least == 1 else 'rows'}, found none")
     per_step = not isinstance(network, RolloutVAE)
     tables: list[np.ndarray] = []
     size = max(1, PASS_SIZE // int(tracks.lengths.max()))

@@ -88,7 +88,8 @@ def embed_prefix(model: Model, prefix: Batch) -> Float[Tensor, "batch context"]:
     """Read a prefix that is given and not scored; width 0 for a model that does not condition."""
     if not model.conditions:
         return prefix.x.new_zeros(len(prefix.x), 0)
-    return model.embed_context(model.embed_observations(prefix.x, model.embed_inputs(prefix.u)), prefix)
+    x = torch.where(prefix.present, prefix.x, 0.0)  # the last point of a prefix may lack entries
+    return model.embed_context(model.embed_observations(x, model.embed_inputs(prefix.u)), prefix)
 
 
 def unroll(
@@ -102,9 +103,10 @@ def unroll(
 ) -> Unrolled:
     """Teacher-force a batch through a model.
 
-    At a missing entry the latent of a track without its point comes from the prior and the state receives a draw of
-    the model's own emission. At the first entry observed after a gap, in the dimensions that are `summed`, the value is
-    what remains of the increment after those draws, so that the track reconnects.
+    At a missing entry the latent of a track without its point comes from the prior (so does the code of a track that
+    has none) and the state receives a draw of the model's own emission. At the first entry observed after a gap, in the
+    dimensions that are `summed`, the value is what remains of the increment after those draws, so that the track
+    reconnects.
 
     Args:
         noise: standard normals, see `draw_noise`; their sample axis is that of every result.
@@ -119,8 +121,10 @@ def unroll(
     known, seen, evidence, context = embedded = embed(model, batch) if embedded is None else embedded
     if start is None:
         code_prior = code_posterior = model.code_prior(context)
-        if proposal == "posterior":
-            code_posterior = model.code_posterior(context, evidence, batch)
+        if proposal == "posterior" and not model.tied:
+            code_posterior = _choose(
+                batch.mask.any(-1), model.code_posterior(context, evidence, batch), code_prior
+            )
         code = code_posterior.sample(noise.code)
         no_gap = batch.x.new_zeros(*noise.code.shape[:2], batch.x.shape[-1])
         first = Belief(model.initial_state(code, context), no_gap)

@@ -31,7 +31,7 @@ from vrnn.distributions import DiagonalGaussian, Family
 from vrnn.distributions.base import Distribution
 
 State = Any  # a NamedTuple of tensors (sample, batch, .), one type a model
-Features = Float[Tensor, "*lead features"]
+Features = Float[Tensor, "... _"]  # widths and leading axes differ from argument to argument
 
 
 def join(*parts: Tensor) -> Tensor:

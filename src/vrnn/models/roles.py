@@ -1,10 +1,11 @@
 """Which columns a model observes and which it is given."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from vrnn.errors import ConfigError
 
 
+@runtime_checkable
 class HasWidths(Protocol):
     x_dim: int
     u_dim: int

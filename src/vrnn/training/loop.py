@@ -287,11 +287,11 @@ def _open_folder(folder: Path | None, prepared: Prepared, resume: bool, main: bo
     if not resume:
         raise RunFolderError(f"{folder}: holds a run already; resume it, or choose another folder")
     stored = read_config(folder)
-    if stored["data"] != prepared.fingerprint:
-        raise RunFolderError(f"{folder}: the data is not what the run was trained on; resume needs the same tracks")
     changed = _changes(stored, prepared.trained)
     if changed:
         raise RunFolderError(f"{folder}: resume needs the settings the run began with; changed: {', '.join(changed)}")
+    if stored["data"] != prepared.fingerprint:
+        raise RunFolderError(f"{folder}: the data is not what the run was trained on; resume needs the same tracks")
     return load_checkpoint(folder)
 
 

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from tqdm import tqdm
 
@@ -12,6 +12,7 @@ from vrnn.files import whole_file
 Record = dict[str, Any]
 
 
+@runtime_checkable
 class Tracker(Protocol):
     """Receive one flat record of numbers at a time; hand one to `train` to follow a run elsewhere."""
 

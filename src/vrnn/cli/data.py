@@ -1,0 +1,102 @@
+"""The data that a command is given: which columns hold what, by flags, by a run, or by the format."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from vrnn.data.readers import Columns, read_tracks
+from vrnn.data.readers.grouping import tracks_from_table
+from vrnn.data.readers.read import READERS, TEXT, read_table
+from vrnn.data.tracks import Tracks
+from vrnn.errors import DataError
+
+NAMES = tuple[str, ...]
+
+
+def _flag(help_text: str, default: str) -> Any:
+    return tyro.conf.arg(help=help_text, help_behavior_hint=f"(default: {default})", metavar="COLUMN ...")
+
+
+@dataclass(frozen=True)
+class ColumnFlags:
+    """Which columns of DATA hold what. With a RUN, the columns it was trained on are the default."""
+
+    id: Annotated[
+        str | None,
+        tyro.conf.arg(
+            help="the track that a row belongs to; None: the whole table is one track.",
+            help_behavior_hint="(default: id)",
+            metavar="COLUMN",
+        ),
+    ] = ""
+    t: Annotated[
+        str | None,
+        tyro.conf.arg(
+            help="time, a number or an ISO 8601 date; None: rows are counted 0, 1, 2, ... in each track.",
+            help_behavior_hint="(default: t)",
+            metavar="COLUMN",
+        ),
+    ] = ""
+    x: Annotated[NAMES, _flag("observations.", "x y, in HURDAT2 lat lon, in NPZ all")] = ()
+    u: Annotated[NAMES, _flag("known inputs, such as a speed over ground or an action.", "none")] = ()
+    y: Annotated[NAMES, _flag("supervised targets.", "none")] = ()
+    group: Annotated[
+        str,
+        tyro.conf.arg(
+            help="the set to take from an NPZ archive that holds several.",
+            help_behavior_hint="(default: the only one)",
+            metavar="NAME",
+        ),
+    ] = ""
+
+    def columns(self) -> Columns:
+        """Give the mapping of the flags alone."""
+        return Columns(
+            id="id" if self.id == "" else self.id,
+            t="t" if self.t == "" else self.t,
+            x=self.x,
+            u=self.u,
+            y=self.y,
+        )
+
+    def beside(self, trained: Columns, found: set[str]) -> Columns:
+        """Give the mapping of the flags, and for the others that of a run as far as the names are found.
+
+        >>> mmsi = Columns(id="mmsi", t="time", x=("lon", "lat"))
+        >>> ColumnFlags(t="when").beside(mmsi, {"mmsi", "when", "lon", "lat"})
+        Columns(id='mmsi', t='when', x=('lon', 'lat'), u=(), y=())
+        """
+        given = asdict(self.columns())
+        for role, flag in ((name, getattr(self, name)) for name in given):
+            names = getattr(trained, role)
+            if flag in ("", ()) and ({names} if isinstance(names, str) else {*(names or ())}) <= found:
+                given[role] = names
+        return Columns(**given)
+
+
+def read(path: Path, flags: ColumnFlags, trained: Columns | None = None) -> Tracks:
+    """Read DATA, a file or a folder.
+
+    Args:
+        trained: columns of the run that the data is for; names that the file has are taken where no flag says otherwise.
+
+    Raises:
+        DataError: names the file, the line and the reason.
+    """
+    path = path.expanduser()
+    if trained is None or not path.exists():
+        return read_tracks(path, flags.columns(), group=flags.group)
+    if path.is_file():
+        table = read_table(path, flags.group)
+        return tracks_from_table(table, flags.beside(trained, set(table.columns)))
+    first = min((p for p in path.iterdir() if _readable(p)), default=None)
+    if first is None:
+        raise DataError(f"{path}: expected files of tracks ({', '.join((*TEXT, *READERS))}), found none")
+    found = set(read_table(first, flags.group).columns)
+    return read_tracks(path, flags.beside(trained, found), group=flags.group)
+
+
+def _readable(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in (*TEXT, *READERS) and path.name[0] != "."

@@ -1,0 +1,49 @@
+"""`vrnn evaluate`: forecasts against what happened."""
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import FlagCreatePairsOff, Positional, arg
+
+from vrnn.cli.data import ColumnFlags
+from vrnn.cli.runs import open_run
+from vrnn.inference.evaluate import evaluate as score
+
+
+def evaluate(
+    run: Positional[Path],
+    data: Positional[Path],
+    *,
+    observe: int = 8,
+    horizon: int = 12,
+    samples: int = 20,
+    representative: FlagCreatePairsOff[bool] = False,
+    as_json: Annotated[FlagCreatePairsOff[bool], arg(name="json")] = False,
+    seed: int = 0,
+    columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
+) -> None:
+    """Forecast every window of DATA and compare with what happened, constant velocity beside.
+
+    Args:
+        run: run folder that vrnn train wrote.
+        data: whole tracks, a file or a folder of files, not those of the training.
+        observe: rows known.
+        horizon: rows to forecast.
+        samples: futures a window, the K of minADE and minFDE.
+        representative: best of K representatives of 10 K samples in place of K plain samples.
+        as_json: print one JSON object and nothing else.
+        seed: of all noise.
+        columns: of the data.
+    """
+    model, tracks = open_run(run, data, columns)
+    result = score(model, tracks, observe, horizon, samples, representative, seed)
+    print(json.dumps(_finite(result.to_dict()), allow_nan=False) if as_json else result.to_text())
+
+
+def _finite(value: Any) -> Any:
+    """Write a number that JSON has no word for as null."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

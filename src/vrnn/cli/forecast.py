@@ -1,0 +1,57 @@
+"""`vrnn forecast`: sampled futures of tracks."""
+
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+from vrnn.cli.data import ColumnFlags
+from vrnn.cli.outputs import check_outputs
+from vrnn.cli.runs import open_run
+from vrnn.errors import ConfigError
+from vrnn.inference.evaluate import POOL
+from vrnn.inference.forecast import forecast as draw
+
+
+def forecast(
+    run: Positional[Path],
+    data: Positional[Path],
+    *,
+    out: Path,
+    horizon: int = 12,
+    samples: int | None = None,
+    representative: int | None = None,
+    plot: Path | None = None,
+    inputs: Literal["hold"] | None = None,
+    seed: int = 0,
+    columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
+) -> None:
+    """Sample joint futures of every track in DATA, which holds what was observed so far.
+
+    Args:
+        run: run folder that vrnn train wrote.
+        data: prefixes, a file or a folder of files; of a supervised model, x to the end of the horizon.
+        out: table to write, .csv, .parquet or .npz: id, sample, step, t and one column a dimension.
+        horizon: rows to forecast.
+        samples: futures of each track; None is 20, or ten for each representative.
+        representative: write this many typical futures with their weights in place of all samples.
+        plot: picture to write, .png, .pdf or .svg.
+        inputs: hold carries the last known inputs on; needed by models that have any.
+        seed: of all noise.
+        columns: of the data.
+    """
+    check_outputs(out, plot)
+    count = samples if samples is not None else 20 if representative is None else POOL * representative
+    if representative is not None and not 1 <= representative < count:
+        raise ConfigError(
+            f"expected fewer representatives than samples and at least 1, found {representative} of {count} samples"
+        )
+    model, tracks = open_run(run, data, columns)
+    result = draw(model, tracks, horizon, count, seed, inputs)
+    if representative is not None:
+        result = result.representative(representative, seed)
+    result.save(out)
+    print(f"{out}: {len(result.samples)} futures of {horizon} rows for each of {len(tracks)} tracks")
+    if plot is not None:
+        result.plot(plot)
+        print(f"{plot}: picture of the first of them")

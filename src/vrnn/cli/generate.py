@@ -1,0 +1,54 @@
+"""`vrnn generate`: new tracks."""
+
+from pathlib import Path
+
+import numpy as np
+from tyro.conf import Positional
+
+from vrnn.cli.outputs import check_outputs, save_tracks
+from vrnn.errors import ConfigError, UnsupportedError
+from vrnn.inference.generate import generate as draw
+from vrnn.training.checkpoint import load
+
+
+def generate(
+    run: Positional[Path],
+    *,
+    out: Path,
+    count: int = 8,
+    steps: int = 50,
+    start: tuple[float, ...] = (),
+    plot: Path | None = None,
+    seed: int = 0,
+) -> None:
+    """Sample new tracks from a model.
+
+    Args:
+        run: run folder that vrnn train wrote.
+        out: tracks to write, .csv, .parquet or .npz, in a form that every command reads.
+        count: tracks.
+        steps: rows of each.
+        start: first point of every track, for a model of displacements; the origin when empty.
+        plot: picture to write, .png, .pdf or .svg.
+        seed: of all noise.
+    """
+    check_outputs(out, plot)
+    model = load(run.expanduser())
+    names = model.encoding.x_names
+    if start and len(start) != len(names):
+        raise ConfigError(
+            f"expected start with one number for each of {', '.join(names)}, found {len(start)}"
+        )
+    if model.encoding.u_names and not model.network.supervised and not model.network.conditions:
+        raise UnsupportedError(
+            f"the model has known inputs ({', '.join(model.encoding.u_names)}), which a command line cannot hold; "
+            f"call vrnn.generate(model, inputs=...) from Python"
+        )
+    tracks = draw(model, count, steps, seed, start=np.array(start) if start else None)
+    save_tracks(tracks, out)
+    print(f"{out}: {count} tracks of {steps} rows")
+    if plot is not None:
+        from vrnn.plots import plot_tracks
+
+        plot_tracks(tracks.x, plot, names=tracks.x_names)
+        print(f"{plot}: picture of them")

@@ -1,0 +1,41 @@
+"""The run folder that a command is given, with the columns that its data had."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from vrnn.cli.data import ColumnFlags, read
+from vrnn.data.readers import Columns
+from vrnn.data.tracks import Tracks
+from vrnn.files import write_json
+from vrnn.trained import TrainedModel
+from vrnn.training.checkpoint import load, read_config
+
+
+def open_run(run: Path, data: Path, flags: ColumnFlags) -> tuple[TrainedModel, Tracks]:
+    """Load a run and read the data that it is to work on.
+
+    Raises:
+        RunFolderError, DataError: which of the two cannot be used, and why.
+    """
+    model = load(run.expanduser())
+    return model, read(data, flags, trained_columns(run.expanduser(), model))
+
+
+def trained_columns(run: Path, model: TrainedModel) -> Columns:
+    """Give the names of the columns that a run was trained on."""
+    named = read_config(run).get("columns", {})
+    encoding = model.encoding
+    return Columns(
+        id=named.get("id", "id"),
+        t=named.get("t", "t"),
+        x=encoding.x_names,
+        u=encoding.u_names,
+        y=encoding.y_names,
+    )
+
+
+def remember_columns(run: Path, columns: Columns) -> None:
+    """Add the columns to config.json, so that later commands need not be told again."""
+    config = read_config(run)
+    if config.get("columns") != (named := {k: asdict(columns)[k] for k in ("id", "t")}):
+        write_json(run / "config.json", {**config, "columns": named})

@@ -1,0 +1,83 @@
+"""What training says at its end: the number, what it is a bound on, the use of latents, and where to go on."""
+
+import shlex
+from pathlib import Path
+
+from vrnn.data.describe import describe
+from vrnn.data.tracks import Tracks
+from vrnn.trained import TrainedModel
+from vrnn.training.collapse import CollapseReport
+from vrnn.training.tracking import Record
+
+
+def summary(
+    model: TrainedModel, records: list[Record], tracks: Tracks, out: Path, data: Path, unseen: bool
+) -> str:
+    """Sum a finished run up in a few lines.
+
+    Args:
+        records: of metrics.jsonl.
+        tracks: for a window that suits them.
+        data: what the next commands are shown with.
+        unseen: `data` was not trained on.
+    """
+    lines = [f"run            {out}"]
+    validated = [r for r in records if r.get("val_bound") is not None]
+    if validated:
+        best = max(validated, key=lambda r: r["val_bound"])
+        lines += [
+            f"validation     {best['val_bound']:.4f} nats per step, in data units, at step {best['step']} (weights kept)",
+            f"               {bound_name(model)}",
+        ]
+        latents = best["kl_per_dimension"]
+        if latents:
+            active = best["active_units"]
+            lines.append(f"latents        {active} of {len(latents)} units active")
+            use = CollapseReport(latents, [i < active for i in range(len(latents))])
+            if warning := use.warning(model.network.tied):
+                lines.append(f"               {warning}")
+    elif records:
+        lines += [
+            f"training       {records[-1]['bound']:.4f} nats per step, in data units, of the last batch; no validation",
+            f"               {bound_name(model)}",
+        ]
+    then = "next" if unseen else "next (scores count on tracks that were not trained on)"
+    return "\n".join([*lines, then, *(f"  {command}" for command in _next(model, tracks, out, data))])
+
+
+def bound_name(model: TrainedModel) -> str:
+    """Say what the number of a model is a bound on."""
+    network = model.network
+    given = model.first_scored + model.encoding.frame.given
+    if network.supervised:
+        of = "log p(y | x)"
+    elif network.conditions:
+        of = "log p(future | prefix)"
+    elif given:
+        of = "log p(track | its first point)" if given == 1 else f"log p(track | its first {given} points)"
+    else:
+        of = "log p(track)"
+    if not network.latent_dim and not network.code_dim:
+        return f"{of}, exact; a lower bound where points are missing"
+    if network.tied:
+        return f"lower bound of {of}; the KL to N(0, I) is a regulariser and no part of it"
+    return f"lower bound (ELBO) of {of}"
+
+
+def _next(model: TrainedModel, tracks: Tracks, out: Path, data: Path) -> list[str]:
+    run, source, network = shlex.quote(str(out)), shlex.quote(str(data)), model.network
+    found = describe(tracks)
+    if network.supervised:
+        return [f"vrnn evaluate {run} {source}"]
+    commands = []
+    if found.observe:
+        commands.append(f"vrnn evaluate {run} {source} --observe {found.observe} --horizon {found.horizon}")
+    horizon = found.horizon or 12
+    commands.append(
+        f"vrnn forecast {run} {source} --horizon {horizon} --out forecast.csv --plot forecast.png"
+    )
+    if not network.conditions and not model.encoding.u_names:
+        commands.append(
+            f"vrnn generate {run} --steps {round(found.median_length)} --out new.csv --plot new.png"
+        )
+    return commands

@@ -1,0 +1,66 @@
+"""Small data files, trained runs, and the check that every failure of a command must pass."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vrnn import Crossroads, Tracks
+from vrnn.cli.main import main
+from vrnn.cli.outputs import save_tracks
+
+SMALL = ["--hidden", "8", "--steps", "2", "--validate-every", "1", "--batch-size", "16"]
+MODELS = {
+    "rnn": ["rnn"],
+    "seq2seq": ["seq2seq", "--latent-dim", "3"],
+    "rollout": ["rollout", "--latent-dim", "3", "--observe", "8"],
+    "vrnn": ["vrnn", "--latent-dim", "3"],
+    "supervised": ["vrnn", "--latent-dim", "3", "--supervised", "encoder", "--y", "speed"],
+    "inputs": ["vrnn", "--latent-dim", "3", "--u", "speed"],
+}
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Walks over a crossroads: whole, their first 8 rows, with a speed, and with other names of columns."""
+    folder = tmp_path_factory.mktemp("cli")
+    walks = Crossroads().sample(24, seed=0)
+    save_tracks(walks, folder / "walks.csv")
+    save_tracks(walks[:3].cut(stop=8), folder / "prefix.csv")
+    speed = [np.linalg.norm(np.diff(x, axis=0, prepend=x[:1]), axis=1, keepdims=True) for x in walks.x]
+    wide = [np.concatenate([x, s], 1) for x, s in zip(walks.x, speed, strict=True)]
+    save_tracks(Tracks(wide, x_names=("x", "y", "speed")), folder / "speed.csv")
+    text = (folder / "walks.csv").read_text()
+    (folder / "ships.csv").write_text(text.replace("id,t,x,y", "mmsi,when,lon,lat", 1))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def runs(folder: Path) -> dict[str, Path]:
+    """One run folder a model, trained for two steps by the command itself."""
+    made = {}
+    for name, (kind, *flags) in MODELS.items():
+        data = folder / ("walks.csv" if name in ("rnn", "seq2seq", "rollout", "vrnn") else "speed.csv")
+        made[name] = folder / "runs" / name
+        assert main(["train", kind, str(data), "--out", str(made[name]), *SMALL, *flags]) == 0
+    return made
+
+
+@pytest.fixture
+def fails(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., str]:
+    """Run a command that must end with code 2 and one line on standard error, and give that line."""
+
+    def run(*words: object) -> str:
+        capsys.readouterr()
+        before = sorted(tmp_path.rglob("*"))
+        code = main([str(word) for word in words])
+        said = capsys.readouterr()
+        assert code == 2, said
+        assert said.out == ""
+        assert len(said.err.splitlines()) == 1, said.err
+        assert "Traceback" not in said.err
+        assert sorted(tmp_path.rglob("*")) == before, "a file was left behind"
+        return said.err
+
+    return run

@@ -1,0 +1,88 @@
+"""Every command refuses every kind of bad data with one line that says where it is."""
+
+import pytest
+
+ROWS = "".join(f"{i},{t},{i + t}.5,{t}\n" for i in range(12) for t in range(10))
+GOOD = "id,t,x,y\n" + ROWS
+BAD = {
+    "ragged row": (GOOD + "12,0,1\n", "line 122"),
+    "text for a number": (GOOD + "12,0,1,north\n", "'north'"),
+    "time twice": (GOOD + "11,9,1,1\n", "time 9 twice"),
+    "unsorted times": (GOOD + "11,4,1,1\n", "sort the rows"),
+    "one-point tracks": ("id,t,x,y\n" + "".join(f"{i},0,1,{i}\n" for i in range(20)), "row"),
+    "empty file": ("", "empty file"),
+    "header alone": ("id,t,x,y\n", "rows below the header"),
+    "no header": (ROWS, "expected a header"),
+    "other encoding": (GOOD.encode() + b"fa\xefade,0,1,1\n", "WINDOWS-1252"),
+    "UTF-16": (GOOD.encode("utf-16"), "UTF-16"),
+    "binary": (b"\0\1\2\3" * 20, "binary"),
+    "missing column": (GOOD.replace("id,t,x,y", "id,t,x,z", 1), "expected a column 'y'"),
+    "unmapped id": (GOOD.replace("id,t", "mmsi,t", 1), "--id mmsi"),
+    "infinite value": (GOOD + "12,0,inf,1\n", "finite"),
+}
+COMMANDS = {
+    "doctor": lambda data, out, runs: ["doctor", data],
+    "train": lambda data, out, runs: ["train", "vrnn", data, "--out", out / "run", "--steps", 2],
+    "forecast": lambda data, out, runs: ["forecast", runs["vrnn"], data, "--out", out / "f.csv"],
+    "evaluate": lambda data, out, runs: ["evaluate", runs["vrnn"], data, "--json"],
+    "encode": lambda data, out, runs: ["encode", runs["vrnn"], data, "--out", out / "e.csv"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_file(kind, command, tmp_path, runs, fails):
+    if (kind, command) == ("one-point tracks", "doctor"):
+        pytest.skip("a doctor looks at the ill")
+    content, reason = BAD[kind]
+    data = tmp_path / "bad.csv"
+    data.write_bytes(content if isinstance(content, bytes) else content.encode())
+    line = fails(*COMMANDS[command](data, tmp_path, runs))
+    assert line.startswith(f"vrnn {command}")
+    assert reason in line
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_data(command, tmp_path, runs, fails):
+    assert "does not exist" in fails(*COMMANDS[command](tmp_path / "none.csv", tmp_path, runs))
+    (tmp_path / "inner" / "deep").mkdir(parents=True)
+    assert "found none" in fails(*COMMANDS[command](tmp_path / "inner", tmp_path, runs))
+    (tmp_path / "walks.xlsx").write_bytes(b"PK")
+    assert "'.xlsx'" in fails(*COMMANDS[command](tmp_path / "walks.xlsx", tmp_path, runs))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_missing_mapped_column(command, folder, tmp_path, runs, fails):
+    words = COMMANDS[command](folder / "walks.csv", tmp_path, runs)
+    assert "'lon' for x" in fails(*words, "--x", "lon", "lat")
+    assert "'mmsi' for id" in fails(*words, "--id", "mmsi")
+
+
+def test_group_of_an_archive(tmp_path, fails):
+    import numpy as np
+
+    part = {"x": np.zeros((4, 2)), "len": np.array([4])}
+    np.savez(tmp_path / "two.npz", **{f"{g}_{k}": v for g in ("a", "b") for k, v in part.items()})
+    assert "choose one: --group a or --group b" in fails("doctor", tmp_path / "two.npz")
+    assert fails("doctor", tmp_path / "two.npz", "--group", "c")
+
+
+def test_data_that_does_not_fit_the_run(folder, tmp_path, runs, fails):
+    out = tmp_path / "out.csv"
+    line = fails("forecast", runs["vrnn"], folder / "speed.csv", "--out", out, "--x", "x", "y", "speed")
+    assert "trained with x columns (x, y)" in line
+    assert "trained with u columns (speed)" in fails(
+        "encode", runs["inputs"], folder / "walks.csv", "--out", out
+    )
+    assert "--inputs hold" in fails("forecast", runs["inputs"], folder / "speed.csv", "--out", out)
+    assert "found none" in fails("evaluate", runs["vrnn"], folder / "prefix.csv")
+    assert "x_dim" not in fails(
+        "train", "vrnn", folder / "walks.csv", "--out", tmp_path / "r", "--emission", "bernouli"
+    )
+    assert "map columns to y" in fails(
+        "train", "vrnn", folder / "walks.csv", "--out", tmp_path / "r", "--supervised", "encoder"
+    )
+    assert "observe" in fails("train", "rollout", folder / "walks.csv", "--out", tmp_path / "r")
+    assert "take shorter windows" in fails(
+        "train", "rnn", folder / "walks.csv", "--out", tmp_path / "r", "--window", 90
+    )

@@ -1,0 +1,62 @@
+"""Run folders that cannot be used, and verbs that a model has no meaning for."""
+
+import json
+import shutil
+
+import pytest
+
+COMMANDS = {
+    "forecast": lambda run, folder, out: ["forecast", run, folder / "prefix.csv", "--out", out / "f.csv"],
+    "generate": lambda run, folder, out: ["generate", run, "--out", out / "g.csv"],
+    "evaluate": lambda run, folder, out: ["evaluate", run, folder / "walks.csv"],
+    "encode": lambda run, folder, out: ["encode", run, folder / "walks.csv", "--out", out / "e.csv"],
+}
+
+
+@pytest.fixture
+def copy(runs, tmp_path):
+    return shutil.copytree(runs["vrnn"], tmp_path / "copy")
+
+
+def change(run, **entries):
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, **entries}))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_bad_run(command, folder, tmp_path, copy, fails):
+    words = lambda run: COMMANDS[command](run, folder, tmp_path)  # noqa: E731
+    assert "no such folder" in fails(*words(tmp_path / "none"))
+    assert "no config.json" in fails(*words(folder))
+    weights = (copy / "model.safetensors").read_bytes()
+    for broken in (weights[: len(weights) // 2], weights[:4], b""):
+        (copy / "model.safetensors").write_bytes(broken)
+        assert "truncated" in fails(*words(copy))
+    (copy / "model.safetensors").unlink()
+    assert "no model.safetensors" in fails(*words(copy))
+    (copy / "model.safetensors").write_bytes(weights)
+    change(copy, model={"kind": "vrnn", "x_dim": 2, "colour": "red"})
+    assert "colour" in fails(*words(copy))
+    change(copy, format=99)
+    assert "found 99" in fails(*words(copy))
+    (copy / "config.json").write_text("{")
+    assert "not a config" in fails(*words(copy))
+
+
+def test_refused_verbs(folder, tmp_path, runs, fails):
+    out = tmp_path / "out.csv"
+    assert "--task autoencoding" in fails("generate", runs["rollout"], "--out", out)
+    assert "no latent" in fails("encode", runs["rnn"], folder / "walks.csv", "--out", out)
+    assert "supervised" in fails("generate", runs["supervised"], "--out", out)
+    assert "vrnn.generate" in fails("generate", runs["inputs"], "--out", out)
+
+
+def test_resume_is_asked_for_and_checked(folder, tmp_path, copy, fails):
+    words = ["train", "vrnn", folder / "walks.csv", "--out", copy]
+    small = ["--hidden", 8, "--steps", 2, "--validate-every", 1, "--batch-size", 16, "--latent-dim", 3]
+    assert "--resume" in fails(*words, *small)
+    assert "training.seed" in fails(*words, *small, "--seed", 1, "--resume")
+    assert "same tracks" in fails(*words, *small, "--x", "y", "x", "--resume")
+    assert "nothing to resume" in fails(
+        "train", "vrnn", folder / "walks.csv", "--out", tmp_path / "new", "--resume"
+    )

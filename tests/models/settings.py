@@ -1,0 +1,226 @@
+"""The table of all models and settings that the contract tests run over, and the data they run on."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vrnn.data.batch import Batch, make_batch
+from vrnn.distributions import Family, Product
+from vrnn.distributions.base import Distribution
+from vrnn.inference.noise import Noise, draw_noise, seeded
+from vrnn.inference.unroll import Belief, Unrolled, embed, unroll
+from vrnn.models import (
+    Model,
+    ModelConfig,
+    RNNConfig,
+    RolloutVAEConfig,
+    Seq2SeqVAEConfig,
+    VRNNConfig,
+    make_model,
+)
+
+SMALL = {"hidden": 5}
+LATENT = {**SMALL, "latent_dim": 3}
+PEN = "mixture(2):2+bernoulli:1"
+
+CONFIGS: dict[str, ModelConfig] = {
+    "rnn": RNNConfig(2, **SMALL),
+    "rnn-lstm-u-mixture": RNNConfig(2, u_dim=2, cell="lstm", emission="mixture(2)", **SMALL),
+    "rnn-pen": RNNConfig(3, emission=PEN, **SMALL),
+    "rnn-mixed-columns": RNNConfig(3, u_dim=1, emission="student_t:2+categorical(3):1", **SMALL),
+    "rnn-supervised": RNNConfig(2, y_dim=2, supervised=True, **SMALL),
+    "rnn-supervised-lstm-u": RNNConfig(2, 1, 3, cell="lstm", emission="bernoulli", supervised=True, **SMALL),
+    "seq2seq-next": Seq2SeqVAEConfig(2, **LATENT),
+    "seq2seq-next-lstm-u": Seq2SeqVAEConfig(2, u_dim=1, cell="lstm", emission="full_gaussian", **LATENT),
+    "seq2seq-same": Seq2SeqVAEConfig(2, target="same", **LATENT),
+    "seq2seq-same-lstm-u": Seq2SeqVAEConfig(
+        2, u_dim=1, cell="lstm", emission="mixture(2)", target="same", **LATENT
+    ),
+    "seq2seq-supervised": Seq2SeqVAEConfig(2, y_dim=2, target="supervised", **LATENT),
+    "seq2seq-supervised-lstm-u": Seq2SeqVAEConfig(
+        2, 1, 2, cell="lstm", emission="full_gaussian", target="supervised", **LATENT
+    ),
+    **{
+        f"rollout-{task}-{name}": RolloutVAEConfig(2, task=task, **decoder, **LATENT)
+        for task in ("forecasting", "autoencoding")
+        for name, decoder in {
+            "carried": {"latent": "carried"},
+            "step": {"latent": "driven", "redraw": "step"},
+            "sequence": {"latent": "driven", "redraw": "sequence"},
+        }.items()
+    },
+    "rollout-forecasting-step-lstm-u": RolloutVAEConfig(
+        2, 1, cell="lstm", emission="full_gaussian", latent="driven", **LATENT
+    ),
+    "rollout-autoencoding-carried-lstm-u": RolloutVAEConfig(
+        3, 1, cell="lstm", emission=PEN, task="autoencoding", **LATENT
+    ),
+    "rollout-autoencoding-sequence-affine": RolloutVAEConfig(
+        2, 1, depth=0, latent="driven", redraw="sequence", task="autoencoding", **LATENT
+    ),
+    "vrnn": VRNNConfig(2, **LATENT),
+    "vrnn-lstm-u": VRNNConfig(2, u_dim=1, cell="lstm", emission="full_gaussian", **LATENT),
+    "vrnn-pen": VRNNConfig(3, emission=PEN, **LATENT),
+    "vrnn-affine": VRNNConfig(2, u_dim=1, depth=0, **LATENT),
+    "vrnn-standard": VRNNConfig(2, prior="standard", **LATENT),
+    "vrnn-standard-lstm-u": VRNNConfig(
+        2, u_dim=1, cell="lstm", prior="standard", emission="mixture(2)", **LATENT
+    ),
+    "vrnn-supervised": VRNNConfig(2, y_dim=2, supervised="encoder", **LATENT),
+    "vrnn-supervised-lstm-u": VRNNConfig(
+        2, 1, 3, cell="lstm", emission="bernoulli", supervised="encoder", **LATENT
+    ),
+    "vrnn-conditional": VRNNConfig(2, y_dim=2, supervised="conditional", **LATENT),
+    "vrnn-conditional-lstm-u": VRNNConfig(
+        2, 1, 2, cell="lstm", emission="full_gaussian", supervised="conditional", **LATENT
+    ),
+}
+
+
+def build(config: ModelConfig, seed: int = 0) -> Model:
+    """Make a model in float64 whose every weight is off its starting value, the learned constants included."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = make_model(config).double()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter += 0.2 * torch.randn_like(parameter)
+    return model
+
+
+def observations(family: Family, count: int, time: int, seed: int) -> Tensor:
+    """Draw values that the emission gives some mass or density to, (count, time, dim)."""
+    parts = family.parts if isinstance(family, Product) else (family,)
+    generator = seeded(seed, 1)
+    columns = []
+    for part in parts:
+        raw = torch.randn(count, time, part.size, generator=generator).double()
+        columns.append(part(raw).sample(torch.randn(count, time, part.noise_size, generator=generator).double()))
+    return torch.cat(columns, -1)
+
+
+LENGTHS = torch.tensor([9, 5, 7, 2])
+TIME = 9
+
+
+class Case(NamedTuple):
+    """Hold what a pass needs: the prefix of a model that conditions (else None), the batch and its noise."""
+
+    prefix: Batch | None
+    batch: Batch
+    noise: Noise
+
+
+def make_case(
+    model: Model, config: ModelConfig, *, samples: int = 2, gaps: bool = True, seed: int = 0
+) -> Case:
+    """Make four sequences of different lengths.
+
+    With gaps: two rows inside the first sequence, the first row of the second, the last row of the third; and where the
+    emission factorises single entries of the first and of the fourth. Half of the continuous columns are summed.
+    """
+    family = model.family
+    x = observations(family, 4, TIME, seed)
+    if gaps:
+        x[0, 3:5], x[1, 0], x[2, 6] = torch.nan, torch.nan, torch.nan
+        if family.factorises:
+            x[0, 6, 0] = x[3, 0, -1] = torch.nan
+    summed = torch.tensor([c and i % 2 == 0 for i, c in enumerate(family.continuous)])
+    generator = seeded(seed, 2)
+    u = torch.randn(4, TIME, config.u_dim, generator=generator).double()
+    if model.supervised:
+        read = torch.randn(4, TIME, config.x_dim, generator=generator).double()
+        read[1, 2] = torch.nan
+        batch = make_batch(read, y=x, u=u, length=LENGTHS, factorises=family.factorises).swap_target()
+    else:
+        batch = make_batch(x, u=u, length=LENGTHS, summed=summed, factorises=family.factorises)
+    prefix = make_prefix(model, config, seed) if model.conditions else None
+    return Case(prefix, batch, draw_noise(model, samples, 4, TIME, seeded(seed, 3)))
+
+
+def make_prefix(model: Model, config: ModelConfig, seed: int) -> Batch:
+    """Make the prefixes that a forecasting model reads, of different lengths and with a gap."""
+    x = observations(model.family, 4, 4, seed + 100)
+    x[0, 1] = torch.nan
+    if model.family.factorises:
+        x[1, 3, 0] = torch.nan  # in the last point
+    u = torch.randn(4, 4, config.u_dim, generator=seeded(seed, 4)).double()
+    length = torch.tensor([4, 4, 2, 1])
+    return make_batch(x, u=u, length=length, factorises=model.family.factorises)
+
+
+def run(model: Model, case: Case, proposal: str = "posterior", **more) -> Unrolled:
+    """Teacher-force a case."""
+    embedded = more.pop("embedded", None) or embed(model, case.batch, case.prefix)
+    return unroll(model, case.batch, case.noise, proposal=proposal, embedded=embedded, **more)
+
+
+def alone(case: Case, i: int) -> Case:
+    """Take sequence i out of its batch, padding removed, with its rows of the noise."""
+    length = int(case.batch.length[i])
+    row = slice(i, i + 1)
+    batch, _ = case.batch.rows(row).split(length)
+    prefix = case.prefix
+    if prefix is not None:
+        prefix, _ = prefix.rows(row).split(int(prefix.length[i]))
+    code, latent, observation = case.noise.rows(row)
+    return Case(prefix, batch, Noise(code, latent[:, :, :length], observation[:, :, :length]))
+
+
+def tensors(value) -> list[Tensor]:
+    """List the tensors of a distribution, a state or a belief, nested as it may be."""
+    if isinstance(value, Tensor):
+        return [value]
+    return [t for part in value for t in tensors(part)] if isinstance(value, tuple | list) else []
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a plain pass computes at a step of one sequence."""
+
+    log_prob: Tensor
+    prior: Distribution
+    posterior: Distribution
+    latent: Tensor
+    x: Tensor
+
+
+def reference(model: Model, case: Case, proposal: str = "posterior") -> tuple[list[Step], Belief]:
+    """Unroll one sequence by the definition, one step at a time, with every branch taken for this sequence alone."""
+    prefix, batch, noise = case
+    batch = batch._replace(x=torch.where(batch.present, batch.x, 0.0))
+    known = model.embed_inputs(batch.u)
+    context = batch.x.new_zeros(1, 0)
+    if prefix is not None:
+        prefix = prefix._replace(x=torch.where(prefix.present, prefix.x, 0.0))
+        context = model.embed_context(model.embed_observations(prefix.x, model.embed_inputs(prefix.u)), prefix)
+    seen = model.embed_observations(batch.x, known)
+    evidence = model.embed_evidence(batch.x, known, seen, batch)
+    code = model.code_prior(context)
+    if proposal == "posterior" and bool(batch.present.any()):
+        code = model.code_posterior(context, evidence, batch)
+    state = model.initial_state(code.sample(noise.code), context)
+    gap = torch.zeros(len(noise.code), 1, batch.x.shape[-1], dtype=batch.x.dtype)
+    steps = []
+    for t in range(int(batch.length[0])):
+        there = batch.present[:, t]
+        x = torch.where(there, batch.x[:, t] - torch.where(batch.summed, gap, 0.0), 0.0)
+        state = model.with_input(state, known[:, t])
+        prior = posterior = model.prior(state, known[:, t])
+        if proposal == "posterior" and bool(there.any()):
+            read = evidence[:, t]
+            if not model.looks_ahead:
+                read = model.embed_evidence(
+                    x, known[:, t], model.embed_observations(x, known[:, t]), batch
+                )
+            posterior = model.posterior(state, read, known[:, t])
+        z = posterior.sample(noise.latent[:, :, t])
+        state = model.with_latent(state, z)
+        emission = model.emission(state, known[:, t])
+        x = x if bool(there.all()) else torch.where(there, x, emission.sample(noise.observation[:, :, t]))
+        gap = torch.where(there, 0.0, gap + x) * batch.summed
+        steps.append(Step(emission.log_prob(x, there), prior, posterior, z, x))
+        state = model.with_observation(state, model.embed_observations(x, known[:, t]))
+    return steps, Belief(state, gap)
