@@ -21,7 +21,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "letters.md"
 THIN = 3  # 200 Hz to 67 Hz
 LONGEST = 90  # rows of a generated letter, if the pen is not lifted before
-SHOWN = 40
+SHOWN = 24
 MODEL = vrnn.VRNNConfig(x_dim=3, hidden=192, latent_dim=16, emission="mixture(10):2+bernoulli:1")
 TRAINING = vrnn.TrainConfig(steps=4000, batch_size=64, learning_rate=2e-3, validate_every=250)
 

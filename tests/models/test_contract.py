@@ -3,7 +3,6 @@
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-
 from tests.models.settings import (
     CONFIGS,
     TIME,
@@ -15,6 +14,7 @@ from tests.models.settings import (
     run,
     tensors,
 )
+
 from vrnn.inference.imagine import begin, imagine
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.unroll import embed, unroll

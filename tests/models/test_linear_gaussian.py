@@ -11,14 +11,22 @@ from typing import NamedTuple
 import pytest
 import scipy.stats
 import torch
+from tests.models.settings import build
 from torch import Tensor, nn
 
-from tests.models.settings import build
 from vrnn.data.batch import Batch, make_batch
 from vrnn.inference.imagine import begin, imagine
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.unroll import Unrolled, embed, unroll
-from vrnn.models import Model, RNNConfig, RolloutVAE, RolloutVAEConfig, Seq2SeqVAEConfig, VRNNConfig, make_model
+from vrnn.models import (
+    Model,
+    RNNConfig,
+    RolloutVAE,
+    RolloutVAEConfig,
+    Seq2SeqVAEConfig,
+    VRNNConfig,
+    make_model,
+)
 from vrnn.models.networks import GaussianHead, GRUCell, JointGaussianHead, LSTMCell, SequenceEncoder
 from vrnn.objectives.elbo import elbo
 

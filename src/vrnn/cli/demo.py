@@ -1,0 +1,138 @@
+"""vrnn demo: train on built-in tracks whose truth is known, print the table, draw the futures."""
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from vrnn.data.synthetic import Crossroads
+from vrnn.data.tracks import Tracks
+from vrnn.inference.evaluate import Evaluation, evaluate
+from vrnn.inference.forecast import forecast
+from vrnn.metrics.displacement import average_displacement, best_of, constant_velocity
+from vrnn.metrics.scores import energy_score
+from vrnn.models import ModelConfig, RNNConfig, VRNNConfig
+from vrnn.trained import TrainedModel
+from vrnn.training.config import TrainConfig
+
+OBSERVE, HORIZON, SAMPLES = 8, 12, 20
+SHOWN = 120  # futures in the picture
+MODELS: dict[str, tuple[ModelConfig, int]] = {
+    "RNN, one Gaussian": (RNNConfig(x_dim=2, hidden=48, emission="full_gaussian"), 800),
+    "VRNN, three Gaussians": (VRNNConfig(x_dim=2, hidden=48, latent_dim=4, emission="mixture(3)"), 1500),
+}
+
+
+class Row(NamedTuple):
+    """One line of the table; distances in metres, nll in nats per step, shares of left, straight and right."""
+
+    name: str
+    ade: float
+    min_ade: float
+    energy: float
+    nll: float
+    shares: np.ndarray
+
+
+def demo(out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) -> list[Row]:
+    """Train an RNN and a VRNN on walkers at a crossroads, beside the true process.
+
+    Writes futures.png (the futures of one walker), metrics.jsonl and the weights of each model under the folder `out`, which
+    may exist: the runs in it are replaced.
+
+    Args:
+        out: folder for the runs and the picture.
+        seed: of data, weights and noise.
+        steps_factor: trains that many times the usual number of steps.
+    """
+    from shutil import rmtree
+
+    from vrnn.training.loop import train
+
+    truth = Crossroads()
+    data, val, test = (truth.sample(n, OBSERVE + HORIZON, seed=3 * seed + i) for i, n in enumerate((4000, 500, 2000)))
+    print(f"{len(data)} walks to a junction; {OBSERVE} points observed, {HORIZON} forecast; metres, one step 1 s")
+    models: dict[str, TrainedModel] = {}
+    started = time.perf_counter()
+    for name, (config, steps) in MODELS.items():
+        print(f"\ntraining: {name}")
+        folder = out / name.split(",")[0].lower()
+        if (folder / "config.json").exists():
+            rmtree(folder)
+        steps = max(1, round(steps * steps_factor))
+        settings = TrainConfig(steps=steps, learning_rate=4e-3, validate_every=max(1, steps // 4), seed=seed)
+        models[name] = train(config, data, settings, out=folder, val=val).model
+    print(f"\ntrained in {time.perf_counter() - started:.0f} s\n")
+    rows = table(truth, models, test, seed)
+    print(to_text(rows))
+    picture = draw(truth, models, test, out / "futures.png", seed)
+    if picture:
+        print(f"\nthe futures of one walker: {picture}")
+    return rows
+
+
+def table(truth: Crossroads, models: dict[str, TrainedModel], test: Tracks, seed: int) -> list[Row]:
+    """Score constant velocity, every model and the true process on the same windows."""
+    x = np.stack(test.x)
+    past, future = x[:, :OBSERVE], x[:, OBSERVE:]
+    straight = constant_velocity(past, HORIZON)
+    ade = float(average_displacement(straight, future).mean())
+    nothing = float("nan")
+    rows = [Row("constant velocity", ade, ade, nothing, nothing, truth.turn_shares(straight[None]).mean(0))]
+    for name, model in models.items():
+        evaluation = evaluate(model, test, OBSERVE, HORIZON, SAMPLES, seed=seed)
+        assert isinstance(evaluation, Evaluation)  # no supervised model here
+        scores = evaluation.model
+        drawn = forecast(model, test.cut(stop=OBSERVE), HORIZON, SAMPLES, seed=seed).samples
+        shares = truth.turn_shares(drawn).mean(0)
+        rows.append(Row(name, scores.ade, scores.min_ade, scores.energy_score, scores.nll, shares))
+    drawn = truth.future(past, HORIZON, SAMPLES, seed=seed)
+    rows.append(
+        Row(
+            "true process",
+            float(average_displacement(drawn.mean(0), future).mean()),
+            float(best_of(drawn, future)[0].mean()),
+            float(energy_score(drawn, future).mean()),
+            float(-truth.log_prob(x, given=OBSERVE).mean() / HORIZON),
+            truth.turn_shares(drawn).mean(0),
+        )
+    )
+    return rows
+
+
+def to_text(rows: list[Row]) -> str:
+    """Lay out the table with the rule of each column."""
+    head = f"{'':>22}{'ADE':>8}{f'minADE{SAMPLES}':>10}{'energy':>9}{'NLL/step':>10}   left / straight / right"
+    lines = [head]
+    for row in rows:
+        cells = f"{row.ade:>8.3f}{row.min_ade:>10.3f}{row.energy:>9.3f}{row.nll:>10.3f}".replace("nan", "  -")
+        shares = " / ".join(f"{100 * s:.1f} %" for s in row.shares)
+        lines.append(f"{row.name:>22}{cells}   {shares}")
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"ADE: of the mean of {SAMPLES} sampled futures; minADE{SAMPLES}: of the best of them. Energy score: the future as one "
+            "vector. NLL: a bound for the VRNN, exact for the others, nats per step of metres. Shares: ends of sampled futures.",
+        ]
+    )
+
+
+def draw(truth: Crossroads, models: dict[str, TrainedModel], test: Tracks, path: Path, seed: int) -> Path | None:
+    """Draw many futures of one walker by the truth and by each model; nothing where matplotlib is absent."""
+    from vrnn.errors import MissingExtraError
+    from vrnn.plots import plot_futures
+
+    one = test[:1].cut(stop=OBSERVE)
+    past = np.stack(one.x)
+    fans = {"True process": truth.future(past, HORIZON, SHOWN, seed=seed)[:, 0]}
+    fans |= {n: forecast(m, one, HORIZON, SHOWN, seed=seed).samples[:, 0] for n, m in models.items()}
+    notes = {
+        name: "left {:.0%}  straight {:.0%}  right {:.0%}".format(*truth.turn_shares(fan)) for name, fan in fans.items()
+    }
+    try:
+        return plot_futures(past[0], fans, path, notes=notes, units="m")
+    except MissingExtraError as error:
+        print(f"\nno picture: {error}")
+        return None

@@ -200,8 +200,9 @@ class Encoding:
         unknown = set(values) ^ {f.name for f in fields(cls)}
         if unknown:
             raise ConfigError(f"encoding: unknown or absent entries {', '.join(sorted(unknown))}")
-        revived = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**{**revived, "frame": Frame.from_dict(values["frame"])})
+        revived: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        revived["frame"] = Frame.from_dict(values["frame"])
+        return cls(**revived)
 
 
 def unseen(values: np.ndarray) -> np.ndarray:

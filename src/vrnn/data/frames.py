@@ -83,12 +83,13 @@ class Heading:
         """Read the heading (batch,); 0 where a track has not moved yet."""
         rows = min(self.row + 1, values.shape[1])
         xy = values[:, :rows, :2]
-        there = np.isfinite(xy).all(-1)
+        there = np.asarray(np.isfinite(xy).all(-1))
         last = _last_true(there)
-        earlier = there & (np.arange(rows) < last[:, None])
+        earlier = np.asarray(there & (np.arange(rows) < last[:, None]))
         before = _last_true(earlier)
         each = np.arange(len(values))
-        step = np.where(earlier.any(-1)[:, None], xy[each, last] - xy[each, before], 0.0)
+        moved = np.asarray(earlier.any(-1))
+        step = np.where(moved[:, None], xy[each, last] - xy[each, before], 0.0)
         return np.arctan2(step[:, 1], step[:, 0])
 
 
@@ -103,8 +104,8 @@ class Displacement:
 
     def encode(self, values: np.ndarray) -> tuple[Path, np.ndarray, np.ndarray]:
         """Give increments, the last observed position and the rows since then."""
-        batch, time, dim = values.shape
-        there = np.isfinite(values)
+        time = values.shape[1]
+        there = np.asarray(np.isfinite(values))
         index = np.maximum.accumulate(np.where(there, np.arange(time)[:, None], 0), axis=1)
         position = np.take_along_axis(values, index, axis=1)
         summed = np.array(self.columns)

@@ -150,7 +150,7 @@ class Crossroads:
     ) -> np.ndarray:
         """Go on from prefix (..., observe, 2) with known turns (...), returning (..., horizon, 2)."""
         noise = self.noise * random.standard_normal((horizon, *turns.shape, 2))
-        position, past = prefix[..., -1, :], (prefix[..., 0] >= 0.0).any(axis=-1)
+        position, past = prefix[..., -1, :], np.asarray((prefix[..., 0] >= 0.0).any(axis=-1))
         move = prefix[..., -1, :] - prefix[..., -2, :] if prefix.shape[-2] > 1 else None
         path = []
         for eps in noise:
@@ -244,7 +244,7 @@ class ConstantVelocityWalk:
 
     def _masked(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return x with 0 where missing, the mask (batch, time), and C with N(0, 1) for missing points."""
-        present = ~np.isnan(x).any(axis=-1)
+        present = np.asarray(~np.isnan(x).any(axis=-1))
         both = present[:, :, None] & present[:, None, :]
         covariance = np.where(both, self.covariance(x.shape[1]), np.eye(x.shape[1]))
         return np.where(present[..., None], x, 0.0), present, covariance

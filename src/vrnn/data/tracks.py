@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -176,5 +177,7 @@ def concatenate(parts: Sequence[Tracks]) -> Tracks:
                     f"expected the same {name} in every set, found {getattr(first, name)} and "
                     f"{getattr(part, name)}"
                 )
-    join = lambda name: [value for part in parts for value in getattr(part, name)]  # noqa: E731
-    return replace(first, **{name: join(name) for name in ("x", "ids", "times", "u", "y")})
+    lists: dict[str, Any] = {
+        name: [value for part in parts for value in getattr(part, name)] for name in ("x", "ids", "times", "u", "y")
+    }
+    return replace(first, **lists)

@@ -39,7 +39,7 @@ def runs(tracks: Tracks, step: float | None = None) -> Runs:
     if not lengths.sum():
         return Runs(*(np.zeros(0, np.int64) for _ in Runs._fields))
     owner = np.repeat(np.arange(len(tracks)), lengths)
-    complete = ~np.isnan(np.concatenate(tracks.x)).any(axis=1)
+    complete = np.asarray(~np.isnan(np.concatenate(tracks.x)).any(axis=1))
     linked = np.zeros(len(owner), dtype=bool)  # to the row before
     linked[1:] = (owner[1:] == owner[:-1]) & complete[1:] & complete[:-1]
     linked[1:] &= np.abs(np.diff(np.concatenate(tracks.times)) - step) <= TOLERANCE * step

@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,6 @@ def _write_parquet(columns: Columns, path: Path) -> None:
 
 
 def _write_npz(columns: Columns, path: Path) -> None:
-    arrays = {name: v.astype(str) if v.dtype == object else v for name, v in columns.items()}
+    arrays: dict[str, Any] = {name: v.astype(str) if v.dtype == object else v for name, v in columns.items()}
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)

@@ -80,13 +80,13 @@ def _read(term: str, text: str) -> tuple[str, int | None, int | None]:
             f"emission {text!r}: expected no number in brackets after {name}, found ({count}); "
             f"columns are written {name}:{count}"
         )
-    return name, count and int(count), dims and int(dims)
+    return name, int(count) if count else None, int(dims) if dims else None
 
 
 def _build(name: str, count: int | None, dims: int, text: str) -> Family:
     if dims < 1:
         raise ConfigError(f"emission {text!r}: expected at least 1 column for {name}, found {dims}")
-    if name in PLAIN:
+    if name in PLAIN or count is None:
         return PLAIN[name](dims)
     if name == "mixture":
         return Mixture(dims, count)

@@ -35,7 +35,8 @@ class ProductDistribution(NamedTuple):
         """Sum of the parts, in nats; a part that does not factorise gives 0 if it lacks any entry."""
         shares = x.split(self.dims, -1)
         seen = [None] * len(self.dims) if present is None else present.split(self.dims, -1)
-        return reduce(add, [p.log_prob(*share) for p, *share in zip(self.parts, shares, seen, strict=True)])
+        terms = [part.log_prob(x, there) for part, x, there in zip(self.parts, shares, seen, strict=True)]
+        return reduce(add, terms)
 
 
 @dataclass(frozen=True)

@@ -81,18 +81,18 @@ def encode(model: TrainedModel, tracks: Tracks | np.ndarray, seed: int = 0) -> C
     tracks = encoding.trim(as_tracks(tracks, model), least)
     if not len(tracks):
         raise DataError(f"expected a track of at least {least} observed {'row' if least == 1 else 'rows'}, found none")
-    per_step = not isinstance(network, RolloutVAE)
     tables: list[np.ndarray] = []
     size = max(1, PASS_SIZE // int(tracks.lengths.max()))
     for start in range(0, len(tracks), size):
         batch = encoding.batch(tracks[start : start + size])[0]
         batch = (batch.swap_target() if network.supervised else batch).to(next(network.parameters()))
-        if not per_step:
+        if isinstance(network, RolloutVAE):
             table = network.table_of(batch)
             tables += list(torch.stack([table.mean, table.scale], -1).cpu().double().numpy())
             continue
-        noise = draw_noise(network, 1, *batch.x.shape[:2], seeded(seed, 9, start))
+        count, time = batch.x.shape[:2]
+        noise = draw_noise(network, 1, count, time, seeded(seed, 9, start))
         posterior = unroll(network, batch, noise, embedded=embed(network, batch)).posterior
         both = torch.stack([posterior.mean[0], posterior.scale[0]], -1).cpu().double().numpy()
         tables += [t[:n] for t, n in zip(both, batch.length.tolist(), strict=True)]
-    return Codes(tables, list(tracks.ids), per_step)
+    return Codes(tables, list(tracks.ids), per_step=not isinstance(network, RolloutVAE))

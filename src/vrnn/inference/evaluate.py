@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
-from vrnn.errors import ConfigError
+from vrnn.errors import ConfigError, DataError
 from vrnn.inference.forecast import PASS_SIZE, Futures, as_tracks, futures
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.unroll import embed, unroll
@@ -204,10 +204,7 @@ def _future_nll(f: Futures, cut: Tracks, observe: int, samples: int) -> Float[np
     whole = encoding.batch(cut)[0].to(f.u)
     rows = observe - encoding.frame.given
     prefix, rest = whole.split(rows)
-    if network.conditions:
-        embedded = embed(network, rest, prefix)
-    else:
-        embedded = embed(network, whole).after(rows)
+    embedded = embed(network, rest, prefix) if network.conditions else embed(network, whole).after(rows)
     belief = f.belief._replace(state=type(f.belief.state)(*(s[:samples] for s in f.belief.state)), gap=f.belief.gap[:samples])
     horizon = rest.x.shape[1]
     noise = draw_noise(network, samples, len(rest.x), horizon, seeded(10, f.rows.start), observations=False)
@@ -223,12 +220,15 @@ def _evaluate_targets(model: TrainedModel, tracks: Tracks, samples: int, seed: i
     if not tracks.y_dim:
         raise ConfigError(f"a supervised model is evaluated on its targets ({', '.join(encoding.y_names)}): map columns to y")
     tracks = encoding.trim(tracks, 1 + encoding.frame.given)
+    if not len(tracks):
+        raise DataError("no track has a usable row of x to evaluate on; see vrnn doctor DATA")
     squares, mean_squares, log_likelihood, rows, entries = 0.0, 0.0, 0.0, 0, 0
     size = max(1, PASS_SIZE // samples)
     scale, mean = np.array(encoding.y_scale), np.array(encoding.y_mean)
     for start in range(0, len(tracks), size):
         batch = encoding.batch(tracks[start : start + size])[0].swap_target().to(next(network.parameters()))
-        noise = draw_noise(network, samples, *batch.x.shape[:2], seeded(seed, 11, start))
+        count, time = batch.x.shape[:2]
+        noise = draw_noise(network, samples, count, time, seeded(seed, 11, start))
         blind = unroll(network, batch, noise, proposal="prior")
         predicted = blind.emission.mean.mean(0).cpu().double().numpy() * scale + mean
         truth = batch.x.cpu().double().numpy() * scale + mean

@@ -4,12 +4,13 @@ A cell is split in `project`, which every step's input goes through at once befo
 that must wait for the state. Its carry is one tensor (for the LSTM, output and memory side by side).
 """
 
+from itertools import pairwise
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 (the name everyone uses)
+from torch.nn import functional as F
 
 from vrnn.distributions import DiagonalGaussian, positive
 
@@ -19,7 +20,7 @@ CellName = Literal["gru", "lstm"]
 def mlp(inputs: int, hidden: int, outputs: int, depth: int) -> nn.Sequential:
     """Build a network with `depth` hidden ReLU layers; depth 0 is one affine map."""
     widths = [inputs] + [hidden] * depth
-    layers = [part for a, b in zip(widths, widths[1:], strict=False) for part in (nn.Linear(a, b), nn.ReLU())]
+    layers = [part for a, b in pairwise(widths) for part in (nn.Linear(a, b), nn.ReLU())]
     return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
 
 

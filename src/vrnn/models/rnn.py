@@ -54,7 +54,7 @@ class RNN(Model):
 
     def __init__(self, config: RNNConfig):
         super().__init__()
-        dim, known, self.supervised = roles(config, config.supervised)
+        dim, known, self.supervised = roles(config.x_dim, config.u_dim, config.y_dim, config.supervised)
         self.family = parse_emission(config.emission, dim)
         read = known if config.supervised else dim
         width = features_dim(read, config.hidden, config.depth)

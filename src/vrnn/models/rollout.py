@@ -43,7 +43,6 @@ class RolloutVAEConfig:
 
     x_dim: int
     u_dim: int = 0
-    y_dim: Literal[0] = 0
     hidden: int = 64
     latent_dim: int = 16
     depth: int = 1
@@ -76,7 +75,7 @@ class RolloutVAE(Model):
 
     def __init__(self, config: RolloutVAEConfig):
         super().__init__()
-        dim, known, _ = roles(config, supervised=False)
+        dim, known, _ = roles(config.x_dim, config.u_dim)
         hidden, depth, n = config.hidden, config.depth, config.latent_dim
         self.conditions = self.tied = config.task == "forecasting"
         self.looks_ahead = not self.conditions

@@ -58,7 +58,8 @@ class Seq2SeqVAE(Model):
 
     def __init__(self, config: Seq2SeqVAEConfig):
         super().__init__()
-        dim, known, self.supervised = roles(config, config.target == "supervised")
+        supervised = config.target == "supervised"
+        dim, known, self.supervised = roles(config.x_dim, config.u_dim, config.y_dim, supervised)
         hidden, depth = config.hidden, config.depth
         self.same = config.target == "same"
         self.tied = not self.same

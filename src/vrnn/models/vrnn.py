@@ -71,7 +71,7 @@ class VRNN(Model):
 
     def __init__(self, config: VRNNConfig):
         super().__init__()
-        dim, known, self.supervised = roles(config, config.supervised != "no")
+        dim, known, self.supervised = roles(config.x_dim, config.u_dim, config.y_dim, config.supervised != "no")
         if self.supervised and config.prior == "standard":
             raise ConfigError(
                 "a supervised VRNN needs prior='learned': at test time z_t is drawn given x_t, which N(0, I) ignores"
@@ -94,7 +94,7 @@ class VRNN(Model):
         if not self.standard:
             self.prior_head = GaussianHead(hidden + known, hidden, config.latent_dim, depth)
         if not self.tied:
-            self.y_features = features(dim, hidden, depth) if self.supervised else None
+            self.y_features = features(dim if self.supervised else 0, hidden, depth)
             evidence = features_dim(dim, hidden, depth) + known
             self.posterior_head = JointGaussianHead(evidence, hidden, hidden, config.latent_dim, depth)
         self.head = mlp(z_width + hidden + known, hidden, self.family.size, depth)

@@ -110,7 +110,7 @@ def train_config_from_dict(values: dict[str, Any]) -> TrainConfig:
     if unknown:
         raise ConfigError(f"unknown training settings: {', '.join(sorted(unknown))}")
     parts = {"frame": FrameConfig, "augment": AugmentConfig}
-    revived = {name: part(**{k: _tuples(v) for k, v in values[name].items()}) for name, part in parts.items()}
+    revived: dict[str, Any] = {name: part(**{k: _tuples(v) for k, v in values[name].items()}) for name, part in parts.items()}
     return TrainConfig(**{**values, **revived})
 
 

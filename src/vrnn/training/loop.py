@@ -3,7 +3,7 @@
 import math
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -98,10 +98,12 @@ def train(
     prepared = prepare(config, tracks, settings, val)
     accelerator = Accelerator()
     folder = Path(out) if out is not None else None
-    checkpoint = _open_folder(folder, prepared, resume, accelerator.is_main_process)
-    accelerator.wait_for_everyone()
-    loop = Loop(prepared, accelerator, folder, checkpoint)
     main = accelerator.is_main_process
+    checkpoint = _open_folder(folder, prepared, resume)
+    accelerator.wait_for_everyone()  # every process has looked into the folder before one writes to it
+    if main and folder and not (folder / "config.json").exists():
+        save_config(folder, prepared.trained, prepared.fingerprint)
+    loop = Loop(prepared, accelerator, folder, checkpoint)
     progress = Progress(settings.steps, loop.step) if main and not quiet else Quiet()
     metrics = MetricsFile(folder / "metrics.jsonl", loop.step if checkpoint else None) if main and folder else None
     sinks = [t for t in (metrics, tracker) if t is not None and main]
@@ -137,8 +139,8 @@ class Loop:
         if checkpoint is not None:
             restore_optimiser(self.optimiser.optimizer, checkpoint.optimiser)
         self.order = Order(self.data.lengths, settings.batch_size, settings.seed)
-        fresh = {"step": 0, "best_value": None, "best_step": 0, "waited": 0, "stopped": False}
-        self.progress = checkpoint.progress if checkpoint else fresh
+        fresh: dict[str, Any] = {"step": 0, "best_value": None, "best_step": 0, "waited": 0, "stopped": False}
+        self.progress: dict[str, Any] = checkpoint.progress if checkpoint else fresh
         self.best: Tensors = checkpoint.best if checkpoint else copy_weights(self.network)
         self.report: CollapseReport | None = None
         self.history: list[Record] = []
@@ -270,19 +272,17 @@ class Loop:
                 )
 
 
-def _open_folder(folder: Path | None, prepared: Prepared, resume: bool, main: bool) -> Checkpoint | None:
-    """Make or reopen a run folder; give the state to go on from, if there is one."""
+def _open_folder(folder: Path | None, prepared: Prepared, resume: bool) -> Checkpoint | None:
+    """Look into a run folder and refuse what does not fit; give the state to go on from, if there is one."""
     if folder is None:
         if resume:
             raise RunFolderError("to resume a run, name its folder with out")
         return None
     if not (folder / "config.json").exists():
-        if resume and main:
+        if resume:
             raise RunFolderError(f"{folder}: nothing to resume, it has no config.json; train without resume first")
         if folder.exists() and not folder.is_dir():
             raise RunFolderError(f"{folder}: expected a folder for the run, found a file")
-        if main:
-            save_config(folder, prepared.trained, prepared.fingerprint)
         return None
     if not resume:
         raise RunFolderError(f"{folder}: holds a run already; resume it, or choose another folder")

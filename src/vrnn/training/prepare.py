@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -56,7 +56,8 @@ def prepare(config: ModelConfig, tracks: Tracks, settings: TrainConfig, val: Tra
     train, val = _usable(train, encoding, least, notes, "training"), _usable(val, encoding, least, notes, "validation")
     if not len(train):
         raise DataError(f"no training track has {least} usable rows; see what the data holds with: vrnn doctor DATA")
-    config = replace(config, u_dim=encoding.u_dim, y_dim=tracks.y_dim if supervised else 0)
+    widths: dict[str, Any] = {"u_dim": encoding.u_dim} | ({"y_dim": tracks.y_dim} if supervised else {})
+    config = replace(config, **widths)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = make_model(config)
@@ -97,12 +98,10 @@ def _hold_out(tracks: Tracks, settings: TrainConfig, notes: list[str]) -> tuple[
 def _pieces(tracks: Tracks, settings: TrainConfig, notes: list[str], name: str) -> Tracks:
     if settings.window is None or not len(tracks):
         return tracks
-    cut = windows(tracks, settings.window)
-    if not len(cut):
-        raise DataError(
-            f"no {name} track has {settings.window} consecutive complete rows; shorten the window, or train on whole "
-            f"tracks (window None), which may have gaps"
-        )
+    try:
+        cut = windows(tracks, settings.window)
+    except DataError as error:
+        raise DataError(f"{name} tracks: {error}; or train on whole tracks (window None), which may have gaps") from error
     notes.append(f"{len(tracks)} {name} tracks give {len(cut)} windows of {settings.window} rows")
     return cut
 

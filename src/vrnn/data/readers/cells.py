@@ -70,7 +70,7 @@ def _number(cell: object, row: int, at: Callable[[int], str]) -> float:
     if _is_missing(cell):
         return np.nan
     try:
-        return float(cell)
+        return float(cell)  # pyrefly: ignore[bad-argument-type] (the except below says what it is)
     except (TypeError, ValueError) as error:
         text = str(cell)
         hint = "map another column, or leave the cell empty where the value is missing"

@@ -28,7 +28,7 @@ def read_hurdat2(path: Path) -> Table:
         DataError: rows that do not follow the format, or fewer rows than a storm's header announces.
     """
     lines, rows, storms = [], [], []
-    announced = 0
+    announced, storm = 0, ("", "")
     for line, text in enumerate(read_text(path).splitlines(), 1):
         if not text.strip():
             continue

@@ -3,6 +3,7 @@
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def read_npz(path: Path, group: str = "") -> Table:
         raise DataError(f"{path}: {names['id']} repeats an id; give every track its own")
     t = arrays.get("t")
     columns["t"] = _wide(path, names.get("t", ""), t, rows)[:, 0] if t is not None else _count(length)
-    roles = {}
+    roles: dict[str, Any] = {}
     for role in WIDE:
         if role in arrays:
             array = _wide(path, names[role], arrays[role], rows)

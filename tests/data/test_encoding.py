@@ -1,0 +1,177 @@
+"""Tracks become batches: padding, inputs with gaps, targets, time steps, and the refusals."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vrnn.data.encoding import Encoding, carry_forward, pad, unseen
+from vrnn.data.frames import FrameConfig
+from vrnn.data.tracks import Tracks
+from vrnn.distributions import parse_emission
+from vrnn.errors import ConfigError, DataError
+
+NAN = np.nan
+PLAIN = FrameConfig(displacement=False, standardise=False)
+
+
+def example(**more) -> Tracks:
+    random = np.random.default_rng(0)
+    lengths = [5, 3, 4]
+    given = {
+        "x": [random.normal(size=(n, 2)).cumsum(0) for n in lengths],
+        "u": [random.normal(3.0, 2.0, (n, 2)) for n in lengths],
+        "y": [random.normal(-1.0, 5.0, (n, 1)) for n in lengths],
+        "ids": ["a", "b", "c"],
+    }
+    return Tracks(**{**given, **more})
+
+
+def fit(tracks: Tracks, frame: FrameConfig | None = None, emission: str = "gaussian", **more) -> Encoding:
+    dim = tracks.y_dim if more.get("supervised") else tracks.x_dim
+    return Encoding.fit(tracks, frame or FrameConfig(), parse_emission(emission, dim), **more)
+
+
+def test_tracks_of_different_lengths_are_padded():
+    tracks = example()
+    batch, _ = fit(tracks, PLAIN).batch(tracks)
+    assert batch.length.tolist() == [5, 3, 4] and batch.x.shape == (3, 5, 2)
+    assert batch.x.dtype == torch.float32
+    for i, x in enumerate(tracks.x):
+        np.testing.assert_allclose(batch.x[i, : len(x)], x, rtol=1e-6)
+        assert not batch.present[i, len(x) :].any() and not batch.u[i, len(x) :].any()
+
+
+def test_displacement_takes_the_first_row_from_every_part():
+    tracks = example()
+    encoding = fit(tracks, FrameConfig(standardise=False))
+    batch, anchor = encoding.batch(tracks)
+    assert batch.length.tolist() == [4, 2, 3] and batch.u.shape == (3, 4, 2) and batch.y.shape == (3, 4, 1)
+    np.testing.assert_allclose(batch.x[0], np.diff(tracks.x[0], axis=0), rtol=1e-5)
+    np.testing.assert_allclose(batch.y[0], ((tracks.y[0] - encoding.y_mean) / encoding.y_scale)[1:], rtol=1e-5)
+    np.testing.assert_allclose(anchor.origin, [x[-1] for x in tracks.x])
+    assert batch.summed.all()
+
+
+def test_inputs_and_targets_are_standardised():
+    tracks = example()
+    encoding = fit(tracks, PLAIN)
+    u = encoding.inputs(np.concatenate(tracks.u)[None], np.zeros((1, 12, 1)))[0].numpy()
+    np.testing.assert_allclose((u.mean(0), u.std(0)), ([0, 0], [1, 1]), atol=1e-12)
+    batch, _ = encoding.batch(tracks)
+    y = batch.y[batch.y_present].double().numpy()
+    np.testing.assert_allclose((y.mean(), y.std()), (0, 1), atol=1e-6)
+    assert float(batch.y_log_jacobian) == pytest.approx(-np.log(encoding.y_scale[0]))
+
+
+def test_masses_are_left_as_they_are():
+    random = np.random.default_rng(0)
+    x = [np.concatenate([random.normal(size=(9, 2)), random.integers(0, 2, (9, 1))], 1) for _ in range(3)]
+    tracks = Tracks(x)
+    encoding = fit(tracks, FrameConfig(), "gaussian:2+bernoulli:1")
+    batch, _ = encoding.batch(tracks)
+    assert set(batch.x[..., 2].flatten().tolist()) == {0.0, 1.0} and batch.summed.tolist() == [True, True, False]
+    labels = [random.integers(0, 3, (5, 1)).astype(float) for _ in range(2)]
+    classes = Tracks([np.zeros((5, 1)), np.ones((5, 1))], y=labels)
+    coded = fit(classes, PLAIN, "categorical(3)", supervised=True).batch(classes)[0]
+    np.testing.assert_array_equal(coded.y[..., 0], np.concatenate(labels, 1).T)
+    assert coded.y_log_jacobian.tolist() == [0.0]
+
+
+def test_gaps_of_inputs_are_filled_with_the_last_value_and_marked():
+    tracks = example()
+    tracks.u[0][:2, 1] = NAN  # nothing seen yet
+    tracks.u[0][3, 1] = NAN
+    encoding = fit(tracks, PLAIN)
+    assert encoding.u_gaps == (False, True) and encoding.u_dim == 3
+    u = encoding.batch(tracks)[0].u
+    assert u.isfinite().all() and u[0, :, 2].tolist() == [1.0, 1.0, 0.0, 1.0, 0.0]
+    assert u[0, :2, 1].tolist() == [0.0, 0.0] and u[0, 3, 1] == u[0, 2, 1]
+    assert not u[1:, :, 2].any()
+    seen = np.concatenate([tracks.u[0][[2, 4], 1], tracks.u[1][:, 1], tracks.u[2][:, 1]])
+    assert encoding.u_mean[1] == pytest.approx(seen.mean())
+
+
+def test_gaps_in_an_input_without_gaps_in_training_still_give_numbers():
+    encoding = fit(example(), PLAIN)
+    later = example()
+    later.u[1][1, 0] = NAN
+    batch, _ = encoding.batch(later)
+    assert batch.u.shape[-1] == 2 and batch.u.isfinite().all() and batch.u[1, 1, 0] == batch.u[1, 0, 0]
+
+
+def test_carry_forward_and_unseen():
+    values = np.array([[[NAN, 1.0], [2.0, NAN], [NAN, NAN]]])
+    assert carry_forward(values).tolist() == [[[0.0, 1.0], [2.0, 1.0], [2.0, 1.0]]]
+    assert unseen(values).tolist() == [[[True, False], [False, False], [False, False]]]
+    assert pad([np.ones((1, 2)), np.ones((3, 2))], 3, NAN).shape == (2, 3, 2)
+
+
+def test_time_between_rows_as_an_input():
+    times = [np.array([0.0, 10, 20, 60, 70]), np.array([5.0, 15, 25]), np.array([0.0, 10, 20, 25])]
+    tracks = example(times=times)
+    encoding = fit(tracks, PLAIN, time_input=True)
+    assert encoding.u_dim == 3 and encoding.step == 10.0
+    steps = encoding.batch(tracks)[0].u[..., -1]
+    assert steps.tolist() == [[1, 1, 1, 4, 1], [1, 1, 1, 0, 0], [1, 1, 1, 0.5, 0]]
+
+
+def test_trim_drops_what_holds_nothing():
+    hole = np.array([NAN, NAN])
+    x = [
+        np.array([hole, [1, 1], hole, [2, 2], hole]),
+        np.array([hole, hole]),
+        np.array([[1.0, 1], [2, 2], [3, 3]]),
+        np.array([[NAN, 4.0], [5, 5], hole]),
+    ]
+    tracks = Tracks(x, ids=list("abcd"), u=[np.arange(len(a), dtype=float)[:, None] for a in x])
+    whole, moving = fit(tracks[[2]], PLAIN), fit(tracks[[2]], FrameConfig())
+    encoding = replace(whole, u_names=tracks.u_names)
+    kept = encoding.trim(tracks, 2)
+    assert kept.ids == ["a", "c", "d"] and kept.lengths.tolist() == [3, 3, 2]
+    assert kept.u[0].ravel().tolist() == [1.0, 2.0, 3.0] and kept.times[0].tolist() == [1.0, 2.0, 3.0]
+    assert replace(moving, u_names=tracks.u_names).trim(tracks, 2).ids == ["a", "c"]  # d has no whole first point but one
+    assert encoding.trim(tracks, 2, ends=False).lengths.tolist() == [4, 3, 3]
+    assert len(encoding.trim(tracks, 4)) == 0
+
+
+def test_trimming_complete_tracks_changes_nothing():
+    tracks = example()
+    kept = fit(tracks).trim(tracks, 3)
+    assert all(np.array_equal(a, b) for a, b in zip(kept.x, tracks.x, strict=True))
+
+
+def test_refusals():
+    tracks = example()
+    encoding = fit(tracks)
+    with pytest.raises(DataError, match=r"trained with x columns \(x, y\); the data has \(x0, x1, x2\)"):
+        encoding.batch(Tracks([np.zeros((4, 3))]))
+    with pytest.raises(DataError, match=r"trained with u columns \(u0, u1\); the data has \(none\)"):
+        encoding.batch(example(u=[]))
+    tracks.x[1][0, 0] = NAN
+    with pytest.raises(DataError, match="track b: its first point is missing"):
+        encoding.batch(tracks)
+    with pytest.raises(ConfigError, match="unknown or absent entries more"):
+        Encoding.from_dict({**encoding.to_dict(), "more": 1})
+    with pytest.raises(ConfigError, match="unknown or absent entries step"):
+        Encoding.from_dict({k: v for k, v in encoding.to_dict().items() if k != "step"})
+
+
+@pytest.mark.parametrize("heading", [False, True])
+def test_round_trip_through_json(heading):
+    tracks = example()
+    tracks.u[0][1, 0] = NAN
+    encoding = fit(tracks, FrameConfig(heading=heading), observe=3, time_input=True)
+    again = Encoding.from_dict(json.loads(json.dumps(encoding.to_dict())))
+    assert again == encoding
+    for a, b in zip(again.batch(tracks)[0], encoding.batch(tracks)[0], strict=True):
+        assert torch.equal(a, b)
+
+
+def test_change_is_applied_before_the_frame():
+    tracks = example()
+    encoding = fit(tracks, FrameConfig(standardise=False))
+    plain, double = encoding.batch(tracks)[0], encoding.batch(tracks, lambda x: 2 * x)[0]
+    assert torch.allclose(double.x, 2 * plain.x)

@@ -1,0 +1,175 @@
+"""Run folders: what is written is read back, and every way to break one is refused in words."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import vrnn
+from vrnn.errors import RunFolderError
+from vrnn.files import whole_file
+from vrnn.training.checkpoint import load_checkpoint, optimiser_tensors, restore_optimiser
+
+SETTINGS = vrnn.TrainConfig(steps=4, validate_every=2, batch_size=8, window=6)
+
+
+def tracks() -> vrnn.Tracks:
+    return vrnn.Tracks([np.random.default_rng(i).normal(size=(12, 2)).cumsum(0) for i in range(20)])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A finished run of a small VRNN."""
+    out = tmp_path_factory.mktemp("runs") / "a"
+    vrnn.train(vrnn.VRNNConfig(2, hidden=8, latent_dim=3), tracks(), SETTINGS, out=out, quiet=True)
+    return out
+
+
+@pytest.fixture
+def folder(finished, tmp_path) -> Path:
+    """A copy of it, to break."""
+    shutil.copytree(finished, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_run_folder_holds_no_pickle(folder):
+    names = {p.name for p in folder.iterdir()}
+    assert names == {"config.json", "model.safetensors", "training.safetensors", "metrics.jsonl"}
+    for name in ("model.safetensors", "training.safetensors"):
+        load_file(folder / name)
+
+
+def test_loaded_model_is_the_trained_one(folder):
+    run = vrnn.train(vrnn.VRNNConfig(2, hidden=8, latent_dim=3), tracks(), SETTINGS, quiet=True)
+    loaded = vrnn.load(folder)
+    assert loaded.config == run.model.config and loaded.training == SETTINGS
+    assert loaded.encoding == run.model.encoding and not loaded.network.training
+    for name, value in run.model.network.state_dict().items():
+        assert torch.equal(value, loaded.network.state_dict()[name])
+
+
+def test_loading_leaves_the_global_generator_alone(folder):
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    vrnn.load(folder)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def edit(folder: Path, *keys: str, value) -> None:
+    """Change one entry of config.json; a value of None takes it out."""
+    config = json.loads((folder / "config.json").read_text())
+    part = config
+    for key in keys[:-1]:
+        part = part[key]
+    if value is None:
+        del part[keys[-1]]
+    else:
+        part[keys[-1]] = value
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def widen(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    save_file({**weights, "h0": torch.zeros(9)}, folder / "model.safetensors")
+
+
+BREAKAGES = {
+    "no folder": (shutil.rmtree, "expected a run folder written by vrnn train; no such folder"),
+    "no config": (lambda f: (f / "config.json").unlink(), "it has no config.json"),
+    "no weights": (lambda f: (f / "model.safetensors").unlink(), "has no model.safetensors.*--resume"),
+    "garbage config": (lambda f: (f / "config.json").write_text("{'a':"), "not a config that vrnn wrote"),
+    "empty config": (lambda f: (f / "config.json").write_text(""), "not a config that vrnn wrote"),
+    "config of something else": (lambda f: (f / "config.json").write_text("[1]"), "not a config that vrnn wrote"),
+    "config that is no text": (lambda f: (f / "config.json").write_bytes(b"\xff\xfe\x00"), "not a config that vrnn wrote"),
+    "other format": (lambda f: edit(f, "format", value=99), "expected format 1, found 99; .* another version of vrnn"),
+    "unknown model": (lambda f: edit(f, "model", "kind", value="tcn"), "expected a model kind among .*'tcn'"),
+    "unknown setting": (lambda f: edit(f, "model", "heads", value=8), "VRNNConfig does not have: heads"),
+    "absent setting": (lambda f: edit(f, "model", "x_dim", value=None), "settings that this version does not know"),
+    "bad emission": (lambda f: edit(f, "model", "emission", value="cauchy"), "found 'cauchy'"),
+    "unknown training setting": (lambda f: edit(f, "training", "luck", value=1), "unknown training settings: luck"),
+    "bad training setting": (lambda f: edit(f, "training", "steps", value=-1), "expected steps above 0, found -1"),
+    "no encoding": (lambda f: edit(f, "encoding", value=None), "'encoding'"),
+    "damaged encoding": (lambda f: edit(f, "encoding", "frame", value=7), "settings that this version does not know"),
+    "no model part": (lambda f: edit(f, "model", value=7), "settings that this version does not know"),
+    "truncated weights": (lambda f: os.truncate(f / "model.safetensors", 500), "damaged or truncated"),
+    "empty weights": (lambda f: os.truncate(f / "model.safetensors", 0), "damaged or truncated"),
+    "weights of another shape": (widen, r"do not fit config.json beside it .*h0"),
+    "weights of another width": (lambda f: edit(f, "model", "hidden", value=9), "do not fit config.json beside it"),
+    "weights of another model": (
+        lambda f: save_file({"a": torch.zeros(2)}, f / "model.safetensors"), "do not fit config.json beside it"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BREAKAGES)
+def test_broken_run_folders_are_refused(folder, name):
+    breakage, message = BREAKAGES[name]
+    breakage(folder)
+    with pytest.raises(RunFolderError, match=message) as error:
+        vrnn.load(folder)
+    assert str(folder) in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("size", [0, 300, 5000])
+def test_damaged_training_state_is_refused_when_resuming(folder, size):
+    os.truncate(folder / "training.safetensors", size)
+    with pytest.raises(RunFolderError, match=r"training.safetensors: damaged .*; delete it to start the run again"):
+        load_checkpoint(folder)
+
+
+def test_training_state_of_another_program_is_refused(folder):
+    save_file({"weight": torch.zeros(2)}, folder / "training.safetensors")
+    with pytest.raises(RunFolderError, match="damaged"):
+        load_checkpoint(folder)
+
+
+def test_optimiser_comes_back_whole():
+    def steps(optimiser, parameter, count):
+        for i in range(count):
+            optimiser.zero_grad()
+            (parameter * (i + 1)).square().sum().backward()
+            optimiser.step()
+
+    a = torch.nn.Parameter(torch.ones(3))
+    first = torch.optim.AdamW([a], lr=0.1)
+    steps(first, a, 3)
+    b = torch.nn.Parameter(a.detach().clone())
+    second = torch.optim.AdamW([b], lr=0.1)
+    restore_optimiser(second, optimiser_tensors(first))
+    steps(first, a, 2)
+    steps(second, b, 2)
+    assert torch.equal(a, b)
+
+
+KILLED_WHILE_WRITING = """
+import os, signal, sys
+from vrnn.files import whole_file
+with whole_file(sys.argv[1]) as temporary:
+    temporary.write_bytes(b"half of the new")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_kill_while_writing_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"the old one")
+    done = subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, str(path)])
+    assert done.returncode == -signal.SIGKILL and path.read_bytes() == b"the old one"
+
+
+def test_error_while_writing_leaves_the_old_file_and_no_litter(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"the old one")
+    with pytest.raises(ZeroDivisionError), whole_file(path) as temporary:
+        temporary.write_bytes(b"half of the new")
+        raise ZeroDivisionError
+    assert path.read_bytes() == b"the old one" and list(tmp_path.iterdir()) == [path]

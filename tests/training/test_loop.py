@@ -1,0 +1,333 @@
+"""Training: it learns what can be learnt, refuses what cannot work, and a killed run ends with the same bits."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from safetensors.torch import load_file
+from tests.training.runs import CONFIG, SETTINGS, small_run, walks
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+import vrnn
+from vrnn.data.synthetic import ConstantVelocityWalk
+from vrnn.data.tracks import concatenate
+from vrnn.errors import ConfigError, DataError, NonFiniteError, RunFolderError
+from vrnn.training.checkpoint import load_checkpoint
+from vrnn.training.tracking import read_metrics
+
+RUNS = Path(__file__).with_name("runs.py")
+RNN = vrnn.RNNConfig(2, hidden=8)
+QUICK = vrnn.TrainConfig(steps=4, batch_size=8, validate_every=2, log_every=1, warmup=0)
+
+
+def timeless(records: list[dict]) -> list[dict]:
+    return [{k: v for k, v in r.items() if k != "seconds"} for r in records]
+
+
+# Learning
+
+
+@pytest.mark.parametrize(
+    "config",
+    [vrnn.RNNConfig(1, hidden=16), vrnn.VRNNConfig(1, hidden=16, latent_dim=2, emission="gaussian")],
+    ids=["rnn", "vrnn"],
+)
+def test_linear_process_is_learnt_to_its_entropy(config):
+    """The noise in a position shows twice, so increments are correlated and white noise does not do."""
+    world = ConstantVelocityWalk(drift=0.1, noise=0.5, velocity=0.5, dim=1)
+    rows, difference = 12, np.diff(np.eye(12), axis=0)
+    law = scipy.stats.multivariate_normal(cov=difference @ world.covariance(rows) @ difference.T)
+    train, val = world.sample(1500, rows, seed=0), world.sample(500, rows, seed=1)
+    increments = np.diff(np.stack(val.x)[..., 0], axis=1)
+    best = law.logpdf(increments).mean() / (rows - 1)
+    plain = scipy.stats.norm(0, increments.std()).logpdf(increments).mean()
+    settings = vrnn.TrainConfig(steps=350, learning_rate=1e-2, warmup=20, validate_every=350)
+    run = vrnn.train(config, train, settings, val=val, quiet=True)
+    found = run.history[-1]["val_bound"]
+    assert plain < best - 0.15  # there is something to learn
+    assert best - 0.04 < found < best + 0.01
+    assert run.history[0]["loss"] > run.history[-1]["loss"]
+
+
+# Which weights are kept
+
+
+def test_best_weights_are_those_of_the_best_step_and_no_alias():
+    train, val = walks(8, seed=1), walks(40, seed=2)
+    settings = vrnn.TrainConfig(
+        steps=120, batch_size=8, learning_rate=0.02, schedule="constant", warmup=0, validate_every=10
+    )
+    config = vrnn.RNNConfig(2, hidden=32)
+    run = vrnn.train(config, train, settings, val=val, quiet=True)
+    values = {r["step"]: r["val_bound"] for r in run.history if "val_bound" in r}
+    best = max(values, key=values.__getitem__)
+    assert best < 120 and values[120] < values[best] - 0.1  # it overfits
+    short = vrnn.train(config, train, replace(settings, steps=best), val=val, quiet=True)
+    assert short.history[-1]["val_bound"] == values[best]
+    for name, value in short.model.network.state_dict().items():
+        assert torch.equal(value, run.model.network.state_dict()[name]), name
+
+
+def test_without_validation_the_last_weights_are_kept():
+    settings = replace(QUICK, holdout=0.0)
+    run = vrnn.train(RNN, walks(), settings, quiet=True)
+    assert not any("val_bound" in r for r in run.history) and run.report is None
+    start = vrnn.train(RNN, walks(), replace(settings, learning_rate=1e-30), quiet=True)
+    weights = zip(run.model.network.parameters(), start.model.network.parameters(), strict=True)
+    assert any(not torch.equal(a, b) for a, b in weights)
+
+
+def test_validation_tracks_given_or_held_out(capsys):
+    run = vrnn.train(RNN, walks(30), QUICK)
+    assert "3 of 30 tracks are held out for validation" in capsys.readouterr().err
+    assert "val_bound" in run.history[-1]
+    val = walks(9, seed=9)[[1, 2, 3, 5, 6, 7]]  # those without gaps
+    given = vrnn.train(RNN, walks(30), QUICK, val=val)
+    assert "held out" not in capsys.readouterr().err
+    assert given.history[-1]["val_bound"] != run.history[-1]["val_bound"]
+    ten = vrnn.train(RNN, walks(30), QUICK, val=concatenate([val] * 10), quiet=True)  # no error is counted twice
+    assert ten.history[-1]["val_bound"] == pytest.approx(given.history[-1]["val_bound"], abs=1e-5)
+
+
+def test_early_stopping():
+    settings = replace(QUICK, steps=100, patience=3, learning_rate=1e-30)  # weights that never move
+    run = vrnn.train(RNN, walks(), settings, quiet=True)
+    assert run.history[-1]["step"] == 2 * (1 + 3)
+
+
+# One step
+
+
+def test_gradient_is_clipped_before_the_step():
+    norms = []
+
+    def look(optimiser, args, kwargs) -> None:
+        gradients = [p.grad for group in optimiser.param_groups for p in group["params"]]
+        norms.append(float(torch.linalg.vector_norm(torch.stack([g.norm() for g in gradients]))))
+
+    hook = register_optimizer_step_pre_hook(look)
+    try:
+        run = vrnn.train(RNN, walks(), replace(QUICK, clip=1e-3), quiet=True)
+    finally:
+        hook.remove()
+    assert len(norms) == 4 and max(norms) <= 1e-3 * (1 + 1e-4)
+    assert min(r["gradient_norm"] for r in run.history) > 1e-2  # reported as it was before
+
+
+def test_loss_is_per_observed_row_and_adds_up():
+    run = vrnn.train(CONFIG, walks(), replace(SETTINGS, free_bits=0.1), quiet=True)
+    for record in run.history:
+        assert record["loss"] == pytest.approx(record["nll"] + record["penalty"], rel=1e-5)
+    assert [r["kl_weight"] for r in run.history[:7]] == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1, 1])
+
+
+def test_learning_rate_rises_and_falls():
+    rates = [r["learning_rate"] for r in vrnn.train(CONFIG, walks(), SETTINGS, quiet=True).history]
+    assert rates[:4] == pytest.approx([1e-2 / 4, 2e-2 / 4, 3e-2 / 4, 1e-2])
+    assert all(a > b for a, b in zip(rates[3:], rates[4:], strict=False)) and rates[-1] < 1e-3
+    constant = vrnn.train(CONFIG, walks(), replace(SETTINGS, schedule="constant", warmup=0), quiet=True)
+    assert {r["learning_rate"] for r in constant.history} == {1e-2}
+
+
+def test_training_leaves_the_global_generators_alone():
+    torch.manual_seed(0), np.random.seed(0)
+    expected = torch.rand(1), np.random.rand()
+    torch.manual_seed(0), np.random.seed(0)
+    vrnn.train(RNN, walks(), QUICK, quiet=True)
+    assert torch.equal(torch.rand(1), expected[0]) and np.random.rand() == expected[1]
+
+
+def test_seed_decides_everything():
+    first, again, other = (
+        timeless(vrnn.train(CONFIG, walks(), replace(SETTINGS, seed=s), quiet=True).history) for s in (0, 0, 1)
+    )
+    assert first == again and first[0]["loss"] != other[0]["loss"]
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("size, what", [(1e25, "log-likelihood of track 7 is"), (3e18, "gradient is")])
+def test_loss_that_is_not_finite_names_its_step_term_and_track(size, what):
+    tracks = walks()
+    tracks.x[7][4] = size
+    frame = vrnn.FrameConfig(standardise=False)
+    with pytest.raises(NonFiniteError, match=f"step 0: the {what} not finite"):
+        vrnn.train(RNN, tracks, replace(QUICK, batch_size=30, holdout=0.0, frame=frame), quiet=True)
+
+
+def test_validation_that_is_not_finite_names_the_validation_track():
+    val = walks(5, seed=1).rename(list("abcde"))
+    val.x[3][4] = 1e25
+    frame = vrnn.FrameConfig(standardise=False)
+    with pytest.raises(NonFiniteError, match="step 2: the log-likelihood of track d is not finite"):
+        vrnn.train(RNN, walks(), replace(QUICK, frame=frame), val=val, quiet=True)
+
+
+def test_settings_that_cannot_work():
+    with pytest.raises(ConfigError, match=r"x_dim=3 and the tracks have 2 columns of x \(x, y\)"):
+        vrnn.train(vrnn.RNNConfig(3), walks(), QUICK)
+    with pytest.raises(ConfigError, match="set observe to its number of points"):
+        vrnn.train(vrnn.RolloutVAEConfig(2), walks(), QUICK)
+    with pytest.raises(ConfigError, match="the tracks have none; map columns to y"):
+        vrnn.train(vrnn.RNNConfig(2, supervised=True), walks(), QUICK)
+    with pytest.raises(ConfigError, match="stopping early needs validation tracks"):
+        vrnn.train(RNN, walks(5), replace(QUICK, patience=2))
+    with pytest.raises(ConfigError, match="augmentation changes the first two columns of x"):
+        one = vrnn.Tracks([x[:, :1] for x in walks().x])
+        vrnn.train(vrnn.RNNConfig(1), one, replace(QUICK, augment=vrnn.AugmentConfig(flip=True)))
+    with pytest.raises(DataError, match="found none"):
+        vrnn.train(RNN, vrnn.Tracks([]), QUICK)
+    with pytest.raises(DataError, match=r"training tracks: .*run of 40 consecutive complete rows.*or train on whole tracks"):
+        vrnn.train(RNN, walks(), replace(QUICK, window=40))
+    with pytest.raises(DataError, match="no training track has 2 usable rows"):
+        vrnn.train(RNN, vrnn.Tracks([np.ones((1, 2))] * 3), QUICK)
+
+
+# Killing and resuming
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """The folder of a run that nobody interrupted."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    small_run(out)
+    return out
+
+
+def assert_same_run(found: Path, expected: Path) -> None:
+    """Equal weights, best weights, optimiser and progress to the bit, and metrics without a break."""
+    for name in ("model.safetensors", "training.safetensors"):
+        a, b = load_file(found / name), load_file(expected / name)
+        assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a), name
+    assert load_checkpoint(found).progress == load_checkpoint(expected).progress
+    records = read_metrics(found / "metrics.jsonl")
+    assert timeless(records) == timeless(read_metrics(expected / "metrics.jsonl"))
+    assert [r["step"] for r in records] == list(range(1, SETTINGS.steps + 1))
+
+
+def kill_at(out: Path, moment: str, count: int) -> None:
+    done = subprocess.run([sys.executable, RUNS, out, moment, str(count)], capture_output=True, cwd=RUNS.parents[2])
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+
+
+def test_killed_run_resumes_to_the_same_bits(whole, tmp_path):
+    out = tmp_path / "run"
+    kill_at(out, "step", 7)
+    assert load_checkpoint(out).progress["step"] == 4 and len(read_metrics(out / "metrics.jsonl")) == 7
+    small_run(out, resume=True)
+    assert_same_run(out, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "moment, count",
+    [("step", 1), ("step", 4), ("step", 12), *((m, c) for c in range(2, 9) for m in ("before", "after"))],
+)
+def test_run_killed_at_any_moment_resumes_to_the_same_bits(whole, tmp_path, moment, count):
+    """Files take their names in this order: config, metrics, then weights and state of each of three validations."""
+    out = tmp_path / "run"
+    kill_at(out, moment, count)
+    small_run(out, resume=True)
+    assert_same_run(out, whole)
+
+
+@pytest.mark.slow
+def test_run_killed_again_and_again_ends_with_the_same_bits(whole, tmp_path):
+    out, kills = tmp_path / "run", 0
+    script = "import sys, torch; torch.set_num_threads(1)\n" + (
+        "from pathlib import Path; from tests.training.runs import small_run; import time\n"
+        "class Slow:\n    def log(self, record): time.sleep(0.1)\n"
+        "small_run(Path(sys.argv[1]), resume=Path(sys.argv[1], 'config.json').exists(), tracker=Slow())"
+    )
+    for wait in np.random.default_rng(0).uniform(0.0, 0.6, 6):
+        running = subprocess.Popen([sys.executable, "-c", script, out], cwd=RUNS.parents[2])
+        metrics = out / "metrics.jsonl"
+        before = metrics.stat().st_mtime_ns if metrics.exists() else None
+        while running.poll() is None and (not metrics.exists() or metrics.stat().st_mtime_ns == before):
+            time.sleep(0.01)
+        time.sleep(wait)
+        kills += running.poll() is None
+        running.kill()
+        running.wait()
+    assert kills > 3
+    small_run(out, resume=True)
+    assert_same_run(out, whole)
+
+
+@pytest.mark.slow
+def test_run_killed_before_it_had_a_config_starts_again(whole, tmp_path):
+    out = tmp_path / "run"
+    kill_at(out, "before", 1)
+    with pytest.raises(RunFolderError, match="nothing to resume"):
+        small_run(out, resume=True)
+    small_run(out)
+    assert_same_run(out, whole)
+
+
+def test_interrupt_from_the_keyboard_resumes_too(whole, tmp_path):
+    class Interrupt:
+        def log(self, record) -> None:
+            if record["step"] == 6:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        small_run(tmp_path / "run", tracker=Interrupt())
+    small_run(tmp_path / "run", resume=True)
+    assert_same_run(tmp_path / "run", whole)
+
+
+def test_finished_run_resumes_to_itself(whole, tmp_path):
+    import shutil
+
+    shutil.copytree(whole, tmp_path / "run")
+    run = small_run(tmp_path / "run", resume=True)
+    assert_same_run(tmp_path / "run", whole)
+    for name, value in vrnn.load(whole).network.state_dict().items():
+        assert torch.equal(run.model.network.state_dict()[name], value)
+
+
+def test_stopped_run_stays_stopped(tmp_path):
+    settings = replace(QUICK, steps=100, patience=1, learning_rate=1e-30)
+    vrnn.train(RNN, walks(), settings, out=tmp_path / "a", quiet=True)
+    again = vrnn.train(RNN, walks(), settings, out=tmp_path / "a", resume=True, quiet=True)
+    assert not again.history and read_metrics(tmp_path / "a" / "metrics.jsonl")[-1]["step"] == 4
+
+
+def test_run_folder_gives_the_weights_that_train_gave(tmp_path):
+    run = small_run(tmp_path / "a")
+    for name, value in vrnn.load(tmp_path / "a").network.state_dict().items():
+        assert torch.equal(run.model.network.state_dict()[name], value)
+    assert timeless(run.history) == timeless(read_metrics(tmp_path / "a" / "metrics.jsonl"))
+
+
+def test_refusals_of_run_folders(whole, tmp_path):
+    with pytest.raises(RunFolderError, match="holds a run already; resume it, or choose another folder"):
+        small_run(whole)
+    with pytest.raises(RunFolderError, match="nothing to resume, it has no config.json"):
+        small_run(tmp_path / "none", resume=True)
+    with pytest.raises(RunFolderError, match="name its folder with out"):
+        vrnn.train(CONFIG, walks(), SETTINGS, resume=True)
+    with pytest.raises(RunFolderError, match="the data is not what the run was trained on"):
+        vrnn.train(CONFIG, walks(seed=1), SETTINGS, out=whole, resume=True)
+    with pytest.raises(RunFolderError, match="changed: model.hidden, training.learning_rate"):
+        vrnn.train(
+            replace(CONFIG, hidden=9), walks(), replace(SETTINGS, learning_rate=0.5), out=whole, resume=True
+        )
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match="expected a folder for the run, found a file"):
+        small_run(tmp_path / "file")
+
+
+def test_metrics_file_with_a_line_cut_short_is_read(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(json.dumps({"step": 1}) + "\n" + '{"step": 2, "lo')
+    assert read_metrics(path) == [{"step": 1}] and read_metrics(tmp_path / "none") == []
