@@ -1,5 +1,5 @@
-# make demo and make test start from a bare checkout and Python 3.11 or newer. For the CPU build of torch on Linux:
-#   make test PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+# make demo and make test start from a bare checkout and Python 3.11 or newer; options for pip, such as the index of a CPU
+# build of torch, go into PIP_FLAGS.
 PYTHON ?= $(or $(shell command -v python3.11 2>/dev/null),python3)
 PIP_FLAGS ?=
 BIN := .venv/bin

@@ -10,26 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vrnn.data.batch import Batch, make_batch
-from vrnn.data.frames import Anchor, Frame, FrameConfig
+from vrnn.data.frames import Anchor, Frame, FrameConfig, pad
 from vrnn.data.tracks import Tracks
 from vrnn.distributions import Family
 from vrnn.errors import ConfigError, DataError
 
 Change = Callable[[np.ndarray], np.ndarray]  # of padded positions (batch, time, dim), such as an augmentation
-
-
-def pad(arrays: list[np.ndarray], time: int, fill: float) -> np.ndarray:
-    """Stack arrays (T_i, width) into one (batch, time, width), filling what is past their ends.
-
-    >>> pad([np.ones((1, 1)), np.ones((2, 1))], 2, 0.0)[..., 0].tolist()
-    [[1.0, 0.0], [1.0, 1.0]]
-    """
-    if all(len(a) == time for a in arrays):
-        return np.stack(arrays)
-    padded = np.full((len(arrays), time, arrays[0].shape[1]), fill)
-    for row, a in zip(padded, arrays, strict=True):
-        row[: len(a)] = a
-    return padded
 
 
 def carry_forward(values: np.ndarray) -> np.ndarray:

@@ -58,6 +58,20 @@ class Anchor(NamedTuple):
         return cls(np.zeros((batch, dim)), np.zeros((batch, dim), np.int64), np.zeros(batch))
 
 
+def pad(arrays: list[np.ndarray], time: int, fill: float) -> np.ndarray:
+    """Stack arrays (T_i, width) into one (batch, time, width), filling what is past their ends.
+
+    >>> pad([np.ones((1, 1)), np.ones((2, 1))], 2, 0.0)[..., 0].tolist()
+    [[1.0, 0.0], [1.0, 1.0]]
+    """
+    if all(len(a) == time for a in arrays):
+        return np.stack(arrays)
+    padded = np.full((len(arrays), time, arrays[0].shape[1]), fill)
+    for row, a in zip(padded, arrays, strict=True):
+        row[: len(a)] = a
+    return padded
+
+
 def turn(values: np.ndarray, angle: np.ndarray) -> np.ndarray:
     """Rotate the first two columns by `angle` (batch,) radians, counter-clockwise.
 
@@ -209,8 +223,9 @@ class Frame:
         frame = cls(len(continuous), heading, displacement)
         if not config.standardise:
             return frame
-        paths = [frame.encode(x[None])[0] for x in tracks]
-        joined = Path(*(np.concatenate([p[i][0] for p in paths]) for i in range(2)))
+        chunks = [tracks[i : i + 1024] for i in range(0, len(tracks), 1024)]
+        paths = [frame.encode(pad(chunk, max(map(len, chunk)), np.nan))[0] for chunk in chunks]
+        joined = Path(*(np.concatenate([p[i].reshape(-1, frame.dim) for p in paths]) for i in range(2)))
         return cls(len(continuous), heading, displacement, Standardise.fit(joined, continuous))
 
     @property

@@ -10,8 +10,7 @@ import torch
 from jaxtyping import Float
 
 from vrnn.data.batch import Batch
-from vrnn.data.encoding import pad
-from vrnn.data.frames import Anchor
+from vrnn.data.frames import Anchor, pad
 from vrnn.data.tracks import Tracks
 from vrnn.data.writers import Columns, write_table
 from vrnn.errors import ConfigError, DataError, require

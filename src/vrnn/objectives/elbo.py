@@ -17,21 +17,22 @@ class Elbo(NamedTuple):
 
     L = E_q[ sum over observed t of ( log p(x_t | s_t) - KL(q_t || p_t) ) ] - KL(q(code) || p(code))
 
-    bounds log p(x_observed | u, prefix) from below. For a tied model q = p, the KL is 0 and the bound is E_q[log p]; its
+    bounds log p(x_observed | u, prefix) from below. For a tied model q = p, there is no KL and the bound is E_q[log p]; its
     `regulariser`, the KL to N(0, I), is no part of the bound.
 
     Attributes:
         log_prob: log p(x_t | s_t), (sample, batch, time).
-        kl: KL(q_t || p_t) per latent dimension, (sample, batch, time, latent).
-        code_kl: KL of the global latent per dimension, (sample or 1, batch, code).
-        regulariser: KL of latents and code to N(0, I) per dimension where the model is tied, else width 0.
+        kl: KL(q_t || p_t) per latent dimension, (sample, batch, time, latent); width 0 where the model is tied.
+        code_kl: KL of the global latent per dimension, (sample or 1, batch, code); likewise.
+        regulariser: KL of latents to N(0, I) per dimension where the model is tied, else width 0.
+        code_regulariser: KL of the global latent to N(0, I) per dimension; likewise.
     """
 
     log_prob: Float[Tensor, "sample batch time"]
     kl: Float[Tensor, "sample batch time latent"]
     code_kl: Float[Tensor, "#sample batch code"]
-    regulariser: Float[Tensor, "sample batch time latent"]
-    code_regulariser: Float[Tensor, "#sample batch code"]
+    regulariser: Float[Tensor, "sample batch time regularised"]
+    code_regulariser: Float[Tensor, "#sample batch regularised_code"]
 
     @property
     def bound(self) -> Float[Tensor, "sample batch"]:
@@ -55,11 +56,7 @@ def elbo(model: Model, unrolled: Unrolled) -> Elbo:
     to_standard = torch.where(mask, to_standard, 0.0)
     code_to_standard = code.kl_per_dim(DiagonalGaussian.standard(code.mean))[None]
     return Elbo(
-        unrolled.log_prob,
-        torch.zeros_like(to_standard),
-        torch.zeros_like(code_to_standard),
-        to_standard,
-        code_to_standard,
+        unrolled.log_prob, to_standard[..., :0], code_to_standard[..., :0], to_standard, code_to_standard
     )
 
 
