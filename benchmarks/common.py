@@ -23,7 +23,9 @@ def keep(name: str, result: dict) -> None:
     """Write one result to benchmarks/results, with what it was measured on."""
     RESULTS.mkdir(exist_ok=True)
     machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
-    (RESULTS / f"{name}.json").write_text(json.dumps({**result, **machine}, indent=1) + "\n", encoding="utf-8")
+    (RESULTS / f"{name}.json").write_text(
+        json.dumps({**result, **machine}, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 def kept(prefix: str) -> list[dict]:

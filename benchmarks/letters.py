@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 import vrnn
 from benchmarks.common import data_folder, keep, kept
@@ -51,7 +52,7 @@ def until_lifted(tracks: vrnn.Tracks) -> list[np.ndarray]:
 
 TEXT = """# Letters: pen tracks that a VRNN writes
 
-Made by `python -m benchmarks.letters` on two CPU cores: {seconds:.0f} s of training, seed {seed}. The model has seen {count} letters of 20
+Made by `python -m benchmarks.letters` on one thread of a CPU: {seconds:.0f} s of training, seed {seed}. The model has seen {count} letters of 20
 kinds (UCI Character Trajectories), as pen positions with a column that says when the pen is lifted: a mixture of ten correlated
 Gaussians over the displacement and a Bernoulli over the lift. It is not told which letter it writes. Validation bound
 {bound:.3f} nats per step of data units, {active} of {latents} latent dimensions active; {ended:.0%} of the generated letters end by themselves.
@@ -97,12 +98,16 @@ def page() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, help="folder with char_trajectories.npz")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="optimiser steps, in place of the script's")
+    parser.add_argument("--threads", type=int, default=1, help="of the processor")
     parser.add_argument("--page", action="store_true", help="write the page alone")
     given = parser.parse_args()
+    torch.set_num_threads(given.threads)
     if not given.page:
         run(data_folder(given.data, "uci_characters") / "char_trajectories.npz", given.seed, given.steps)
     page()

@@ -7,11 +7,13 @@ import jaxtyping
 import pytest
 import torch
 
-torch.set_num_threads(1)  # the tests' tensors are small: a second thread only waits, and on a busy machine for long
+# The tests' tensors are small: a second thread only waits, and on a busy machine for long.
+torch.set_num_threads(1)
 
-if os.environ.get("VRNN_SHAPES"):  # check types and shapes of all calls; off by default, as it takes 1.6 times as long
-    checked = ["vrnn.models", "vrnn.inference", "vrnn.objectives", "vrnn.distributions", "vrnn.training"]
-    jaxtyping.install_import_hook(checked, "beartype.beartype")
+# Types and shapes of the core's calls are checked on request: it takes twice as long.
+CORE = ("models", "distributions", "objectives", "inference.unroll", "inference.imagine", "inference.noise")
+if os.environ.get("VRNN_SHAPES"):
+    jaxtyping.install_import_hook([f"vrnn.{name}" for name in CORE], "beartype.beartype")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

@@ -29,6 +29,12 @@ class MissingExtraError(VrnnError):
     """An optional dependency is absent; names the command that installs it."""
 
 
+def check_seed(seed: int) -> None:
+    """Refuse a seed that the generators do not take."""
+    if seed < 0:
+        raise ConfigError(f"expected a seed of at least 0, found {seed}")
+
+
 def require(module: str, extra: str):
     """Import an optional module, or say which command installs it.
 

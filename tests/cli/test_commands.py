@@ -69,7 +69,7 @@ def test_every_setting_arrives(run, folder, tmp_path):
     out = tmp_path / "run"
     val = ["--val", folder / "walks.csv"]
     text = run("train", "vrnn", folder / "walks.csv", "--out", out, *val, *SMALL, *flags.split())
-    assert "log p(track | its first 4 points)" in text
+    assert "log density of the future, under the states that a forecast starts from" in text
     model = load(out)
     assert (model.config.cell, model.config.depth, model.config.emission) == ("lstm", 0, "mixture(2)")
     assert (model.config.x_dim, model.config.prior, model.config.latent_dim) == (2, "standard", 3)

@@ -66,7 +66,11 @@ def test_split_at_moves_each_rest_to_row_0():
             assert torch.equal(getattr(prefix, name)[i, :cut], whole[:cut]), name
         assert not rest.present[i, length:].any() and not prefix.present[i, cut:].any()
     same = batch.split_at(torch.tensor([3, 3]))
-    assert all(torch.equal(a, b) for x, y in zip(same, batch.split(3), strict=True) for a, b in zip(x, y, strict=True))
+    assert all(
+        torch.equal(a, b)
+        for x, y in zip(same, batch.split(3), strict=True)
+        for a, b in zip(x, y, strict=True)
+    )
 
 
 def test_split_at_beyond_the_end_of_a_sequence():

@@ -46,18 +46,20 @@ def test_tracks_of_different_lengths_are_padded():
 
 def test_displacement_takes_the_first_row_from_every_part():
     tracks = example()
-    encoding = fit(tracks, FrameConfig(standardise=False))
+    encoding = fit(tracks, FrameConfig(standardise=False), supervised=True)
     batch, anchor = encoding.batch(tracks)
     assert batch.length.tolist() == [4, 2, 3] and batch.u.shape == (3, 4, 2) and batch.y.shape == (3, 4, 1)
     np.testing.assert_allclose(batch.x[0], np.diff(tracks.x[0], axis=0), rtol=1e-5)
-    np.testing.assert_allclose(batch.y[0], ((tracks.y[0] - encoding.y_mean) / encoding.y_scale)[1:], rtol=1e-5)
+    np.testing.assert_allclose(
+        batch.y[0], ((tracks.y[0] - encoding.y_mean) / encoding.y_scale)[1:], rtol=1e-5
+    )
     np.testing.assert_allclose(anchor.origin, [x[-1] for x in tracks.x])
     assert batch.summed.all()
 
 
 def test_inputs_and_targets_are_standardised():
     tracks = example()
-    encoding = fit(tracks, PLAIN)
+    encoding = fit(tracks, PLAIN, supervised=True)
     u = encoding.inputs(np.concatenate(tracks.u)[None], np.zeros((1, 12, 1)))[0].numpy()
     np.testing.assert_allclose((u.mean(0), u.std(0)), ([0, 0], [1, 1]), atol=1e-12)
     batch, _ = encoding.batch(tracks)
@@ -66,13 +68,26 @@ def test_inputs_and_targets_are_standardised():
     assert float(batch.y_log_jacobian) == pytest.approx(-np.log(encoding.y_scale[0]))
 
 
+def test_targets_that_no_emission_scores_are_left_out():
+    tracks = example()
+    encoding = fit(tracks, PLAIN)
+    assert encoding.y_names == () and encoding.batch(tracks)[0].y.shape == (3, 5, 0)
+    without = example(y=[])
+    supervised = fit(tracks, PLAIN, supervised=True)
+    assert not supervised.batch(without)[0].y_present.any()  # to be drawn
+
+
 def test_masses_are_left_as_they_are():
     random = np.random.default_rng(0)
     x = [np.concatenate([random.normal(size=(9, 2)), random.integers(0, 2, (9, 1))], 1) for _ in range(3)]
     tracks = Tracks(x)
     encoding = fit(tracks, FrameConfig(), "gaussian:2+bernoulli:1")
     batch, _ = encoding.batch(tracks)
-    assert set(batch.x[..., 2].flatten().tolist()) == {0.0, 1.0} and batch.summed.tolist() == [True, True, False]
+    assert set(batch.x[..., 2].flatten().tolist()) == {0.0, 1.0} and batch.summed.tolist() == [
+        True,
+        True,
+        False,
+    ]
     labels = [random.integers(0, 3, (5, 1)).astype(float) for _ in range(2)]
     classes = Tracks([np.zeros((5, 1)), np.ones((5, 1))], y=labels)
     coded = fit(classes, PLAIN, "categorical(3)", supervised=True).batch(classes)[0]
@@ -132,7 +147,10 @@ def test_trim_drops_what_holds_nothing():
     kept = encoding.trim(tracks, 2)
     assert kept.ids == ["a", "c", "d"] and kept.lengths.tolist() == [3, 3, 2]
     assert kept.u[0].ravel().tolist() == [1.0, 2.0, 3.0] and kept.times[0].tolist() == [1.0, 2.0, 3.0]
-    assert replace(moving, u_names=tracks.u_names).trim(tracks, 2).ids == ["a", "c"]  # d has no whole first point but one
+    assert replace(moving, u_names=tracks.u_names).trim(tracks, 2).ids == [
+        "a",
+        "c",
+    ]  # d has no whole first point but one
     assert encoding.trim(tracks, 2, ends=False).lengths.tolist() == [4, 3, 3]
     assert len(encoding.trim(tracks, 4)) == 0
 

@@ -113,7 +113,9 @@ def test_log_jacobian_is_that_of_autograd(config):
     )
     jacobian = torch.autograd.functional.jacobian(encode, later)
     rows = len(later) // 2
-    assert float(torch.linalg.slogdet(jacobian)[1]) == pytest.approx(rows * frame.log_jacobian.sum(), abs=1e-9)
+    assert float(torch.linalg.slogdet(jacobian)[1]) == pytest.approx(
+        rows * frame.log_jacobian.sum(), abs=1e-9
+    )
 
 
 def test_heading_reads_nothing_after_its_row():
@@ -259,3 +261,12 @@ def test_named_positions_alone_are_displaced():
     start = Anchor.zero(2, 3)._replace(origin=x[:, 0])
     np.testing.assert_allclose(frame.decode(path.values[None], start)[0], x[:, 1:])
     np.testing.assert_allclose(anchor.origin, x[:, -1])
+
+
+@settings(max_examples=20, deadline=None)
+@given(row=st.integers(1, 8), seed=st.integers(0, 99))
+def test_increments_read_no_later_point(row, seed):
+    x = walks(2, 10, seed)
+    frame, later = fitted(FrameConfig(), x), x.copy()
+    later[:, row + 1 :] = np.nan
+    np.testing.assert_array_equal(frame.encode(later)[0].values[:, :row], frame.encode(x)[0].values[:, :row])

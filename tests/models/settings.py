@@ -97,7 +97,9 @@ def observations(family: Family, count: int, time: int, seed: int) -> Tensor:
     columns = []
     for part in parts:
         raw = torch.randn(count, time, part.size, generator=generator).double()
-        columns.append(part(raw).sample(torch.randn(count, time, part.noise_size, generator=generator).double()))
+        columns.append(
+            part(raw).sample(torch.randn(count, time, part.noise_size, generator=generator).double())
+        )
     return torch.cat(columns, -1)
 
 
@@ -195,7 +197,9 @@ def reference(model: Model, case: Case, proposal: str = "posterior") -> tuple[li
     context = batch.x.new_zeros(1, 0)
     if prefix is not None:
         prefix = prefix._replace(x=torch.where(prefix.present, prefix.x, 0.0))
-        context = model.embed_context(model.embed_observations(prefix.x, model.embed_inputs(prefix.u)), prefix)
+        context = model.embed_context(
+            model.embed_observations(prefix.x, model.embed_inputs(prefix.u)), prefix
+        )
     seen = model.embed_observations(batch.x, known)
     evidence = model.embed_evidence(batch.x, known, seen, batch)
     code = model.code_prior(context)
@@ -212,9 +216,7 @@ def reference(model: Model, case: Case, proposal: str = "posterior") -> tuple[li
         if proposal == "posterior" and bool(there.any()):
             read = evidence[:, t]
             if not model.looks_ahead:
-                read = model.embed_evidence(
-                    x, known[:, t], model.embed_observations(x, known[:, t]), batch
-                )
+                read = model.embed_evidence(x, known[:, t], model.embed_observations(x, known[:, t]), batch)
             posterior = model.posterior(state, read, known[:, t])
         z = posterior.sample(noise.latent[:, :, t])
         state = model.with_latent(state, z)

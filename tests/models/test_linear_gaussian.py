@@ -180,11 +180,17 @@ def make_world(name: str, gaps: str) -> World:
     config = CONFIGS[name]
     x = torch.randn(1, TIME, 2, generator=generator).double()
     u = torch.randn(1, TIME, config.u_dim, generator=generator).double()
-    prefix = make_batch(torch.randn(1, 3, 2, generator=generator).double(), u=u[:, :3]) if model.conditions else None
+    prefix = (
+        make_batch(torch.randn(1, 3, 2, generator=generator).double(), u=u[:, :3])
+        if model.conditions
+        else None
+    )
     read = torch.randn(1, TIME, 2, generator=generator).double()
-    empty = (make_batch(read, u=u, y=x).swap_target() if model.supervised else make_batch(x, u=u))
+    empty = make_batch(read, u=u, y=x).swap_target() if model.supervised else make_batch(x, u=u)
     count = model.code_dim + TIME * (model.latent_dim + model.family.noise_size)
-    unit = torch.cat([torch.zeros(1, count), torch.eye(count), torch.randn(1, count, generator=generator)]).double()
+    unit = torch.cat(
+        [torch.zeros(1, count), torch.eye(count), torch.randn(1, count, generator=generator)]
+    ).double()
     code, latent, observation = unit.split(
         [model.code_dim, TIME * model.latent_dim, TIME * model.family.noise_size], -1
     )
@@ -238,7 +244,9 @@ def test_bounds_are_in_order(name, gaps):
     bound = elbo(world.model, unrolled).bound[:, 0]
     error = float(bound.std() / math.sqrt(SAMPLES))
     weights = unrolled.log_weight[:, 0]
-    assert float(bound.mean()) == pytest.approx(float(weights.mean()), abs=5 * error + 1e-9)  # analytic KL = sampled
+    assert float(bound.mean()) == pytest.approx(
+        float(weights.mean()), abs=5 * error + 1e-9
+    )  # analytic KL = sampled
     by_ten = weights.reshape(-1, 10).logsumexp(-1) - math.log(10)
     ten = float(by_ten.mean())
     ten_error = float(by_ten.std() / math.sqrt(len(by_ten)))
@@ -250,7 +258,9 @@ def test_bounds_are_in_order(name, gaps):
 @torch.no_grad()
 def test_rnn_without_gaps_is_exact(name):
     world = make_world(name, "complete")
-    assert float(elbo(world.model, world.run(1, "posterior", 0)).bound) == pytest.approx(world.exact(), abs=1e-9)
+    assert float(elbo(world.model, world.run(1, "posterior", 0)).bound) == pytest.approx(
+        world.exact(), abs=1e-9
+    )
 
 
 def test_autoencoding_rollout_gains_nothing_on_white_noise():

@@ -99,7 +99,7 @@ BREAKAGES = {
     "bad training setting": (lambda f: edit(f, "training", "steps", value=-1), "expected steps above 0, found -1"),
     "no encoding": (lambda f: edit(f, "encoding", value=None), "'encoding'"),
     "damaged encoding": (lambda f: edit(f, "encoding", "frame", value=7), "settings that this version does not know"),
-    "no model part": (lambda f: edit(f, "model", value=7), "settings that this version does not know"),
+    "no model part": (lambda f: edit(f, "model", value={}), "expected a model kind among .*None"),
     "truncated weights": (lambda f: os.truncate(f / "model.safetensors", 500), "damaged or truncated"),
     "empty weights": (lambda f: os.truncate(f / "model.safetensors", 0), "damaged or truncated"),
     "weights of another shape": (widen, r"do not fit config.json beside it .*h0"),
@@ -122,7 +122,9 @@ def test_broken_run_folders_are_refused(folder, name):
 @pytest.mark.parametrize("size", [0, 300, 5000])
 def test_damaged_training_state_is_refused_when_resuming(folder, size):
     os.truncate(folder / "training.safetensors", size)
-    with pytest.raises(RunFolderError, match=r"training.safetensors: damaged .*; delete it to start the run again"):
+    with pytest.raises(
+        RunFolderError, match=r"training.safetensors: damaged .*; delete it to start the run again"
+    ):
         load_checkpoint(folder)
 
 

@@ -29,15 +29,30 @@ def run(name: str, out: Path):
 
 
 def test_two_processes_give_the_losses_of_one(tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone", "--no-python"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node",
+        "2",
+        "--standalone",
+        "--no-python",
+    ]
     script = [sys.executable, __file__, str(tmp_path / "two")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "ACCELERATE_USE_CPU": "true",
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
+    }
     done = subprocess.run([*command, *script], env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "two" / "processes.json").read_text()) == 2
     for name in CONFIGS:
         one = run(name, tmp_path / "one" / name)
-        two = [json.loads(line) for line in (tmp_path / "two" / name / "metrics.jsonl").read_text().splitlines()]
+        two = [
+            json.loads(line) for line in (tmp_path / "two" / name / "metrics.jsonl").read_text().splitlines()
+        ]
         assert len(two) == len(one.history)
         for a, b in zip(two, one.history, strict=True):
             assert a.keys() == b.keys()

@@ -38,8 +38,8 @@ class Row(NamedTuple):
 def demo(out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) -> list[Row]:
     """Train an RNN and a VRNN on walkers at a crossroads, beside the true process.
 
-    Writes futures.png (the futures of one walker), metrics.jsonl and the weights of each model under the folder `out`, which
-    may exist: the runs in it are replaced.
+    Writes futures.png (the futures of one walker) and the run folders demo-rnn and demo-vrnn under the folder `out`, replacing
+    those of an earlier demo.
 
     Args:
         out: folder for the runs and the picture.
@@ -51,13 +51,17 @@ def demo(out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) -> 
     from vrnn.training.loop import train
 
     truth = Crossroads()
-    data, val, test = (truth.sample(n, OBSERVE + HORIZON, seed=3 * seed + i) for i, n in enumerate((4000, 500, 2000)))
-    print(f"{len(data)} walks to a junction; {OBSERVE} points observed, {HORIZON} forecast; metres, one step 1 s")
+    data, val, test = (
+        truth.sample(n, OBSERVE + HORIZON, seed=3 * seed + i) for i, n in enumerate((4000, 500, 2000))
+    )
+    print(
+        f"{len(data)} walks to a junction; {OBSERVE} points observed, {HORIZON} forecast; metres, one step 1 s"
+    )
     models: dict[str, TrainedModel] = {}
     started = time.perf_counter()
     for name, (config, steps) in MODELS.items():
         print(f"\ntraining: {name}")
-        folder = out / name.split(",")[0].lower()
+        folder = out / f"demo-{name.split(',')[0].lower()}"
         if (folder / "config.json").exists():
             rmtree(folder)
         steps = max(1, round(steps * steps_factor))
@@ -103,7 +107,9 @@ def table(truth: Crossroads, models: dict[str, TrainedModel], test: Tracks, seed
 
 def to_text(rows: list[Row]) -> str:
     """Lay out the table with the rule of each column."""
-    head = f"{'':>22}{'ADE':>8}{f'minADE{SAMPLES}':>10}{'energy':>9}{'NLL/step':>10}   left / straight / right"
+    head = (
+        f"{'':>22}{'ADE':>8}{f'minADE{SAMPLES}':>10}{'energy':>9}{'NLL/step':>10}   left / straight / right"
+    )
     lines = [head]
     for row in rows:
         cells = f"{row.ade:>8.3f}{row.min_ade:>10.3f}{row.energy:>9.3f}{row.nll:>10.3f}".replace("nan", "  -")
@@ -119,7 +125,9 @@ def to_text(rows: list[Row]) -> str:
     )
 
 
-def draw(truth: Crossroads, models: dict[str, TrainedModel], test: Tracks, path: Path, seed: int) -> Path | None:
+def draw(
+    truth: Crossroads, models: dict[str, TrainedModel], test: Tracks, path: Path, seed: int
+) -> Path | None:
     """Draw many futures of one walker by the truth and by each model; nothing where matplotlib is absent."""
     from vrnn.errors import MissingExtraError
     from vrnn.plots import plot_futures
@@ -129,7 +137,8 @@ def draw(truth: Crossroads, models: dict[str, TrainedModel], test: Tracks, path:
     fans = {"True process": truth.future(past, HORIZON, SHOWN, seed=seed)[:, 0]}
     fans |= {n: forecast(m, one, HORIZON, SHOWN, seed=seed).samples[:, 0] for n, m in models.items()}
     notes = {
-        name: "left {:.0%}  straight {:.0%}  right {:.0%}".format(*truth.turn_shares(fan)) for name, fan in fans.items()
+        name: "left {:.0%}  straight {:.0%}  right {:.0%}".format(*truth.turn_shares(fan))
+        for name, fan in fans.items()
     }
     try:
         return plot_futures(past[0], fans, path, notes=notes, units="m")

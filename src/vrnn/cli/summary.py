@@ -48,6 +48,12 @@ def summary(
 def bound_name(model: TrainedModel) -> str:
     """Say what the number of a model is a bound on."""
     network = model.network
+    if model.first_scored and not network.tied:
+        return (
+            "lower bound of the log density of the future, under the states that a forecast starts from"
+            if not network.looks_ahead
+            else "lower bound of the log density of the future given the past, with z_0 from its prior"
+        )
     given = model.first_scored + model.encoding.frame.given
     if network.supervised:
         of = "log p(y | x)"
@@ -70,11 +76,14 @@ def _next(model: TrainedModel, tracks: Tracks, out: Path, data: Path) -> list[st
     if network.supervised:
         return [f"vrnn evaluate {run} {source}"]
     commands = []
-    if found.observe:
-        commands.append(f"vrnn evaluate {run} {source} --observe {found.observe} --horizon {found.horizon}")
+    observe, window = model.training.observe or found.observe, model.training.window
+    if observe:
+        ahead = max(1, window - observe) if window else found.horizon
+        commands.append(f"vrnn evaluate {run} {source} --observe {observe} --horizon {ahead}")
     horizon = found.horizon or 12
+    inputs = " --inputs hold" if model.encoding.u_names else ""
     commands.append(
-        f"vrnn forecast {run} {source} --horizon {horizon} --out forecast.csv --plot forecast.png"
+        f"vrnn forecast {run} {source} --horizon {horizon}{inputs} --out forecast.csv --plot forecast.png"
     )
     if not network.conditions and not model.encoding.u_names:
         commands.append(

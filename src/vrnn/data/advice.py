@@ -55,7 +55,7 @@ def _time(d: Description) -> Iterator[str]:
     if d.gaps:
         yield (
             f"{plural(d.gaps, 'gap')} in time, the longest {d.longest_gap} steps: windows stop there. To "
-            "keep tracks whole, vrnn.data.windows.regular fills gaps with missing rows, which the models "
+            "keep tracks whole, vrnn.regular fills gaps with missing rows, which the models "
             "accept."
         )
     if d.irregular > 0.01 * d.steps:

@@ -125,10 +125,10 @@ def make_batch(
     ([[True, False]], [0.0, 0.0])
     """
     count, time, dim = x.shape
-    length = torch.full((count,), time) if length is None else length
+    length = torch.full((count,), time, device=x.device) if length is None else length
     u = x.new_zeros(count, time, 0) if u is None else u
     y = x.new_zeros(count, time, 0) if y is None else y
-    alive = (torch.arange(time) < length[:, None])[..., None]
+    alive = (torch.arange(time, device=x.device) < length[:, None])[..., None]
 
     def known(values: Tensor, single: bool) -> Tensor:
         there = values.isfinite() & alive
@@ -142,7 +142,7 @@ def make_batch(
         u=torch.where(alive, u, 0.0),
         y=torch.where(y_present, y, 0.0),
         y_present=y_present,
-        summed=torch.zeros(dim, dtype=torch.bool) if summed is None else summed,
+        summed=torch.zeros(dim, dtype=torch.bool, device=x.device) if summed is None else summed,
         log_jacobian=x.new_zeros(dim) if log_jacobian is None else log_jacobian,
         y_log_jacobian=y.new_zeros(y.shape[-1]) if y_log_jacobian is None else y_log_jacobian,
     )

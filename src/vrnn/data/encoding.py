@@ -84,12 +84,12 @@ class Encoding:
             frame=Frame.fit(tracks.x, config, x_continuous, names=tracks.x_names, observe=observe),
             x_names=tracks.x_names,
             u_names=tracks.u_names,
-            y_names=tracks.y_names,
+            y_names=tracks.y_names if supervised else (),
             u_gaps=tuple(np.any([np.isnan(a).any(0) for a in tracks.u], 0).tolist()) if tracks.u_dim else (),
             u_mean=tuple(u_mean.tolist()),
             u_scale=tuple(u_scale.tolist()),
-            y_mean=tuple(np.where(y_continuous, y_mean, 0.0).tolist()),
-            y_scale=tuple(np.where(y_continuous, y_scale, 1.0).tolist()),
+            y_mean=tuple(np.where(y_continuous, y_mean, 0.0).tolist()) if supervised else (),
+            y_scale=tuple(np.where(y_continuous, y_scale, 1.0).tolist()) if supervised else (),
             time_input=time_input,
             step=tracks.step,
             factorises=family.factorises,
@@ -101,14 +101,17 @@ class Encoding:
         return len(self.u_names) + sum(self.u_gaps) + self.time_input
 
     def check(self, tracks: Tracks) -> None:
-        """Refuse tracks whose columns are not those of the training data.
+        """Refuse tracks whose columns are not those of the training data; targets may be absent.
 
         Raises:
             DataError: names the columns expected and found.
         """
-        for role, needed in (("x", self.x_names), ("u", self.u_names)):
+        for role, needed in (("x", self.x_names), ("u", self.u_names), ("y", self.y_names)):
             found = getattr(tracks, f"{role}_names")
-            if len(found) != len(needed):
+            free = role == "y" and (
+                not needed or not found
+            )  # targets that nobody reads, or that are to be drawn
+            if len(found) != len(needed) and not free:
                 raise DataError(
                     f"the model was trained with {role} columns ({', '.join(needed) or 'none'}); the data has "
                     f"({', '.join(found) or 'none'}); map the columns of the file to the same roles"
@@ -132,12 +135,14 @@ class Encoding:
             )
         path, anchor = self.frame.encode(x if change is None else change(x), lengths)
         times = pad([t[:, None] for t in tracks.times], time, np.nan)
-        y = (pad(tracks.y, time, np.nan)[:, given:] - np.array(self.y_mean)) / np.array(self.y_scale)
+        y = np.full((len(tracks), time, len(self.y_names)), np.nan)
+        if self.y_names and tracks.y_dim:
+            y = (pad(tracks.y, time, np.nan) - np.array(self.y_mean)) / np.array(self.y_scale)
         batch = make_batch(
             torch.from_numpy(path.values),
             length=torch.from_numpy(lengths - given),
             u=self.inputs(pad(tracks.u, time, np.nan), times)[:, given:],
-            y=torch.from_numpy(y),
+            y=torch.from_numpy(y[:, given:]),
             summed=torch.from_numpy(self.frame.summed),
             log_jacobian=torch.from_numpy(self.frame.log_jacobian),
             y_log_jacobian=-torch.from_numpy(np.log(np.array(self.y_scale))),

@@ -178,6 +178,7 @@ def concatenate(parts: Sequence[Tracks]) -> Tracks:
                     f"{getattr(part, name)}"
                 )
     lists: dict[str, Any] = {
-        name: [value for part in parts for value in getattr(part, name)] for name in ("x", "ids", "times", "u", "y")
+        name: [value for part in parts for value in getattr(part, name)]
+        for name in ("x", "ids", "times", "u", "y")
     }
     return replace(first, **lists)

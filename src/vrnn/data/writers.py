@@ -53,7 +53,9 @@ def _cells(values: np.ndarray) -> list:
 
 def _write_parquet(columns: Columns, path: Path) -> None:
     arrow, parquet = require("pyarrow", "frames"), require("pyarrow.parquet", "frames")
-    parquet.write_table(arrow.table({name: list(v) if v.dtype == object else v for name, v in columns.items()}), path)
+    parquet.write_table(
+        arrow.table({name: list(v) if v.dtype == object else v for name, v in columns.items()}), path
+    )
 
 
 def _write_npz(columns: Columns, path: Path) -> None:

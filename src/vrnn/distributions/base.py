@@ -50,6 +50,10 @@ class Family(ABC):
     factorises: bool
     continuous: tuple[bool, ...]
 
+    def counts(self) -> tuple[int, ...]:
+        """For each dimension the number of values it takes, 0, 1, ...; 0 where it is continuous."""
+        return (0,) * self.dim
+
     @abstractmethod
     def __call__(self, raw: Float[Tensor, "*lead size"]) -> Distribution: ...
 

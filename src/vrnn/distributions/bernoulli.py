@@ -69,5 +69,8 @@ class Bernoulli(Family):
     def continuous(self) -> tuple[bool, ...]:
         return (False,) * self.dim
 
+    def counts(self) -> tuple[int, ...]:
+        return (2,) * self.dim
+
     def __call__(self, raw: Float[Tensor, "*lead size"]) -> BernoulliDistribution:
         return BernoulliDistribution(raw)

@@ -57,6 +57,9 @@ class Categorical(Family):
     factorises = True
     continuous = (False,)
 
+    def counts(self) -> tuple[int, ...]:
+        return (self.classes,)
+
     def __post_init__(self):
         if self.classes < 2:
             raise ConfigError(f"categorical: expected at least 2 classes, found {self.classes}")

@@ -79,6 +79,9 @@ class Product(Family):
     def continuous(self) -> tuple[bool, ...]:
         return tuple(flag for part in self.parts for flag in part.continuous)
 
+    def counts(self) -> tuple[int, ...]:
+        return tuple(count for part in self.parts for count in part.counts())
+
     def __call__(self, raw: Float[Tensor, "*lead size"]) -> ProductDistribution:
         shares = raw.split([part.size for part in self.parts], -1)
         return ProductDistribution(

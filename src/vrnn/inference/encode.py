@@ -9,10 +9,10 @@ import torch
 
 from vrnn.data.tracks import Tracks
 from vrnn.data.writers import Columns, write_table
-from vrnn.errors import DataError, UnsupportedError, require
+from vrnn.errors import DataError, UnsupportedError, check_seed, require
 from vrnn.inference.forecast import PASS_SIZE, as_tracks
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.unroll import embed, unroll
+from vrnn.inference.unroll import unroll
 from vrnn.models import RolloutVAE
 from vrnn.trained import TrainedModel
 
@@ -74,13 +74,16 @@ def encode(model: TrainedModel, tracks: Tracks | np.ndarray, seed: int = 0) -> C
         >>> vrnn.encode(run.model, tracks[:2]).tables[0].shape
         (4, 2)
     """
+    check_seed(seed)
     network, encoding = model.network, model.encoding
     if not network.latent_dim and not network.code_dim:
         raise UnsupportedError("an RNN has no latent to encode into; train a seq2seq, rollout or vrnn model")
     least = 1 + encoding.frame.given
     tracks = encoding.trim(as_tracks(tracks, model), least)
     if not len(tracks):
-        raise DataError(f"expected a track of at least {least} observed {'row' if least == 1 else 'rows'}, found none")
+        raise DataError(
+            f"expected a track of at least {least} observed {'row' if least == 1 else 'rows'}, found none"
+        )
     tables: list[np.ndarray] = []
     size = max(1, PASS_SIZE // int(tracks.lengths.max()))
     for start in range(0, len(tracks), size):
@@ -92,7 +95,7 @@ def encode(model: TrainedModel, tracks: Tracks | np.ndarray, seed: int = 0) -> C
             continue
         count, time = batch.x.shape[:2]
         noise = draw_noise(network, 1, count, time, seeded(seed, 9, start))
-        posterior = unroll(network, batch, noise, embedded=embed(network, batch)).posterior
+        posterior = unroll(network, batch, noise).posterior
         both = torch.stack([posterior.mean[0], posterior.scale[0]], -1).cpu().double().numpy()
         tables += [t[:n] for t, n in zip(both, batch.length.tolist(), strict=True)]
     return Codes(tables, list(tracks.ids), per_step=not isinstance(network, RolloutVAE))

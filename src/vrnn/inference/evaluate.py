@@ -10,13 +10,14 @@ from jaxtyping import Float
 
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
-from vrnn.errors import ConfigError, DataError
+from vrnn.errors import ConfigError, DataError, check_seed
 from vrnn.inference.forecast import PASS_SIZE, Futures, as_tracks, futures
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.unroll import embed, unroll
 from vrnn.metrics.displacement import average_displacement, best_of, constant_velocity, final_displacement
 from vrnn.metrics.representative import representative
 from vrnn.metrics.scores import energy_score
+from vrnn.objectives.elbo import log_jacobian
 from vrnn.trained import TrainedModel
 
 POOL = 10  # samples drawn for each representative
@@ -147,6 +148,7 @@ def evaluate(
         >>> vrnn.evaluate(run.model, tracks, observe=4, horizon=6).windows
         60
     """
+    check_seed(seed)
     if observe < 2 or horizon < 1 or samples < 2:
         raise ConfigError(
             f"expected observe and samples of at least 2 and a horizon of at least 1, found {observe}, {samples}, {horizon}"
@@ -160,7 +162,9 @@ def evaluate(
     past = np.stack(cut.x)[:, :observe, positions]
     u = np.stack(cut.u)[:, observe:] if cut.u_dim else None
     parts = []
-    for f in futures(model, cut.cut(stop=observe), horizon, samples * POOL if representatives else samples, seed, u):
+    for f in futures(
+        model, cut.cut(stop=observe), horizon, samples * POOL if representatives else samples, seed, u
+    ):
         drawn, true = f.decode()[..., positions], truth[f.rows]
         plain = drawn[:samples]
         chosen = representative(drawn, samples, seed=seed)[0] if representatives else plain
@@ -170,7 +174,7 @@ def evaluate(
                 average_displacement(mean, true),
                 final_displacement(mean, true),
                 *best_of(chosen, true),
-                _future_nll(f, cut[f.rows], observe, samples),
+                _future_nll(f, cut[f.rows], observe, samples, seed),
                 energy_score(plain, true),
             )
         )
@@ -182,7 +186,8 @@ def evaluate(
         selection="representative" if representatives else "iid",
         model=Scores(*values),
         constant_velocity=Baseline(
-            float(average_displacement(straight, truth).mean()), float(final_displacement(straight, truth).mean())
+            float(average_displacement(straight, truth).mean()),
+            float(final_displacement(straight, truth).mean()),
         ),
         observe=observe,
         horizon=horizon,
@@ -195,7 +200,9 @@ def _position_columns(model: TrainedModel) -> np.ndarray:
 
 
 @torch.no_grad()
-def _future_nll(f: Futures, cut: Tracks, observe: int, samples: int) -> Float[np.ndarray, " batch"]:
+def _future_nll(
+    f: Futures, cut: Tracks, observe: int, samples: int, seed: int
+) -> Float[np.ndarray, " batch"]:
     """Minus log of the mean over filtered states of the density of the true future, nats per step of data units."""
     network, encoding = f.model.network, f.model.encoding
     heading = encoding.frame.heading
@@ -205,12 +212,15 @@ def _future_nll(f: Futures, cut: Tracks, observe: int, samples: int) -> Float[np
     rows = observe - encoding.frame.given
     prefix, rest = whole.split(rows)
     embedded = embed(network, rest, prefix) if network.conditions else embed(network, whole).after(rows)
-    belief = f.belief._replace(state=type(f.belief.state)(*(s[:samples] for s in f.belief.state)), gap=f.belief.gap[:samples])
+    belief = f.belief._replace(
+        state=type(f.belief.state)(*(s[:samples] for s in f.belief.state)), gap=f.belief.gap[:samples]
+    )
     horizon = rest.x.shape[1]
-    noise = draw_noise(network, samples, len(rest.x), horizon, seeded(10, f.rows.start), observations=False)
+    noise = draw_noise(
+        network, samples, len(rest.x), horizon, seeded(seed, 10, f.rows.start), observations=False
+    )
     log_weight = unroll(network, rest, noise, embedded=embedded, start=belief).log_weight
-    density = (rest.present * rest.log_jacobian).sum((-1, -2))
-    log_mean = torch.logsumexp(log_weight, 0) - math.log(samples) + density
+    log_mean = torch.logsumexp(log_weight, 0) - math.log(samples) + log_jacobian(rest)
     return -(log_mean / horizon).cpu().double().numpy()
 
 
@@ -218,7 +228,9 @@ def _future_nll(f: Futures, cut: Tracks, observe: int, samples: int) -> Float[np
 def _evaluate_targets(model: TrainedModel, tracks: Tracks, samples: int, seed: int) -> TargetEvaluation:
     network, encoding = model.network, model.encoding
     if not tracks.y_dim:
-        raise ConfigError(f"a supervised model is evaluated on its targets ({', '.join(encoding.y_names)}): map columns to y")
+        raise ConfigError(
+            f"a supervised model is evaluated on its targets ({', '.join(encoding.y_names)}): map columns to y"
+        )
     tracks = encoding.trim(tracks, 1 + encoding.frame.given)
     if not len(tracks):
         raise DataError("no track has a usable row of x to evaluate on; see vrnn doctor DATA")
@@ -236,9 +248,12 @@ def _evaluate_targets(model: TrainedModel, tracks: Tracks, samples: int, seed: i
         squares += float(((predicted - truth) ** 2)[there].sum())
         mean_squares += float(((truth - mean) ** 2)[there].sum())
         weight = (blind if network.tied else unroll(network, batch, noise)).log_weight
-        density = (batch.present * batch.log_jacobian).sum((-1, -2))
-        log_likelihood += float((torch.logsumexp(weight, 0) - math.log(samples) + density).sum())
+        log_likelihood += float((torch.logsumexp(weight, 0) - math.log(samples) + log_jacobian(batch)).sum())
         rows, entries = rows + int(batch.mask.sum()), entries + int(there.sum())
+    if not rows:
+        raise DataError(
+            f"no row of y ({', '.join(encoding.y_names)}) is observed; there is nothing to evaluate on"
+        )
     return TargetEvaluation(
         tracks=len(tracks),
         rows=rows,

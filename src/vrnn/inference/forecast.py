@@ -13,7 +13,7 @@ from vrnn.data.batch import Batch
 from vrnn.data.frames import Anchor, pad
 from vrnn.data.tracks import Tracks
 from vrnn.data.writers import Columns, write_table
-from vrnn.errors import ConfigError, DataError, require
+from vrnn.errors import ConfigError, DataError, check_seed, require
 from vrnn.inference.imagine import begin, imagine
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.unroll import Belief
@@ -52,10 +52,11 @@ class Forecast:
 
     def representative(self, k: int, seed: int = 0) -> "Forecast":
         """Give k centres of the paths with their probabilities, chosen without the truth (k-means on whole paths)."""
-        if k >= len(self.samples):
+        check_seed(seed)
+        if k < 1 or k >= len(self.samples):
             raise ConfigError(
-                f"expected more samples than representatives, found {len(self.samples)} samples for {k}; "
-                f"forecast with ten times as many"
+                f"expected at least one representative and more samples than those, found {k} of {len(self.samples)} "
+                f"samples; forecast with ten times as many"
             )
         centres, weights = representative(self.samples, k, seed=seed)
         return replace(self, samples=centres, weights=weights)
@@ -128,13 +129,16 @@ def forecast(
         >>> vrnn.forecast(run.model, tracks[:3], horizon=4, samples=10).samples.shape
         (10, 3, 4, 2)
     """
+    check_seed(seed)
     if horizon < 1 or samples < 1:
         raise ConfigError(f"expected a horizon and samples of at least 1, found {horizon} and {samples}")
     tracks = as_tracks(prefix, model)
     if model.network.supervised:
         return _draw_targets(model, tracks, horizon, samples, seed)
     return Forecast(
-        samples=np.concatenate([f.decode() for f in futures(model, tracks, horizon, samples, seed, inputs)], 1),
+        samples=np.concatenate(
+            [f.decode() for f in futures(model, tracks, horizon, samples, seed, inputs)], 1
+        ),
         times=_future_times(tracks, model.encoding.step, horizon),
         history=tracks,
         names=model.encoding.x_names,
@@ -199,8 +203,16 @@ def as_tracks(data: Tracks | np.ndarray, model: TrainedModel) -> Tracks:
     else:
         array = np.asarray(data, dtype=np.float64)
         if array.ndim not in (2, 3):
-            raise DataError(f"expected tracks or an array (batch, time, dim), found an array of shape {array.shape}")
-        tracks = Tracks(list(array if array.ndim == 3 else array[None]), x_names=model.encoding.x_names)
+            raise DataError(
+                f"expected tracks or an array (batch, time, dim), found an array of shape {array.shape}"
+            )
+        names = model.encoding.x_names
+        if array.shape[-1] != len(names):
+            raise DataError(
+                f"the model was trained with x columns ({', '.join(names)}): expected an array (batch, time, {len(names)}), "
+                f"found shape {array.shape}"
+            )
+        tracks = Tracks(list(array if array.ndim == 3 else array[None]), x_names=names)
     if not len(tracks):
         raise DataError("expected at least one track, found none")
     model.encoding.check(tracks)
@@ -210,21 +222,29 @@ def as_tracks(data: Tracks | np.ndarray, model: TrainedModel) -> Tracks:
 def _readable(model: TrainedModel, tracks: Tracks) -> Tracks:
     """Cut prefixes to what the model reads and refuse those it cannot go on from."""
     heading, frame = model.encoding.frame.heading, model.encoding.frame
-    if heading is not None:
-        tracks = tracks.cut(start=-(heading.row + 1))
-    least = max(2 if frame.given else 1, 0 if heading is None else heading.row + 1)
+    conditions = model.network.conditions
+    least = frame.given + 1 if heading is None else heading.row + 1
+    tracks = tracks if heading is None else tracks.cut(start=-least)
     for name, x in zip(tracks.ids, tracks.x, strict=True):
-        if len(x) < least:
-            raise DataError(f"track {name}: expected a prefix of at least {least} rows to forecast from, found {len(x)}")
-        if model.network.conditions and np.isnan(x[-1]).any():
+        if heading is not None and len(x) < least:
             raise DataError(
-                f"track {name}: its last row is missing, and this model goes on from the last observed point; drop the "
-                f"trailing rows and forecast that much further"
+                f"track {name}: expected a prefix of at least {least} rows to forecast from, found {len(x)}"
+            )
+        if conditions and np.isnan(x[-1:]).any():
+            raise DataError(
+                f"track {name}: its last row has a missing value, and this model goes on from the last observed point; drop "
+                f"the trailing rows and forecast that much further"
             )
     trimmed = model.encoding.trim(tracks, ends=False)
-    if len(trimmed) < len(tracks):
-        bad = next(n for n, x in zip(tracks.ids, tracks.x, strict=True) if np.isnan(x).any(-1).all())
-        raise DataError(f"track {bad}: no observed row to forecast from")
+    rows = (
+        dict(zip(trimmed.ids, trimmed.lengths.tolist(), strict=True)) if len(trimmed) < len(tracks) else None
+    )
+    for i, name in enumerate(tracks.ids):
+        found = int(trimmed.lengths[i]) if rows is None else rows.get(name, 0)
+        if found < least:
+            raise DataError(
+                f"track {name}: expected at least {least} rows from its first observed point on to forecast from, found {found}"
+            )
     return trimmed
 
 
@@ -266,6 +286,12 @@ def _last_known(u: np.ndarray) -> np.ndarray:
     return u[index, np.arange(u.shape[1])]
 
 
+def _targets(tracks: Tracks, names: tuple[str, ...]) -> Tracks:
+    """Show y as what the tracks hold, NaN where it is not known."""
+    y = tracks.y if tracks.y_dim else [np.full((len(x), len(names)), np.nan) for x in tracks.x]
+    return Tracks(y, ids=tracks.ids, times=tracks.times, x_names=names)
+
+
 @torch.no_grad()
 def _draw_targets(model: TrainedModel, tracks: Tracks, horizon: int, samples: int, seed: int) -> Forecast:
     network, encoding = model.network, model.encoding
@@ -276,9 +302,6 @@ def _draw_targets(model: TrainedModel, tracks: Tracks, horizon: int, samples: in
                 f"track {name}: a supervised model needs x to the end of the horizon: expected at least "
                 f"{horizon + given} rows, found {len(x)}"
             )
-    if not tracks.y_dim:
-        y = [np.full((len(x), len(encoding.y_names)), np.nan) for x in tracks.x]
-        tracks = replace(tracks, y=y, y_names=encoding.y_names)
     parts, size = [], max(1, PASS_SIZE // samples)
     for start in range(0, len(tracks), size):
         chunk = tracks[start : start + size]
@@ -294,7 +317,7 @@ def _draw_targets(model: TrainedModel, tracks: Tracks, horizon: int, samples: in
     return Forecast(
         samples=np.concatenate(parts, 1),
         times=last,
-        history=tracks.cut(stop=-horizon),
+        history=_targets(tracks.cut(stop=-horizon), encoding.y_names),
         names=encoding.y_names,
         weights=np.full((samples, len(tracks)), 1.0 / samples),
     )

@@ -6,7 +6,7 @@ import torch
 from vrnn.data.batch import make_batch
 from vrnn.data.frames import Anchor
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, UnsupportedError
+from vrnn.errors import ConfigError, UnsupportedError, check_seed
 from vrnn.inference.imagine import begin, imagine
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.trained import TrainedModel
@@ -29,12 +29,13 @@ def generate(
         count: tracks.
         steps: rows of each.
         seed: of all noise.
-        start: first points in data units, (dim,) or (count, dim); the origin when None.
+        start: first points in data units, (dim,) or (count, dim), for a displacement frame; when None the origin, and NaN
+            in columns that the frame does not take displacements of. Under a heading frame all tracks head along +x.
         inputs: known inputs in data units, (count, steps, inputs), for a model that has any.
 
     Raises:
         UnsupportedError: a forecasting RolloutVAE, which has no p(prefix), or a supervised model, which needs x.
-        ConfigError: missing inputs, or sizes below 1.
+        ConfigError: missing inputs, sizes below 1, or a start for a model that draws the first point itself.
 
     Example:
         >>> import numpy as np, vrnn
@@ -45,18 +46,27 @@ def generate(
     """
     network, encoding = model.network, model.encoding
     frame = encoding.frame
+    check_seed(seed)
     if network.conditions:
         raise UnsupportedError(
             "a forecasting RolloutVAE models the future of a prefix and has no distribution of prefixes to generate from; "
             "train it with task='autoencoding', or use forecast"
         )
     if network.supervised:
-        raise UnsupportedError("a supervised model draws y given x and cannot generate x; use forecast with the tracks")
+        raise UnsupportedError(
+            "a supervised model draws y given x and cannot generate x; use forecast with the tracks"
+        )
     if count < 1 or steps < 1 + frame.given:
-        raise ConfigError(f"expected a count of at least 1 and at least {1 + frame.given} steps, found {count} and {steps}")
+        raise ConfigError(
+            f"expected a count of at least 1 and at least {1 + frame.given} steps, found {count} and {steps}"
+        )
+    if start is not None and not frame.given:
+        raise ConfigError("this model works in positions and draws the first point itself: leave start out")
     width = len(encoding.u_names)
     if width and inputs is None:
-        raise ConfigError(f"the model has known inputs ({', '.join(encoding.u_names)}): give them, (count, steps, {width})")
+        raise ConfigError(
+            f"the model has known inputs ({', '.join(encoding.u_names)}): give them, (count, steps, {width})"
+        )
     u = np.zeros((count, steps, 0)) if inputs is None else np.asarray(inputs, np.float64)
     if u.shape != (count, steps, width):
         raise ConfigError(f"expected inputs of shape {(count, steps, width)}, found {u.shape}")
@@ -66,7 +76,8 @@ def generate(
     noise = draw_noise(network, 1, count, drawn, seeded(seed, 8))
     empty = make_batch(known.new_zeros(count, 0, dim), u=known[:, :0])
     x = imagine(network, begin(network, empty, noise), known, noise).x.cpu().double().numpy()
-    origin = np.zeros((count, dim)) if start is None else np.broadcast_to(np.asarray(start, np.float64), (count, dim))
+    unknown = np.where(frame.summed, 0.0, np.nan)
+    origin = np.broadcast_to(unknown if start is None else np.asarray(start, np.float64), (count, dim))
     anchor = Anchor.zero(count, dim)._replace(origin=origin)
     path = frame.decode(x, anchor)[0]
     if frame.given:
@@ -78,4 +89,3 @@ def generate(
         x_names=encoding.x_names,
         u_names=encoding.u_names,
     )
-

@@ -9,6 +9,7 @@ from torch import Tensor
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian
 from vrnn.distributions.base import Distribution
+from vrnn.errors import ConfigError
 from vrnn.inference.noise import Noise
 from vrnn.models.contract import Model, State, no_latent
 
@@ -77,7 +78,15 @@ class Unrolled(NamedTuple):
 
 
 def embed(model: Model, batch: Batch, prefix: Batch | None = None) -> Embedded:
-    """Compute everything that needs no recurrent state, for all t at once."""
+    """Compute everything that needs no recurrent state, for all t at once.
+
+    Raises:
+        ConfigError: no prefix for a model that conditions on one; the batch itself would be the future it scores.
+    """
+    if model.conditions and prefix is None:
+        raise ConfigError(
+            "this model scores the future of a prefix: expected the prefix beside the batch, found none"
+        )
     known = model.embed_inputs(batch.u)
     seen = model.embed_observations(batch.x, known)
     evidence = model.embed_evidence(batch.x, known, seen, batch)

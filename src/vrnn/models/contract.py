@@ -64,6 +64,7 @@ class Model(nn.Module, ABC):
         family: the emission.
         latent_dim: width of the latent z_t of every step.
         code_dim: width of the global latent drawn once.
+        noise_dim: how many dimensions of the code, the last ones, are pure noise, N(0, I) given anything.
         tied: the posterior is the prior, so test time samples from what training samples from.
         conditions: reads a prefix through `embed_context` and scores only what follows.
         looks_ahead: evidence at t is not made of x_t alone.
@@ -73,6 +74,7 @@ class Model(nn.Module, ABC):
     family: Family
     latent_dim: int = 0
     code_dim: int = 0
+    noise_dim: int = 0
     tied: bool = False
     conditions: bool = False
     looks_ahead: bool = False

@@ -10,7 +10,6 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vrnn.distributions import DiagonalGaussian, positive
 
@@ -155,9 +154,3 @@ class SequenceEncoder(nn.Module):
 def learned(width: int) -> nn.Parameter:
     """Give a learned constant, such as h_0, that starts at 0."""
     return nn.Parameter(torch.zeros(width))
-
-
-__all__ = [
-    "CellName", "F", "GRUCell", "GaussianHead", "JointGaussianHead", "LSTMCell", "SequenceEncoder",
-    "features", "features_dim", "learned", "make_cell", "mlp",
-]  # fmt: skip

@@ -11,6 +11,7 @@ from vrnn.distributions.base import Distribution
 from vrnn.models.contract import Features, Model, join
 from vrnn.models.networks import CellName, features, features_dim, learned, make_cell, mlp
 from vrnn.models.roles import roles
+from vrnn.models.settings import check_settings
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class RNNConfig:
     cell: CellName = "gru"
     emission: str = "gaussian"
     supervised: bool = False
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 class RNNState(NamedTuple):

@@ -15,6 +15,6 @@ def roles(x_dim: int, u_dim: int, y_dim: int = 0, supervised: bool = False) -> t
         return x_dim, u_dim, False
     if y_dim < 1:
         raise ConfigError(
-            "a supervised model needs a target: expected y_dim of at least 1, found 0; name the columns of y"
+            "a supervised model needs a target: expected y_dim of at least 1, found 0; set it, or map columns to y"
         )
     return y_dim, u_dim + x_dim + 1, True

@@ -22,6 +22,7 @@ from vrnn.models.networks import (
     mlp,
 )
 from vrnn.models.roles import roles
+from vrnn.models.settings import check_settings
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,15 @@ class RolloutVAEConfig:
     redraw: Literal["step", "sequence"] = "step"
     task: Literal["forecasting", "autoencoding"] = "forecasting"
 
+    def __post_init__(self) -> None:
+        check_settings(self)
+
 
 class RolloutState(NamedTuple):
     h: Float[Tensor, "*lead carry"]
     z: Float[Tensor, "*lead latent"]  # z_t of the carried decoder, z'_t of the driven one
     x: Float[Tensor, "*lead gates"]  # the last observation, as the cell reads it
-    fixed: Float[
-        Tensor, "*lead fixed"
-    ]  # what stays: the table (mean, raw scale) or z_0, width 0 when carried
+    fixed: Float[Tensor, "*lead fixed"]  # what stays: the table (mean, scale) or z_0, width 0 when carried
 
 
 class RolloutVAE(Model):
@@ -84,6 +86,7 @@ class RolloutVAE(Model):
         self.n, self.known_dim, self.family = n, known, parse_emission(config.emission, dim)
         self.latent_dim = n if self.per_step else 0
         self.code_dim = n if self.carried or self.per_step else 2 * n
+        self.noise_dim = 0 if self.carried else n
         self.features = features(dim, hidden, depth)
         self.reader = SequenceEncoder(config.cell, 2 * dim + known, hidden)
         self.table = GaussianHead(hidden, hidden, n, depth)

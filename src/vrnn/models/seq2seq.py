@@ -12,6 +12,7 @@ from vrnn.distributions.base import Distribution
 from vrnn.models.contract import Features, Model, join
 from vrnn.models.networks import CellName, GaussianHead, features, features_dim, learned, make_cell, mlp
 from vrnn.models.roles import roles
+from vrnn.models.settings import check_settings
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class Seq2SeqVAEConfig:
     cell: CellName = "gru"
     emission: str = "gaussian"
     target: Literal["next", "same", "supervised"] = "next"
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 class Seq2SeqState(NamedTuple):

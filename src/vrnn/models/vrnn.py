@@ -22,6 +22,7 @@ from vrnn.models.networks import (
     mlp,
 )
 from vrnn.models.roles import roles
+from vrnn.models.settings import check_settings
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ class VRNNConfig:
     prior: Literal["learned", "standard"] = "learned"
     supervised: Literal["no", "encoder", "conditional"] = "no"
 
+    def __post_init__(self) -> None:
+        check_settings(self)
+
 
 class VRNNState(NamedTuple):
     h: Float[Tensor, "*lead carry"]
@@ -63,7 +67,7 @@ class VRNN(Model):
     """Model sequences with a latent z_t and a recurrence that reads it.
 
     z_t ~ N(mu(h_{t-1}, u_t), s(.)),   x_t ~ p(. | z_t, h_{t-1}, u_t),   h_t = f(x_t, z_t, h_{t-1})      (eqs. 5 to 7)
-    q(z_t | x_t, h_{t-1}, u_t) = N(mu, s)                                                              (eq. 8)
+    q(z_t | x_t, h_{t-1}, u_t) = N(mu, s)                                                              (eq. 9)
 
     Supervised, y_t takes the place of x_t in the emission and in the conditional posterior; h_t = f(x_t, z_t, h_{t-1})
     reads x_t as one of the inputs and never y_t.
@@ -71,7 +75,9 @@ class VRNN(Model):
 
     def __init__(self, config: VRNNConfig):
         super().__init__()
-        dim, known, self.supervised = roles(config.x_dim, config.u_dim, config.y_dim, config.supervised != "no")
+        dim, known, self.supervised = roles(
+            config.x_dim, config.u_dim, config.y_dim, config.supervised != "no"
+        )
         if self.supervised and config.prior == "standard":
             raise ConfigError(
                 "a supervised VRNN needs prior='learned': at test time z_t is drawn given x_t, which N(0, I) ignores"

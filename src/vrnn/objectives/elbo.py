@@ -39,6 +39,14 @@ class Elbo(NamedTuple):
         """The bound on log p of each whole sequence."""
         return self.log_prob.sum(-1) - self.kl.sum((-1, -2)) - self.code_kl.sum(-1)
 
+    def after(self, start: int, kl_start: int) -> "Elbo":
+        """Leave out the log-likelihood and regulariser of the rows before `start`, and the KL of those before `kl_start`."""
+        return self._replace(
+            log_prob=self.log_prob[..., start:],
+            kl=self.kl[..., kl_start:, :],
+            regulariser=self.regulariser[..., start:, :],
+        )
+
 
 def elbo(model: Model, unrolled: Unrolled) -> Elbo:
     """Compute the terms of the bound from a pass whose latents came from the posterior.
@@ -46,10 +54,11 @@ def elbo(model: Model, unrolled: Unrolled) -> Elbo:
     Source: Chung et al. 2015, eq. 11, with the observed steps alone in the sum.
     """
     mask = unrolled.mask[..., None]
-    code = unrolled.code_posterior
+    told = slice(0, model.code_dim - model.noise_dim)  # what of the code can tell of the data
+    code = DiagonalGaussian(*(part[..., told] for part in unrolled.code_posterior))
     if not model.tied:
         kl = torch.where(mask, unrolled.posterior.kl_per_dim(unrolled.prior), 0.0)
-        code_kl = code.kl_per_dim(unrolled.code_prior)[None]
+        code_kl = code.kl_per_dim(DiagonalGaussian(*(part[..., told] for part in unrolled.code_prior)))[None]
         return Elbo(unrolled.log_prob, kl, code_kl, kl[..., :0], code_kl[..., :0])
     posterior = unrolled.posterior
     to_standard = posterior.kl_per_dim(DiagonalGaussian.standard(posterior.mean))

@@ -4,7 +4,6 @@ Figures are plain `matplotlib.figure.Figure` objects, never pyplot's, so nothing
 global and nothing leaks.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vrnn.errors import ConfigError, require
+from vrnn.files import whole_file
 
 INK = "#1d2433"
 QUIET = "#8a93a3"
@@ -53,13 +53,8 @@ def save(fig: Any, path: str | Path) -> Path:
             f"{path}: expected a picture ending in one of .{', .'.join(known)}, found '{path.suffix}'; "
             f"try {path.with_suffix('.png')}"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        fig.savefig(part, format=kind, dpi=180)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as temporary:
+        fig.savefig(temporary, format=kind, dpi=180)
     return path
 
 

@@ -65,7 +65,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
         found = config["format"]
     except (ValueError, KeyError, TypeError) as error:
-        raise RunFolderError(f"{path}: not a config that vrnn wrote ({error}); train again or restore the file") from error
+        raise RunFolderError(
+            f"{path}: not a config that vrnn wrote ({error}); train again or restore the file"
+        ) from error
     if found != FORMAT:
         raise RunFolderError(
             f"{path}: expected format {FORMAT}, found {found}; it was written by another version of vrnn: "
@@ -99,7 +101,9 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> TrainedModel
         with torch.random.fork_rng(devices=[]):
             network = make_model(model_config)
     except (ConfigError, KeyError, TypeError) as error:
-        raise RunFolderError(f"{folder / 'config.json'}: settings that this version does not know: {error}") from error
+        raise RunFolderError(
+            f"{folder / 'config.json'}: settings that this version does not know: {error}"
+        ) from error
     _load_weights(network, folder / "model.safetensors")
     return TrainedModel(network.to(device).eval(), encoding, model_config, training)
 
@@ -110,7 +114,9 @@ def train_config_from_dict(values: dict[str, Any]) -> TrainConfig:
     if unknown:
         raise ConfigError(f"unknown training settings: {', '.join(sorted(unknown))}")
     parts = {"frame": FrameConfig, "augment": AugmentConfig}
-    revived: dict[str, Any] = {name: part(**{k: _tuples(v) for k, v in values[name].items()}) for name, part in parts.items()}
+    revived: dict[str, Any] = {
+        name: part(**{k: _tuples(v) for k, v in values[name].items()}) for name, part in parts.items()
+    }
     return TrainConfig(**{**values, **revived})
 
 
@@ -123,7 +129,9 @@ def save_weights(folder: Path, weights: Tensors) -> None:
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write training.safetensors, one file, so that a kill leaves the old state or the new one."""
     groups = {"model": checkpoint.model, "best": checkpoint.best, "optimiser": checkpoint.optimiser}
-    tensors = {f"{group}/{name}": t.contiguous() for group, part in groups.items() for name, t in part.items()}
+    tensors = {
+        f"{group}/{name}": t.contiguous() for group, part in groups.items() for name, t in part.items()
+    }
     with whole_file(folder / "training.safetensors") as temporary:
         save_file(tensors, temporary, metadata={"progress": json.dumps(checkpoint.progress)})
 
@@ -152,7 +160,9 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:
     """Flatten an optimiser's state to named tensors."""
     state = optimiser.state_dict()["state"]
-    return {f"{i}/{name}": value.detach().clone() for i, part in state.items() for name, value in part.items()}
+    return {
+        f"{i}/{name}": value.detach().clone() for i, part in state.items() for name, value in part.items()
+    }
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Tensors) -> None:
@@ -178,7 +188,9 @@ def _load_weights(network: Model, path: Path) -> None:
     try:
         weights = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise RunFolderError(f"{path}: damaged or truncated ({error}); restore the file or train again") from error
+        raise RunFolderError(
+            f"{path}: damaged or truncated ({error}); restore the file or train again"
+        ) from error
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:

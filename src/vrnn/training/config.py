@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from vrnn.data.frames import FrameConfig
-from vrnn.errors import ConfigError
+from vrnn.errors import ConfigError, check_seed
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,9 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.schedule not in ("constant", "cosine"):
+            raise ConfigError(f"schedule: expected constant or cosine, found {self.schedule!r}")
+        check_seed(self.seed)
         positive = ("steps", "batch_size", "learning_rate", "clip", "samples", "validate_every", "log_every")
         for name in positive:
             if not getattr(self, name) > 0:

@@ -105,7 +105,9 @@ def train(
         save_config(folder, prepared.trained, prepared.fingerprint)
     loop = Loop(prepared, accelerator, folder, checkpoint)
     progress = Progress(settings.steps, loop.step) if main and not quiet else Quiet()
-    metrics = MetricsFile(folder / "metrics.jsonl", loop.step if checkpoint else None) if main and folder else None
+    metrics = (
+        MetricsFile(folder / "metrics.jsonl", loop.step if checkpoint else None) if main and folder else None
+    )
     sinks = [t for t in (metrics, tracker) if t is not None and main]
     try:
         for note in prepared.notes if checkpoint is None else [f"going on from step {loop.step}"]:
@@ -180,33 +182,59 @@ class Loop:
         settings, accelerator = self.settings, self.accelerator
         index = self.order.batch(step)
         change = augmentation(settings.augment, settings.seed, step)
-        prefix, batch, noise = self._assemble(self.data[index], seeded(settings.seed, 4, step), settings.samples, change)
+        prefix, batch, noise = self._assemble(
+            self.data[index], seeded(settings.seed, 4, step), settings.samples, change
+        )
         count, processes = len(batch.x), accelerator.num_processes
-        observed = batch.mask.sum().clamp(min=1)
-        mine = slice(accelerator.process_index * count // processes, (accelerator.process_index + 1) * count // processes)
-        rate, kl_weight = _rate(settings, step), min(1.0, (step + 1) / settings.kl_warmup) if settings.kl_warmup else 1.0
+        observed = batch.mask[:, self.trained.first_scored :].sum().clamp(min=1)
+        mine = slice(
+            accelerator.process_index * count // processes,
+            (accelerator.process_index + 1) * count // processes,
+        )
+        rate, kl_weight = (
+            _rate(settings, step),
+            min(1.0, (step + 1) / settings.kl_warmup) if settings.kl_warmup else 1.0,
+        )
         for group in self.optimiser.param_groups:
             group["lr"] = rate
+        index, batch, noise = index[mine], batch.rows(mine), noise.rows(mine)
         prefix = None if prefix is None else prefix.rows(mine)
-        terms: Terms = self.objective(prefix, batch.rows(mine), noise.rows(mine), kl_weight)
-        self._check_finite(terms, step, index[mine])
+        terms: Terms = self.objective(prefix, batch, noise, kl_weight)
+        self._check_finite(terms, step, index)
         loss = (terms.nll + terms.penalty).sum() / observed
         self.optimiser.zero_grad()
         accelerator.backward(loss * processes)  # data-parallel wrappers average the gradients
         norm = accelerator.clip_grad_norm_(self.network.parameters(), settings.clip)
         if not bool(torch.isfinite(norm)):
-            raise NonFiniteError(f"step {step}: the gradient is not finite though the loss is; lower learning_rate or clip")
+            track = self.data.ids[int(index[self._steepest(prefix, batch, noise, kl_weight)])]
+            raise NonFiniteError(
+                f"step {step}: the gradient of the loss of track {track} is not finite though the loss is; look at its values "
+                f"with vrnn doctor, or lower learning_rate or clip"
+            )
         self.optimiser.step()
         if step % settings.log_every and (step + 1) % settings.validate_every and step + 1 < settings.steps:
             return {}
-        scored = terms.rows[:, 1].sum()
-        sums = torch.stack([loss.detach(), terms.nll.detach().sum() / observed, terms.penalty.detach().sum() / observed])
-        sums = torch.cat([sums, torch.stack([terms.bound.sum(), scored])])
+        sums = torch.stack(
+            [loss.detach(), terms.nll.detach().sum() / observed, terms.penalty.detach().sum() / observed]
+        )
+        sums = torch.cat([sums, torch.stack([terms.bound.sum(), terms.rows.sum()])])
         loss_sum, nll, penalty, bound, rows = accelerator.reduce(sums, "sum").tolist()
         return {
             "loss": loss_sum, "nll": nll, "penalty": penalty, "kl_weight": kl_weight,
             "bound": bound / max(rows, 1.0), "gradient_norm": float(norm), "learning_rate": rate,
         }  # fmt: skip
+
+    def _steepest(self, prefix: Batch | None, batch: Batch, noise: Noise, kl_weight: float) -> int:
+        """Find the sequence of a batch with the largest gradient, one that is not finite first."""
+        parameters, norms = list(self.network.parameters()), []
+        for i in range(len(batch.x)):
+            row = slice(i, i + 1)
+            terms = self.plain_objective(
+                None if prefix is None else prefix.rows(row), batch.rows(row), noise.rows(row), kl_weight
+            )
+            gradient = torch.autograd.grad((terms.nll + terms.penalty).sum(), parameters, allow_unused=True)
+            norms.append(sum(float(g.norm()) for g in gradient if g is not None))
+        return max(range(len(norms)), key=lambda i: norms[i] if math.isfinite(norms[i]) else math.inf)
 
     def _assemble(
         self, tracks: Tracks, generator: torch.Generator, samples: int, change: Change | None = None
@@ -216,12 +244,13 @@ class Loop:
             batch = batch.swap_target()
         prefix, batch = self.split(batch.to(next(self.network.parameters())))
         gaps = bool((batch.alive[..., None] & ~batch.present).any())
-        noise = draw_noise(self.network, samples, len(batch.x), batch.x.shape[1], generator, observations=gaps)
+        noise = draw_noise(
+            self.network, samples, len(batch.x), batch.x.shape[1], generator, observations=gaps
+        )
         return prefix, batch, noise
 
     @torch.no_grad()
     def _validate(self) -> Record:
-        self.progress["best_step"] = self.progress["best_step"] or self.step
         if not len(self.val):
             self.best, self.progress["best_step"] = copy_weights(self.network), self.step
             return {}
@@ -234,9 +263,11 @@ class Loop:
             terms = self.plain_objective(prefix, batch, noise, 1.0)
             self._check_finite(terms, self.step, order[i : i + per_batch], self.val)
             parts.append(terms)
-        bound, kl, rows, means = (torch.cat([getattr(p, name) for p in parts]) for name in ("bound", "kl", "rows", "means"))
-        value = float(bound.sum() / rows[:, 1].sum().clamp(min=1))
-        self.report = collapse_report(kl, means, rows[:, 0], self.network.code_dim)
+        bound, kl, rows, means = (
+            torch.cat([getattr(p, name).cpu() for p in parts]) for name in ("bound", "kl", "rows", "means")
+        )
+        value = float(bound.sum() / rows.sum().clamp(min=1))
+        self.report = collapse_report(kl, means, rows, self.network.code_dim - self.network.noise_dim)
         if self.progress["best_value"] is None or value > self.progress["best_value"]:
             self.progress |= {"best_value": value, "best_step": self.step, "waited": 0}
             self.best = copy_weights(self.network)
@@ -255,7 +286,9 @@ class Loop:
         if self.progress["best_step"] == self.step or not (self.folder / "model.safetensors").is_file():
             save_weights(self.folder, self.best)
         tensors = optimiser_tensors(self.optimiser.optimizer)
-        save_checkpoint(self.folder, Checkpoint(copy_weights(self.network), self.best, tensors, self.progress))
+        save_checkpoint(
+            self.folder, Checkpoint(copy_weights(self.network), self.best, tensors, self.progress)
+        )
         if self.step == self.settings.steps or self.progress["stopped"]:
             save_weights(self.folder, self.best)
 
@@ -280,7 +313,9 @@ def _open_folder(folder: Path | None, prepared: Prepared, resume: bool) -> Check
         return None
     if not (folder / "config.json").exists():
         if resume:
-            raise RunFolderError(f"{folder}: nothing to resume, it has no config.json; train without resume first")
+            raise RunFolderError(
+                f"{folder}: nothing to resume, it has no config.json; train without resume first"
+            )
         if folder.exists() and not folder.is_dir():
             raise RunFolderError(f"{folder}: expected a folder for the run, found a file")
         return None
@@ -289,9 +324,13 @@ def _open_folder(folder: Path | None, prepared: Prepared, resume: bool) -> Check
     stored = read_config(folder)
     changed = _changes(stored, prepared.trained)
     if changed:
-        raise RunFolderError(f"{folder}: resume needs the settings the run began with; changed: {', '.join(changed)}")
+        raise RunFolderError(
+            f"{folder}: resume needs the settings the run began with; changed: {', '.join(changed)}"
+        )
     if stored["data"] != prepared.fingerprint:
-        raise RunFolderError(f"{folder}: the data is not what the run was trained on; resume needs the same tracks")
+        raise RunFolderError(
+            f"{folder}: the data is not what the run was trained on; resume needs the same tracks"
+        )
     return load_checkpoint(folder)
 
 
@@ -316,9 +355,11 @@ def _rate(settings: TrainConfig, step: int) -> float:
 
 
 def _line(record: Record, steps: int) -> str:
-    parts = [f"step {record['step']}/{steps}", f"loss {record['loss']:.4f}", f"bound {record['bound']:.4f} nats/step"]
+    parts = [
+        f"step {record['step']}/{steps}",
+        f"loss {record['loss']:.4f}",
+        f"bound {record['bound']:.4f} nats/step",
+    ]
     if "val_bound" in record:
         parts.append(f"validation {record['val_bound']:.4f}, {record['active_units']} active units")
     return "  ".join([*parts, f"{record['seconds']:.0f} s"])
-
-

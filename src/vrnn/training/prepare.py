@@ -10,9 +10,8 @@ import torch
 from vrnn.data.encoding import Encoding
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
-from vrnn.distributions import parse_emission
 from vrnn.errors import ConfigError, DataError
-from vrnn.models import ModelConfig, make_model
+from vrnn.models import Model, ModelConfig, make_model
 from vrnn.trained import TrainedModel
 from vrnn.training.config import TrainConfig
 
@@ -41,47 +40,100 @@ def prepare(config: ModelConfig, tracks: Tracks, settings: TrainConfig, val: Tra
         ConfigError: settings that fit neither each other nor the data.
         DataError: no usable track is left.
     """
-    supervised = getattr(config, "supervised", False) not in (False, "no") or getattr(config, "target", "") == "supervised"
-    _check(config, tracks, settings, supervised)
+    probe = _probe(config, tracks)
+    _check(config, probe, tracks, settings)
     notes: list[str] = []
     if val is None:
         tracks, val = _hold_out(tracks, settings, notes)
     train, val = _pieces(tracks, settings, notes, "training"), _pieces(val, settings, notes, "validation")
-    family = parse_emission(config.emission, tracks.y_dim if supervised else tracks.x_dim)
     encoding = Encoding.fit(
-        train, settings.frame, family, supervised=supervised, observe=settings.observe, time_input=settings.time_input
+        train,
+        settings.frame,
+        probe.family,
+        supervised=probe.supervised,
+        observe=settings.observe,
+        time_input=settings.time_input,
     )
-    forecasts = getattr(config, "task", "") == "forecasting"
-    least = max(encoding.frame.given + 1, (settings.observe or 0) + 1 if forecasts else 0)
-    train, val = _usable(train, encoding, least, notes, "training"), _usable(val, encoding, least, notes, "validation")
+    encoding.check(val)
+    train = _usable(train, encoding, probe, settings, notes, "training")
+    val = _usable(val, encoding, probe, settings, notes, "validation")
     if not len(train):
-        raise DataError(f"no training track has {least} usable rows; see what the data holds with: vrnn doctor DATA")
-    widths: dict[str, Any] = {"u_dim": encoding.u_dim} | ({"y_dim": tracks.y_dim} if supervised else {})
-    config = replace(config, **widths)
+        raise DataError(
+            "no training track has enough usable rows; see what the data holds with: vrnn doctor DATA"
+        )
+    for part in (train, val):
+        _check_values(part, encoding, probe)
+    config = replace(config, **_widths(config, encoding.u_dim, tracks.y_dim if probe.supervised else 0))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
+        torch.default_generator.manual_seed(settings.seed)  # not CUDA's, which fork_rng would not restore
         network = make_model(config)
-    return Prepared(TrainedModel(network, encoding, config, settings), train, val, notes, _fingerprint(train, val))
+    return Prepared(
+        TrainedModel(network, encoding, config, settings), train, val, notes, _fingerprint(train, val)
+    )
 
 
-def _check(config: ModelConfig, tracks: Tracks, settings: TrainConfig, supervised: bool) -> None:
+def _widths(config: ModelConfig, u_dim: int, y_dim: int) -> dict[str, Any]:
+    """Widths to set in a config, y_dim only in one that has it."""
+    return {"u_dim": u_dim} | ({"y_dim": y_dim} if hasattr(config, "y_dim") else {})
+
+
+def _probe(config: ModelConfig, tracks: Tracks) -> Model:
+    """Build a model of the right kind to ask what it needs, before the width of its inputs is known."""
     if not len(tracks):
         raise DataError("expected at least one track to train on, found none")
+    with torch.random.fork_rng(devices=[]):
+        return make_model(replace(config, **_widths(config, 0, tracks.y_dim)))
+
+
+def _check(config: ModelConfig, probe: Model, tracks: Tracks, settings: TrainConfig) -> None:
     if config.x_dim != tracks.x_dim:
         raise ConfigError(
             f"the model is configured for x_dim={config.x_dim} and the tracks have {tracks.x_dim} columns of x "
             f"({', '.join(tracks.x_names)}); set x_dim or map the columns"
         )
-    if supervised and not tracks.y_dim:
-        raise ConfigError("a supervised model needs a target and the tracks have none; map columns to y")
-    if getattr(config, "task", "") == "forecasting" and settings.observe is None:
+    fewest = 1 + settings.frame.displacement
+    if probe.conditions and (settings.observe is None or settings.observe < fewest):
         raise ConfigError(
-            "a RolloutVAE that forecasts is trained to go on from a prefix: set observe to its number of points"
+            "a RolloutVAE that forecasts is trained to go on from a prefix: set observe to its number of points, at "
+            f"least {fewest}; found {settings.observe}"
         )
-    if settings.augment.active and tracks.x_dim < 2:
-        raise ConfigError("augmentation changes the first two columns of x, and the tracks have one; switch it off")
-    if settings.augment.active and supervised:
+    if not settings.augment.active:
+        return
+    if probe.supervised:
         raise ConfigError("augmentation changes x and not the target y of a supervised model; switch it off")
+    names = settings.frame.positions or tracks.x_names
+    first_two = zip(tracks.x_names[:2], probe.family.continuous, strict=False)
+    if tracks.x_dim < 2 or not all(continuous and name in names for name, continuous in first_two):
+        raise ConfigError(
+            "augmentation turns and scales the first two columns of x: expected two continuous positions, found "
+            f"{', '.join(tracks.x_names[:2])}; switch it off or reorder the columns"
+        )
+
+
+def _check_values(tracks: Tracks, encoding: Encoding, probe: Model) -> None:
+    """Refuse data in which nothing is observed, and values that a discrete emission gives no mass."""
+    arrays, names = (tracks.y, tracks.y_names) if probe.supervised else (tracks.x, tracks.x_names)
+    if len(tracks) and not any(_rows_seen(a, encoding).any() for a in arrays):
+        raise DataError(
+            f"no row has the columns that are scored ({', '.join(names)}) observed; are they mapped right?"
+        )
+    for column, count in enumerate(probe.family.counts()):
+        if not count:
+            continue
+        for name, a in zip(tracks.ids, arrays, strict=True):
+            values = a[np.isfinite(a[:, column]), column]
+            bad = values[(values != np.round(values)) | (values < 0) | (values >= count)]
+            if len(bad):
+                raise DataError(
+                    f"track {name}, column {names[column]}: expected whole numbers from 0 to {count - 1} for its discrete "
+                    f"emission, found {bad[0]:g}"
+                )
+
+
+def _rows_seen(values: np.ndarray, encoding: Encoding) -> np.ndarray:
+    """Rows that count as observed, (T,): with some entry where entries stand alone, else with all."""
+    there = np.asarray(np.isfinite(values))[encoding.frame.given :]
+    return np.asarray(there.any(-1) if encoding.factorises else there.all(-1))
 
 
 def _hold_out(tracks: Tracks, settings: TrainConfig, notes: list[str]) -> tuple[Tracks, Tracks]:
@@ -101,15 +153,27 @@ def _pieces(tracks: Tracks, settings: TrainConfig, notes: list[str], name: str) 
     try:
         cut = windows(tracks, settings.window)
     except DataError as error:
-        raise DataError(f"{name} tracks: {error}; or train on whole tracks (window None), which may have gaps") from error
+        raise DataError(
+            f"{name} tracks: {error}; or train on whole tracks (window None), which may have gaps"
+        ) from error
     notes.append(f"{len(tracks)} {name} tracks give {len(cut)} windows of {settings.window} rows")
     return cut
 
 
-def _usable(tracks: Tracks, encoding: Encoding, least: int, notes: list[str], name: str) -> Tracks:
-    kept = encoding.trim(tracks, least)
+def _usable(
+    tracks: Tracks, encoding: Encoding, probe: Model, settings: TrainConfig, notes: list[str], name: str
+) -> Tracks:
+    """Keep the tracks that have something to score and, where a prefix is read, a point in it after the given row."""
+    given = encoding.frame.given
+    observe = (settings.observe or 0) if probe.conditions else given
+    kept = encoding.trim(tracks, observe + 1)
+    if probe.conditions:
+        there = [_rows_seen(x[:observe], encoding).any() for x in kept.x]
+        kept = kept[np.flatnonzero(there)]
     if len(kept) < len(tracks):
-        notes.append(f"{len(tracks) - len(kept)} {name} tracks with fewer than {least} usable rows are left out")
+        notes.append(
+            f"{len(tracks) - len(kept)} {name} tracks with fewer than {observe + 1} usable rows are left out"
+        )
     return kept
 
 

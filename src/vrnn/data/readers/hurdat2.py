@@ -53,7 +53,7 @@ def read_hurdat2(path: Path) -> Table:
         announced -= 1
     if announced:
         raise DataError(
-            f"{path}: the file ends {announced} rows before the end of {storms[-1][0]}; is it complete?"
+            f"{path}: the file ends {announced} rows before the end of {storm[0]}; is it complete?"
         )
     return _table(path, np.array(lines), storms, rows)
 

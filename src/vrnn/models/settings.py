@@ -1,0 +1,34 @@
+"""The check of a model's settings, before any network is built."""
+
+from dataclasses import fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from vrnn.errors import ConfigError
+
+LEAST = {"x_dim": 1, "u_dim": 0, "y_dim": 0, "hidden": 1, "latent_dim": 1, "depth": 0}
+
+
+def check_settings(config: Any) -> None:
+    """Refuse widths below their least and words that are not among the choices of their field.
+
+    Raises:
+        ConfigError: names the setting, what was expected and what was found.
+
+    >>> from vrnn.models.rnn import RNNConfig
+    >>> RNNConfig(x_dim=2, cell="tanh")
+    Traceback (most recent call last):
+    vrnn.errors.ConfigError: cell: expected one of gru, lstm, found 'tanh'
+    """
+    hints = get_type_hints(type(config))
+    for field in fields(config):
+        value, hint = getattr(config, field.name), hints[field.name]
+        if get_origin(hint) is Literal and value not in get_args(hint):
+            raise ConfigError(
+                f"{field.name}: expected one of {', '.join(map(str, get_args(hint)))}, found {value!r}"
+            )
+        if hint is bool and not isinstance(value, bool):
+            raise ConfigError(f"{field.name}: expected True or False, found {value!r}")
+        if field.name in LEAST and (not isinstance(value, int) or value < LEAST[field.name]):
+            raise ConfigError(
+                f"{field.name}: expected a whole number of at least {LEAST[field.name]}, found {value!r}"
+            )

@@ -1,0 +1,255 @@
+"""The verbs on trained models: units, equivariance, seeds, gaps, refusals and files."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import vrnn
+from vrnn.data.frames import turn
+from vrnn.errors import ConfigError, DataError, UnsupportedError
+from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.unroll import unroll
+from vrnn.trained import TrainedModel
+
+SETTINGS = vrnn.TrainConfig(steps=20, batch_size=16, warmup=0, learning_rate=5e-3, holdout=0.0)
+WINDOWED = replace(SETTINGS, window=12, observe=5, frame=vrnn.FrameConfig(heading=True))
+CONFIGS = {
+    "rnn": vrnn.RNNConfig(x_dim=2, hidden=8),
+    "seq2seq": vrnn.Seq2SeqVAEConfig(x_dim=2, hidden=8, latent_dim=3),
+    "same": vrnn.Seq2SeqVAEConfig(x_dim=2, hidden=8, latent_dim=3, target="same"),
+    "rollout": vrnn.RolloutVAEConfig(x_dim=2, hidden=8, latent_dim=3),
+    "autoencoder": vrnn.RolloutVAEConfig(
+        x_dim=2, hidden=8, latent_dim=3, latent="driven", task="autoencoding"
+    ),
+    "vrnn": vrnn.VRNNConfig(x_dim=2, hidden=8, latent_dim=3, emission="full_gaussian"),
+}
+
+
+def walks(count: int = 24, rows: int = 14, seed: int = 0) -> vrnn.Tracks:
+    """Straight walks in all directions with a little noise, metres."""
+    rng = np.random.default_rng(seed)
+    angle = rng.uniform(0, 2 * np.pi, count)
+    velocity = np.stack([np.cos(angle), np.sin(angle)], -1)[:, None]
+    steps = velocity + 0.05 * rng.normal(size=(count, rows, 2))
+    return vrnn.Tracks(list(np.cumsum(steps, 1) + rng.normal(size=(count, 1, 2))))
+
+
+@pytest.fixture(scope="module")
+def trained() -> dict[str, TrainedModel]:
+    return {name: vrnn.train(c, walks(), WINDOWED, quiet=True).model for name, c in CONFIGS.items()}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_forecast_is_reproducible_joint_and_in_data_units(trained, name):
+    prefix = walks(7, 5, seed=1)
+    a, b, c = (vrnn.forecast(trained[name], prefix, horizon=4, samples=6, seed=s) for s in (3, 3, 4))
+    assert a.samples.shape == (6, 7, 4, 2) and np.isfinite(a.samples).all()
+    assert np.array_equal(a.samples, b.samples) and not np.array_equal(a.samples, c.samples)
+    assert np.allclose(a.times, prefix.times[0][-1] + np.arange(1, 5))
+    assert np.allclose(a.mean, a.samples.mean(0)) and np.allclose(a.quantile(0.5), np.median(a.samples, 0))
+    last = np.stack(prefix.x)[:, -1]
+    assert (
+        np.abs(a.samples[:, :, 0] - last).max() < 20
+    )  # a step from where the track ends, not from the origin of the frame
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_forecasts_move_and_turn_with_the_prefix(trained, name):
+    prefix = walks(5, 5, seed=2)
+    moved = vrnn.Tracks([turn(x[None], np.array([0.7]))[0] + [100.0, -40.0] for x in prefix.x])
+    here, there = (
+        vrnn.forecast(trained[name], p, horizon=3, samples=4, seed=0).samples for p in (prefix, moved)
+    )
+    expected = turn(here, np.full(5, 0.7)) + np.array([100.0, -40.0])
+    assert np.abs(there - expected).max() < 1e-3
+
+
+def test_prefixes_of_several_lengths_each_continue_from_their_own_end():
+    model = vrnn.train(CONFIGS["vrnn"], walks(60), replace(SETTINGS, steps=150), quiet=True).model
+    tracks = walks(6, 14, seed=3)
+    ragged = vrnn.Tracks([x[: 3 + i] for i, x in enumerate(tracks.x)])
+    batch, anchor = model.encoding.batch(ragged)
+    alone = [model.encoding.batch(t) for t in ragged]
+    assert batch.length.tolist() == [2, 3, 4, 5, 6, 7]
+    for i, (_, single) in enumerate(alone):
+        assert np.array_equal(anchor.origin[i], single.origin[0]) and np.array_equal(
+            anchor.since[i], single.since[0]
+        )
+    samples = vrnn.forecast(model, ragged, horizon=1, samples=200).samples
+    last = np.stack([x[-1] for x in ragged.x])
+    assert np.abs(np.linalg.norm(samples.mean(0)[:, 0] - last, axis=-1) - 1.0).max() < 0.6
+
+
+def test_a_forecast_after_missing_points_reconnects():
+    """With a trailing gap of k rows the first forecast row is k + 1 steps from the last observed point."""
+    east = vrnn.Tracks(
+        [np.stack([np.arange(14.0), 0.01 * np.random.default_rng(i).normal(size=14)], -1) for i in range(30)]
+    )
+    model = vrnn.train(
+        vrnn.RNNConfig(x_dim=2, hidden=8), east, replace(SETTINGS, steps=200), quiet=True
+    ).model
+    prefix = np.stack([np.arange(6.0), np.zeros(6)], -1)
+    prefix[4:] = np.nan
+    drawn = vrnn.forecast(model, vrnn.Tracks([prefix]), horizon=2, samples=50)
+    assert np.allclose(drawn.mean[0, :, 0], [6.0, 7.0], atol=0.15)
+    assert np.allclose(drawn.times, [[6.0, 7.0]])
+
+
+def test_representatives_have_probabilities_and_are_refused_without_enough_samples(trained):
+    drawn = vrnn.forecast(trained["vrnn"], walks(3, 5), horizon=4, samples=40)
+    few = drawn.representative(5)
+    assert few.samples.shape == (5, 3, 4, 2) and np.allclose(few.weights.sum(0), 1.0)
+    assert np.allclose(few.mean, drawn.mean, atol=1e-6)  # weighted centres of clusters
+    assert "weight" in few.to_columns() and "weight" not in drawn.to_columns()
+    with pytest.raises(ConfigError, match="more samples than those"):
+        drawn.representative(40)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".npz", ".parquet"])
+def test_files_hold_every_path(trained, tmp_path, ending):
+    drawn = vrnn.forecast(trained["vrnn"], walks(3, 5), horizon=4, samples=2)
+    path = drawn.save(tmp_path / f"futures{ending}")
+    frame = drawn.to_frame()
+    assert len(frame) == 3 * 2 * 4 and list(frame.columns) == ["id", "sample", "step", "t", "x", "y"]
+    if ending == ".csv":
+        back = np.genfromtxt(path, delimiter=",", names=True)
+        assert np.array_equal(back["x"].reshape(3, 2, 4), drawn.samples[..., 0].swapaxes(0, 1))
+    elif ending == ".npz":
+        with np.load(path, allow_pickle=False) as back:
+            assert np.array_equal(back["y"].reshape(3, 2, 4), drawn.samples[..., 1].swapaxes(0, 1))
+    else:
+        import pandas
+
+        assert np.array_equal(pandas.read_parquet(path)["x"], frame["x"])
+    with pytest.raises(DataError, match=r"ending in \.csv"):
+        drawn.save(tmp_path / "futures.xlsx")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [path.name]
+
+
+def test_what_a_forecast_refuses(trained):
+    model = trained["vrnn"]
+    with pytest.raises(DataError, match="at least 5 rows"):
+        vrnn.forecast(model, walks(2, 3), horizon=2)
+    with pytest.raises(DataError, match="found none"):
+        vrnn.forecast(model, walks(2, 5)[:0], horizon=2)
+    with pytest.raises(ConfigError, match="horizon"):
+        vrnn.forecast(model, walks(2, 5), horizon=0)
+    with pytest.raises(DataError, match="trained with x columns"):
+        vrnn.forecast(model, np.zeros((2, 5, 3)), horizon=2)
+    gone = np.stack(walks(2, 5).x)
+    gone[1, -1] = np.nan
+    with pytest.raises(DataError, match="last row has a missing value"):
+        vrnn.forecast(trained["rollout"], gone, horizon=2)
+
+
+def test_generate_starts_where_it_is_told_and_is_refused_where_it_has_no_meaning(trained):
+    drawn = vrnn.generate(trained["vrnn"], count=3, steps=9, seed=1, start=np.array([5.0, -2.0]))
+    assert drawn.lengths.tolist() == [9, 9, 9] and np.allclose([x[0] for x in drawn.x], [5.0, -2.0])
+    again = vrnn.generate(trained["vrnn"], count=3, steps=9, seed=1)
+    assert np.allclose(np.stack(again.x) + np.array([5.0, -2.0]), np.stack(drawn.x))
+    with pytest.raises(UnsupportedError, match="no distribution of prefixes"):
+        vrnn.generate(trained["rollout"])
+    with pytest.raises(ConfigError, match="at least 2 steps"):
+        vrnn.generate(trained["vrnn"], steps=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("vrnn", (13, 3, 2)), ("same", (13, 3, 2)), ("autoencoder", (3, 2)), ("rollout", (3, 2))],
+)
+def test_encode_gives_the_table_of_means_and_scales(trained, name, shape):
+    codes = vrnn.encode(trained[name], walks(4))
+    assert len(codes.tables) == 4 and codes.tables[0].shape == shape and (codes.tables[0][..., 1] > 0).all()
+    frame = codes.to_frame()
+    assert len(frame) == (4 * 13 if len(shape) == 3 else 4) and {"mean0", "scale2"} <= set(frame.columns)
+
+
+def test_an_rnn_has_no_code(trained):
+    with pytest.raises(UnsupportedError, match="no latent"):
+        vrnn.encode(trained["rnn"], walks(2))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_evaluate_counts_windows_and_orders_its_scores(trained, name):
+    scores = vrnn.evaluate(trained[name], walks(6, 14, seed=5), observe=5, horizon=7, samples=5)
+    assert scores.windows == 6 * 3 and scores.selection == "iid"
+    assert scores.model.min_ade > 0 and scores.model.min_fde <= scores.model.fde * 2 + 1
+    assert np.isfinite(list(vars(scores.model).values())).all()
+    assert set(scores.to_dict()) == {"windows", "samples", "selection", "model", "constant_velocity"}
+    assert "constant velocity" in scores.to_text() and "Windows:" in scores.to_text()
+
+
+def test_the_nll_of_an_rnn_is_the_exact_density_of_the_future_in_data_units():
+    """log p(future | past) = log p(whole) - log p(past), from two separate passes; the model has no latents."""
+    model = vrnn.train(
+        vrnn.RNNConfig(x_dim=2, hidden=8, emission="full_gaussian"), walks(), SETTINGS, quiet=True
+    ).model
+    tracks = walks(5, 9, seed=6)
+    scores = vrnn.evaluate(model, tracks, observe=4, horizon=5, samples=3)
+
+    def log_density(some: vrnn.Tracks) -> float:
+        batch, _ = model.encoding.batch(some)
+        count, time = batch.x.shape[:2]
+        noise = draw_noise(model.network, 1, count, time, seeded(0))
+        jacobian = (batch.present * batch.log_jacobian).sum((-1, -2))
+        with torch.no_grad():
+            return float((unroll(model.network, batch, noise).log_prob.sum(-1)[0] + jacobian).sum())
+
+    exact = -(log_density(tracks) - log_density(tracks.cut(stop=4))) / (5 * 5)
+    assert scores.model.nll == pytest.approx(exact, abs=1e-4)
+
+
+def test_the_nll_does_not_depend_on_units():
+    """In centimetres a density is 100 times smaller a dimension: the NLL rises by 2 log 100 a step."""
+    metres, centimetres = walks(), vrnn.Tracks([100 * x for x in walks().x])
+    nll = []
+    for tracks in (metres, centimetres):
+        model = vrnn.train(CONFIGS["vrnn"], tracks, SETTINGS, quiet=True).model
+        nll.append(vrnn.evaluate(model, tracks, observe=5, horizon=7, samples=5).model.nll)
+    assert nll[1] - nll[0] == pytest.approx(2 * np.log(100), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        vrnn.RNNConfig(x_dim=2, hidden=8, supervised=True),
+        vrnn.Seq2SeqVAEConfig(x_dim=2, hidden=8, latent_dim=3, target="supervised"),
+        vrnn.VRNNConfig(x_dim=2, hidden=8, latent_dim=3, supervised="encoder"),
+        vrnn.VRNNConfig(x_dim=2, hidden=8, latent_dim=3, supervised="conditional"),
+    ],
+    ids=lambda c: type(c).__name__ + str(getattr(c, "supervised", "")),
+)
+def test_supervised_models_draw_and_score_y(config):
+    tracks = walks(20)
+    y = [x[:, :1] * 2 + 30 for x in tracks.x]
+    tracks = replace(tracks, y=y, y_names=("load",))
+    model = vrnn.train(config, tracks, SETTINGS, quiet=True).model
+    drawn = vrnn.forecast(model, tracks, horizon=3, samples=4)
+    assert drawn.samples.shape == (4, 20, 3, 1) and drawn.names == ("load",)
+    assert abs(drawn.samples.mean() - 30) < 40
+    scores = vrnn.evaluate(model, tracks, samples=4)
+    assert scores.rows == 20 * 13 and np.isfinite([scores.rmse, scores.nll]).all()
+    with pytest.raises(UnsupportedError, match="cannot generate x"):
+        vrnn.generate(model)
+
+
+def test_known_inputs_are_asked_for_and_used():
+    tracks = walks(20)
+    tracks = replace(tracks, u=[np.ones((14, 1)) * i for i in range(20)], u_names=("load",))
+    model = vrnn.train(CONFIGS["vrnn"], tracks, SETTINGS, quiet=True).model
+    prefix = tracks.cut(stop=8)
+    with pytest.raises(ConfigError, match="inputs='hold'"):
+        vrnn.forecast(model, prefix, horizon=2)
+    held = vrnn.forecast(model, prefix, horizon=2, samples=2, inputs="hold").samples
+    given = vrnn.forecast(
+        model, prefix, horizon=2, samples=2, inputs=np.stack([u[:2] for u in tracks.u])
+    ).samples
+    other = vrnn.forecast(model, prefix, horizon=2, samples=2, inputs=np.zeros((20, 2, 1))).samples
+    assert np.array_equal(held, given) and not np.array_equal(held, other)
+    with pytest.raises(ConfigError, match="expected inputs of shape"):
+        vrnn.forecast(model, prefix, horizon=2, inputs=np.zeros((20, 3, 1)))
+    with pytest.raises(ConfigError, match="known inputs"):
+        vrnn.generate(model, count=2, steps=5)
+    assert len(vrnn.generate(model, count=2, steps=5, inputs=np.zeros((2, 5, 1)))) == 2

@@ -1,0 +1,78 @@
+"""The layers against torch's own."""
+
+import pytest
+import torch
+from torch import nn
+
+from vrnn.models.networks import (
+    GRUCell,
+    JointGaussianHead,
+    LSTMCell,
+    SequenceEncoder,
+    features,
+    features_dim,
+    mlp,
+)
+
+
+def test_gru_cell_is_that_of_torch():
+    ours, theirs = GRUCell(3, 5), nn.GRUCell(3, 5)
+    theirs.load_state_dict(
+        {"weight_ih": ours.of_input.weight, "weight_hh": ours.of_carry.weight,
+         "bias_ih": ours.of_input.bias, "bias_hh": ours.of_carry.bias}
+    )  # fmt: skip
+    x, h = torch.randn(7, 3), torch.randn(7, 5)
+    torch.testing.assert_close(ours.step(ours.project(x), h), theirs(x, h))
+    assert ours.output(h) is h
+
+
+def test_lstm_cell_is_that_of_torch():
+    ours, theirs = LSTMCell(3, 5), nn.LSTMCell(3, 5)
+    theirs.load_state_dict(
+        {"weight_ih": ours.of_input.weight, "weight_hh": ours.of_carry.weight,
+         "bias_ih": ours.of_input.bias, "bias_hh": torch.zeros(20)}
+    )  # fmt: skip
+    x, h, c = torch.randn(7, 3), torch.randn(7, 5), torch.randn(7, 5)
+    carry = ours.step(ours.project(x), torch.cat([h, c], -1))
+    torch.testing.assert_close(carry, torch.cat(theirs(x, (h, c)), -1))
+    assert torch.equal(ours.output(carry), carry[:, :5])
+
+
+@pytest.mark.parametrize("cell", [GRUCell, LSTMCell])
+def test_samples_lead_and_share_what_is_projected(cell):
+    cell = cell(3, 5)
+    x, carry = torch.randn(4, 3), torch.randn(2, 4, cell.carry_dim)
+    both = cell.step(cell.project(x), carry)
+    torch.testing.assert_close(both, torch.stack([cell.step(cell.project(x), c) for c in carry]))
+    assert cell.project(x).shape[-1] == cell.gates
+
+
+@pytest.mark.parametrize("name", ["gru", "lstm"])
+def test_sequence_encoder_stops_at_each_end(name):
+    encoder = SequenceEncoder(name, 3, 5)
+    x, length = torch.randn(4, 6, 3), torch.tensor([6, 2, 1, 4])
+    carry = encoder(x, length)
+    assert carry.shape == (4, encoder.carry_dim)
+    for i, n in enumerate(length.tolist()):
+        torch.testing.assert_close(carry[i], encoder(x[i : i + 1, :n], torch.tensor([n]))[0])
+
+
+def test_joint_head_is_one_network_of_both_parts():
+    head = JointGaussianHead(3, 4, hidden=6, dim=2, depth=1)
+    fixed, state = torch.randn(5, 3), torch.randn(2, 5, 4)
+    weight = torch.cat([head.of_fixed.weight, head.of_state.weight], -1)
+    both = torch.cat([fixed.expand(2, 5, 3), state], -1)
+    expected = head.rest(both @ weight.T + head.of_fixed.bias)
+    found = head(head.project(fixed), state)
+    torch.testing.assert_close(found.mean, expected[..., :2])
+    assert bool((found.scale > 0).all())
+
+
+def test_depth_zero_is_affine():
+    assert [type(layer) for layer in mlp(3, 9, 2, 0)] == [nn.Linear]
+    assert [type(layer) for layer in mlp(3, 9, 2, 1)] == [nn.Linear, nn.ReLU, nn.Linear]
+    x = torch.randn(4, 3)
+    assert features(3, 9, 0)(x) is x and features_dim(3, 9, 0) == 3
+    for depth in (1, 2):
+        out = features(3, 9, depth)(x)
+        assert out.shape[-1] == features_dim(3, 9, depth) == 9 and bool((out >= 0).all())

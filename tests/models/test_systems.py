@@ -1,0 +1,137 @@
+"""The equations of docs/systems.md, written out once more, against what a pass computes."""
+
+import pytest
+import torch
+from tests.models.settings import CONFIGS, build, make_case, run, tensors
+from torch import Tensor
+
+from vrnn.models import Model
+
+TIME = 4
+SYSTEMS = [n for n, c in CONFIGS.items() if c.u_dim == 0 and c.cell == "gru"]
+
+
+def read(cell, x: Tensor, h: Tensor) -> Tensor:
+    """h_t = f(x_t, h_{t-1})"""
+    return cell.step(cell.project(x), h)
+
+
+def beside(*parts: Tensor) -> Tensor:
+    lead = torch.broadcast_shapes(*(p.shape[:-1] for p in parts))
+    return torch.cat([p.expand(*lead, -1) for p in parts], -1)
+
+
+def rnn(model: Model, x, u, prefix, noise):
+    h = model.h0.expand(1, 1, -1)
+    for t in range(TIME):
+        if model.supervised:
+            h = read(model.cell, model.features(u[:, t]), h)
+            yield model.head(beside(h, u[:, t])), h[..., :0]
+        else:
+            yield model.head(h), h[..., :0]
+            h = read(model.cell, model.features(x[:, t]), h)
+
+
+def seq2seq(model: Model, x, u, prefix, noise):
+    h, g = model.encoder0.expand(1, 1, -1), model.decoder0.expand(1, 1, -1)
+    for t in range(TIME):
+        before = h
+        if model.supervised:
+            h = read(model.encoder, model.features(u[:, t]), h)
+        if model.same:
+            h = read(model.encoder, model.features(x[:, t]), h)
+        z = model.latent_head(beside(h, u[:, t])).sample(noise.latent[:, :, t])
+        g = read(model.decoder, z, g)
+        yield model.head(beside(g, u[:, t])), z
+        if not model.supervised:
+            h = read(model.encoder, model.features(x[:, t]), before)
+
+
+def rollout(model: Model, x, u, prefix, noise):
+    n = model.n
+    track = x if prefix is None else prefix
+    carry = model.reader(torch.cat([track, torch.ones_like(track)], -1), torch.tensor([track.shape[1]]))
+    table = model.table(carry)
+    if model.per_step:
+        z = noise.code  # z'_0
+    else:
+        z0 = table.sample(noise.code[..., :n])
+        z = z0 if model.carried else noise.code[..., n:]
+    if prefix is not None:
+        h, last = carry.expand(1, 1, -1), model.cell.project(model.features(prefix[:, -1]))
+    else:
+        h, last = model.h0.expand(1, 1, -1), model.x0
+        h = h if model.per_step else h + model.h0_of_latent(z0)
+    for t in range(TIME):
+        if not model.carried:
+            z0_t = table.sample(noise.latent[:, :, t]) if model.per_step else z0
+            z = model.next_latent(beside(z0_t, z))
+        h = model.cell.step(last + model.of_latent(z), h)
+        yield model.head(h), z0_t if model.per_step else z0[..., :0]
+        if model.carried:
+            z = model.next_latent(h)
+        last = model.cell.project(model.features(x[:, t]))
+
+
+def vrnn(model: Model, x, u, prefix, noise):
+    h = model.h0.expand(1, 1, -1)
+    for t in range(TIME):
+        if model.tied:
+            q = model.prior_head(beside(h, u[:, t]))
+        else:
+            of_x = (model.y_features if model.supervised else model.x_features)(x[:, t])
+            q = model.posterior_head(model.posterior_head.project(beside(of_x, u[:, t])), h)
+        z = q.sample(noise.latent[:, :, t])
+        phi = model.z_features(z)
+        yield model.head(beside(phi, h, u[:, t])), z
+        inputs = model.u_features(u[:, t]) if model.supervised else model.x_features(x[:, t])
+        h = model.cell.step(model.cell.project(inputs) + model.of_latent(phi), h)
+
+
+EQUATIONS = {"rnn": rnn, "seq2seq": seq2seq, "rollout": rollout, "vrnn": vrnn}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_pass_computes_the_equations_of_the_system(name):
+    model = build(CONFIGS[name])
+    case = make_case(model, CONFIGS[name], samples=1, gaps=False)
+    batch, _ = case.batch.rows(slice(1)).split(TIME)
+    prefix, noise = case.prefix, case.noise.rows(slice(1))
+    if prefix is not None:
+        prefix = prefix.rows(slice(1))
+        prefix = prefix._replace(present=torch.ones_like(prefix.present))
+    noise = noise._replace(latent=noise.latent[:, :, :TIME])
+    unrolled = run(model, case._replace(prefix=prefix, batch=batch, noise=noise))
+    given = None if prefix is None else prefix.x
+    equations = EQUATIONS[name.split("-")[0]](model, batch.x, batch.u, given, noise)
+    for t, (raw, z) in enumerate(equations):
+        for found, expected in zip(tensors(unrolled.emission), tensors(model.family(raw)), strict=True):
+            torch.testing.assert_close(found[:, :, t].flatten(), expected.flatten(), rtol=1e-9, atol=1e-10)
+        torch.testing.assert_close(unrolled.latent[:, :, t], z.reshape(1, 1, -1))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", [n for n in CONFIGS if n.startswith(("seq2seq", "vrnn", "rollout"))])
+def test_prior_is_what_the_system_declares(name):
+    model = build(CONFIGS[name])
+    case = make_case(model, CONFIGS[name], gaps=False)
+    unrolled, forced = run(model, case), run(model, case, "prior")
+    standard = [unrolled.prior] if name.startswith(("seq2seq-same", "vrnn-standard", "rollout-auto")) else []
+    standard += [unrolled.code_prior] if name.startswith("rollout-auto") else []
+    for prior in standard:
+        assert not prior.mean.any() and bool((prior.scale == 1).all())
+    for proposal in (unrolled, forced) if model.tied else (forced,):
+        for p, q in ((proposal.prior, proposal.posterior), (proposal.code_prior, proposal.code_posterior)):
+            assert all(torch.equal(a, b) for a, b in zip(p, q, strict=True))
+    if not model.tied:
+        moved = case.batch._replace(x=case.batch.x.roll(1, 0))
+        other = run(model, case._replace(batch=moved))
+        pairs = zip(
+            (unrolled.posterior, unrolled.code_posterior),
+            (other.posterior, other.code_posterior),
+            strict=True,
+        )
+        assert any(
+            not torch.equal(a.mean[..., :1, :], b.mean[..., :1, :]) for a, b in pairs
+        )  # it reads its own point
