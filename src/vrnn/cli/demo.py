@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from vrnn.data.synthetic import Crossroads
 from vrnn.data.tracks import Tracks
@@ -58,7 +59,8 @@ def demo(out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) -> 
         f"{len(data)} walks to a junction; {OBSERVE} points observed, {HORIZON} forecast; metres, one step 1 s"
     )
     models: dict[str, TrainedModel] = {}
-    started = time.perf_counter()
+    started, threads = time.perf_counter(), torch.get_num_threads()
+    torch.set_num_threads(1)  # at this size a second thread waits more than it works
     for name, (config, steps) in MODELS.items():
         print(f"\ntraining: {name}")
         folder = out / f"demo-{name.split(',')[0].lower()}"
@@ -67,6 +69,7 @@ def demo(out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) -> 
         steps = max(1, round(steps * steps_factor))
         settings = TrainConfig(steps=steps, learning_rate=4e-3, validate_every=max(1, steps // 4), seed=seed)
         models[name] = train(config, data, settings, out=folder, val=val).model
+    torch.set_num_threads(threads)
     print(f"\ntrained in {time.perf_counter() - started:.0f} s\n")
     rows = table(truth, models, test, seed)
     print(to_text(rows))

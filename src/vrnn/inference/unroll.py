@@ -142,13 +142,12 @@ def unroll(
         code, first = noise.code[..., :0], start
     state, gap = first
 
-    alive = batch.alive
     plain = _plain_steps(batch, resumes=bool((first.gap != 0).any()))
     entering, emitting, leaving, gaps, latents, posteriors, xs = [], [], [], [], [], [], []
-    for t, (known_t, seen_t, evidence_t, x_t, present_t, alive_t, normals) in enumerate(
+    for t, (known_t, seen_t, evidence_t, x_t, present_t, normals) in enumerate(
         zip(
             known.unbind(1), seen.unbind(1), evidence.unbind(1), batch.x.unbind(1), batch.present.unbind(1),
-            alive.unbind(1), noise.latent.unbind(2), strict=True,
+            noise.latent.unbind(2), strict=True,
         )
     ):  # fmt: skip
         state = model.with_input(state, known_t)
@@ -176,8 +175,7 @@ def unroll(
         if not plain[t]:
             drawn = model.emission(state, known_t).sample(noise.observation[:, :, t])
             x_t = torch.where(present_t, x_t, drawn)
-            summed = torch.where(batch.summed & ~present_t, gap + drawn, 0.0)
-            gap = torch.where(alive_t[..., None], summed, gap)
+            gap = torch.where(batch.summed & ~present_t, gap + drawn, 0.0)
             seen_t = model.embed_observations(x_t, known_t)
         xs.append(x_t)
         gaps.append(gap)
