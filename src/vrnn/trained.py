@@ -9,7 +9,7 @@ from vrnn.models import Model, ModelConfig
 from vrnn.training.config import TrainConfig
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainedModel:
     """Hold a network, the encoding of its data and the settings both were made with.
 
@@ -20,6 +20,10 @@ class TrainedModel:
     encoding: Encoding
     config: ModelConfig
     training: TrainConfig
+
+    def __repr__(self) -> str:
+        columns = ", ".join(self.encoding.x_names)
+        return f"TrainedModel({self.config}, columns {columns})"
 
     def to(self, device: torch.device | str) -> "TrainedModel":
         """Move the network to a device."""

@@ -79,7 +79,7 @@ def test_data_that_does_not_fit_the_run(folder, tmp_path, runs, fails):
     assert "x_dim" not in fails(
         "train", "vrnn", folder / "walks.csv", "--out", tmp_path / "r", "--emission", "bernouli"
     )
-    assert "map columns to y" in fails(
+    assert "map columns with --y" in fails(
         "train", "vrnn", folder / "walks.csv", "--out", tmp_path / "r", "--supervised", "encoder"
     )
     assert "observe" in fails("train", "rollout", folder / "walks.csv", "--out", tmp_path / "r")

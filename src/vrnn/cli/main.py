@@ -51,6 +51,10 @@ def main(words: Sequence[str] | None = None) -> int:
         return 141
     except VrnnError as error:
         message = as_flags(str(error))
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "allocate memory" not in str(error):
+            raise
+        message = "out of memory: ask for fewer samples, a shorter horizon or a smaller batch"
     except OSError as error:
         message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     print(f"{name}: {' '.join(message.split())}", file=sys.stderr)

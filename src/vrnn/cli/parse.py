@@ -96,6 +96,21 @@ def _reword(text: str) -> str:
     return text.rstrip(".")
 
 
+_IN_FLAGS = {
+    "resume it, or choose": "go on with it (--resume), or choose",
+    "set observe to its number of points": "give its number of points with --observe",
+    "set observe (and window) in the training settings": "give --observe (and --window)",
+    "set it, or map columns to y": "map columns with --y",
+    "set x_dim or map the columns": "map the columns with --x",
+    "try free_bits, a longer kl_warmup": "try --free-bits, a longer --kl-warmup",
+    "lower learning_rate": "lower --learning-rate",
+    "lower clip": "lower --clip",
+    "expected latent_dim": "expected --latent-dim",
+    "expected batch_size": "expected --batch-size",
+    "train without resume first": "train without --resume first",
+}
+
+
 def as_flags(text: str) -> str:
     """Turn advice that is worded for Python into flags.
 
@@ -111,5 +126,6 @@ def as_flags(text: str) -> str:
 
     text = re.sub(r"Columns\((\w+)=(\(.*?\)|.*?)\)", flag, text)
     text = re.sub(r"read_tracks\(path, (.*?)\)", r"\1", text)
-    text = text.replace("resume it, or choose", "go on with it (--resume), or choose")
+    for words, flags in _IN_FLAGS.items():
+        text = text.replace(words, flags)
     return re.sub(r"\b(task|group|inputs)='(\w+)'", r"--\1 \2", text)

@@ -11,7 +11,7 @@ from vrnn.errors import DataError
 Arrays = list[np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tracks:
     """Hold sequences x_i (T_i, D) with ids, times, optional inputs u_i (T_i, U) and targets y_i (T_i, Y).
 
@@ -109,6 +109,12 @@ class Tracks:
                     f"track {track}: infinite values in {name}; write missing values as NaN or leave them "
                     "empty"
                 )
+
+    def __repr__(self) -> str:
+        columns = [
+            f"{role} ({', '.join(names)})" for role in "xuy" if (names := getattr(self, f"{role}_names"))
+        ]
+        return f"Tracks({len(self)} tracks, {int(self.lengths.sum())} rows, {', '.join(columns)})"
 
     def __len__(self) -> int:
         return len(self.x)

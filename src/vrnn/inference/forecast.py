@@ -23,7 +23,7 @@ from vrnn.trained import TrainedModel
 PASS_SIZE = 16384  # sample paths that go through a model at once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Forecast:
     """Hold sampled futures.
 
@@ -40,6 +40,10 @@ class Forecast:
     history: Tracks
     names: tuple[str, ...]
     weights: Float[np.ndarray, "sample batch"]
+
+    def __repr__(self) -> str:
+        count, batch, horizon, _ = self.samples.shape
+        return f"Forecast({count} paths of {horizon} steps for {batch} tracks, {', '.join(self.names)})"
 
     @property
     def mean(self) -> Float[np.ndarray, "batch horizon dim"]:
@@ -198,6 +202,12 @@ def futures(
 
 def as_tracks(data: Tracks | np.ndarray, model: TrainedModel) -> Tracks:
     """Take an array (batch, time, dim) or (time, dim) as tracks with the model's columns."""
+    if not isinstance(model, TrainedModel):
+        raise ConfigError(f"expected a trained model, found {model!r}; load one with vrnn.load(folder)")
+    if isinstance(data, str | Path):
+        raise DataError(
+            f"expected tracks or an array, found the path {str(data)!r}; read it with vrnn.read_tracks(path)"
+        )
     if isinstance(data, Tracks):
         tracks = data
     else:
@@ -267,6 +277,8 @@ def _future_inputs(
             f"the model has known inputs ({', '.join(encoding.u_names)}): give their values over the horizon as inputs "
             f"(batch, horizon, {width}), or inputs='hold' to carry the last values on"
         )
+    if isinstance(inputs, str) and inputs != "hold":
+        raise ConfigError(f"expected inputs as an array or 'hold', found {inputs!r}")
     last = np.stack([_last_known(u) for u in tracks.u])[:, None]
     if inputs is None or isinstance(inputs, str):
         values = np.repeat(last, horizon, axis=1)

@@ -62,6 +62,8 @@ def generate(
         )
     if start is not None and not frame.given:
         raise ConfigError("this model works in positions and draws the first point itself: leave start out")
+    if start is not None and not np.isfinite(np.asarray(start, np.float64)).all():
+        raise ConfigError("expected a start of finite numbers, found NaN or infinity")
     width = len(encoding.u_names)
     if width and inputs is None:
         raise ConfigError(

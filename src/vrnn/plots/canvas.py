@@ -4,6 +4,7 @@ Figures are plain `matplotlib.figure.Figure` objects, never pyplot's, so nothing
 global and nothing leaks.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,15 @@ def save(fig: Any, path: str | Path) -> Path:
     with whole_file(path) as temporary:
         fig.savefig(temporary, format=kind, dpi=180)
     return path
+
+
+def turned(names: Sequence[str]) -> bool:
+    """Tell whether a plane is given as latitude and longitude, which a map draws the other way round.
+
+    >>> turned(("lat", "lon")), turned(("x", "y"))
+    (True, False)
+    """
+    return len(names) == 2 and names[0].lower().startswith("lat") and names[1].lower().startswith("lon")
 
 
 def label(name: str, units: str | None) -> str:

@@ -57,6 +57,9 @@ def plot_forecast(
         )
     if not np.isfinite(samples).all():
         raise DataError("expected finite samples to draw, found NaN or infinity")
+    if canvas.turned(names):
+        history, samples, names = [h[:, ::-1] for h in history], samples[..., ::-1], names[::-1]
+        truth = None if truth is None else truth[..., ::-1]
     shown = range(min(count, batch))
     if dim == 2:
         fig = _maps(history, samples, truth, shown, tuple(names), units, ids)

@@ -39,6 +39,8 @@ def plot_tracks(
     if not len(tracks):
         raise DataError("expected at least one track to draw, found none")
     tracks = [np.asarray(track, np.float64) for track in tracks]
+    if canvas.turned(names):
+        tracks, names = [track[:, ::-1] for track in tracks], names[::-1]
     planar = tracks[0].shape[-1] == 2
     if planar and (len(tracks) > 12 if overlay is None else overlay):
         fig = _overlay(tracks, tuple(names), units)

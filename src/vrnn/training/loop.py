@@ -110,7 +110,10 @@ def train(
     )
     sinks = [t for t in (metrics, tracker) if t is not None and main]
     try:
-        for note in prepared.notes if checkpoint is None else [f"going on from step {loop.step}"]:
+        notes = prepared.notes if checkpoint is None else [f"going on from step {loop.step}"]
+        if resume and checkpoint is None:
+            notes = [*notes, "the run has no training state yet: starting it from step 0"]
+        for note in notes:
             progress.say(note)
         loop.run(progress, sinks)
     finally:

@@ -79,6 +79,10 @@ def _widths(config: ModelConfig, u_dim: int, y_dim: int) -> dict[str, Any]:
 
 def _probe(config: ModelConfig, tracks: Tracks) -> Model:
     """Build a model of the right kind to ask what it needs, before the width of its inputs is known."""
+    if not isinstance(tracks, Tracks):
+        raise DataError(
+            f"expected tracks to train on, found {type(tracks).__name__}; read a file with vrnn.read_tracks(path)"
+        )
     if not len(tracks):
         raise DataError("expected at least one track to train on, found none")
     with torch.random.fork_rng(devices=[]):

@@ -25,6 +25,12 @@ def tracks_from_table(table: Table, columns: Columns | None = None) -> Tracks:
     """
     columns = columns or Columns()
     names = {role: getattr(columns, role) or getattr(table.usual, role) for role in ("x", "u", "y")}
+    both = set(names["x"]) & set(names["u"])
+    if both:
+        raise DataError(
+            f"{table.source}: {', '.join(sorted(both))} cannot be an observation and a known input at once: as an input it "
+            "would tell the model what it is to draw"
+        )
     if not len(table.lines):
         raise DataError(f"{table.source}: expected rows of tracks, found none; is the file complete?")
     ids = _ids(table, _column(table, columns, "id"))
