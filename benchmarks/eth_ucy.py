@@ -4,8 +4,8 @@
     python -m benchmarks.eth_ucy zara1/vrnn         one experiment, then the page
     python -m benchmarks.eth_ucy --page             the page alone, from the results kept
 
-The data is the leave-one-scene-out split that VRNN_DATA (or --data) points to. Validation files choose the weights; the test
-file is read once, after training.
+The data is the leave-one-scene-out split that VRNN_DATA (or --data) points to. Validation files choose the weights; no choice is
+made on the test file.
 """
 
 import argparse
@@ -122,7 +122,7 @@ TEXT = """# Pedestrians: ETH/UCY, 8 points observed, 12 forecast
 
 Made by `python -m benchmarks.eth_ucy`, each experiment on one thread of a CPU with two cores; one of them by its name, for
 example `python -m benchmarks.eth_ucy zara1/vrnn`. Distances in metres, nats in metres. Training on the other four scenes, weights chosen on
-their validation files by the bound on the twelve future points, the test scene read once. All systems share the setting of
+their validation files by the bound on the twelve future points, no choice made on the test scene. All systems share the setting of
 the script: hidden 64, latent 8, one correlated Gaussian emission, displacements turned to the heading at the last observed
 point, random mirror images and speeds from 0.8 to 1.2, batches of 128, Adam with a cosine schedule. The number of
 steps is in the table; seq2seq-same has latent 16 and its KL raised over the first 1,000 of them. No system knows of other pedestrians.
