@@ -20,8 +20,8 @@ from vrnn.training.config import TrainConfig
 OBSERVE, HORIZON, SAMPLES = 8, 12, 20
 SHOWN = 120  # futures in the picture
 MODELS: dict[str, tuple[ModelConfig, int]] = {
-    "RNN, one Gaussian": (RNNConfig(x_dim=2, hidden=48, emission="full_gaussian"), 800),
-    "VRNN, three Gaussians": (VRNNConfig(x_dim=2, hidden=48, latent_dim=4, emission="mixture(3)"), 1500),
+    "RNN, one Gaussian": (RNNConfig(x_dim=2, hidden=48, emission="full_gaussian"), 500),
+    "VRNN, three Gaussians": (VRNNConfig(x_dim=2, hidden=48, latent_dim=4, emission="mixture(3)"), 1300),
 }
 
 
