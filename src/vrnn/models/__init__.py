@@ -31,6 +31,7 @@ def make_model(config: ModelConfig) -> Model:
 
 
 def config_to_dict(config: ModelConfig) -> dict[str, Any]:
+    """Write a config as plain values with the name of its kind, what config.json holds."""
     return {"kind": kind_of(config), **asdict(config)}
 
 

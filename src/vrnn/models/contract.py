@@ -81,46 +81,59 @@ class Model(nn.Module, ABC):
     supervised: bool = False
 
     def embed_inputs(self, u: Float[Tensor, "*lead inputs"]) -> Features:
+        """Turn known inputs into features, for all t at once."""
         return u
 
     @abstractmethod
-    def embed_observations(self, x: Float[Tensor, "*lead dim"], known: Features) -> Features: ...
+    def embed_observations(self, x: Float[Tensor, "*lead dim"], known: Features) -> Features:
+        """Turn x_t and known_t into what the transition reads, for all t at once; nothing but step t reaches seen_t."""
 
     def embed_evidence(
         self, x: Float[Tensor, "*lead dim"], known: Features, seen: Features, batch: Batch
     ) -> Features:
+        """Turn data into what posteriors read; the only features that may look ahead."""
         return no_features(x)
 
     def embed_context(self, seen: Features, prefix: Batch) -> Float[Tensor, "batch context"]:
+        """Read a prefix that is given and not scored, (batch, context)."""
         return seen.new_zeros(seen.shape[0], 0)
 
     def code_prior(self, context: Float[Tensor, "batch context"]) -> DiagonalGaussian:
+        """Give the prior of the global latent, over (batch, code_dim)."""
         return no_latent(context)
 
     def code_posterior(
         self, context: Float[Tensor, "batch context"], evidence: Features, batch: Batch
     ) -> DiagonalGaussian:
+        """Give the distribution that training draws the global latent from, over (batch, code_dim)."""
         return self.code_prior(context)
 
     @abstractmethod
     def initial_state(
         self, code: Float[Tensor, "sample batch code"], context: Float[Tensor, "batch context"]
-    ) -> State: ...
+    ) -> State:
+        """Give the state before the first step; the code's leading axes are (sample, batch)."""
 
     def with_input(self, state: State, known: Features) -> State:
+        """Let the input of a step arrive."""
         return state
 
     def prior(self, state: State, known: Features) -> DiagonalGaussian:
+        """Give p(z_t | state, u_t), over (..., latent_dim)."""
         return no_latent(state[0])
 
     def posterior(self, state: State, evidence: Features, known: Features) -> DiagonalGaussian:
+        """Give q(z_t | state, evidence_t, u_t), over (..., latent_dim); the prior where the model is tied."""
         return self.prior(state, known)
 
     def with_latent(self, state: State, z: Float[Tensor, "*lead latent"]) -> State:
+        """Let the latent of a step arrive."""
         return state
 
     @abstractmethod
-    def emission(self, state: State, known: Features) -> Distribution: ...
+    def emission(self, state: State, known: Features) -> Distribution:
+        """Give p(x_t | state, u_t), or of y_t in a supervised model."""
 
     def with_observation(self, state: State, seen: Features) -> State:
+        """Let the observation of a step arrive, the data's or the model's own."""
         return state

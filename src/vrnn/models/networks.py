@@ -132,6 +132,7 @@ class LSTMCell(nn.Module):
 
 
 def make_cell(name: CellName, inputs: int, hidden: int) -> GRUCell | LSTMCell:
+    """Build the recurrent cell of that name."""
     return {"gru": GRUCell, "lstm": LSTMCell}[name](inputs, hidden)
 
 

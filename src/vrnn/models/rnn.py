@@ -43,6 +43,8 @@ class RNNConfig:
 
 
 class RNNState(NamedTuple):
+    """Hold the carry h of the cell."""
+
     h: Float[Tensor, "*lead carry"]
 
 

@@ -58,6 +58,8 @@ class RolloutVAEConfig:
 
 
 class RolloutState(NamedTuple):
+    """Hold the decoder's carry, its latent, what it reads next and what stays the same along a sequence."""
+
     h: Float[Tensor, "*lead carry"]
     z: Float[Tensor, "*lead latent"]  # z_t of the carried decoder, z'_t of the driven one
     x: Float[Tensor, "*lead gates"]  # the last observation, as the cell reads it

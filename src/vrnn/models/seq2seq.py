@@ -46,6 +46,8 @@ class Seq2SeqVAEConfig:
 
 
 class Seq2SeqState(NamedTuple):
+    """Hold the carries of both cells, h and h'."""
+
     encoder: Float[Tensor, "*lead carry"]  # h
     decoder: Float[Tensor, "*lead carry"]  # h'
 

@@ -59,6 +59,8 @@ class VRNNConfig:
 
 
 class VRNNState(NamedTuple):
+    """Hold the carry h of the cell and the features of the latent drawn last."""
+
     h: Float[Tensor, "*lead carry"]
     z: Float[Tensor, "*lead features"]  # features of the current latent
 
