@@ -172,10 +172,17 @@ def test_an_rnn_has_no_code(trained):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_evaluate_counts_windows_and_orders_its_scores(trained, name):
-    scores = vrnn.evaluate(trained[name], walks(6, 14, seed=5), observe=5, horizon=7, samples=5)
+def test_evaluate_scores_the_paths_that_forecast_draws(trained, name):
+    tracks = walks(6, 14, seed=5)
+    scores = vrnn.evaluate(trained[name], tracks, observe=5, horizon=7, samples=5)
     assert scores.windows == 6 * 3 and scores.selection == "iid"
-    assert scores.model.min_ade > 0 and scores.model.min_fde <= scores.model.fde * 2 + 1
+    cut = vrnn.windows(tracks, 12)
+    drawn = vrnn.forecast(trained[name], cut.cut(stop=5), horizon=7, samples=5)
+    truth = np.stack(cut.x)[:, 5:]
+    far = np.linalg.norm(drawn.samples - truth, axis=-1)
+    assert scores.model.min_ade == pytest.approx(far.mean(-1).min(0).mean())
+    assert scores.model.min_fde == pytest.approx(far[..., -1].min(0).mean())
+    assert scores.model.ade == pytest.approx(np.linalg.norm(drawn.mean - truth, axis=-1).mean())
     assert np.isfinite(list(vars(scores.model).values())).all()
     assert set(scores.to_dict()) == {"windows", "samples", "selection", "model", "constant_velocity"}
     assert "constant velocity" in scores.to_text() and "Windows:" in scores.to_text()

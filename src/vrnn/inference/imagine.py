@@ -17,11 +17,9 @@ class Imagined(NamedTuple):
 
     Attributes:
         x: drawn observations in model units, (sample, batch, time, dim).
-        mean: mean of each step's emission given the path so far, (sample, batch, time, dim).
     """
 
     x: Float[Tensor, "sample batch time dim"]
-    mean: Float[Tensor, "sample batch time dim"]
 
 
 def imagine(model: Model, belief: Belief, u: Float[Tensor, "batch time inputs"], noise: Noise) -> Imagined:
@@ -34,18 +32,16 @@ def imagine(model: Model, belief: Belief, u: Float[Tensor, "batch time inputs"],
         noise: standard normals of those steps; the code's are not used, the belief has one.
     """
     state, known = belief.state, model.embed_inputs(u)
-    drawn, means = [], []
+    drawn = []
     for known_t, latent_normals, normals in zip(
         known.unbind(1), noise.latent.unbind(2), noise.observation.unbind(2), strict=True
     ):
         state = model.with_input(state, known_t)
         state = model.with_latent(state, model.prior(state, known_t).sample(latent_normals))
-        emission = model.emission(state, known_t)
-        x = emission.sample(normals)
+        x = model.emission(state, known_t).sample(normals)
         state = model.with_observation(state, model.embed_observations(x, known_t))
         drawn.append(x)
-        means.append(emission.mean)
-    return Imagined(torch.stack(drawn, -2), torch.stack(means, -2))
+    return Imagined(torch.stack(drawn, -2))
 
 
 def begin(model: Model, prefix: Batch, noise: Noise) -> Belief:
