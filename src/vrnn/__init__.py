@@ -20,6 +20,9 @@ _HOMES = {
     "Seq2SeqVAEConfig": "vrnn.models.seq2seq",
     "RolloutVAEConfig": "vrnn.models.rollout",
     "VRNNConfig": "vrnn.models.vrnn",
+    "DMMConfig": "vrnn.models.dmm",
+    "SRNNConfig": "vrnn.models.srnn",
+    "STORNConfig": "vrnn.models.storn",
     "AugmentConfig": "vrnn.training.config",
     "TrainConfig": "vrnn.training.config",
     "train": "vrnn.training.loop",
@@ -28,6 +31,12 @@ _HOMES = {
     "generate": "vrnn.inference.generate",
     "encode": "vrnn.inference.encode",
     "evaluate": "vrnn.inference.evaluate",
+    "initial_belief": "vrnn.inference.observe",
+    "observe": "vrnn.inference.observe",
+    "filter_tracks": "vrnn.inference.filtering",
+    "likelihood": "vrnn.inference.likelihood",
+    "score": "vrnn.inference.score",
+    "impute": "vrnn.inference.impute",
     "VrnnError": "vrnn.errors",
 }
 
@@ -55,11 +64,19 @@ if TYPE_CHECKING:
     from vrnn.errors import VrnnError
     from vrnn.inference.encode import encode
     from vrnn.inference.evaluate import evaluate
+    from vrnn.inference.filtering import filter_tracks
     from vrnn.inference.forecast import forecast
     from vrnn.inference.generate import generate
+    from vrnn.inference.impute import impute
+    from vrnn.inference.likelihood import likelihood
+    from vrnn.inference.observe import initial_belief, observe
+    from vrnn.inference.score import score
+    from vrnn.models.dmm import DMMConfig
     from vrnn.models.rnn import RNNConfig
     from vrnn.models.rollout import RolloutVAEConfig
     from vrnn.models.seq2seq import Seq2SeqVAEConfig
+    from vrnn.models.srnn import SRNNConfig
+    from vrnn.models.storn import STORNConfig
     from vrnn.models.vrnn import VRNNConfig
     from vrnn.training.checkpoint import load
     from vrnn.training.config import AugmentConfig, TrainConfig

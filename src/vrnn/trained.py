@@ -37,3 +37,23 @@ class TrainedModel:
         return (
             0 if heading is None or self.network.conditions else heading.row + 1 - self.encoding.frame.given
         )
+
+    @property
+    def bounds_what(self) -> str:
+        """What the number of this model is a bound on, such as log p(track)."""
+        network = self.network
+        given = self.first_scored + self.encoding.frame.given
+        if self.first_scored and not network.tied:
+            given_what = "under the states that a forecast starts from"
+            if network.looks_ahead:
+                given_what = "given the past, with latents from their prior"
+            return f"the log density of the future, {given_what}"
+        if network.supervised:
+            return "log p(y | x)"
+        if network.conditions:
+            return "log p(future | prefix)"
+        if given:
+            return (
+                "log p(track | its first point)" if given == 1 else f"log p(track | its first {given} points)"
+            )
+        return "log p(track)"

@@ -16,6 +16,9 @@ MODELS = {
     "seq2seq": ["seq2seq", "--latent-dim", "3"],
     "rollout": ["rollout", "--latent-dim", "3", "--observe", "8"],
     "vrnn": ["vrnn", "--latent-dim", "3"],
+    "dmm": ["dmm", "--latent-dim", "3"],
+    "srnn": ["srnn", "--latent-dim", "3"],
+    "storn": ["storn", "--latent-dim", "3"],
     "supervised": ["vrnn", "--latent-dim", "3", "--supervised", "encoder", "--y", "speed"],
     "inputs": ["vrnn", "--latent-dim", "3", "--u", "speed"],
 }
@@ -41,7 +44,7 @@ def runs(folder: Path) -> dict[str, Path]:
     """One run folder a model, trained for two steps by the command itself."""
     made = {}
     for name, (kind, *flags) in MODELS.items():
-        data = folder / ("walks.csv" if name in ("rnn", "seq2seq", "rollout", "vrnn") else "speed.csv")
+        data = folder / ("speed.csv" if name in ("supervised", "inputs") else "walks.csv")
         made[name] = folder / "runs" / name
         assert main(["train", kind, str(data), "--out", str(made[name]), *SMALL, *flags]) == 0
     return made

@@ -55,6 +55,7 @@ def test_train_says_what_came_out(run, folder, tmp_path):
         ("seq2seq", "lower bound of log p(track | its first point); the KL to N(0, I) is a regulariser"),
         ("rollout", "lower bound of log p(future | prefix)"),
         ("supervised", "lower bound of log p(y | x)"),
+        *((n, "lower bound (ELBO) of log p(track | its first point)") for n in ("dmm", "srnn", "storn")),
     ],
 )
 def test_the_number_is_named(name, words, runs):
@@ -80,10 +81,11 @@ def test_every_setting_arrives(run, folder, tmp_path):
     assert (settings.frame.standardise, settings.frame.positions) == (False, ("x", "y"))
 
 
-def test_resume_with_the_same_command(run, folder, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["vrnn", "dmm", "srnn", "storn"])
+def test_resume_with_the_same_command(run, folder, tmp_path, monkeypatch, kind):
     from vrnn.training.loop import Loop
 
-    words = ["train", "vrnn", folder / "walks.csv", *SMALL, "--out"]
+    words = ["train", kind, folder / "walks.csv", *SMALL, "--out"]
     run(*words, tmp_path / "whole")
     step = Loop._train_step
 
@@ -199,6 +201,19 @@ def test_encode(run, folder, runs, tmp_path):
     assert len(track) == 24
     assert len(point) == 24 * 19
     assert "step" in point.dtype.names
+
+
+@pytest.mark.parametrize("kind", ["dmm", "srnn", "storn"])
+def test_verbs_on_models_whose_posterior_reads_the_whole_track(run, folder, runs, tmp_path, kind):
+    out = tmp_path / "out.csv"
+    run("forecast", runs[kind], folder / "prefix.csv", "--horizon", 5, "--samples", 4, "--out", out)
+    assert len(np.genfromtxt(out, delimiter=",", names=True)) == 3 * 4 * 5
+    run("generate", runs[kind], "--count", 3, "--steps", 6, "--out", out)
+    assert read_tracks(out).lengths.tolist() == [6, 6, 6]
+    run("encode", runs[kind], folder / "walks.csv", "--out", out)
+    assert len(np.genfromtxt(out, delimiter=",", names=True)) == 24 * 19
+    found = json.loads(run("evaluate", runs[kind], folder / "walks.csv", "--samples", 3, "--json"))
+    assert np.isfinite(found["model"]["nll"])
 
 
 def test_columns_are_remembered(run, folder, tmp_path, fails):

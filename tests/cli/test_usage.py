@@ -12,7 +12,7 @@ from vrnn.cli import main as cli
 WRONG = {
     "": "see: vrnn --help",
     "forcast": "did you mean forecast?",
-    "train": "rnn, seq2seq, rollout, vrnn",
+    "train": "rnn, seq2seq, rollout, vrnn, dmm, srnn, storn",
     "train vrn": "did you mean vrnn?",
     "train vrnn data.csv": "missing --out",
     "train vrnn data.csv --out run --hiden 3": "did you mean --hidden?",

@@ -68,6 +68,48 @@ def test_advice_on_values():
     assert "1 % of rows lack an observed value" in advice(Tracks(holes))
 
 
+def binary(width: int = 6) -> Tracks:
+    return Tracks([(walk(25, i) > 0)[:, [0, 1, 0, 1, 0, 1][:width]].astype(float) for i in range(60)])
+
+
+def test_zeros_and_ones():
+    d = describe(binary())
+    assert d.binary
+    assert all(c.binary for c in d.columns)
+    assert d.advice[0].startswith("All observed values are 0 or 1: train with --emission bernoulli")
+    assert len(d.advice) == 2
+    ones = np.concatenate(binary().x).sum(axis=1).mean()
+    (line,) = (line for line in str(d).splitlines() if "x0" in line)
+    assert (
+        line
+        == f"columns       x0 to x5 (6 columns, observed): 0 or 1, in a row on average {ones:.3g} of them 1"
+    )
+    assert "displacement" not in str(d).partition("advice")[0]
+
+
+def test_few_zeros_and_ones_and_columns_that_never_change():
+    assert "x (observed): 0 to 1" in str(describe(binary(2)))
+    silent = binary()
+    for x in silent.x:
+        x[:, 0] = 0
+        x[1, 2] = np.nan
+    d = describe(silent)
+    assert "of them 1, 1 never, up to 4 % missing" in str(d)
+    assert "Constant" not in " ".join(d.advice)
+    zeros = describe(Tracks([np.zeros((25, 2))] * 60, ids=list(map(str, range(60)))))
+    assert not zeros.binary
+    assert "Constant: x, y." in " ".join(zeros.advice)
+
+
+def test_a_flag_beside_positions():
+    x = [np.concatenate([w, np.cumsum(w > 1, axis=0)[:, :1] > 0], 1) for w in many().x]
+    with_flag, without = describe(Tracks(x)), describe(many())
+    assert not with_flag.binary
+    assert with_flag.displacement == without.displacement
+    assert "bernoulli" not in " ".join(with_flag.advice)
+    assert describe(many(u=[w[:, :1] > 0 for w in many().x])).advice == without.advice
+
+
 def test_advice_on_identity():
     assert "1 id (a) stand for several tracks" in advice(many(ids=["a", "a", *map(str, range(58))]))
     assert "1 track of a single row (60)" in advice(Tracks([*many().x, np.zeros((1, 2))]))

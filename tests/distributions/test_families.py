@@ -19,6 +19,7 @@ from vrnn.distributions import (
     FullGaussian,
     Gaussian,
     Mixture,
+    Nade,
     Product,
     StudentT,
 )
@@ -373,6 +374,8 @@ def test_half_step_of_log_gamma_in_single_precision():
         lambda: Mixture(2, 0),
         lambda: StudentT(0),
         lambda: Bernoulli(0),
+        lambda: Nade(0, 3),
+        lambda: Nade(3, 0),
         lambda: Categorical(1),
         lambda: Product(()),
     ],

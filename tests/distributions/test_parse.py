@@ -35,6 +35,21 @@ def test_reads(text, dim, expected):
 
 
 @pytest.mark.parametrize(
+    "text, dim, expected",
+    [
+        ("nade(100)", 88, "Nade(dim=88, hidden=100)"),
+        (
+            "nade(100):88+gaussian:2",
+            90,
+            "Product(parts=(Nade(dim=88, hidden=100), Gaussian(dim=2)))",
+        ),
+    ],
+)
+def test_reads_families_with_weights(text, dim, expected):
+    assert repr(parse_emission(text, dim)) == expected
+
+
+@pytest.mark.parametrize(
     "text, dim, message",
     [
         ("gausian", 2, "found 'gausian'; did you mean gaussian"),
@@ -47,6 +62,8 @@ def test_reads(text, dim, expected):
         ("categorical", 1, "expected the number of classes of categorical"),
         ("mixture(0)", 2, "at least 1 dimension and 1 component"),
         ("categorical(1)", 1, "at least 2 classes"),
+        ("nade", 88, r"expected the number of hidden units of nade, found none; .* nade\(5\)"),
+        ("nade(0)", 88, "at least 1 dimension and 1 hidden unit, found 88 and 0"),
         ("gaussian(2)", 2, "no number in brackets after gaussian.* gaussian:2"),
         ("gaussian:3", 2, "add up to 2, the width of an observation, found 3"),
         ("gaussian:1+bernoulli:1", 3, "add up to 3.* found 2"),

@@ -24,6 +24,9 @@ CONFIGS = {
         x_dim=2, hidden=8, latent_dim=3, latent="driven", task="autoencoding"
     ),
     "vrnn": vrnn.VRNNConfig(x_dim=2, hidden=8, latent_dim=3, emission="full_gaussian"),
+    "dmm": vrnn.DMMConfig(x_dim=2, hidden=8, latent_dim=3),
+    "srnn": vrnn.SRNNConfig(x_dim=2, hidden=8, latent_dim=3, cell="lstm"),
+    "storn": vrnn.STORNConfig(x_dim=2, hidden=8, latent_dim=3, emission="mixture(2)"),
 }
 
 
@@ -144,11 +147,15 @@ def test_what_a_forecast_refuses(trained):
         vrnn.forecast(trained["rollout"], gone, horizon=2)
 
 
-def test_generate_starts_where_it_is_told_and_is_refused_where_it_has_no_meaning(trained):
-    drawn = vrnn.generate(trained["vrnn"], count=3, steps=9, seed=1, start=np.array([5.0, -2.0]))
+@pytest.mark.parametrize("name", [n for n in CONFIGS if n != "rollout"])
+def test_generate_starts_where_it_is_told(trained, name):
+    drawn = vrnn.generate(trained[name], count=3, steps=9, seed=1, start=np.array([5.0, -2.0]))
     assert drawn.lengths.tolist() == [9, 9, 9] and np.allclose([x[0] for x in drawn.x], [5.0, -2.0])
-    again = vrnn.generate(trained["vrnn"], count=3, steps=9, seed=1)
+    again = vrnn.generate(trained[name], count=3, steps=9, seed=1)
     assert np.allclose(np.stack(again.x) + np.array([5.0, -2.0]), np.stack(drawn.x))
+
+
+def test_generate_is_refused_where_it_has_no_meaning(trained):
     with pytest.raises(UnsupportedError, match="no distribution of prefixes"):
         vrnn.generate(trained["rollout"])
     with pytest.raises(ConfigError, match="at least 2 steps"):
@@ -157,7 +164,10 @@ def test_generate_starts_where_it_is_told_and_is_refused_where_it_has_no_meaning
 
 @pytest.mark.parametrize(
     ("name", "shape"),
-    [("vrnn", (13, 3, 2)), ("same", (13, 3, 2)), ("autoencoder", (3, 2)), ("rollout", (3, 2))],
+    [
+        *((name, (13, 3, 2)) for name in ("vrnn", "same", "dmm", "srnn", "storn")),
+        *((name, (3, 2)) for name in ("autoencoder", "rollout")),
+    ],
 )
 def test_encode_gives_the_table_of_means_and_scales(trained, name, shape):
     codes = vrnn.encode(trained[name], walks(4))
@@ -242,10 +252,11 @@ def test_supervised_models_draw_and_score_y(config):
         vrnn.generate(model)
 
 
-def test_known_inputs_are_asked_for_and_used():
+@pytest.mark.parametrize("name", ["vrnn", "dmm", "srnn", "storn"])
+def test_known_inputs_are_asked_for_and_used(name):
     tracks = walks(20)
     tracks = replace(tracks, u=[np.ones((14, 1)) * i for i in range(20)], u_names=("load",))
-    model = vrnn.train(CONFIGS["vrnn"], tracks, SETTINGS, quiet=True).model
+    model = vrnn.train(CONFIGS[name], tracks, SETTINGS, quiet=True).model
     prefix = tracks.cut(stop=8)
     with pytest.raises(ConfigError, match="inputs='hold'"):
         vrnn.forecast(model, prefix, horizon=2)

@@ -1,5 +1,6 @@
 """The table of all models and settings that the contract tests run over, and the data they run on."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,13 +11,17 @@ from vrnn.data.batch import Batch, make_batch
 from vrnn.distributions import Family, Product
 from vrnn.distributions.base import Distribution
 from vrnn.inference.noise import Noise, draw_noise, seeded
-from vrnn.inference.unroll import Belief, Unrolled, embed, unroll
+from vrnn.inference.step import Belief, embed
+from vrnn.inference.unroll import Unrolled, unroll
 from vrnn.models import (
+    DMMConfig,
     Model,
     ModelConfig,
     RNNConfig,
     RolloutVAEConfig,
     Seq2SeqVAEConfig,
+    SRNNConfig,
+    STORNConfig,
     VRNNConfig,
     make_model,
 )
@@ -63,6 +68,7 @@ CONFIGS: dict[str, ModelConfig] = {
     "vrnn": VRNNConfig(2, **LATENT),
     "vrnn-lstm-u": VRNNConfig(2, u_dim=1, cell="lstm", emission="full_gaussian", **LATENT),
     "vrnn-pen": VRNNConfig(3, emission=PEN, **LATENT),
+    "vrnn-nade": VRNNConfig(4, emission="nade(3)", **LATENT),
     "vrnn-affine": VRNNConfig(2, u_dim=1, depth=0, **LATENT),
     "vrnn-standard": VRNNConfig(2, prior="standard", **LATENT),
     "vrnn-standard-lstm-u": VRNNConfig(
@@ -76,6 +82,17 @@ CONFIGS: dict[str, ModelConfig] = {
     "vrnn-conditional-lstm-u": VRNNConfig(
         2, 1, 2, cell="lstm", emission="full_gaussian", supervised="conditional", **LATENT
     ),
+    **{
+        f"{kind}{name}": config(**settings, **LATENT)
+        for kind, config in {"dmm": DMMConfig, "srnn": SRNNConfig, "storn": STORNConfig}.items()
+        for name, settings in {
+            "": {"x_dim": 2},
+            "-lstm-u": {"x_dim": 2, "u_dim": 1, "cell": "lstm", "emission": "full_gaussian"},
+            "-mixture-u": {"x_dim": 2, "u_dim": 2, "emission": "mixture(2)"},
+            "-pen": {"x_dim": 3, "emission": PEN},
+            "-affine": {"x_dim": 2, "u_dim": 1, "depth": 0},
+        }.items()
+    },
 }
 
 
@@ -167,8 +184,9 @@ def alone(case: Case, i: int) -> Case:
     prefix = case.prefix
     if prefix is not None:
         prefix, _ = prefix.rows(row).split(int(prefix.length[i]))
-    code, latent, observation = case.noise.rows(row)
-    return Case(prefix, batch, Noise(code, latent[:, :, :length], observation[:, :, :length]))
+    noise = case.noise.rows(row)
+    latent, observation = noise.latent[:, :, :length], noise.observation[:, :, :length]
+    return Case(prefix, batch, noise._replace(latent=latent, observation=observation))
 
 
 def tensors(value) -> list[Tensor]:
@@ -225,4 +243,5 @@ def reference(model: Model, case: Case, proposal: str = "posterior") -> tuple[li
         gap = torch.where(there, 0.0, gap + x) * batch.summed
         steps.append(Step(emission.log_prob(x, there), prior, posterior, z, x))
         state = model.with_observation(state, model.embed_observations(x, known[:, t]))
-    return steps, Belief(state, gap)
+    weight = torch.full(gap.shape[:2], -math.log(len(gap)), dtype=gap.dtype)
+    return steps, Belief(state, gap, weight)

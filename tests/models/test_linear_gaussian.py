@@ -17,17 +17,29 @@ from torch import Tensor, nn
 from vrnn.data.batch import Batch, make_batch
 from vrnn.inference.imagine import begin, imagine
 from vrnn.inference.noise import Noise, draw_noise, seeded
-from vrnn.inference.unroll import Unrolled, embed, unroll
+from vrnn.inference.step import embed
+from vrnn.inference.unroll import Unrolled, unroll
 from vrnn.models import (
+    DMM,
+    DMMConfig,
     Model,
     RNNConfig,
     RolloutVAE,
     RolloutVAEConfig,
     Seq2SeqVAEConfig,
+    SRNNConfig,
+    STORNConfig,
     VRNNConfig,
     make_model,
 )
-from vrnn.models.networks import GaussianHead, GRUCell, JointGaussianHead, LSTMCell, SequenceEncoder
+from vrnn.models.networks import (
+    GaussianHead,
+    GRUCell,
+    JointGaussianHead,
+    LSTMCell,
+    RowEncoder,
+    SequenceEncoder,
+)
 from vrnn.objectives.elbo import elbo
 
 SHAPE = {"hidden": 3, "depth": 0}
@@ -55,6 +67,12 @@ CONFIGS = {
     "vrnn-standard": VRNNConfig(2, prior="standard", **LATENT),
     "vrnn-supervised": VRNNConfig(2, y_dim=2, supervised="encoder", **LATENT),
     "vrnn-conditional": VRNNConfig(2, y_dim=2, supervised="conditional", **LATENT),
+    "dmm": DMMConfig(2, **LATENT),
+    "dmm-full-u": DMMConfig(2, u_dim=1, **FULL, **LATENT),
+    "srnn": SRNNConfig(2, **LATENT),
+    "srnn-full-u": SRNNConfig(2, u_dim=1, **FULL, **LATENT),
+    "storn": STORNConfig(2, **LATENT),
+    "storn-full-u": STORNConfig(2, u_dim=1, **FULL, **LATENT),
 }
 TIME = 5
 SAMPLES = 10000
@@ -78,6 +96,13 @@ class LinearCell(nn.Module):
     def step(self, projected: Tensor, carry: Tensor) -> Tensor:
         return self.of_gates(projected) + self.of_carry(carry)
 
+    def run(self, inputs: Tensor, carry: Tensor) -> Tensor:
+        outputs = []
+        for projected in self.project(inputs).unbind(1):
+            carry = self.step(projected, carry)
+            outputs.append(carry)
+        return torch.stack(outputs, 1)
+
 
 class LinearReader(nn.Module):
     """A reader of whole sequences that is linear in their values: sum_t 0.7^t W x_t."""
@@ -92,8 +117,22 @@ class LinearReader(nn.Module):
         return (self.of_input(x) * weight[..., None]).sum(1)
 
 
+class LinearRowReader(nn.Module):
+    """A reader with an output at every row that is linear in what it reads: sum_s 0.7^|t - s| W x_s, s <= t or s >= t."""
+
+    def __init__(self, inputs: int, hidden: int, backward: bool):
+        super().__init__()
+        self.of_input, self.backward = nn.Linear(inputs, hidden), backward
+
+    def forward(self, x: Tensor, length: Tensor) -> Tensor:
+        time = torch.arange(x.shape[1])
+        away = time - time[:, None] if self.backward else time[:, None] - time
+        reads = (away >= 0) & (time < length[:, None, None])
+        return torch.where(reads, 0.7**away, 0.0).to(x.dtype) @ self.of_input(x)
+
+
 def build_linear(config) -> Model:
-    """Make the model of a config linear: linear cells, linear reader, and scales that read nothing.
+    """Make the model of a config linear: linear cells, linear readers, and scales that read nothing.
 
     Posteriors are wider than the prior, hence than the true posterior, so that importance weights have no heavy tail.
     """
@@ -105,6 +144,9 @@ def build_linear(config) -> Model:
                 setattr(model, name, LinearCell(part.of_input.in_features, part.hidden, part.gates))
             if isinstance(part, SequenceEncoder):
                 setattr(model, name, LinearReader(part.cell.input_size, part.carry_dim))
+            if isinstance(part, RowEncoder):
+                cell = part.cell
+                setattr(model, name, LinearRowReader(cell.input_size, cell.hidden_size, part.backward))
         model = model.double()
         with torch.no_grad():
             for parameter in model.parameters():
@@ -114,11 +156,20 @@ def build_linear(config) -> Model:
             for head in heads:
                 set_scales(head, head.out_features // 2, raw=0.3, shrink=1.0 if model.tied else 0.5)
             if not model.tied:  # posteriors a little wider than the prior, and not far from it
-                joint = [part for part in model.modules() if isinstance(part, JointGaussianHead)]
                 wide = 0.4 if hasattr(model, "prior_head") else 0.55
-                for layer in [layer for part in joint for layer in (part.of_fixed, part.of_state)] or heads:
+                for layer in posterior_layers(model) or heads:
                     set_scales(layer, layer.out_features // 2, raw=wide, shrink=0.2)
+            if isinstance(model, DMM):
+                follow_prior(model)
     return model
+
+
+def posterior_layers(model: Model) -> list[nn.Linear]:
+    """List the layers that give mean and scale of a posterior, where a model has them apart from other heads."""
+    head = getattr(model, "posterior_head", None)
+    if isinstance(head, JointGaussianHead):
+        return [head.of_fixed, head.of_state]
+    return [] if head is None else [head.net[-1]]
 
 
 def set_scales(layer: nn.Linear, first: int, raw: float, shrink: float) -> None:
@@ -128,6 +179,17 @@ def set_scales(layer: nn.Linear, first: int, raw: float, shrink: float) -> None:
     if layer.bias is not None:
         layer.bias[:first] *= shrink
         layer.bias[first:] = raw
+
+
+def follow_prior(model: DMM) -> None:
+    """Make the posterior's mean, which reads nothing of the prior's, the prior's moved a little to where x points."""
+    n, dim, prior, emission = model.latent_dim, model.family.dim, model.prior_head.net[-1], model.head[-1]
+    model.of_latent.weight[:n], model.of_latent.bias[:n] = 2 * prior.weight[:n, :n], 2 * prior.bias[:n]
+    nn.init.eye_(model.posterior_head.net[-1].weight[:n])
+    model.posterior_head.net[-1].bias[:n] = 0.0
+    back, read = 0.5 * emission.weight[:dim, :n].T, model.reader.of_input
+    nn.init.zeros_(read.weight)
+    read.weight[:n, :dim], read.bias[:n] = back, -back @ emission.bias[:dim]
 
 
 class World(NamedTuple):
@@ -198,6 +260,7 @@ def make_world(name: str, gaps: str) -> World:
         code[:, None],
         latent.reshape(count + 2, 1, TIME, model.latent_dim),
         observation.reshape(count + 2, 1, TIME, model.family.noise_size),
+        torch.zeros(count + 2, 1, 0).double(),
     )
     belief = begin(model, empty.split(0)[0] if prefix is None else prefix, noise)
     mean, *columns, drawn = imagine(model, belief, empty.u, noise).x.flatten(1)

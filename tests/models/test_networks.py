@@ -8,10 +8,12 @@ from vrnn.models.networks import (
     GRUCell,
     JointGaussianHead,
     LSTMCell,
+    RowEncoder,
     SequenceEncoder,
     features,
     features_dim,
     mlp,
+    turn_round,
 )
 
 
@@ -47,6 +49,23 @@ def test_samples_lead_and_share_what_is_projected(cell):
     assert cell.project(x).shape[-1] == cell.gates
 
 
+@pytest.mark.parametrize("cell", [GRUCell, LSTMCell])
+def test_run_is_the_loop_of_steps(cell):
+    cell = cell(3, 5).double()
+    x = torch.randn(4, 7, 3).double().requires_grad_()
+    carry = torch.randn(4, cell.carry_dim).double().requires_grad_()
+    state, outputs = carry, []
+    for projected in cell.project(x).unbind(1):
+        state = cell.step(projected, state)
+        outputs.append(cell.output(state))
+    loop, at_once = torch.stack(outputs, 1), cell.run(x, carry)
+    torch.testing.assert_close(at_once, loop, rtol=1e-12, atol=1e-12)
+    direction, leaves = torch.randn_like(loop), [x, carry, *cell.parameters()]
+    expected = torch.autograd.grad((loop * direction).sum(), leaves)
+    for a, b in zip(torch.autograd.grad((at_once * direction).sum(), leaves), expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", ["gru", "lstm"])
 def test_sequence_encoder_stops_at_each_end(name):
     encoder = SequenceEncoder(name, 3, 5)
@@ -55,6 +74,27 @@ def test_sequence_encoder_stops_at_each_end(name):
     assert carry.shape == (4, encoder.carry_dim)
     for i, n in enumerate(length.tolist()):
         torch.testing.assert_close(carry[i], encoder(x[i : i + 1, :n], torch.tensor([n]))[0])
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("name", ["gru", "lstm"])
+def test_row_encoder_reads_each_sequence_from_its_own_end(name, backward):
+    encoder = RowEncoder(name, 3, 5, backward)
+    x, length = torch.randn(4, 6, 3), torch.tensor([6, 2, 0, 4])
+    rows = encoder(x, length)
+    assert rows.shape == (4, 6, 5)
+    for i, n in enumerate(length.tolist()):
+        for t in range(n):
+            part = x[i : i + 1, t:n].flip(1) if backward else x[i : i + 1, : t + 1]
+            torch.testing.assert_close(rows[i, t], encoder.cell(part)[0][0, -1])
+
+
+def test_turning_round_twice_changes_nothing():
+    x, length = torch.randn(3, 5, 2), torch.tensor([5, 0, 3])
+    once = turn_round(x, length)
+    assert torch.equal(turn_round(once, length), x)
+    assert torch.equal(once[0], x[0].flip(0)) and torch.equal(once[1], x[1])
+    assert torch.equal(once[2], torch.cat([x[2, :3].flip(0), x[2, 3:]]))
 
 
 def test_joint_head_is_one_network_of_both_parts():

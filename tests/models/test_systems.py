@@ -4,7 +4,9 @@ import pytest
 import torch
 from tests.models.settings import CONFIGS, build, make_case, run, tensors
 from torch import Tensor
+from torch.nn.functional import softplus
 
+from vrnn.distributions import SCALE_FLOOR, DiagonalGaussian
 from vrnn.models import Model
 
 TIME = 4
@@ -88,7 +90,54 @@ def vrnn(model: Model, x, u, prefix, noise):
         h = model.cell.step(model.cell.project(inputs) + model.of_latent(phi), h)
 
 
-EQUATIONS = {"rnn": rnn, "seq2seq": seq2seq, "rollout": rollout, "vrnn": vrnn}
+def rows_read(encoder, x: Tensor) -> list[Tensor]:
+    """a_t = f(x_t, a_{t+1}) from the last row on, or b_t = f(x_t, b_{t-1}) from the first."""
+    weights, a, outputs = list(encoder.cell.parameters()), x.new_zeros(1, encoder.cell.hidden_size), {}
+    for t in range(TIME)[:: -1 if encoder.backward else 1]:
+        outputs[t] = a = torch.gru_cell(x[:, t], a, *weights)
+    return [outputs[t] for t in range(TIME)]
+
+
+def dmm(model: Model, x, u, prefix, noise):
+    z, transition, n = model.z0.expand(1, 1, -1), model.prior_head, model.latent_dim
+    evidence = rows_read(model.reader, torch.cat([x, torch.ones_like(x)], -1))
+    for t in range(TIME):
+        gate, h = torch.sigmoid(transition.gate(z)), transition.proposed(z)
+        mean = (1 - gate) * transition.linear(z) + gate * h
+        prior = DiagonalGaussian(mean, SCALE_FLOOR + softplus(transition.scale(h.relu())))
+        combined = (torch.tanh(model.of_latent(z)) + evidence[t]) / 2
+        mean, raw = model.posterior_head.net(combined).split([n, n], -1)
+        z = DiagonalGaussian(mean, SCALE_FLOOR + softplus(raw)).sample(noise.latent[:, :, t])
+        yield model.head(z), z, prior
+
+
+def srnn(model: Model, x, u, prefix, noise):
+    z, d = model.z0.expand(1, 1, -1), [model.d0.expand(1, -1)]
+    for t in range(TIME - 1):
+        d.append(read(model.cell, model.features(x[:, t]), d[-1]))
+    evidence = rows_read(model.reader, torch.cat([torch.stack(d, 1), x, torch.ones_like(x)], -1))
+    for t in range(TIME):
+        prior = model.prior_head(beside(z, d[t]))
+        residual = model.posterior_head(model.posterior_head.project(evidence[t]), z)
+        posterior = DiagonalGaussian(prior.mean + residual.mean, residual.scale)
+        z = posterior.sample(noise.latent[:, :, t])
+        yield model.head(beside(z, d[t])), z, prior
+
+
+def storn(model: Model, x, u, prefix, noise):
+    h, last = model.h0.expand(1, 1, -1), model.x0
+    there = torch.cat([x, torch.ones_like(x)], -1)
+    forward, backward = rows_read(model.reader, there), rows_read(model.backward_reader, there)
+    for t in range(TIME):
+        z = model.posterior_head(beside(forward[t], backward[t])).sample(noise.latent[:, :, t])
+        h = model.cell.step(last + model.of_latent(z), h)
+        yield model.head(h), z
+        last = model.cell.project(model.features(x[:, t]))
+
+
+EQUATIONS = {
+    "rnn": rnn, "seq2seq": seq2seq, "rollout": rollout, "vrnn": vrnn, "dmm": dmm, "srnn": srnn, "storn": storn,
+}  # fmt: skip
 
 
 @torch.no_grad()
@@ -105,19 +154,23 @@ def test_pass_computes_the_equations_of_the_system(name):
     unrolled = run(model, case._replace(prefix=prefix, batch=batch, noise=noise))
     given = None if prefix is None else prefix.x
     equations = EQUATIONS[name.split("-")[0]](model, batch.x, batch.u, given, noise)
-    for t, (raw, z) in enumerate(equations):
+    for t, (raw, z, *prior) in enumerate(equations):
         for found, expected in zip(tensors(unrolled.emission), tensors(model.family(raw)), strict=True):
             torch.testing.assert_close(found[:, :, t].flatten(), expected.flatten(), rtol=1e-9, atol=1e-10)
         torch.testing.assert_close(unrolled.latent[:, :, t], z.reshape(1, 1, -1))
+        for given in prior:
+            for found, expected in zip(unrolled.prior, given, strict=True):
+                torch.testing.assert_close(found[:, :, t], expected)
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", [n for n in CONFIGS if n.startswith(("seq2seq", "vrnn", "rollout"))])
+@pytest.mark.parametrize("name", [n for n in CONFIGS if not n.startswith("rnn")])
 def test_prior_is_what_the_system_declares(name):
     model = build(CONFIGS[name])
     case = make_case(model, CONFIGS[name], gaps=False)
     unrolled, forced = run(model, case), run(model, case, "prior")
-    standard = [unrolled.prior] if name.startswith(("seq2seq-same", "vrnn-standard", "rollout-auto")) else []
+    standard = ("seq2seq-same", "vrnn-standard", "rollout-auto", "storn")
+    standard = [unrolled.prior] if name.startswith(standard) else []
     standard += [unrolled.code_prior] if name.startswith("rollout-auto") else []
     for prior in standard:
         assert not prior.mean.any() and bool((prior.scale == 1).all())

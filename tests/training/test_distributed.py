@@ -19,6 +19,9 @@ CONFIGS = {
     "rollout": vrnn.RolloutVAEConfig(2, hidden=8, latent_dim=3, latent="driven"),
     "rollout-autoencoding": vrnn.RolloutVAEConfig(2, hidden=8, latent_dim=3, task="autoencoding"),
     "vrnn": vrnn.VRNNConfig(2, hidden=8, latent_dim=3),
+    "dmm": vrnn.DMMConfig(2, hidden=8, latent_dim=3),
+    "srnn": vrnn.SRNNConfig(2, hidden=8, latent_dim=3),
+    "storn": vrnn.STORNConfig(2, hidden=8, latent_dim=3),
 }
 
 

@@ -7,7 +7,8 @@ from tests.training.runs import walks
 
 import vrnn
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.unroll import embed, unroll
+from vrnn.inference.step import embed
+from vrnn.inference.unroll import unroll
 from vrnn.objectives.elbo import elbo, log_jacobian
 from vrnn.training.collapse import collapse_report
 from vrnn.training.objective import Objective
@@ -19,6 +20,9 @@ CONFIGS = {
     "vrnn": vrnn.VRNNConfig(2, hidden=5, latent_dim=3),
     "rollout": vrnn.RolloutVAEConfig(2, hidden=5, latent_dim=3),
     "rollout-step": vrnn.RolloutVAEConfig(2, hidden=5, latent_dim=3, latent="driven", task="autoencoding"),
+    "dmm": vrnn.DMMConfig(2, hidden=5, latent_dim=3),
+    "srnn": vrnn.SRNNConfig(2, hidden=5, latent_dim=3),
+    "storn": vrnn.STORNConfig(2, hidden=5, latent_dim=3),
 }
 
 
@@ -44,7 +48,7 @@ def test_terms_are_means_over_samples_of_the_bound(name):
     torch.testing.assert_close(terms.bound, whole.detach())
 
 
-@pytest.mark.parametrize("name", ["rnn", "vrnn", "rollout-step"])
+@pytest.mark.parametrize("name", ["rnn", "vrnn", "rollout-step", "dmm", "srnn", "storn"])
 def test_rows_that_a_heading_was_read_from_do_not_count(name):
     """Only a posterior that looks ahead, and could tell of the future there, pays its KL on them."""
     settings = vrnn.TrainConfig(observe=4, holdout=0.0, frame=vrnn.FrameConfig(heading=True))

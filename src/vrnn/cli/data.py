@@ -8,9 +8,8 @@ import tyro
 
 from vrnn.data.readers import Columns, read_tracks
 from vrnn.data.readers.grouping import tracks_from_table
-from vrnn.data.readers.read import READERS, TEXT, read_table
+from vrnn.data.readers.read import Format, read_table, track_files
 from vrnn.data.tracks import Tracks
-from vrnn.errors import DataError
 
 NAMES = tuple[str, ...]
 
@@ -39,17 +38,23 @@ class ColumnFlags:
             metavar="COLUMN",
         ),
     ] = ""
-    x: Annotated[NAMES, _flag("observations.", "x y, in HURDAT2 lat lon, in NPZ all")] = ()
+    x: Annotated[NAMES, _flag("observations.", "x y, in HURDAT2 lat lon, in NPZ and JSON all")] = ()
     u: Annotated[NAMES, _flag("known inputs, such as a speed over ground or an action.", "none")] = ()
     y: Annotated[NAMES, _flag("supervised targets.", "none")] = ()
     group: Annotated[
         str,
         tyro.conf.arg(
-            help="the set to take from an NPZ archive that holds several.",
+            help="the set to take from an NPZ archive or a JSON file that holds several.",
             help_behavior_hint="(default: the only one)",
             metavar="NAME",
         ),
     ] = ""
+    format: Annotated[
+        Format,
+        tyro.conf.arg(
+            help="what an NPZ archive holds, columns or 88 keys packed into bits; auto refuses bytes that may be either."
+        ),
+    ] = "auto"
 
     def columns(self) -> Columns:
         """Give the mapping of the flags alone."""
@@ -87,16 +92,10 @@ def read(path: Path, flags: ColumnFlags, trained: Columns | None = None) -> Trac
     """
     path = path.expanduser()
     if trained is None or not path.exists():
-        return read_tracks(path, flags.columns(), group=flags.group)
+        return read_tracks(path, flags.columns(), group=flags.group, format=flags.format)
+    first = path if path.is_file() else track_files(path, flags.format)[0]
+    table = read_table(first, flags.group, flags.format)
+    columns = flags.beside(trained, set(table.columns))
     if path.is_file():
-        table = read_table(path, flags.group)
-        return tracks_from_table(table, flags.beside(trained, set(table.columns)))
-    first = min((p for p in path.iterdir() if _readable(p)), default=None)
-    if first is None:
-        raise DataError(f"{path}: expected files of tracks ({', '.join((*TEXT, *READERS))}), found none")
-    found = set(read_table(first, flags.group).columns)
-    return read_tracks(path, flags.beside(trained, found), group=flags.group)
-
-
-def _readable(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in (*TEXT, *READERS) and path.name[0] != "."
+        return tracks_from_table(table, columns)
+    return read_tracks(path, columns, group=flags.group, format=flags.format)

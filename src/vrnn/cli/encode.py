@@ -18,7 +18,7 @@ def encode(
     seed: int = 0,
     columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
 ) -> None:
-    """Encode tracks: mean and scale of each latent dimension, a row a track (rollout) or a row a point (seq2seq, vrnn).
+    """Encode tracks: mean and scale of each latent dimension, a row a track (rollout) or a row a point (all others).
 
     Args:
         run: run folder that vrnn train wrote.

@@ -26,6 +26,9 @@ MODELS = {
     "seq2seq": "encoder RNN, latent and decoder RNN at every step",
     "rollout": "a trajectory encoded once, then the decoder alone",
     "vrnn": "the variational RNN of Chung et al. 2015; start here",
+    "dmm": "the deep Markov model of Krishnan et al. 2017: latents alone carry the past",
+    "srnn": "the stochastic RNN of Fraccaro et al. 2016: a chain of latents on top of an RNN",
+    "storn": "the stochastic RNN of Bayer & Osendorfer 2014: an RNN that reads noise",
 }
 
 

@@ -46,25 +46,13 @@ def summary(
 
 
 def bound_name(model: TrainedModel) -> str:
-    """Say what the number of a model is a bound on."""
-    network = model.network
-    if model.first_scored and not network.tied:
-        return (
-            "lower bound of the log density of the future, under the states that a forecast starts from"
-            if not network.looks_ahead
-            else "lower bound of the log density of the future given the past, with z_0 from its prior"
-        )
-    given = model.first_scored + model.encoding.frame.given
-    if network.supervised:
-        of = "log p(y | x)"
-    elif network.conditions:
-        of = "log p(future | prefix)"
-    elif given:
-        of = "log p(track | its first point)" if given == 1 else f"log p(track | its first {given} points)"
-    else:
-        of = "log p(track)"
+    """Say what the number of a model is a bound on, and which bound."""
+    network, training, of = model.network, model.training, model.bounds_what
     if not network.latent_dim and not network.code_dim:
         return f"{of}, exact; a lower bound where points are missing"
+    if training.objective != "elbo":
+        unit = "particles" if training.objective == "fivo" else "samples"
+        return f"lower bound ({training.objective.upper()} with {training.samples} {unit}) of {of}"
     if network.tied:
         return f"lower bound of {of}; the KL to N(0, I) is a regulariser and no part of it"
     return f"lower bound (ELBO) of {of}"

@@ -20,7 +20,7 @@ from vrnn.training.tracking import read_metrics
 
 WIDTHS = ("x_dim", "u_dim", "y_dim")  # taken from the data
 HELP = {
-    "emission": "family of the emission: gaussian, full_gaussian, mixture(5), student_t, bernoulli or categorical(3); "
+    "emission": "family of the emission: gaussian, full_gaussian, mixture(5), student_t, bernoulli, nade(100) or categorical(3); "
     "several are joined with + and their columns, as in mixture(5):2+bernoulli:1."
 }
 

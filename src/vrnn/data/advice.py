@@ -10,7 +10,7 @@ WIDE_SCALES = 30.0
 
 def advise(d: Description) -> list[str]:
     """Say what stands in the way of training, then which windows suit; one or two sentences each."""
-    rules = (_size, _identity, _time, _missing, _scale, _outliers, _window)
+    rules = (_size, _identity, _time, _missing, _binary, _scale, _outliers, _window)
     return [sentence for rule in rules for sentence in rule(d)]
 
 
@@ -81,11 +81,20 @@ def _missing(d: Description) -> Iterator[str]:
         )
 
 
+def _binary(d: Description) -> Iterator[str]:
+    if d.binary:
+        yield (
+            "All observed values are 0 or 1: train with --emission bernoulli. It scores every row and leaves the "
+            "values as they are, without displacement or standardisation."
+        )
+
+
 def _scale(d: Description) -> Iterator[str]:
-    constant = [c.name for c in d.columns if c.low == c.high]
+    # a key that no piece here plays may sound in the next
+    constant = [c.name for c in d.columns if c.low == c.high and not (d.binary and c.role == "x")]
     if constant:
         yield f"Constant: {', '.join(constant)}. It tells a model nothing; leave it out."
-    spreads = [c for c in d.columns if c.role == "x" and c.spread > 0]
+    spreads = [c for c in d.columns if c.role == "x" and c.spread > 0 and not c.binary]
     if spreads:
         small, large = min(spreads, key=lambda c: c.spread), max(spreads, key=lambda c: c.spread)
         if large.spread > WIDE_SCALES * small.spread:

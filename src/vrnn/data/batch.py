@@ -63,6 +63,10 @@ class Batch(NamedTuple):
             self._replace(length=(self.length - observe).clamp(min=0), **rest),
         )
 
+    def after(self, start: int) -> "Batch":
+        """Drop the first `start` rows."""
+        return self.split(start)[1]
+
     def split_at(self, cut: Int[Tensor, " batch"]) -> tuple["Batch", "Batch"]:
         """Cut each sequence after its own number of rows: (prefix, rest), the rest moved to begin at row 0."""
         if bool((cut == cut[0]).all()):
@@ -83,6 +87,16 @@ class Batch(NamedTuple):
             present=prefix.present & kept,
             y_present=prefix.y_present & kept,
         ), rest
+
+    def split_prefix(self, observe: int) -> tuple["Batch", "Batch", Int[Tensor, " batch"]]:
+        """Cut each sequence after the last point observed in its first `observe` rows, for a model that goes on from one.
+
+        Returns:
+            the prefixes, the rests moved to begin at row 0, and the rows of each prefix.
+        """
+        time = torch.arange(1, self.x.shape[1] + 1, device=self.length.device)
+        cut = torch.where(self.mask[:, :observe], time[:observe], 0).amax(-1)
+        return *self.split_at(cut), cut
 
     def swap_target(self) -> "Batch":
         """Make y the observation and x, with one 0/1 column for its missing rows, part of the inputs."""

@@ -37,13 +37,15 @@ def describe(tracks: Tracks) -> Description:
         raise DataError("describe: expected at least one track with a row, found none")
     lengths, step = tracks.lengths, tracks.step
     owner = np.repeat(np.arange(len(tracks)), lengths)
+    columns = tuple(_columns(tracks))
     times, x = np.concatenate(tracks.times), np.concatenate(tracks.x)
+    moving = x[:, [not c.binary for c in columns if c.role == "x"]]  # zeros and ones have no speed
     pair = np.flatnonzero(owner[1:] == owner[:-1])  # a row and the next of the same track
     dt = np.diff(times)[pair]
     ratio = dt / step
     usual = np.abs(ratio - 1) <= TOLERANCE
     gap = ~usual & (ratio > 1.5) & (np.abs(ratio - np.rint(ratio)) <= TOLERANCE)
-    moved = np.linalg.norm(x[pair + 1] - x[pair], axis=1)
+    moved = np.linalg.norm(moving[pair + 1] - moving[pair], axis=1)
     outliers, worst = _outliers(tracks, moved / dt, pair, owner, times)
     found = runs(tracks)
     observe, horizon = _window(found, len(tracks))
@@ -61,7 +63,7 @@ def describe(tracks: Tracks) -> Description:
         longest_gap=int(np.rint(ratio[gap]).max(initial=0)),
         irregular=int((~usual & ~gap).sum()),
         incomplete=float(np.isnan(x).any(axis=1).mean()),
-        columns=tuple(_columns(tracks)),
+        columns=columns,
         displacement=_median(moved[usual]),
         outliers=outliers,
         worst=worst,
@@ -84,7 +86,8 @@ def _columns(tracks: Tracks) -> Iterator[Column]:
                 stats = (float(there.min()), float(there.max()), float(there.std()))
             else:
                 stats = (np.nan, np.nan, np.nan)
-            yield Column(name, role, 1 - len(there) / len(column), *stats)
+            ones = float(there.mean()) if len(there) and np.isin(there, (0, 1)).all() else None
+            yield Column(name, role, 1 - len(there) / len(column), *stats, ones)
 
 
 def _outliers(

@@ -1,6 +1,11 @@
 """The record of what is in a set of tracks, and its layout on a terminal."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
+
+MANY = 4
+"""As many 0/1 columns of one role, side by side, share a line."""
 
 
 @dataclass(frozen=True)
@@ -14,6 +19,13 @@ class Column:
     high: float
     spread: float
     """Standard deviation."""
+    ones: float | None = None
+    """Share of ones where all values are 0 or 1, else None."""
+
+    @property
+    def binary(self) -> bool:
+        """Whether all values are 0 or 1."""
+        return self.ones is not None
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,7 @@ class Description:
         irregular: those that are not whole steps.
         incomplete: share of rows with a missing value in x.
         columns: name, missing share and range of each column.
-        displacement: median distance in x from one row to the next, a usual step later.
+        displacement: median distance in x, but for its 0/1 columns, from one row to the next, a usual step later.
         outliers: steps much faster than others, and `worst` the fastest.
         single: ids of tracks of one row.
         repeated: ids that name several tracks.
@@ -70,6 +82,12 @@ class Description:
     windowed: int
     advice: tuple[str, ...] = ()
 
+    @property
+    def binary(self) -> bool:
+        """Whether x is nothing but zeros and ones, of both."""
+        x = [c for c in self.columns if c.role == "x"]
+        return all(c.binary for c in x) and any(c.low < c.high for c in x)
+
     def to_text(self) -> str:
         """Lay the description out for a terminal, at most about 100 characters wide."""
         lines = [
@@ -79,12 +97,9 @@ class Description:
             f"time step     {self.step:.6g} usually; of {self.steps:,} steps, {self.gaps:,} are gaps and "
             f"{self.irregular:,} irregular",
         ]
-        names = {"x": "observed", "u": "input", "y": "target"}
-        for i, c in enumerate(self.columns):
-            missing = f", {percent(c.missing)} missing" if c.missing else ""
-            values = f"{c.low:.6g} to {c.high:.6g}{missing}" if c.missing < 1 else "no values"
-            lines.append(f"{'columns' if i == 0 else '':<14}{c.name} ({names[c.role]}): {values}")
-        lines.append(f"displacement  {self.displacement:.4g} a step (median)")
+        lines += [f"{'' if i else 'columns':<14}{line}" for i, line in enumerate(_columns(self.columns))]
+        if not self.binary:
+            lines.append(f"displacement  {self.displacement:.4g} a step (median)")
         if self.worst:
             lines.append(
                 f"outliers      {self.outliers:,} steps; the fastest by track {self.worst.track} to time "
@@ -93,6 +108,26 @@ class Description:
         return "\n".join([*lines, "advice", *(f"  - {sentence}" for sentence in self.advice)])
 
     __str__ = to_text
+
+
+def _columns(columns: tuple[Column, ...]) -> Iterator[str]:
+    names = {"x": "observed", "u": "input", "y": "target"}
+    for (role, binary), group in groupby(columns, key=lambda c: (c.role, c.binary)):
+        group = list(group)
+        if binary and len(group) >= MANY:
+            missing = max(c.missing for c in group)
+            never = sum(c.high == 0 for c in group)
+            yield (
+                f"{group[0].name} to {group[-1].name} ({len(group)} columns, {names[role]}): 0 or 1, in a row on average "
+                f"{sum(c.ones or 0.0 for c in group):.3g} of them 1"
+                + (f", {never} never" if never else "")
+                + (f", up to {percent(missing)} missing" if missing else "")
+            )
+            continue
+        for c in group:
+            missing = f", {percent(c.missing)} missing" if c.missing else ""
+            values = f"{c.low:.6g} to {c.high:.6g}{missing}" if c.missing < 1 else "no values"
+            yield f"{c.name} ({names[role]}): {values}"
 
 
 def percent(share: float) -> str:

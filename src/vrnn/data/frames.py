@@ -263,6 +263,20 @@ class Frame:
             path = path._replace(values=self.standardise.encode(path))
         return path, anchor
 
+    def encode_next(self, x: np.ndarray, anchor: Anchor) -> tuple[np.ndarray, Anchor]:
+        """Map candidates for the row after an anchor (batch, candidate, dim) to model values, as `encode` would.
+
+        Returns:
+            the values, and the anchor after the first candidate.
+        """
+        x = turn(x, -anchor.angle) if self.heading else x
+        steps = np.where(self.summed, anchor.since + 1, 1)[:, None]
+        path = Path(np.where(self.summed, x - anchor.origin[:, None], x), np.broadcast_to(steps, x.shape))
+        values = self.standardise.encode(path) if self.standardise else path.values
+        there = np.isfinite(x[:, 0])
+        origin = np.where(there, x[:, 0], anchor.origin)
+        return values, Anchor(origin, np.where(there, 0, anchor.since + 1), anchor.angle)
+
     def decode(self, values: np.ndarray, anchor: Anchor, gap: np.ndarray | None = None) -> np.ndarray:
         """Map model values that follow the encoded rows back to positions, both (sample, batch, time, dim).
 

@@ -6,6 +6,7 @@ from vrnn.distributions.categorical import Categorical
 from vrnn.distributions.full_gaussian import FullGaussian
 from vrnn.distributions.gaussian import DiagonalGaussian, Gaussian
 from vrnn.distributions.mixture import Mixture
+from vrnn.distributions.nade import Nade
 from vrnn.distributions.parse import parse_emission
 from vrnn.distributions.product import Product
 from vrnn.distributions.scale import SCALE_FLOOR, positive
@@ -21,6 +22,7 @@ __all__ = [
     "FullGaussian",
     "Gaussian",
     "Mixture",
+    "Nade",
     "Product",
     "StudentT",
     "parse_emission",

@@ -10,6 +10,7 @@ from vrnn.distributions.categorical import Categorical
 from vrnn.distributions.full_gaussian import FullGaussian
 from vrnn.distributions.gaussian import Gaussian
 from vrnn.distributions.mixture import Mixture
+from vrnn.distributions.nade import Nade
 from vrnn.distributions.product import Product
 from vrnn.distributions.student_t import StudentT
 from vrnn.errors import ConfigError
@@ -20,8 +21,16 @@ PLAIN: dict[str, Callable[[int], Family]] = {
     "student_t": StudentT,
     "bernoulli": Bernoulli,
 }
-COUNTED = {"mixture": "components", "categorical": "classes"}
-EXAMPLES = ("gaussian", "full_gaussian", "mixture(5)", "student_t", "bernoulli", "categorical(3)")
+COUNTED = {"mixture": "components", "nade": "hidden units", "categorical": "classes"}
+EXAMPLES = (
+    "gaussian",
+    "full_gaussian",
+    "mixture(5)",
+    "student_t",
+    "bernoulli",
+    "nade(100)",
+    "categorical(3)",
+)
 TERM = re.compile(r"\s*(?P<name>\w+)\s*(?:\(\s*(?P<count>\d+)\s*\))?\s*(?::\s*(?P<dims>\d+))?\s*")
 
 
@@ -90,6 +99,8 @@ def _build(name: str, count: int | None, dims: int, text: str) -> Family:
         return PLAIN[name](dims)
     if name == "mixture":
         return Mixture(dims, count)
+    if name == "nade":
+        return Nade(dims, count)
     if dims != 1:
         raise ConfigError(
             f"emission {text!r}: expected 1 column for categorical, found {dims}; "

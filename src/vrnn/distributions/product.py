@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from vrnn.distributions.base import Distribution, Family
 from vrnn.errors import ConfigError
@@ -39,12 +39,13 @@ class ProductDistribution(NamedTuple):
         return reduce(add, terms)
 
 
-@dataclass(frozen=True)
-class Product(Family):
+@dataclass(unsafe_hash=True)  # not frozen: a module's attributes change, as `training` does
+class Product(nn.Module, Family):
     """Independent families over consecutive columns, such as a pen's two offsets and whether it is lifted.
 
     It factorises only if each part does. Otherwise a record with a missing entry counts as missing as a whole
-    when data are batched; the density itself can leave out single parts, since they are independent.
+    when data are batched; the density itself can leave out single parts, since they are independent. It is a
+    module for the sake of parts with weights of their own, which are trained and saved with the model.
 
     >>> from vrnn.distributions.bernoulli import Bernoulli
     >>> from vrnn.distributions.mixture import Mixture
@@ -58,6 +59,8 @@ class Product(Family):
     def __post_init__(self):
         if not self.parts:
             raise ConfigError("product: expected at least one family, found none")
+        super().__init__()
+        self.learned = nn.ModuleList(part for part in self.parts if isinstance(part, nn.Module))
 
     @property
     def dim(self) -> int:
@@ -82,7 +85,7 @@ class Product(Family):
     def counts(self) -> tuple[int, ...]:
         return tuple(count for part in self.parts for count in part.counts())
 
-    def __call__(self, raw: Float[Tensor, "*lead size"]) -> ProductDistribution:
+    def forward(self, raw: Float[Tensor, "*lead size"]) -> ProductDistribution:
         shares = raw.split([part.size for part in self.parts], -1)
         return ProductDistribution(
             parts=tuple(part(share) for part, share in zip(self.parts, shares, strict=True)),

@@ -13,7 +13,8 @@ from vrnn.data.windows import windows
 from vrnn.errors import ConfigError, DataError, check_seed
 from vrnn.inference.forecast import PASS_SIZE, Futures, as_tracks, futures
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.unroll import embed, unroll
+from vrnn.inference.step import embed
+from vrnn.inference.unroll import unroll
 from vrnn.metrics.displacement import average_displacement, best_of, constant_velocity, final_displacement
 from vrnn.metrics.representative import representative
 from vrnn.metrics.scores import energy_score
@@ -212,9 +213,7 @@ def _future_nll(
     rows = observe - encoding.frame.given
     prefix, rest = whole.split(rows)
     embedded = embed(network, rest, prefix) if network.conditions else embed(network, whole).after(rows)
-    belief = f.belief._replace(
-        state=type(f.belief.state)(*(s[:samples] for s in f.belief.state)), gap=f.belief.gap[:samples]
-    )
+    belief = f.belief.map(lambda s: s[:samples])
     horizon = rest.x.shape[1]
     noise = draw_noise(
         network, samples, len(rest.x), horizon, seeded(seed, 10, f.rows.start), observations=False

@@ -16,7 +16,7 @@ from vrnn.data.writers import Columns, write_table
 from vrnn.errors import ConfigError, DataError, check_seed, require
 from vrnn.inference.imagine import begin, imagine
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.unroll import Belief
+from vrnn.inference.step import Belief
 from vrnn.metrics.representative import representative
 from vrnn.trained import TrainedModel
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise
-from vrnn.inference.unroll import Belief, embed_prefix, unroll
+from vrnn.inference.step import Belief, embed_prefix, start_belief
+from vrnn.inference.unroll import unroll
 from vrnn.models.contract import Model
 
 
@@ -49,12 +50,8 @@ def begin(model: Model, prefix: Batch, noise: Noise) -> Belief:
 
     A prefix of no rows gives the model's own beginning.
     """
-    if model.conditions:
-        context = embed_prefix(model, prefix)
-        state = model.initial_state(model.code_prior(context).sample(noise.code), context)
-    elif prefix.x.shape[1] == 0:
-        context = prefix.x.new_zeros(len(prefix.x), 0)
-        state = model.initial_state(model.code_prior(context).sample(noise.code), context)
-    else:
+    if prefix.x.shape[1] and not model.conditions:
         return unroll(model, prefix, noise).belief
-    return Belief(state, prefix.x.new_zeros(*noise.code.shape[:2], prefix.x.shape[-1]))
+    context = embed_prefix(model, prefix)
+    code = model.code_prior(context).sample(noise.code)
+    return start_belief(model, code, context, prefix.x.shape[-1])

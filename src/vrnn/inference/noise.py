@@ -16,11 +16,13 @@ class Noise(NamedTuple):
         code: for the global latent, (sample, batch, code_dim).
         latent: for z_t, (sample, batch, time, latent_dim).
         observation: for observations that the model draws itself, (sample, batch, time, noise_size); time 0 when none is.
+        resampling: for the ancestors of particles, (sample, batch, time); time 0 where none are resampled.
     """
 
     code: Float[Tensor, "sample batch code"]
     latent: Float[Tensor, "sample batch time latent"]
     observation: Float[Tensor, "sample batch drawn noise"]
+    resampling: Float[Tensor, "sample batch resampled"]
 
     def rows(self, index: slice) -> "Noise":
         """Select sequences."""
@@ -35,12 +37,14 @@ def draw_noise(
     generator: torch.Generator,
     *,
     observations: bool = True,
+    resampling: bool = False,
 ) -> Noise:
     """Draw the normals for `samples` passes over `batch` sequences of `time` steps.
 
     Args:
         generator: source of randomness; the draw happens on its device and is moved to the model's.
         observations: whether the pass draws observations, as where points are missing or the future is imagined.
+        resampling: whether particles are resampled.
     """
     weight = next(model.parameters())
 
@@ -48,11 +52,11 @@ def draw_noise(
         drawn = torch.randn(*shape, generator=generator, dtype=torch.float32, device=generator.device)
         return drawn.to(weight.device, weight.dtype)
 
-    return Noise(
-        code=normals(samples, batch, model.code_dim),
-        latent=normals(samples, batch, time, model.latent_dim),
-        observation=normals(samples, batch, time if observations else 0, model.family.noise_size),
-    )
+    code, latent = normals(samples, batch, model.code_dim), normals(samples, batch, time, model.latent_dim)
+    # The last to be drawn is what may be left out, so that everything else is the same without it.
+    ancestors = normals(samples, batch, time if resampling else 0)
+    drawn = normals(samples, batch, time if observations else 0, model.family.noise_size)
+    return Noise(code, latent, drawn, ancestors)
 
 
 def seeded(*numbers: int) -> torch.Generator:

@@ -1,6 +1,6 @@
 """The one loop over time: teacher-forces a batch through a model and records what every objective needs."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -9,38 +9,20 @@ from torch import Tensor
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian
 from vrnn.distributions.base import Distribution
-from vrnn.errors import ConfigError
 from vrnn.inference.noise import Noise
-from vrnn.models.contract import Model, State, no_latent
-
-Proposal = Literal["posterior", "prior"]
-
-
-class Embedded(NamedTuple):
-    """Hold what a model computes of a batch before the loop; see the contract for each."""
-
-    known: Float[Tensor, "batch time known"]
-    seen: Float[Tensor, "batch time seen"]
-    evidence: Float[Tensor, "batch time evidence"]
-    context: Float[Tensor, "batch context"]
-
-    def after(self, start: int) -> "Embedded":
-        """Drop the first `start` steps."""
-        return self._replace(
-            known=self.known[:, start:], seen=self.seen[:, start:], evidence=self.evidence[:, start:]
-        )
-
-
-class Belief(NamedTuple):
-    """Hold where a pass has come to: what `imagine` and a further `unroll` start from.
-
-    Attributes:
-        state: the model's state, tensors (sample, batch, .).
-        gap: what the model has drawn itself since the last observed entry, in the summed dimensions, (sample, batch, dim).
-    """
-
-    state: State
-    gap: Float[Tensor, "sample batch dim"]
+from vrnn.inference.step import (
+    Belief,
+    Embedded,
+    Proposal,
+    advance,
+    choose,
+    embed,
+    last_belief,
+    rows,
+    stack_steps,
+    start_belief,
+)
+from vrnn.models.contract import Model, no_latent
 
 
 class Unrolled(NamedTuple):
@@ -72,33 +54,18 @@ class Unrolled(NamedTuple):
     @property
     def log_weight(self) -> Float[Tensor, "sample batch"]:
         """Importance weight of the whole pass, log p(x, z) - log q(z); its exponential averages to p(x)."""
-        latent = self.prior.log_prob(self.latent) - self.posterior.log_prob(self.latent)
-        code = self.code_prior.log_prob(self.code) - self.code_posterior.log_prob(self.code)
-        return (self.log_prob + torch.where(self.mask, latent, 0.0)).sum(-1) + code
+        return (self.log_prob + self.log_ratio).sum(-1) + self.code_log_ratio
 
+    @property
+    def log_ratio(self) -> Float[Tensor, "sample batch time"]:
+        """log p(z_t | s_t) - log q(z_t | s_t), 0 where nothing is observed."""
+        ratio = self.prior.log_prob(self.latent) - self.posterior.log_prob(self.latent)
+        return torch.where(self.mask, ratio, 0.0)
 
-def embed(model: Model, batch: Batch, prefix: Batch | None = None) -> Embedded:
-    """Compute everything that needs no recurrent state, for all t at once.
-
-    Raises:
-        ConfigError: no prefix for a model that conditions on one; the batch itself would be the future it scores.
-    """
-    if model.conditions and prefix is None:
-        raise ConfigError(
-            "this model scores the future of a prefix: expected the prefix beside the batch, found none"
-        )
-    known = model.embed_inputs(batch.u)
-    seen = model.embed_observations(batch.x, known)
-    evidence = model.embed_evidence(batch.x, known, seen, batch)
-    return Embedded(known, seen, evidence, embed_prefix(model, batch if prefix is None else prefix))
-
-
-def embed_prefix(model: Model, prefix: Batch) -> Float[Tensor, "batch context"]:
-    """Read a prefix that is given and not scored; width 0 for a model that does not condition."""
-    if not model.conditions:
-        return prefix.x.new_zeros(len(prefix.x), 0)
-    x = torch.where(prefix.present, prefix.x, 0.0)  # the last point of a prefix may lack entries
-    return model.embed_context(model.embed_observations(x, model.embed_inputs(prefix.u)), prefix)
+    @property
+    def code_log_ratio(self) -> Float[Tensor, "sample batch"]:
+        """The same for the global latent."""
+        return self.code_prior.log_prob(self.code) - self.code_posterior.log_prob(self.code)
 
 
 def unroll(
@@ -127,115 +94,51 @@ def unroll(
     Returns:
         the record of the pass.
     """
-    known, seen, evidence, context = embedded = embed(model, batch) if embedded is None else embedded
+    embedded = embed(model, batch) if embedded is None else embedded
     if start is None:
-        code_prior = code_posterior = model.code_prior(context)
-        if proposal == "posterior" and not model.tied:
-            code_posterior = _choose(
-                batch.mask.any(-1), model.code_posterior(context, evidence, batch), code_prior
-            )
+        code_prior, code_posterior = code_laws(model, batch, embedded, proposal)
         code = code_posterior.sample(noise.code)
-        no_gap = batch.x.new_zeros(*noise.code.shape[:2], batch.x.shape[-1])
-        first = Belief(model.initial_state(code, context), no_gap)
+        start = start_belief(model, code, embedded.context, batch.x.shape[-1])
     else:  # the belief has drawn its code already
-        code_prior = code_posterior = no_latent(context)
-        code, first = noise.code[..., :0], start
-    state, gap = first
+        code_prior = code_posterior = no_latent(embedded.context)
+        code = noise.code[..., :0]
+    drawn = noise.observation.unbind(2) or (None,) * batch.x.shape[1]
+    state, gap, steps = start.state, start.gap, []
+    for row, latent, observation in zip(
+        rows(batch, embedded, start), noise.latent.unbind(2), drawn, strict=False
+    ):
+        step = advance(model, Belief(state, gap, start.log_weight), row, latent, observation, batch, proposal)
+        state, gap = step.state, step.gap
+        steps.append(step)
 
-    plain = _plain_steps(batch, resumes=bool((first.gap != 0).any()))
-    entering, emitting, leaving, gaps, latents, posteriors, xs = [], [], [], [], [], [], []
-    for t, (known_t, seen_t, evidence_t, x_t, present_t, normals) in enumerate(
-        zip(
-            known.unbind(1), seen.unbind(1), evidence.unbind(1), batch.x.unbind(1), batch.present.unbind(1),
-            noise.latent.unbind(2), strict=True,
-        )
-    ):  # fmt: skip
-        state = model.with_input(state, known_t)
-        entering.append(state)
-        if plain[t]:
-            q = (
-                model.posterior(state, evidence_t, known_t)
-                if proposal == "posterior"
-                else model.prior(state, known_t)
-            )
-        else:
-            x_t = torch.where(present_t, x_t - gap, 0.0)
-            q = prior = model.prior(state, known_t)
-            if proposal == "posterior" and not model.tied:
-                if not model.looks_ahead:
-                    evidence_t = model.embed_evidence(
-                        x_t, known_t, model.embed_observations(x_t, known_t), batch
-                    )
-                q = _choose(present_t.any(-1), model.posterior(state, evidence_t, known_t), prior)
-        z = q.sample(normals)
-        posteriors.append(q)
-        latents.append(z)
-        state = model.with_latent(state, z)
-        emitting.append(state)
-        if not plain[t]:
-            drawn = model.emission(state, known_t).sample(noise.observation[:, :, t])
-            x_t = torch.where(present_t, x_t, drawn)
-            gap = torch.where(batch.summed & ~present_t, gap + drawn, 0.0)
-            seen_t = model.embed_observations(x_t, known_t)
-        xs.append(x_t)
-        gaps.append(gap)
-        state = model.with_observation(state, seen_t)
-        leaving.append(state)
-
-    every_state = stack_states(emitting)
-    emission = model.emission(every_state, known)
-    x = batch.x if all(plain) else stack_states(xs)
-    posterior = DiagonalGaussian(*stack_states(posteriors))
-    prior = posterior if model.tied or proposal == "prior" else model.prior(stack_states(entering), known)
+    emission = model.emission(stack_steps([s.emitting for s in steps]), embedded.known)
+    x = batch.x if all(s.emission is None for s in steps) else stack_steps([s.x for s in steps])
+    posterior = DiagonalGaussian(*stack_steps([s.posterior for s in steps]))
+    prior = posterior
+    if not model.tied and proposal == "posterior":
+        prior = model.prior(stack_steps([s.entering for s in steps]), embedded.known)
     lead = noise.latent.shape[:3]
-    prior = DiagonalGaussian(*(p.expand(*lead, -1) for p in prior))
     return Unrolled(
         log_prob=emission.log_prob(x, batch.present),
-        prior=prior,
+        prior=DiagonalGaussian(*(p.expand(*lead, -1) for p in prior)),
         posterior=posterior,
-        latent=stack_states(latents),
+        latent=stack_steps([s.latent for s in steps]),
         code_prior=code_prior,
         code_posterior=code_posterior,
         code=code,
         emission=emission,
         x=x,
         mask=batch.mask,
-        belief=_last(leaving, gaps, batch, first),
+        belief=last_belief([Belief(s.state, s.gap, start.log_weight) for s in steps], batch, start),
     )
 
 
-def stack_states(steps: list) -> State:
-    """Stack values of every step, tensors or NamedTuples of them, on a time axis before the last one."""
-    if isinstance(steps[0], Tensor):
-        same = all(s is steps[0] for s in steps)
-        if same:
-            return steps[0].unsqueeze(-2).expand(*steps[0].shape[:-1], len(steps), -1)
-        return torch.stack(torch.broadcast_tensors(*steps), -2)
-    return type(steps[0])(*(stack_states(list(field)) for field in zip(*steps, strict=True)))
-
-
-def _plain_steps(batch: Batch, resumes: bool) -> list[bool]:
-    """Tell at which steps every living sequence has all its entries, now and at the step before."""
-    complete = (batch.present | ~batch.alive[..., None]).all(-1).all(0).tolist()
-    before = [not resumes, *complete[:-1]]
-    return [a and b for a, b in zip(complete, before, strict=True)]
-
-
-def _choose(mask: Bool[Tensor, " batch"], a: DiagonalGaussian, b: DiagonalGaussian) -> DiagonalGaussian:
-    return DiagonalGaussian(*(torch.where(mask[:, None], s, t) for s, t in zip(a, b, strict=True)))
-
-
-def _last(leaving: list, gaps: list, batch: Batch, start: Belief) -> Belief:
-    """Gather the belief after each sequence's own last row; that of the start where it has none."""
-    time = batch.x.shape[1]
-    if not time or not bool((batch.length < time).any()):
-        return Belief(leaving[-1], gaps[-1]) if time else start
-    index = batch.length.clamp(min=1) - 1
-
-    def gather(first: Tensor, steps: list[Tensor]) -> Tensor:
-        stacked = stack_states(steps)
-        picked = stacked[:, torch.arange(len(index)), index]
-        return torch.where((batch.length > 0)[:, None], picked, first)
-
-    fields = [gather(f, list(steps)) for f, *steps in zip(start.state, *leaving, strict=True)]
-    return Belief(type(start.state)(*fields), gather(start.gap, gaps))
+def code_laws(
+    model: Model, batch: Batch, embedded: Embedded, proposal: Proposal
+) -> tuple[DiagonalGaussian, DiagonalGaussian]:
+    """Give the prior of the global latent and what it is drawn from; of a track without a point, both the prior."""
+    prior = model.code_prior(embedded.context)
+    if proposal == "prior" or model.tied:
+        return prior, prior
+    posterior = model.code_posterior(embedded.context, embedded.evidence, batch)
+    return prior, choose(batch.mask.any(-1), posterior, prior)

@@ -5,18 +5,26 @@ from typing import Any
 
 from vrnn.errors import ConfigError
 from vrnn.models.contract import Model
+from vrnn.models.dmm import DMM, DMMConfig
 from vrnn.models.rnn import RNN, RNNConfig
 from vrnn.models.rollout import RolloutVAE, RolloutVAEConfig
 from vrnn.models.seq2seq import Seq2SeqVAE, Seq2SeqVAEConfig
+from vrnn.models.srnn import SRNN, SRNNConfig
+from vrnn.models.storn import STORN, STORNConfig
 from vrnn.models.vrnn import VRNN, VRNNConfig
 
-ModelConfig = RNNConfig | Seq2SeqVAEConfig | RolloutVAEConfig | VRNNConfig
+ModelConfig = (
+    RNNConfig | Seq2SeqVAEConfig | RolloutVAEConfig | VRNNConfig | DMMConfig | SRNNConfig | STORNConfig
+)
 
 KINDS: dict[str, tuple[type, type[Model]]] = {
     "rnn": (RNNConfig, RNN),
     "seq2seq": (Seq2SeqVAEConfig, Seq2SeqVAE),
     "rollout": (RolloutVAEConfig, RolloutVAE),
     "vrnn": (VRNNConfig, VRNN),
+    "dmm": (DMMConfig, DMM),
+    "srnn": (SRNNConfig, SRNN),
+    "storn": (STORNConfig, STORN),
 }
 
 
@@ -53,6 +61,7 @@ def config_from_dict(values: dict[str, Any]) -> ModelConfig:
 
 
 __all__ = [
-    "KINDS", "RNN", "VRNN", "Model", "ModelConfig", "RNNConfig", "RolloutVAE", "RolloutVAEConfig", "Seq2SeqVAE",
-    "Seq2SeqVAEConfig", "VRNNConfig", "config_from_dict", "config_to_dict", "kind_of", "make_model",
+    "DMM", "KINDS", "RNN", "SRNN", "STORN", "VRNN", "DMMConfig", "Model", "ModelConfig", "RNNConfig", "RolloutVAE",
+    "RolloutVAEConfig", "SRNNConfig", "STORNConfig", "Seq2SeqVAE", "Seq2SeqVAEConfig", "VRNNConfig", "config_from_dict",
+    "config_to_dict", "kind_of", "make_model",
 ]  # fmt: skip

@@ -47,6 +47,11 @@ def join(*parts: Tensor) -> Tensor:
     return torch.cat([p.expand(*lead, p.shape[-1]) for p in wide or parts[:1]], -1)
 
 
+def observed(x: Float[Tensor, "*lead dim"], batch: Batch) -> Float[Tensor, "*lead columns"]:
+    """Give x with 0 where it is missing, and beside it which entries are there: what may be read of a whole sequence."""
+    return join(torch.where(batch.present, x, 0.0), batch.present.to(x.dtype))
+
+
 def no_features(like: Tensor) -> Tensor:
     """Give features of width 0 with the leading axes of `like`."""
     return like.new_zeros(*like.shape[:-1], 0)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from vrnn.distributions import DiagonalGaussian, positive
@@ -98,6 +98,15 @@ class GRUCell(nn.Module):
         n = torch.tanh(torch.addcmul(projected[..., 2 * size :], r, recurrent[..., 2 * size :]))
         return torch.lerp(n, carry, u)
 
+    def run(
+        self, inputs: Float[Tensor, "batch time inputs"], carry: Float[Tensor, "batch carry"]
+    ) -> Float[Tensor, "batch time hidden"]:
+        """Give the outputs of all steps, `step` after `step`, in one call."""
+        weights = _side_by_side(
+            self.of_input.weight, self.of_carry.weight, self.of_input.bias, self.of_carry.bias
+        )
+        return torch.gru(inputs, carry[None].contiguous(), weights, *_ONE_LAYER)[0]
+
 
 class LSTMCell(nn.Module):
     """Long short-term memory (Hochreiter and Schmidhuber 1997), in the form of torch.nn.LSTMCell.
@@ -130,6 +139,26 @@ class LSTMCell(nn.Module):
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return torch.cat([torch.sigmoid(o) * torch.tanh(c), c], -1)
 
+    def run(
+        self, inputs: Float[Tensor, "batch time inputs"], carry: Float[Tensor, "batch carry"]
+    ) -> Float[Tensor, "batch time hidden"]:
+        """Give the outputs of all steps, `step` after `step`, in one call."""
+        bias = self.of_input.bias
+        weights = _side_by_side(self.of_input.weight, self.of_carry.weight, bias, torch.zeros_like(bias))
+        first = [part.contiguous() for part in carry[None].chunk(2, -1)]
+        return torch.lstm(inputs, first, weights, *_ONE_LAYER)[0]
+
+
+# biases, layers, dropout, training, bidirectional, batch first
+_ONE_LAYER = (True, 1, 0.0, True, False, True)
+
+
+def _side_by_side(*weights: Tensor) -> list[Tensor]:
+    """Lay the weights of a layer out in one buffer, without which cuDNN copies them there itself and warns."""
+    flat = torch.cat([w.flatten() for w in weights])
+    parts = flat.split([w.numel() for w in weights])
+    return [part.view_as(w) for part, w in zip(parts, weights, strict=True)]
+
 
 def make_cell(name: CellName, inputs: int, hidden: int) -> GRUCell | LSTMCell:
     """Build the recurrent cell of that name."""
@@ -150,6 +179,40 @@ class SequenceEncoder(nn.Module):
         )
         _, last = self.cell(packed)
         return torch.cat(last, -1)[0] if isinstance(last, tuple) else last[0]
+
+
+class RowEncoder(nn.Module):
+    """Read whole padded sequences with a recurrent network and give its output at every row.
+
+    Row t has read the rows up to t, or with `backward` those from t to the sequence's own last; rows past the length
+    mean nothing.
+    """
+
+    def __init__(self, name: CellName, inputs: int, hidden: int, backward: bool):
+        super().__init__()
+        self.cell = {"gru": nn.GRU, "lstm": nn.LSTM}[name](inputs, hidden, batch_first=True)
+        self.backward = backward
+
+    def forward(
+        self, x: Float[Tensor, "batch time inputs"], length: Int[Tensor, " batch"]
+    ) -> Float[Tensor, "batch time hidden"]:
+        if not self.backward:
+            return self.cell(x)[0]
+        return turn_round(self.cell(turn_round(x, length))[0], length)
+
+
+def turn_round(
+    x: Float[Tensor, "batch time width"], length: Int[Tensor, " batch"]
+) -> Float[Tensor, "batch time width"]:
+    """Reverse each sequence within its own length; padding stays where it is.
+
+    >>> turn_round(torch.tensor([[[1.0], [2.0], [0.0]]]), torch.tensor([2]))[0, :, 0]
+    tensor([2., 1., 0.])
+    """
+    time = torch.arange(x.shape[1], device=x.device)
+    end = length[:, None]
+    index = torch.where(time < end, end - 1 - time, time)
+    return x.gather(1, index[..., None].expand_as(x))
 
 
 def learned(width: int) -> nn.Parameter:

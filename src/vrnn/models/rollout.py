@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, parse_emission
 from vrnn.distributions.base import Distribution
-from vrnn.models.contract import Features, Model, join
+from vrnn.models.contract import Features, Model, join, observed
 from vrnn.models.networks import (
     CellName,
     GaussianHead,
@@ -184,8 +184,7 @@ class RolloutVAE(Model):
         return state._replace(x=seen.expand(*state.h.shape[:-1], -1))
 
     def _read(self, track: Batch) -> Float[Tensor, "batch carry"]:
-        x = torch.where(track.present, track.x, 0.0)
-        return self.reader(join(x, track.present.to(x.dtype), track.u), track.length)
+        return self.reader(join(observed(track.x, track), track.u), track.length)
 
     def table_of(self, track: Batch) -> DiagonalGaussian:
         """Encode whole tracks: N(mu(T), s(T)), (batch, n)."""

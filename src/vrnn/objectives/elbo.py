@@ -8,6 +8,7 @@ from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian
+from vrnn.inference.particles import Filtered
 from vrnn.inference.unroll import Unrolled
 from vrnn.models.contract import Model
 
@@ -48,25 +49,46 @@ class Elbo(NamedTuple):
         )
 
 
+class Kl(NamedTuple):
+    """Hold the KL terms of a pass; see `Elbo` for each."""
+
+    kl: Float[Tensor, "sample batch time latent"]
+    code_kl: Float[Tensor, "#sample batch code"]
+    regulariser: Float[Tensor, "sample batch time regularised"]
+    code_regulariser: Float[Tensor, "#sample batch regularised_code"]
+
+    @property
+    def regularisation(self) -> Float[Tensor, " batch"]:
+        """The regulariser of each whole sequence, mean over samples."""
+        return (self.regulariser.sum((-1, -2)) + self.code_regulariser.sum(-1)).mean(0)
+
+    def after(self, start: int, kl_start: int) -> "Kl":
+        """Leave out the regulariser of the rows before `start` and the KL of those before `kl_start`."""
+        return self._replace(kl=self.kl[..., kl_start:, :], regulariser=self.regulariser[..., start:, :])
+
+
 def elbo(model: Model, unrolled: Unrolled) -> Elbo:
     """Compute the terms of the bound from a pass whose latents came from the posterior.
 
     Source: Chung et al. 2015, eq. 11, with the observed steps alone in the sum.
     """
-    mask = unrolled.mask[..., None]
+    return Elbo(unrolled.log_prob, *kl_terms(model, unrolled))
+
+
+def kl_terms(model: Model, passed: Unrolled | Filtered) -> Kl:
+    """Compute the KL of every step's posterior to its prior, or to N(0, I) where the model is tied."""
+    mask = passed.mask[..., None]
     told = slice(0, model.code_dim - model.noise_dim)  # what of the code can tell of the data
-    code = DiagonalGaussian(*(part[..., told] for part in unrolled.code_posterior))
+    code = DiagonalGaussian(*(part[..., told] for part in passed.code_posterior))
     if not model.tied:
-        kl = torch.where(mask, unrolled.posterior.kl_per_dim(unrolled.prior), 0.0)
-        code_kl = code.kl_per_dim(DiagonalGaussian(*(part[..., told] for part in unrolled.code_prior)))[None]
-        return Elbo(unrolled.log_prob, kl, code_kl, kl[..., :0], code_kl[..., :0])
-    posterior = unrolled.posterior
+        kl = torch.where(mask, passed.posterior.kl_per_dim(passed.prior), 0.0)
+        code_kl = code.kl_per_dim(DiagonalGaussian(*(part[..., told] for part in passed.code_prior)))[None]
+        return Kl(kl, code_kl, kl[..., :0], code_kl[..., :0])
+    posterior = passed.posterior
     to_standard = posterior.kl_per_dim(DiagonalGaussian.standard(posterior.mean))
     to_standard = torch.where(mask, to_standard, 0.0)
     code_to_standard = code.kl_per_dim(DiagonalGaussian.standard(code.mean))[None]
-    return Elbo(
-        unrolled.log_prob, to_standard[..., :0], code_to_standard[..., :0], to_standard, code_to_standard
-    )
+    return Kl(to_standard[..., :0], code_to_standard[..., :0], to_standard, code_to_standard)
 
 
 def loss_terms(

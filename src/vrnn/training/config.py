@@ -9,21 +9,29 @@ from vrnn.errors import ConfigError, check_seed
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Change the training tracks at random, in the first two columns of x.
+    """Change the training tracks at random: positions in the first two columns of x, or the keys of a piano roll.
 
     Args:
         flip: mirror half of the tracks.
         rotate: turn each track by its own angle, uniform over the circle.
         speed: enlarge each track by its own factor, log-uniform between these two; (1, 1) leaves it.
+        transpose: shift the columns of each track by its own whole number, uniform from -transpose to transpose; for binary
+            columns in order of pitch.
     """
 
     flip: bool = False
     rotate: bool = False
     speed: tuple[float, float] = (1.0, 1.0)
+    transpose: int = 0
+
+    @property
+    def turns(self) -> bool:
+        """Whether positions are changed."""
+        return self.flip or self.rotate or self.speed != (1.0, 1.0)
 
     @property
     def active(self) -> bool:
-        return self.flip or self.rotate or self.speed != (1.0, 1.0)
+        return self.turns or self.transpose > 0
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,11 @@ class TrainConfig:
         kl_warmup: steps over which the weight of the KL rises from 0 to 1.
         free_bits: nats a latent dimension and step below which its KL is not pushed down.
         regulariser_weight: weight of the KL to N(0, I) in models whose posterior is their prior; no part of their bound.
-        samples: latent samples a sequence and step.
+        objective: the bound that is maximised: elbo, iwae (importance-weighted, K = samples) or fivo (a particle filter of
+            N = samples particles).
+        samples: latent samples a sequence, the K or N of the bound; of the ELBO their mean is taken.
+        resample_below: of fivo, the effective sample size, as a share of N, under which particles are resampled.
+        resampling_term: of fivo, add the gradient through the choice of particles, unbiased and of high variance.
         window: rows of the pieces that tracks are cut into; whole tracks when None.
         observe: points known before the future begins: the prefix of a forecasting RolloutVAE and the row of a heading
             frame; not needed by others.
@@ -65,7 +77,10 @@ class TrainConfig:
     kl_warmup: int = 0
     free_bits: float = 0.0
     regulariser_weight: float = 1e-3
+    objective: Literal["elbo", "iwae", "fivo"] = "elbo"
     samples: int = 1
+    resample_below: float = 0.5
+    resampling_term: bool = False
     window: int | None = None
     observe: int | None = None
     frame: FrameConfig = field(default_factory=FrameConfig)
@@ -80,6 +95,21 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.schedule not in ("constant", "cosine"):
             raise ConfigError(f"schedule: expected constant or cosine, found {self.schedule!r}")
+        if self.objective not in ("elbo", "iwae", "fivo"):
+            raise ConfigError(f"objective: expected elbo, iwae or fivo, found {self.objective!r}")
+        if self.objective != "elbo" and self.samples < 2:
+            raise ConfigError(
+                f"{self.objective} is a bound by several samples: expected samples of at least 2, found {self.samples}; "
+                f"with one it is the elbo"
+            )
+        if self.objective != "elbo" and self.free_bits:
+            raise ConfigError(
+                f"free_bits change the KL of the elbo, which {self.objective} does not have; leave them 0"
+            )
+        if self.resampling_term and self.objective != "fivo":
+            raise ConfigError(f"resampling_term belongs to fivo, found objective {self.objective!r}")
+        if not 0 <= self.resample_below <= 1:
+            raise ConfigError(f"expected resample_below from 0 to 1, found {self.resample_below}")
         check_seed(self.seed)
         positive = ("steps", "batch_size", "learning_rate", "clip", "samples", "validate_every", "log_every")
         for name in positive:
@@ -98,6 +128,8 @@ class TrainConfig:
             raise ConfigError(
                 f"expected observe of at least 1 and less than the window of {self.window}, found {self.observe}"
             )
+        if self.augment.transpose < 0:
+            raise ConfigError(f"expected augment.transpose of at least 0, found {self.augment.transpose}")
         low, high = self.augment.speed
         if not 0 < low <= high:
             raise ConfigError(

@@ -248,7 +248,13 @@ class Loop:
         prefix, batch = self.split(batch.to(next(self.network.parameters())))
         gaps = bool((batch.alive[..., None] & ~batch.present).any())
         noise = draw_noise(
-            self.network, samples, len(batch.x), batch.x.shape[1], generator, observations=gaps
+            self.network,
+            samples,
+            len(batch.x),
+            batch.x.shape[1],
+            generator,
+            observations=gaps,
+            resampling=self.settings.objective == "fivo",
         )
         return prefix, batch, noise
 
@@ -257,12 +263,13 @@ class Loop:
         if not len(self.val):
             self.best, self.progress["best_step"] = copy_weights(self.network), self.step
             return {}
-        per_batch = max(1, VALIDATION_ROWS // int(self.val.lengths.max()))
+        samples = 1 if self.settings.objective == "elbo" else self.settings.samples
+        per_batch = max(1, VALIDATION_ROWS // samples // int(self.val.lengths.max()))
         order = self.val.lengths.argsort(kind="stable")
         parts = []
         for i in range(0, len(order), per_batch):
             generator = seeded(self.settings.seed, 5, i)
-            prefix, batch, noise = self._assemble(self.val[order[i : i + per_batch]], generator, 1)
+            prefix, batch, noise = self._assemble(self.val[order[i : i + per_batch]], generator, samples)
             terms = self.plain_objective(prefix, batch, noise, 1.0)
             self._check_finite(terms, self.step, order[i : i + per_batch], self.val)
             parts.append(terms)

@@ -8,9 +8,11 @@ from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise
-from vrnn.inference.unroll import Unrolled, embed, unroll
+from vrnn.inference.particles import Filtered
+from vrnn.inference.step import embed
+from vrnn.inference.unroll import Unrolled
 from vrnn.models import Model
-from vrnn.objectives.elbo import elbo, loss_terms
+from vrnn.objectives.bounds import bound
 from vrnn.training.config import TrainConfig
 
 
@@ -35,7 +37,7 @@ class Terms(NamedTuple):
 
 
 class Objective(nn.Module):
-    """Compute the ELBO terms of batches under fixed settings.
+    """Compute the bound that training maximises, of batches under fixed settings: ELBO, IWAE or FIVO.
 
     Rows up to the one that a heading frame was read from have no density of the data (the step into it has no sideways
     part at all) and count neither in training nor in the bound; a posterior that looks ahead pays its KL there all the same, or it
@@ -54,44 +56,41 @@ class Objective(nn.Module):
         """Give (prefix, what is scored)."""
         if not self.model.conditions:
             return None, batch
-        return batch.split_at(_last_observed(batch, self.observe))
+        return batch.split_prefix(self.observe)[:2]
 
     def forward(self, prefix: Batch | None, batch: Batch, noise: Noise, kl_weight: float) -> Terms:
         model, config, start = self.model, self.config, self.first_scored
-        unrolled = unroll(model, batch, noise, embedded=embed(model, batch, prefix))
-        kl_start = 0 if model.looks_ahead else start
-        terms = elbo(model, unrolled).after(start, kl_start)
-        nll, penalty = loss_terms(
-            terms,
-            unrolled.mask[:, kl_start:],
+        passed, kl, nll, penalty, value = bound(
+            model,
+            batch,
+            noise,
+            config.objective,
+            embedded=embed(model, batch, prefix),
+            start=start,
             kl_weight=kl_weight,
             free_bits=config.free_bits,
             regulariser_weight=config.regulariser_weight,
+            resample_below=config.resample_below,
+            with_resampling_term=config.resampling_term,
         )
         with torch.no_grad():
             density = (batch.present * batch.log_jacobian).sum(-1)[:, start:].sum(-1)
-            kl = terms.regulariser if model.tied else terms.kl
-            code_kl = terms.code_regulariser if model.tied else terms.code_kl
+            steps = kl.regulariser if model.tied else kl.kl
+            code = kl.code_regulariser if model.tied else kl.code_kl
         return Terms(
-            nll=nll.mean(0),
-            penalty=penalty.mean(0),
-            bound=terms.bound.detach().mean(0) + density,
-            kl=torch.cat([kl.sum(-2).mean(0), code_kl.mean(0).expand(len(batch.x), -1)], -1).detach(),
-            rows=unrolled.mask[:, start:].sum(-1).to(nll.dtype),
-            means=self._moments(unrolled, start),
+            nll=nll,
+            penalty=penalty,
+            bound=value.detach() + density,
+            kl=torch.cat([steps.sum(-2).mean(0), code.mean(0).expand(len(batch.x), -1)], -1).detach(),
+            rows=passed.mask[:, start:].sum(-1).to(nll.dtype),
+            means=self._moments(passed, start),
         )
 
     @torch.no_grad()
-    def _moments(self, unrolled: Unrolled, start: int) -> Float[Tensor, "batch 2 latent"]:
+    def _moments(self, passed: Unrolled | Filtered, start: int) -> Float[Tensor, "batch 2 latent"]:
         """Sum posterior means and their squares over observed rows; the code's are single values."""
-        mask, mean = unrolled.mask[:, start:, None], unrolled.posterior.mean[..., start:, :]
+        mask, mean = passed.mask[:, start:, None], passed.posterior.mean[..., start:, :]
         told = self.model.code_dim - self.model.noise_dim
-        code = unrolled.code_posterior.mean[..., :told].expand(len(mask), -1)
+        code = passed.code_posterior.mean[..., :told].expand(len(mask), -1)
         powers = [torch.cat([torch.where(mask, mean**p, 0.0).sum(-2).mean(0), code**p], -1) for p in (1, 2)]
         return torch.stack(powers, -2)
-
-
-def _last_observed(batch: Batch, observe: int) -> Tensor:
-    """Rows of each prefix: up to its last observed point, so that a rollout starts from one."""
-    time = torch.arange(1, batch.x.shape[1] + 1, device=batch.length.device)
-    return torch.where(batch.mask[:, :observe], time[:observe], 0).amax(-1)

@@ -49,26 +49,40 @@ class Order:
 
 
 def augmentation(config: AugmentConfig, seed: int, step: int) -> Change | None:
-    """Make the random change of a step: x -> c R F x in the first two columns, by track.
+    """Make the random change of a step, each track its own; fixed points do not matter to displacements.
 
-    F mirrors the second axis, R rotates, c is a speed; fixed points do not matter to displacements.
+    Positions: x -> c R F x in the first two columns; F mirrors the second axis, R rotates, c is a speed. Keys: every column
+    moves by the same number of places, and what leaves the range is gone.
     """
     if not config.active:
         return None
-    rng = np.random.default_rng([seed, step, 2])
 
     def change(x: np.ndarray) -> np.ndarray:
-        count = len(x)
-        matrix = np.broadcast_to(np.eye(2), (count, 2, 2)).copy()
-        flips, angles, speeds = rng.random(count), rng.random(count), rng.random(count)
-        if config.flip:
-            matrix[:, 1, 1] = np.where(flips < 0.5, -1.0, 1.0)
-        if config.rotate:
-            c, s = np.cos(2 * np.pi * angles), np.sin(2 * np.pi * angles)
-            matrix = np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], -2) @ matrix
-        low, high = np.log(config.speed)
-        matrix *= np.exp(low + (high - low) * speeds)[:, None, None]
-        turned = np.einsum("bij,btj->bti", matrix, x[..., :2])
-        return np.concatenate([turned, x[..., 2:]], -1)
+        rng = np.random.default_rng([seed, step, 2])
+        x = _turned(x, config, rng) if config.turns else x
+        return _transposed(x, rng.integers(-config.transpose, config.transpose, len(x), endpoint=True))
 
     return change
+
+
+def _turned(x: np.ndarray, config: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
+    count = len(x)
+    matrix = np.broadcast_to(np.eye(2), (count, 2, 2)).copy()
+    flips, angles, speeds = rng.random(count), rng.random(count), rng.random(count)
+    if config.flip:
+        matrix[:, 1, 1] = np.where(flips < 0.5, -1.0, 1.0)
+    if config.rotate:
+        c, s = np.cos(2 * np.pi * angles), np.sin(2 * np.pi * angles)
+        matrix = np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], -2) @ matrix
+    low, high = np.log(config.speed)
+    matrix *= np.exp(low + (high - low) * speeds)[:, None, None]
+    turned = np.einsum("bij,btj->bti", matrix, x[..., :2])
+    return np.concatenate([turned, x[..., 2:]], -1)
+
+
+def _transposed(x: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Move the columns of each track (batch, time, dim) by its own number of places (batch,), zeros moving in."""
+    source = np.arange(x.shape[-1]) - shift[:, None]
+    there = (source >= 0) & (source < x.shape[-1])
+    moved = np.take_along_axis(x, np.where(there, source, 0)[:, None], axis=-1)
+    return np.where(there[:, None], moved, 0.0)

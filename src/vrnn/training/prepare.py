@@ -105,6 +105,13 @@ def _check(config: ModelConfig, probe: Model, tracks: Tracks, settings: TrainCon
         return
     if probe.supervised:
         raise ConfigError("augmentation changes x and not the target y of a supervised model; switch it off")
+    if settings.augment.transpose and set(probe.family.counts()) != {2}:
+        raise ConfigError(
+            "augment.transpose shifts the keys of a piano roll: expected every column to be binary, with emission bernoulli or "
+            "nade; switch it off"
+        )
+    if not settings.augment.turns:
+        return
     names = settings.frame.positions or tracks.x_names
     first_two = zip(tracks.x_names[:2], probe.family.continuous, strict=False)
     if tracks.x_dim < 2 or not all(continuous and name in names for name, continuous in first_two):

@@ -7,22 +7,27 @@ from typing import Any
 
 import numpy as np
 
+from vrnn.data.readers.piano_roll import BYTES, KEYS, maybe_packed, unpack
 from vrnn.data.readers.table import Columns, Table
 from vrnn.errors import DataError
 
 WIDE = ("x", "u", "y")
 
 
-def read_npz(path: Path, group: str = "") -> Table:
+def read_npz(path: Path, group: str = "", format: str = "auto") -> Table:
     """Read `x (sum T, D)` and `length (N,)`, where sum T counts the rows of all N tracks.
 
     Where present: `t (sum T,)`, `id (N,)`, `u (sum T, U)`, `y (sum T, Y)`. NaN is missing. An archive may
     hold several sets, `train_X` with `train_len` and `test_X` with `test_len`: `group="train"` chooses one.
     Columns of x are named x and y where D = 2, else x0, x1, ...
 
+    With `format="piano-roll"` x is a roll of 88 keys, `uint8 (sum T, 11)` where its bits are packed into bytes, and
+    becomes the columns key21 to key108. Nothing in an archive tells such bytes from 11 columns of small numbers, so
+    "auto" takes neither for granted; `format="columns"` says that they are columns.
+
     Raises:
-        DataError: no such arrays, a group that is not there or not chosen, lengths that do not add up, or
-            objects, which would need pickle.
+        DataError: no such arrays, a group that is not there or not chosen, lengths that do not add up, bytes that
+            may be a packed roll, no roll where one was asked for, or objects, which would need pickle.
     """
     if not zipfile.is_zipfile(path):
         raise DataError(
@@ -53,18 +58,17 @@ def read_npz(path: Path, group: str = "") -> Table:
     columns = {"id": np.repeat(np.array([str(i) for i in ids], dtype=object), length)}
     if len(set(ids.tolist())) < len(ids):
         raise DataError(f"{path}: {names['id']} repeats an id; give every track its own")
+    arrays["x"] = _roll_or_columns(path, names["x"], arrays["x"], format)
     t = arrays.get("t")
     columns["t"] = _wide(path, names.get("t", ""), t, rows)[:, 0] if t is not None else _count(length)
     roles: dict[str, Any] = {}
     for role in WIDE:
         if role in arrays:
             array = _wide(path, names[role], arrays[role], rows)
-            named = (
-                ("x", "y")
-                if role == "x" and array.shape[1] == 2
-                else [f"{role}{i}" for i in range(array.shape[1])]
-            )
-            roles[role] = tuple(named)
+            named = tuple(f"{role}{i}" for i in range(array.shape[1]))
+            if role == "x":
+                named = KEYS if format == "piano-roll" else ("x", "y") if len(named) == 2 else named
+            roles[role] = named
             columns |= dict(zip(named, array.T, strict=True))
     return Table(str(path), columns, np.arange(1, rows + 1), Columns(**roles), "row")
 
@@ -90,6 +94,18 @@ def _names(path: Path, read: dict[str, str], group: str) -> dict[str, str]:
         raise DataError(f"{path}: expected {prefix}length with the rows of each track, {found}")
     names = {role: read[f"{prefix}{role}"] for role in ("id", "t", *WIDE) if f"{prefix}{role}" in read}
     return {**names, "length": length}
+
+
+def _roll_or_columns(path: Path, name: str, x: np.ndarray, format: str) -> np.ndarray:
+    if format == "piano-roll":
+        return unpack(x, f"{path}, {name}")
+    if format == "auto" and maybe_packed(x):
+        raise DataError(
+            f"{path}: expected to know what {name} holds, found uint8 {x.shape}, which is {len(KEYS)} keys of a piano "
+            f"packed into bits or {BYTES} columns of numbers up to 255; say which: read_tracks(path, "
+            "format='piano-roll' or format='columns')"
+        )
+    return x
 
 
 def _wide(path: Path, name: str, array: np.ndarray, rows: int) -> np.ndarray:

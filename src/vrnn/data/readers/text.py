@@ -25,7 +25,7 @@ def read_text(path: Path) -> str:
     if "\0" in text:
         raise DataError(
             f"{path}: expected text, found binary content (a zero byte); is the extension right? "
-            "Readable are CSV, TSV, ETH/UCY, HURDAT2, TrajNet++ ndjson, NPZ and Parquet"
+            "Readable are CSV, TSV, ETH/UCY, HURDAT2, TrajNet++ ndjson, notes in JSON, NPZ and Parquet"
         )
     return text
 

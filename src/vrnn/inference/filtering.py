@@ -1,0 +1,221 @@
+"""Whole-track filtering: the steps of `observe` over tracks that are there from beginning to end."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from vrnn.data.batch import Batch
+from vrnn.data.frames import Anchor
+from vrnn.data.tracks import Tracks
+from vrnn.errors import ConfigError, DataError, check_seed
+from vrnn.inference.forecast import PASS_SIZE, as_tracks
+from vrnn.inference.noise import Noise, draw_noise, seeded
+from vrnn.inference.observe import THRESHOLD, TrackBelief
+from vrnn.inference.particles import FilterStep, filter_steps
+from vrnn.inference.step import Belief, Embedded, Row, embed, last_belief, rows, start_belief
+from vrnn.models.contract import Model
+from vrnn.trained import TrainedModel
+
+
+@dataclass(frozen=True)
+class FilteredTracks:
+    """Hold what filtering whole tracks gives.
+
+    Attributes:
+        belief: what is known after each track's last row, to go on from with `observe` or `forecast`.
+        log_prob: log p(x_t | x_{<t}) in nats of data units, one array (T_i,) a track; NaN where nothing is scored.
+    """
+
+    belief: TrackBelief
+    log_prob: list[Float[np.ndarray, " time"]]
+
+
+class Chunk(NamedTuple):
+    """Hold tracks that go through a model together.
+
+    Attributes:
+        index: which tracks, (batch,).
+        batch: what is filtered, in model units.
+        prefix: what is given, for a model that conditions on a prefix.
+        offset: row of the track that the first row of the batch is, (batch,).
+        unscored: rows of the batch that a heading frame was read from.
+        anchor: what ties the ends to the data.
+        start: number of the first track, which noise is drawn by.
+    """
+
+    index: Int[np.ndarray, " batch"]
+    batch: Batch
+    prefix: Batch | None
+    offset: Int[np.ndarray, " batch"]
+    unscored: int
+    anchor: Anchor
+    start: int
+
+
+@torch.inference_mode()
+def filter_tracks(
+    model: TrainedModel, tracks: Tracks | np.ndarray, particles: int = 100, seed: int = 0
+) -> FilteredTracks:
+    """Filter whole tracks with particles, using the evidence of each row alone.
+
+    Equal to `observe` row by row from `initial_belief`, to rounding. Unlike `observe` it can begin with a model that reads
+    its prefix at once or turns tracks to their heading: such a belief comes from here and goes on with `observe`.
+
+    Args:
+        tracks: each with at least one usable row.
+        particles: states that each belief is made of; 1 is enough for an RNN.
+        seed: of all noise.
+
+    Raises:
+        DataError: tracks that do not fit the model, or without a usable row.
+
+    Example:
+        >>> import numpy as np, vrnn
+        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
+        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
+        >>> filtered = vrnn.filter_tracks(run.model, tracks[:2], particles=10)
+        >>> filtered.log_prob[0].shape, filtered.belief
+        ((12,), TrackBelief(10 particles of 2 tracks after 11 steps))
+    """
+    check_seed(seed)
+    if particles < 1:
+        raise ConfigError(f"expected particles of at least 1, found {particles}")
+    tracks = as_tracks(tracks, model)
+    log_prob = [np.full(len(x), np.nan) for x in tracks.x]
+    beliefs, anchors, found = [], [], []
+    for chunk in chunks(model, tracks, particles):
+        records = [step for step, _ in steps(model.network, chunk, particles, seed)]
+        first = begin_chunk(model.network, chunk, particles, seed)
+        beliefs.append(last_belief([r.belief for r in records], chunk.batch, first) if records else first)
+        anchors.append(chunk.anchor)
+        found.extend(chunk.index.tolist())
+        if records:
+            density = (chunk.batch.present * chunk.batch.log_jacobian).sum(-1)
+            write_rows(log_prob, chunk, torch.stack([r.log_prob for r in records], -1) + density)
+    if len(found) < len(tracks):
+        lost = next(i for i in range(len(tracks)) if i not in set(found))
+        raise DataError(
+            f"track {tracks.ids[lost]}: expected a row to filter, found none; drop tracks without observed points"
+        )
+    return FilteredTracks(_joined(model, tracks, beliefs, anchors, seed), log_prob)
+
+
+def chunks(
+    model: TrainedModel, tracks: Tracks, particles: int, at_once: int | None = None
+) -> Iterator[Chunk]:
+    """Encode tracks in portions of bounded size, `at_once` at most; tracks without a usable row are left out."""
+    network, encoding, training = model.network, model.encoding, model.training
+    numbered = encoding.trim(
+        tracks.rename([str(i) for i in range(len(tracks))]), 1 + encoding.frame.given, ends=False
+    )
+    size = min(max(1, PASS_SIZE // particles), at_once or len(tracks))
+    for start in range(0, len(numbered), size):
+        part = numbered[start : start + size]
+        index = np.array([int(i) for i in part.ids])
+        batch, anchor = encoding.batch(part)
+        batch = batch.to(next(network.parameters()))
+        batch = batch.swap_target() if network.supervised else batch
+        offset = np.array([len(tracks.x[i]) for i in index]) - part.lengths + encoding.frame.given
+        prefix = None
+        if network.conditions:
+            prefix, batch, cut = batch.split_prefix((training.observe or 1) - encoding.frame.given)
+            offset = offset + cut.cpu().numpy()
+        yield Chunk(index, batch, prefix, offset, model.first_scored, anchor, start)
+
+
+def begin_chunk(model: Model, chunk: Chunk, particles: int, seed: int) -> Belief:
+    """Give the belief before the first row, as `initial_belief` draws it."""
+    context = embed(model, chunk.batch.split(0)[0], chunk.prefix).context
+    noise = draw_noise(
+        model, particles, len(chunk.batch.x), 0, seeded(seed, 12, *(chunk.start,) * bool(chunk.start))
+    )
+    return start_belief(model, model.code_prior(context).sample(noise.code), context, chunk.batch.x.shape[-1])
+
+
+def steps(model: Model, chunk: Chunk, particles: int, seed: int) -> Iterator[tuple[FilterStep, Row]]:
+    """Go through the steps of the filter, with the evidence of each row alone and the noise of `observe`."""
+    batch = chunk.batch
+    if not batch.x.shape[1]:
+        return iter(())
+    noise = step_noise(model, particles, batch, seed, chunk.start)
+    embedded = embed_rows(model, batch, chunk.prefix)
+    start = begin_chunk(model, chunk, particles, seed)
+    every = filter_steps(model, batch, noise, embedded, start, threshold=THRESHOLD, unscored=chunk.unscored)
+    return zip(every, rows(batch, embedded, start), strict=True)
+
+
+def step_noise(model: Model, particles: int, batch: Batch, seed: int, start: int) -> Noise:
+    """Draw the normals of every step as `observe` does, each a function of (seed, step)."""
+    draws = bool((batch.alive[..., None] & ~batch.present).any())
+    each = [
+        draw_noise(
+            model, particles, len(batch.x), 1, seeded(seed, 13, t, *(start,) * bool(start)), observations=draws,
+            resampling=True,
+        )
+        for t in range(batch.x.shape[1])
+    ]  # fmt: skip
+    return each[0]._replace(
+        latent=torch.cat([n.latent for n in each], 2),
+        observation=torch.cat([n.observation for n in each], 2),
+        resampling=torch.cat([n.resampling for n in each], 2),
+    )
+
+
+def embed_rows(model: Model, batch: Batch, prefix: Batch | None) -> Embedded:
+    """Embed a batch with the evidence of each row alone, whatever the model's posterior could look ahead to."""
+    embedded = embed(model, batch, prefix)
+    if not model.looks_ahead:
+        return embedded
+    count, time = batch.x.shape[:2]
+    single = lambda part: part.reshape(count * time, 1, -1)  # noqa: E731
+    rows = batch._replace(
+        **{name: single(getattr(batch, name)) for name in ("x", "present", "u", "y", "y_present")},
+        length=torch.ones(count * time, dtype=batch.length.dtype, device=batch.length.device),
+    )
+    evidence = model.embed_evidence(rows.x, single(embedded.known), single(embedded.seen), rows)
+    return embedded._replace(evidence=evidence.reshape(count, time, -1))
+
+
+def write_rows(into: list[np.ndarray], chunk: Chunk, found: Float[torch.Tensor, "batch time"]) -> None:
+    """Put the values of a chunk's scored rows where they belong in the tracks."""
+    batch, values = chunk.batch, found.cpu().double().numpy()
+    scored = batch.mask.cpu().numpy().copy()
+    scored[:, : chunk.unscored] = False
+    for i, row, there, offset, length in zip(
+        chunk.index, values, scored, chunk.offset, batch.length.tolist(), strict=True
+    ):
+        into[i][offset : offset + length] = np.where(there, row, np.nan)[:length]
+
+
+def _joined(
+    model: TrainedModel, tracks: Tracks, beliefs: list[Belief], anchors: list[Anchor], seed: int
+) -> TrackBelief:
+    """Put the beliefs of all chunks side by side."""
+    first = beliefs[0]
+    states = (torch.cat(parts, 1) for parts in zip(*(b.state for b in beliefs), strict=True))
+    belief = Belief(
+        type(first.state)(*states),
+        torch.cat([b.gap for b in beliefs], 1),
+        torch.cat([b.log_weight for b in beliefs], 1),
+    )
+    anchor = Anchor(*(np.concatenate(parts) for parts in zip(*anchors, strict=True)))
+    longest = int(tracks.lengths.max()) - model.encoding.frame.given
+    return TrackBelief(
+        belief=belief,
+        anchor=anchor,
+        time=np.array([t[-1] for t in tracks.times]),
+        u=np.stack([_last_known(u) for u in tracks.u]),
+        steps=longest,
+        seed=seed,
+    )
+
+
+def _last_known(u: np.ndarray) -> np.ndarray:
+    """Last finite value of every column (T, inputs), NaN where there is none."""
+    known = np.isfinite(u)
+    index = np.where(known, np.arange(len(u))[:, None], 0).max(0)
+    return u[index, np.arange(u.shape[1])]

@@ -1,0 +1,177 @@
+"""Imputation: what the missing points of tracks may have been, given everything before and after them."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from vrnn.data.frames import Anchor, turn
+from vrnn.data.tracks import Tracks
+from vrnn.data.writers import Columns, write_table
+from vrnn.errors import ConfigError, UnsupportedError, check_seed, require
+from vrnn.inference.forecast import PASS_SIZE, as_tracks
+from vrnn.inference.noise import seeded
+from vrnn.inference.smoothing import smooth
+from vrnn.trained import TrainedModel
+
+
+@dataclass(frozen=True, repr=False)
+class Imputed:
+    """Hold sample paths through the gaps of tracks.
+
+    Attributes:
+        tracks: the tracks as they were given, NaN where missing.
+        samples: whole paths in data units, one array (sample, T_i, dim) a track: drawn where missing, the data where observed. NaN
+            where nothing can be drawn: before the first point of a track under a displacement frame.
+        names: columns of the last axis.
+    """
+
+    tracks: Tracks
+    samples: list[Float[np.ndarray, "sample time dim"]]
+    names: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        points = sum(int(m.any(-1).sum()) for m in self.missing)
+        return f"Imputed({points} points of {len(self.samples)} tracks, {len(self.samples[0])} paths)"
+
+    @property
+    def missing(self) -> list[Bool[np.ndarray, "time dim"]]:
+        """Which entries were missing and are drawn, one array (T_i, dim) a track."""
+        return [np.isnan(x) & np.isfinite(s[0]) for x, s in zip(self.tracks.x, self.samples, strict=True)]
+
+    @property
+    def mean(self) -> list[Float[np.ndarray, "time dim"]]:
+        """E[x_t | x_observed], the data where observed."""
+        return [s.mean(0) for s in self.samples]
+
+    def quantile(self, q: float) -> list[Float[np.ndarray, "time dim"]]:
+        """Give a quantile of every entry, the data where observed."""
+        return [np.quantile(s, q, axis=0) for s in self.samples]
+
+    def interval(self, share: float = 0.9) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Give the ends of central intervals that hold `share` of the paths, an entry at a time."""
+        if not 0 < share < 1:
+            raise ConfigError(f"expected a share between 0 and 1, found {share}")
+        return self.quantile(0.5 - share / 2), self.quantile(0.5 + share / 2)
+
+    def to_tracks(self) -> Tracks:
+        """Give the tracks with their gaps filled by the mean."""
+        return replace(self.tracks, x=self.mean)
+
+    def to_columns(self, share: float = 0.9) -> Columns:
+        """Give a table with every row: id, t, the columns filled by the mean, their intervals, and 1 where a row was imputed."""
+        low, high = self.interval(share)
+        columns: Columns = {
+            "id": np.repeat(np.array(self.tracks.ids, object), self.tracks.lengths),
+            "t": np.concatenate(self.tracks.times),
+        }
+        filled = np.concatenate(self.mean)
+        columns |= {name: filled[:, i] for i, name in enumerate(self.names)}
+        for end, values in (("low", np.concatenate(low)), ("high", np.concatenate(high))):
+            columns |= {f"{name}_{end}": values[:, i] for i, name in enumerate(self.names)}
+        columns["imputed"] = np.concatenate(self.missing).any(-1).astype(np.int64)
+        return columns
+
+    def to_frame(self, share: float = 0.9) -> Any:
+        """Give the table as a pandas DataFrame."""
+        return require("pandas", "frames").DataFrame(self.to_columns(share))
+
+    def save(self, path: str | Path, share: float = 0.9) -> Path:
+        """Write the table to .csv, .parquet or .npz."""
+        return write_table(self.to_columns(share), path)
+
+
+@torch.inference_mode()
+def impute(
+    model: TrainedModel,
+    tracks: Tracks | np.ndarray,
+    samples: int = 100,
+    particles: int = 500,
+    sweeps: int = 1,
+    seed: int = 0,
+) -> Imputed:
+    """Draw joint sample paths of the missing points of tracks: x_missing ~ p(. | x_observed).
+
+    A row that is missing is there, as NaN; `vrnn.regular` puts such rows into tracks whose times have gaps. Rows after the last
+    point are forecast. A supervised model fills y.
+
+    Args:
+        samples: paths a track.
+        particles: of the filter that paths are drawn from.
+        sweeps: times that each path is renewed by a conditional particle filter; see `smooth`.
+        seed: of all noise.
+
+    Raises:
+        UnsupportedError: a model that has no density of all of a track: a RolloutVAE that forecasts, or one with a heading
+            frame.
+        DataError: tracks that do not fit the model.
+
+    Example:
+        >>> import numpy as np, vrnn
+        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
+        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
+        >>> holed = tracks.x[0].copy()
+        >>> holed[4:6] = np.nan
+        >>> filled = vrnn.impute(run.model, holed, samples=20, particles=50)
+        >>> filled, filled.mean[0].shape
+        (Imputed(2 points of 1 tracks, 20 paths), (12, 2))
+    """
+    check_seed(seed)
+    for name, value, least in (("samples", samples, 1), ("particles", particles, 2), ("sweeps", sweeps, 0)):
+        if value < least:
+            raise ConfigError(f"expected {name} of at least {least}, found {value}")
+    network, encoding = model.network, model.encoding
+    if network.conditions or encoding.frame.heading is not None:
+        why = "a RolloutVAE that forecasts" if network.conditions else "a model with a heading frame"
+        raise UnsupportedError(
+            f"{why} has no density of a track's first points and cannot fill gaps; train a vrnn, srnn or dmm without one"
+        )
+    tracks = as_tracks(tracks, model)
+    data = tracks.y if network.supervised and tracks.y_dim else tracks.x
+    names = encoding.y_names if network.supervised else encoding.x_names
+    if network.supervised and not tracks.y_dim:
+        data = [np.full((len(x), len(names)), np.nan) for x in tracks.x]
+    paths = [np.repeat(d[None], samples, 0) for d in data]
+    numbered = encoding.trim(
+        tracks.rename([str(i) for i in range(len(tracks))]), 1 + encoding.frame.given, ends=False
+    )
+    holed = [k for k, i in enumerate(numbered.ids) if np.isnan(data[int(i)]).any()]
+    numbered = numbered[np.array(holed, int)]
+    size = max(1, PASS_SIZE // particles)
+    for start in range(0, len(numbered), size):
+        part = numbered[start : start + size]
+        batch, anchor = encoding.batch(part)
+        batch = batch.swap_target() if network.supervised else batch
+        batch = batch.to(next(network.parameters()))
+        drawn = smooth(
+            network, batch, samples, seeded(seed, 15, start), particles=particles, sweeps=sweeps
+        ).x  # fmt: skip
+        values = drawn.cpu().double().numpy()
+        if network.supervised:
+            values = values * np.array(encoding.y_scale) + np.array(encoding.y_mean)
+        else:
+            values = encoding.frame.decode(values, _first(part, anchor))
+        for k, i in enumerate(map(int, part.ids)):
+            offset = len(data[i]) - int(part.lengths[k]) + encoding.frame.given
+            rows = slice(offset, offset + int(batch.length[k]))
+            paths[i][:, rows] = np.where(
+                np.isnan(data[i][rows]), values[:, k, : batch.length[k]], data[i][rows]
+            )
+    shown = (
+        tracks if not network.supervised else Tracks(data, ids=tracks.ids, times=tracks.times, x_names=names)
+    )
+    return Imputed(shown, paths, names)
+
+
+def _first(tracks: Tracks, anchor: Anchor) -> Anchor:
+    """Anchor paths at the first row of tracks."""
+    first = np.stack([x[0] for x in tracks.x])
+    origin = (
+        np.nan_to_num(turn(first[:, None], -anchor.angle)[:, 0])
+        if first.shape[1] > 1
+        else np.nan_to_num(first)
+    )
+    return Anchor(origin, np.zeros(origin.shape, np.int64), anchor.angle)

@@ -1,0 +1,348 @@
+"""The particle filter: samples that compete, their weights, and the estimate of the likelihood they give."""
+
+import math
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from vrnn.data.batch import Batch
+from vrnn.distributions import DiagonalGaussian
+from vrnn.inference.noise import Noise
+from vrnn.inference.step import (
+    Belief,
+    Embedded,
+    Path,
+    Proposal,
+    Row,
+    Step,
+    advance,
+    embed,
+    last_belief,
+    rows,
+    stack_steps,
+    start_belief,
+)
+from vrnn.inference.unroll import code_laws
+from vrnn.models.contract import Model, no_latent
+
+Scheme = Literal["systematic", "multinomial"]
+
+
+class Filtered(NamedTuple):
+    """Record a particle filter over a batch.
+
+    Attributes:
+        log_prob: log of the estimate of p(x_t | x_{<t}), (batch, time), 0 where nothing is observed. Their sum is the log of
+            an unbiased estimate of p(x_{1:T}); the code's weight is in the first.
+        effective: effective sample size 1 / sum_i w_i^2 after each step, (batch, time).
+        ancestor: for each particle of a step, the index of its ancestor at the step before, (sample, batch, time).
+        log_choice: log-probability of the ancestors that were drawn at a step, summed over particles, (batch, time).
+        prior, posterior: p_t and the q_t that z_t was drawn from, over (sample, batch, time, latent).
+        latent: z_t, (sample, batch, time, latent).
+        code_prior, code_posterior, code: the laws of the global latent, over (batch, code), and what was drawn of it,
+            (sample, batch, code).
+        x: the observations as each particle received them, (sample, batch, time, dim).
+        mask: steps at which something is observed, (batch, time).
+        belief: weighted particles after each sequence's last row.
+    """
+
+    log_prob: Float[Tensor, "batch time"]
+    effective: Float[Tensor, "batch time"]
+    ancestor: Int[Tensor, "sample batch time"]
+    log_choice: Float[Tensor, "batch time"]
+    prior: DiagonalGaussian
+    posterior: DiagonalGaussian
+    latent: Float[Tensor, "sample batch time latent"]
+    code_prior: DiagonalGaussian
+    code_posterior: DiagonalGaussian
+    code: Float[Tensor, "sample batch code"]
+    x: Float[Tensor, "sample batch time dim"]
+    mask: Bool[Tensor, "batch time"]
+    belief: Belief
+
+
+def particle_filter(
+    model: Model,
+    batch: Batch,
+    noise: Noise,
+    *,
+    proposal: Proposal = "posterior",
+    embedded: Embedded | None = None,
+    start: Belief | None = None,
+    threshold: float = 0.5,
+    scheme: Scheme = "systematic",
+    ratio_weight: float = 1.0,
+    unscored: int = 0,
+    path: Path | None = None,
+) -> Filtered:
+    """Filter a batch with N particles that are resampled when few of them carry the weight.
+
+    z_t^i ~ q(. | s_{t-1}^i),  log a_t^i = log p(x_t | s_t^i) + log p(z_t^i | s_{t-1}^i) - log q(z_t^i | s_{t-1}^i)
+    log p^(x_t | x_{<t}) = log sum_i w_{t-1}^i a_t^i,  w_t^i = w_{t-1}^i a_t^i / sum_j w_{t-1}^j a_t^j
+
+    A sequence whose effective sample size has fallen under `threshold` N is resampled before its next row. With a
+    threshold of 0 nothing is ever resampled and the sum of `log_prob` is that of importance sampling.
+
+    Args:
+        noise: standard normals, see `draw_noise` (with `resampling`); its sample axis is that of the particles.
+        proposal, embedded, start: as in `unroll`; the start's weights count.
+        threshold: share of N, from 0 to 1.
+        scheme: systematic, or multinomial (more noise; its choices are independent, which the score term of FIVO needs).
+        ratio_weight: factor on log p(z) - log q(z); below 1 in the warm-up of training only.
+        unscored: rows at the start that carry no weight, those a heading frame was read from; a proposal that looks
+            ahead has its log p(z) - log q(z) counted there all the same.
+        path: what the first particle is made to do; it is never replaced. The others are then drawn given that path: a
+            conditional particle filter, which needs the multinomial scheme.
+
+    Source: Maddison et al. 2017, arXiv:1705.09279, algorithm 1; Andrieu et al. 2010 for the conditional form.
+    """
+    embedded = embed(model, batch) if embedded is None else embedded
+    code_prior = code_posterior = no_latent(embedded.context)  # a start has drawn its code already
+    code, begun = noise.code[..., :0], start is not None
+    if start is None:
+        code_prior, code_posterior = code_laws(model, batch, embedded, proposal)
+        code = code_posterior.sample(noise.code)
+        code = code if path is None else torch.cat([path.code[None], code[1:]])
+        ratio = code_prior.log_prob(code) - code_posterior.log_prob(code)
+        start = start_belief(model, code, embedded.context, batch.x.shape[-1])
+        start = start._replace(log_weight=start.log_weight + ratio_weight * ratio)
+    records = list(
+        filter_steps(
+            model, batch, noise, embedded, start, proposal=proposal, threshold=threshold, scheme=scheme,
+            ratio_weight=ratio_weight, unscored=unscored, path=path, resamples_first=begun,
+        )
+    )  # fmt: skip
+    lead = noise.latent.shape[:3]
+    expand = lambda law: DiagonalGaussian(*(p.expand(*lead, -1) for p in law))  # noqa: E731
+    return Filtered(
+        log_prob=torch.stack([r.log_prob for r in records], -1),
+        effective=torch.stack([effective_size(r.belief.log_weight) for r in records], -1),
+        ancestor=torch.stack([r.ancestor for r in records], -1),
+        log_choice=torch.stack([r.log_choice for r in records], -1),
+        prior=expand(stack_steps([r.prior for r in records])),
+        posterior=expand(stack_steps([r.step.posterior for r in records])),
+        latent=stack_steps([r.step.latent for r in records]),
+        code_prior=code_prior,
+        code_posterior=code_posterior,
+        code=code,
+        x=stack_steps([r.step.x.expand(*lead[:2], -1) for r in records]),
+        mask=batch.mask,
+        belief=last_belief([r.belief for r in records], batch, start),
+    )
+
+
+def filter_steps(
+    model: Model,
+    batch: Batch,
+    noise: Noise,
+    embedded: Embedded,
+    start: Belief,
+    *,
+    unscored: int = 0,
+    path: Path | None = None,
+    resamples_first: bool = False,
+    **settings: Any,
+) -> Iterator["FilterStep"]:
+    """Go through the steps of a particle filter; arguments as in `particle_filter`.
+
+    Args:
+        resamples_first: the weights of the start add up to 1, so that the first step may resample them.
+    """
+    time = batch.x.shape[1]
+    drawn, chosen = (part.unbind(2) or (None,) * time for part in (noise.observation, noise.resampling))
+    belief = start
+    for t, row in enumerate(rows(batch, embedded, start)):
+        record = filter_step(
+            model,
+            belief,
+            row,
+            Normals(noise.latent[:, :, t], drawn[t], chosen[t] if t or resamples_first else None),
+            batch,
+            scored=t >= unscored,
+            weighs_ratio=t >= unscored or model.looks_ahead,
+            alive=t < batch.length,
+            path=None if path is None else Path(path.code, path.latent[:, t], path.x[:, t]),
+            **settings,
+        )
+        belief = record.belief
+        yield record
+
+
+class Normals(NamedTuple):
+    """Hold the standard normals of one step of a filter, None for what is not drawn."""
+
+    latent: Float[Tensor, "sample batch latent"]
+    observation: Float[Tensor, "sample batch noise"] | None
+    resampling: Float[Tensor, "sample batch"] | None
+
+
+class FilterStep(NamedTuple):
+    """Record one step of a filter; see `Filtered`.
+
+    Attributes:
+        before: the belief that the step began from, resampled where it was.
+        belief: the belief after it.
+    """
+
+    before: Belief
+    belief: Belief
+    step: Step
+    prior: DiagonalGaussian
+    log_prob: Float[Tensor, " batch"]
+    ancestor: Int[Tensor, "sample batch"]
+    log_choice: Float[Tensor, " batch"]
+
+
+def filter_step(
+    model: Model,
+    belief: Belief,
+    row: Row,
+    normals: Normals,
+    batch: Batch,
+    *,
+    proposal: Proposal = "posterior",
+    threshold: float = 0.5,
+    scheme: Scheme = "systematic",
+    ratio_weight: float = 1.0,
+    scored: bool = True,
+    weighs_ratio: bool = True,
+    alive: Bool[Tensor, " batch"] | None = None,
+    path: Path | None = None,
+) -> FilterStep:
+    """Take one step of a particle filter: resample, advance, weigh; arguments as in `particle_filter`.
+
+    Args:
+        batch: what the row belongs to.
+        scored, weighs_ratio: whether the densities of x and of z enter the weights.
+        alive: sequences that the row is a part of.
+    """
+    before, ancestor, choice = resample(
+        belief, normals.resampling, threshold, scheme, alive, path is not None
+    )
+    step = advance(model, before, row, normals.latent, normals.observation, batch, proposal, path)
+    prior = step.posterior if model.tied or proposal == "prior" else model.prior(step.entering, row.known)
+    gain = step_weight(model, step, row, prior, ratio_weight, scored, weighs_ratio)
+    log_prob, log_weight = weigh(before.log_weight, gain)
+    after = Belief(step.state, step.gap, log_weight)
+    return FilterStep(before, after, step, prior, log_prob, ancestor, choice)
+
+
+def step_weight(
+    model: Model,
+    step: Step,
+    row: Row,
+    prior: DiagonalGaussian,
+    ratio_weight: float = 1.0,
+    scored: bool = True,
+    ratio: bool = True,
+) -> Float[Tensor, "sample batch"]:
+    """Give log a_t of every particle: log p(x_t | s_t) + log p(z_t) - log q(z_t), 0 where nothing is observed."""
+    gain = step.latent.new_zeros(step.latent.shape[:2])
+    if scored:
+        emission = model.emission(step.emitting, row.known) if step.emission is None else step.emission
+        gain = gain + emission.log_prob(step.x, row.present)
+    if ratio and prior is not step.posterior and model.latent_dim:
+        difference = prior.log_prob(step.latent) - step.posterior.log_prob(step.latent)
+        gain = gain + ratio_weight * torch.where(row.present.any(-1), difference, 0.0)
+    return gain
+
+
+def weigh(
+    log_weight: Float[Tensor, "sample batch"], gain: Float[Tensor, "sample batch"]
+) -> tuple[Float[Tensor, " batch"], Float[Tensor, "sample batch"]]:
+    """Give log sum_i w_i a_i and the new weights, equal ones where no particle is left any weight.
+
+    >>> log_prob, log_weight = weigh(torch.tensor([[0.5], [0.5]]).log(), torch.tensor([[1.0], [3.0]]).log())
+    >>> round(log_prob.exp().item(), 4), log_weight.exp().flatten()
+    (2.0, tensor([0.2500, 0.7500]))
+    """
+    joint = log_weight + gain
+    log_prob = joint.logsumexp(0)
+    alive = log_prob > -torch.inf
+    return log_prob, torch.where(alive, joint - log_prob, -math.log(len(joint)))
+
+
+def effective_size(log_weight: Float[Tensor, "sample batch"]) -> Float[Tensor, " batch"]:
+    """Give 1 / sum_i w_i^2 for weights that add up to 1."""
+    return (-(2 * log_weight.detach()).logsumexp(0)).exp()
+
+
+def resample(
+    belief: Belief,
+    normals: Float[Tensor, "sample batch"] | None,
+    threshold: float,
+    scheme: Scheme = "systematic",
+    alive: Bool[Tensor, " batch"] | None = None,
+    keep: bool = False,
+) -> tuple[Belief, Int[Tensor, "sample batch"], Float[Tensor, " batch"]]:
+    """Draw particles anew by their weights where the effective sample size is under `threshold` N.
+
+    Args:
+        normals: standard normals; the first particle's alone is used by the systematic scheme. None: no resampling.
+        alive: sequences that may be resampled.
+        keep: leave the first particle in its place.
+
+    Returns:
+        the belief, with equal weights where resampled; the ancestors; the log-probability of the choices.
+    """
+    count, size = belief.log_weight.shape
+    here = torch.arange(count, device=belief.log_weight.device)[:, None].expand(count, size)
+    low = effective_size(belief.log_weight) < threshold * count
+    low = low if alive is None else low & alive
+    if normals is None or not bool(low.any()):
+        return belief, here, belief.log_weight.new_zeros(size)
+    ancestor = draw_ancestors(belief.log_weight.detach(), normals, scheme)
+    if keep:
+        ancestor = torch.cat([torch.zeros_like(ancestor[:1]), ancestor[1:]])
+    ancestor = torch.where(low, ancestor, here)
+    choice = torch.where(low, belief.log_weight.gather(0, ancestor)[int(keep) :].sum(0), 0.0)
+    moved = belief.map(lambda s: s if s.dim() == 2 else take(s, ancestor))
+    equal = torch.where(low, -math.log(count), belief.log_weight)
+    return moved._replace(log_weight=equal), ancestor, choice
+
+
+def take(
+    values: Float[Tensor, "sample batch width"], ancestor: Int[Tensor, "sample batch"]
+) -> Float[Tensor, "sample batch width"]:
+    """Select particles of each sequence."""
+    values = values.expand(*ancestor.shape, -1)
+    return values.gather(0, ancestor[..., None].expand(*ancestor.shape, values.shape[-1]))
+
+
+def draw_ancestors(
+    log_weight: Float[Tensor, "sample batch"],
+    normals: Float[Tensor, "#drawn batch"],
+    scheme: Scheme,
+    drawn: int | None = None,
+) -> Int[Tensor, "drawn batch"]:
+    """Draw particles by weight, as many as there are unless `drawn` says otherwise.
+
+    systematic: the N points (i + u) / N, u uniform, looked up in the cumulative weights (Kitagawa 1996); multinomial: N
+    independent points.
+    """
+    count = len(log_weight) if drawn is None else drawn
+    cumulative = log_weight.exp().cumsum(0).T.contiguous()
+    uniform = torch.special.ndtr(normals).T
+    if scheme == "systematic":
+        steps = torch.arange(count, device=normals.device, dtype=normals.dtype)
+        uniform = (steps + uniform[:, :1]) / count
+    points = (uniform * cumulative[:, -1:]).contiguous()
+    return torch.searchsorted(cumulative, points, right=True).clamp(max=len(log_weight) - 1).T
+
+
+def trace(filtered: Filtered, index: Int[Tensor, "path batch"]) -> Path:
+    """Follow particles of the last row back to the first.
+
+    Returns:
+        what each one and its forebears drew, with the paths as a leading axis.
+    """
+    batch = torch.arange(index.shape[1], device=index.device)
+    latents, xs = [], []
+    for t in reversed(range(filtered.ancestor.shape[-1])):
+        latents.append(filtered.latent[index, batch, t])
+        xs.append(filtered.x[index, batch, t])
+        index = filtered.ancestor[..., t].gather(0, index)
+    return Path(filtered.code[index, batch], torch.stack(latents[::-1], -2), torch.stack(xs[::-1], -2))

@@ -1,0 +1,207 @@
+"""Scores: how likely each row and each track is, in nats, and how unusual that is among tracks known to be normal."""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vrnn.data.tracks import Tracks
+from vrnn.data.writers import Columns, write_table
+from vrnn.errors import ConfigError, DataError, check_seed, require
+from vrnn.inference.filtering import chunks, steps, write_rows
+from vrnn.inference.forecast import as_tracks
+from vrnn.inference.noise import seeded
+from vrnn.inference.particles import FilterStep, draw_ancestors, take
+from vrnn.inference.step import Row
+from vrnn.models.contract import Model
+from vrnn.trained import TrainedModel
+
+PAIRS = 1 << 23  # numbers that the comparison of a row's draws with its particles may hold at once
+
+
+@dataclass(frozen=True, repr=False)
+class Scores:
+    """Hold the scores of tracks.
+
+    Attributes:
+        ids: the tracks.
+        times: time of every row, one array (T_i,) a track.
+        log_prob: log p(x_t | x_{<t}) in nats of data units, one array (T_i,) a track; NaN where nothing is scored.
+        pit: probability integral transform of that log-density, (T_i,): the share of the model's own next observations that are
+            less likely than the one seen, ties split at random. Uniform if the model is right; small where a row is odd.
+        calibration: scores of the tracks that p-values are counted among, (M,); empty when there are none.
+    """
+
+    ids: list[str]
+    times: list[Float[np.ndarray, " time"]]
+    log_prob: list[Float[np.ndarray, " time"]]
+    pit: list[Float[np.ndarray, " time"]]
+    calibration: Float[np.ndarray, " calibration"]
+
+    def __repr__(self) -> str:
+        against = f", p-values among {len(self.calibration)}" if len(self.calibration) else ""
+        return f"Scores({len(self.ids)} tracks{against})"
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Scored rows of each track, (N,)."""
+        return np.array([int(np.isfinite(a).sum() + np.isinf(a).sum()) for a in self.log_prob])
+
+    @property
+    def score(self) -> Float[np.ndarray, " tracks"]:
+        """Minus log-density per scored row, (N,): high is unusual; NaN for a track without a scored row."""
+        total = np.array([-np.nansum(a) for a in self.log_prob])
+        return np.where(self.rows > 0, total / np.maximum(self.rows, 1), np.nan)
+
+    @property
+    def p_value(self) -> Float[np.ndarray, " tracks"]:
+        """Share of normal tracks that score as high, (N,): (1 + #{calibration >= score}) / (M + 1).
+
+        Whatever the model, a normal track, exchangeable with those of the calibration, has P(p <= a) <= a (Vovk et al. 2005). NaN
+        without a calibration.
+        """
+        if not len(self.calibration):
+            return np.full(len(self.ids), np.nan)
+        ordered, score = np.sort(self.calibration), self.score
+        above = len(ordered) - np.searchsorted(ordered, score, side="left")
+        return np.where(np.isnan(score), np.nan, (1 + above) / (len(ordered) + 1))
+
+    def threshold(self, false_alarms: float) -> float:
+        """Give the score above which a track is called unusual, so that at most a share `false_alarms` of normal ones is.
+
+        Raises:
+            ConfigError: no calibration, or too few tracks in it for so small a share.
+        """
+        if not 0 < false_alarms < 1:
+            raise ConfigError(f"expected a share of false alarms between 0 and 1, found {false_alarms}")
+        count = len(self.calibration)
+        if not count:
+            raise ConfigError("a threshold is counted on normal tracks: expected a calibration, found none")
+        allowed = math.floor(false_alarms * (count + 1) + 1e-9)
+        if not allowed:
+            raise ConfigError(
+                f"expected at least {math.ceil(1 / false_alarms) - 1} calibration tracks for a share of false alarms of "
+                f"{false_alarms:g}, found {count}; give more, or allow more false alarms"
+            )
+        return float(np.sort(self.calibration)[-allowed])
+
+    def to_columns(self) -> Columns:
+        """Give a table with a row a track: id, rows, score, and p_value where there is a calibration."""
+        columns: Columns = {"id": np.array(self.ids, object), "rows": self.rows, "score": self.score}
+        return columns | ({"p_value": self.p_value} if len(self.calibration) else {})
+
+    def row_columns(self) -> Columns:
+        """Give a table with a row a row: id, t, log_prob, pit."""
+        return {
+            "id": np.repeat(np.array(self.ids, object), [len(a) for a in self.log_prob]),
+            "t": np.concatenate(self.times),
+            "log_prob": np.concatenate(self.log_prob),
+            "pit": np.concatenate(self.pit),
+        }
+
+    def to_frame(self) -> Any:
+        """Give the table of tracks as a pandas DataFrame."""
+        return require("pandas", "frames").DataFrame(self.to_columns())
+
+    def save(self, path: str | Path, rows: str | Path | None = None) -> Path:
+        """Write the table of tracks, and that of rows if named, to .csv, .parquet or .npz."""
+        if rows is not None:
+            write_table(self.row_columns(), rows)
+        return write_table(self.to_columns(), path)
+
+
+@torch.inference_mode()
+def score(
+    model: TrainedModel,
+    tracks: Tracks | np.ndarray,
+    calibration: Tracks | np.ndarray | None = None,
+    particles: int = 100,
+    seed: int = 0,
+) -> Scores:
+    """Score rows and tracks by the density that the model gives them, one step ahead.
+
+    score = -1/T sum_t log p(x_t | x_{<t}),   log p(x_t | x_{<t}) = log sum_i w_i p(x_t, z_t^i | s^i) / q(z_t^i)
+
+    estimated by a particle filter that sees each row's evidence alone. Each row's estimate is a little low on average, less
+    with more particles; exact for an RNN without gaps.
+
+    Args:
+        calibration: normal tracks that the model was not trained on; p-values and thresholds are counted among them.
+        particles: of the filter.
+        seed: of all noise.
+
+    Raises:
+        DataError: tracks that do not fit the model, or a calibration without a scored row.
+
+    Example:
+        >>> import numpy as np, vrnn
+        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(30)])
+        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks[:20], vrnn.TrainConfig(steps=5), quiet=True)
+        >>> scores = vrnn.score(run.model, tracks[20:22], calibration=tracks[22:], particles=10)
+        >>> scores.score.shape, scores.p_value.shape, scores.log_prob[0].shape
+        ((2,), (2,), (12,))
+    """
+    check_seed(seed)
+    if particles < 1:
+        raise ConfigError(f"expected particles of at least 1, found {particles}")
+    found = _score(model, as_tracks(tracks, model), particles, seed)
+    if calibration is None:
+        return found
+    normal = _score(model, as_tracks(calibration, model), particles, seed).score
+    normal = normal[np.isfinite(normal)]
+    if not len(normal):
+        raise DataError("expected calibration tracks with a scored row, found none; are they long enough?")
+    return replace(found, calibration=normal)
+
+
+def _score(model: TrainedModel, tracks: Tracks, particles: int, seed: int) -> Scores:
+    log_prob = [np.full(len(x), np.nan) for x in tracks.x]
+    pit = [np.full(len(x), np.nan) for x in tracks.x]
+    at_once = max(1, PAIRS // (particles**2 * model.network.family.dim))
+    for chunk in chunks(model, tracks, particles, at_once):
+        batch, generator = chunk.batch, seeded(seed, 14, chunk.start)
+        every = steps(model.network, chunk, particles, seed)
+        scored, ranks = [], []
+        for t, (step, row) in enumerate(every):
+            scored.append(step.log_prob)
+            ranks.append(
+                rank(model.network, step, row, generator) if bool(batch.mask[:, t].any()) else step.log_prob
+            )
+        if scored:
+            density = (batch.present * batch.log_jacobian).sum(-1)
+            write_rows(log_prob, chunk, torch.stack(scored, -1) + density)
+            write_rows(pit, chunk, torch.stack(ranks, -1))
+    return Scores(list(tracks.ids), list(tracks.times), log_prob, pit, np.zeros(0))
+
+
+def rank(model: Model, step: FilterStep, row: Row, generator: torch.Generator) -> Float[Tensor, " batch"]:
+    """Give the probability integral transform of a row's log-density, from as many draws as there are particles.
+
+    Each particle, chosen by weight, draws a next observation with a latent from its prior; the density of a draw is that of
+    the mixture of all other particles. Of N draws, r are less likely than what was seen: (r + v) / (N + 1), v uniform.
+    """
+    before = step.before
+    count, size = before.log_weight.shape
+    normal = lambda *shape: torch.randn(*shape, generator=generator).to(before.gap)  # noqa: E731
+    entering = model.with_input(before.state, row.known)
+    z = model.prior(entering, row.known).sample(normal(count, size, model.latent_dim))
+    emission = model.emission(model.with_latent(entering, z), row.known)
+    chosen = draw_ancestors(before.log_weight, normal(1, size), "systematic")
+    fresh = emission.sample(normal(count, size, model.family.noise_size)).expand(count, size, -1)
+    drawn = take(fresh + before.gap, chosen)
+    against = torch.cat([drawn, row.x.expand(1, size, -1)])
+    density = emission.log_prob(against[:, None] - before.gap, row.present) + before.log_weight
+    if count > 1:  # a draw is not compared with the particle that made it
+        own = chosen[:, None] == torch.arange(count, device=chosen.device)[:, None]
+        rest = torch.log1p(-take(before.log_weight.exp()[..., None], chosen)[..., 0].clamp(max=1 - 1e-6))
+        density = torch.cat([density[:-1].masked_fill(own, -torch.inf) - rest[:, None], density[-1:]])
+    level = density.logsumexp(1)
+    less = (level[:-1] < level[-1]).sum(0)
+    ties = (level[:-1] == level[-1]).sum(0)
+    uniform = torch.rand(size, generator=generator).to(level)
+    return (less + uniform * (ties + 1)) / (count + 1)

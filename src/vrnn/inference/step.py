@@ -1,0 +1,239 @@
+"""One step of a model over a row of data, which every inference is made of: unroll, particle filter, online filtering."""
+
+import math
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from vrnn.data.batch import Batch
+from vrnn.distributions import DiagonalGaussian
+from vrnn.distributions.base import Distribution
+from vrnn.errors import ConfigError
+from vrnn.models.contract import Model, State
+
+Proposal = Literal["posterior", "prior"]
+
+
+class Belief(NamedTuple):
+    """Hold where a pass has come to: what `imagine`, a further `unroll` and a further `particle_filter` start from.
+
+    Attributes:
+        state: the model's state, tensors (sample, batch, .).
+        gap: what the model has drawn itself since the last observed entry, in the summed dimensions, (sample, batch, dim).
+        log_weight: log of each particle's weight, their sum being 1, (sample, batch). Particle filters change it;
+            `unroll`, whose samples do not compete, hands on what it began with.
+    """
+
+    state: State
+    gap: Float[Tensor, "sample batch dim"]
+    log_weight: Float[Tensor, "sample batch"]
+
+    def map(self, change) -> "Belief":
+        """Apply a function to every tensor (sample, batch, ...)."""
+        return Belief(
+            type(self.state)(*(change(s) for s in self.state)), change(self.gap), change(self.log_weight)
+        )
+
+
+class Embedded(NamedTuple):
+    """Hold what a model computes of a batch before the loop; see the contract for each."""
+
+    known: Float[Tensor, "batch time known"]
+    seen: Float[Tensor, "batch time seen"]
+    evidence: Float[Tensor, "batch time evidence"]
+    context: Float[Tensor, "batch context"]
+
+    def after(self, start: int) -> "Embedded":
+        """Drop the first `start` steps."""
+        return self._replace(
+            known=self.known[:, start:], seen=self.seen[:, start:], evidence=self.evidence[:, start:]
+        )
+
+
+class Row(NamedTuple):
+    """Hold the data of one step.
+
+    Attributes:
+        known, seen, evidence: features of the step, (batch, .).
+        x: observations, (batch, dim).
+        present: where they are observed, (batch, dim).
+        plain: every living sequence has all its entries, now and at the step before, so that nothing is drawn.
+    """
+
+    known: Float[Tensor, "batch known"]
+    seen: Float[Tensor, "batch seen"]
+    evidence: Float[Tensor, "batch evidence"]
+    x: Float[Tensor, "batch dim"]
+    present: Bool[Tensor, "batch dim"]
+    plain: bool
+
+
+class Path(NamedTuple):
+    """Hold one path of each sequence: what a particle drew from its beginning to its end.
+
+    Attributes:
+        code: the global latent, (batch, code).
+        latent: z_t, (batch, time, latent); at a single step (batch, latent).
+        x: the observations as the particle received them, its own draws where missing, (batch, time, dim) or (batch, dim).
+    """
+
+    code: Float[Tensor, "batch code"]
+    latent: Float[Tensor, "batch *time latent"]
+    x: Float[Tensor, "batch *time dim"]
+
+
+class Step(NamedTuple):
+    """Record a step.
+
+    Attributes:
+        entering: the state that prior and posterior read.
+        posterior: the distribution that the latent was drawn from.
+        latent: the draw, (sample, batch, latent).
+        emitting: the state that the emission reads.
+        emission: the emission, where the step had to draw from it; else None.
+        x: the observation as the model received it, (sample or 1, batch, dim).
+        state, gap: of the belief after the step.
+    """
+
+    entering: State
+    posterior: DiagonalGaussian
+    latent: Float[Tensor, "sample batch latent"]
+    emitting: State
+    emission: Distribution | None
+    x: Float[Tensor, "*sample batch dim"]
+    state: State
+    gap: Float[Tensor, "sample batch dim"]
+
+
+def embed(model: Model, batch: Batch, prefix: Batch | None = None) -> Embedded:
+    """Compute everything that needs no recurrent state, for all t at once.
+
+    Raises:
+        ConfigError: no prefix for a model that conditions on one; the batch itself would be the future it scores.
+    """
+    if model.conditions and prefix is None:
+        raise ConfigError(
+            "this model scores the future of a prefix: expected the prefix beside the batch, found none"
+        )
+    known = model.embed_inputs(batch.u)
+    seen = model.embed_observations(batch.x, known)
+    evidence = model.embed_evidence(batch.x, known, seen, batch)
+    return Embedded(known, seen, evidence, embed_prefix(model, batch if prefix is None else prefix))
+
+
+def embed_prefix(model: Model, prefix: Batch) -> Float[Tensor, "batch context"]:
+    """Read a prefix that is given and not scored; width 0 for a model that does not condition."""
+    if not model.conditions:
+        return prefix.x.new_zeros(len(prefix.x), 0)
+    x = torch.where(prefix.present, prefix.x, 0.0)  # the last point of a prefix may lack entries
+    return model.embed_context(model.embed_observations(x, model.embed_inputs(prefix.u)), prefix)
+
+
+def rows(batch: Batch, embedded: Embedded, start: Belief) -> Iterator[Row]:
+    """Go through the steps of a batch, from a belief that may have drawn observations itself."""
+    resumes = bool((start.gap != 0).any())
+    whole = (batch.present | ~batch.alive[..., None]).all(-1).all(0).tolist()
+    plain = [now and before for now, before in zip(whole, [not resumes, *whole[:-1]], strict=False)]
+    parts = (embedded.known, embedded.seen, embedded.evidence, batch.x, batch.present)
+    return (Row(*row) for row in zip(*(part.unbind(1) for part in parts), plain, strict=True))
+
+
+def start_belief(
+    model: Model, code: Float[Tensor, "sample batch code"], context: Float[Tensor, "batch context"], dim: int
+) -> Belief:
+    """Give the belief before the first step, its particles equally weighted."""
+    lead = code.shape[:-1]
+    gap, weight = code.new_zeros(*lead, dim), code.new_full(lead, -math.log(lead[0]))
+    return Belief(model.initial_state(code, context), gap, weight)
+
+
+def advance(
+    model: Model,
+    belief: Belief,
+    row: Row,
+    latent_normals: Float[Tensor, "sample batch latent"],
+    observation_normals: Float[Tensor, "sample batch noise"] | None,
+    batch: Batch,
+    proposal: Proposal = "posterior",
+    path: Path | None = None,
+) -> Step:
+    """Take one step: input, latent, observation.
+
+    At a missing entry the latent of a track without its point comes from the prior and the state receives a draw of the
+    model's own emission. At the first entry observed after a gap, in the dimensions that are `summed`, the value is what
+    remains of the increment after those draws, so that the track reconnects.
+
+    Args:
+        observation_normals: needed where the row is not plain.
+        batch: what the row belongs to.
+        path: what the first particle is made to draw, for a conditional particle filter.
+    """
+    known, x, seen, gap = row.known, row.x, row.seen, belief.gap
+    entering = model.with_input(belief.state, known)
+    if row.plain and proposal == "posterior":
+        posterior = model.posterior(entering, row.evidence, known)
+    else:
+        posterior = model.prior(entering, known)
+    if not row.plain:
+        x = torch.where(row.present, x - gap, 0.0)
+        if proposal == "posterior" and not model.tied:
+            evidence = row.evidence
+            if not model.looks_ahead:
+                evidence = model.embed_evidence(x, known, model.embed_observations(x, known), batch)
+            posterior = choose(row.present.any(-1), model.posterior(entering, evidence, known), posterior)
+    latent = _follow(posterior.sample(latent_normals), path and path.latent)
+    emitting, emission = model.with_latent(entering, latent), None
+    if not row.plain:
+        emission = model.emission(emitting, known)
+        drawn = _follow(emission.sample(observation_normals), path and path.x)
+        x = torch.where(row.present, x, drawn)
+        gap = torch.where(batch.summed & ~row.present, gap + drawn, 0.0)
+        seen = model.embed_observations(x, known)
+    return Step(
+        entering, posterior, latent, emitting, emission, x, model.with_observation(emitting, seen), gap
+    )
+
+
+def choose(mask: Bool[Tensor, " batch"], a: DiagonalGaussian, b: DiagonalGaussian) -> DiagonalGaussian:
+    """Take a where the mask is True, else b."""
+    return DiagonalGaussian(*(torch.where(mask[:, None], s, t) for s, t in zip(a, b, strict=True)))
+
+
+def _follow(drawn: Float[Tensor, "sample batch width"], path: Float[Tensor, "batch width"] | None) -> Tensor:
+    return drawn if path is None else torch.cat([path[None], drawn[1:]])
+
+
+def stack_steps(steps: list) -> State:
+    """Stack values of every step, tensors or NamedTuples of them, on a time axis before the last one."""
+    if isinstance(steps[0], Tensor):
+        same = all(s is steps[0] for s in steps)
+        if same:
+            return steps[0].unsqueeze(-2).expand(*steps[0].shape[:-1], len(steps), -1)
+        return torch.stack(torch.broadcast_tensors(*steps), -2)
+    return type(steps[0])(*(stack_steps(list(field)) for field in zip(*steps, strict=True)))
+
+
+def last_belief(beliefs: list[Belief], batch: Batch, start: Belief) -> Belief:
+    """Gather the belief after each sequence's own last row; that of the start where it has none."""
+    time = batch.x.shape[1]
+    if not time or not bool((batch.length < time).any()):
+        return beliefs[-1] if time else start
+    index = batch.length.clamp(min=1) - 1
+    each = torch.arange(len(index), device=index.device)
+
+    def gather(first: Tensor, steps: tuple[Tensor, ...]) -> Tensor:
+        if all(s is first for s in steps):
+            return first
+        picked = torch.stack(torch.broadcast_tensors(*steps), 2)[:, each, index]
+        none = (batch.length > 0)[:, None] if first.dim() == 3 else batch.length > 0
+        return torch.where(none, picked, first)
+
+    states = zip(start.state, *(b.state for b in beliefs), strict=True)
+    return Belief(
+        type(start.state)(*(gather(first, steps) for first, *steps in states)),
+        gather(start.gap, tuple(b.gap for b in beliefs)),
+        gather(start.log_weight, tuple(b.log_weight for b in beliefs)),
+    )

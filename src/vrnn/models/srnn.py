@@ -1,0 +1,118 @@
+"""The stochastic recurrent network of Fraccaro, Sonderby, Paquet and Winther (2016), arXiv:1605.07571."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vrnn.data.batch import Batch
+from vrnn.distributions import DiagonalGaussian, parse_emission
+from vrnn.distributions.base import Distribution
+from vrnn.models.contract import Features, Model, join, observed
+from vrnn.models.networks import (
+    CellName,
+    GaussianHead,
+    JointGaussianHead,
+    RowEncoder,
+    features,
+    features_dim,
+    learned,
+    make_cell,
+    mlp,
+)
+from vrnn.models.roles import roles
+from vrnn.models.settings import check_settings
+
+
+@dataclass(frozen=True)
+class SRNNConfig:
+    """Configure an SRNN.
+
+    Args:
+        x_dim: width of an observation.
+        u_dim: width of the known inputs.
+        hidden: width of d_t, of the backward network that the posterior reads and of hidden layers.
+        latent_dim: width of z_t.
+        depth: hidden layers of every network; 0 makes them affine.
+        cell: recurrent cell of both recurrent networks.
+        emission: family of the emission, in the grammar of `parse_emission`.
+    """
+
+    x_dim: int
+    u_dim: int = 0
+    hidden: int = 64
+    latent_dim: int = 16
+    depth: int = 1
+    cell: CellName = "gru"
+    emission: str = "gaussian"
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+class SRNNState(NamedTuple):
+    """Hold the carry d of the cell and the latent drawn last."""
+
+    d: Float[Tensor, "*lead carry"]
+    z: Float[Tensor, "*lead latent"]
+
+
+class SRNN(Model):
+    """Model sequences with a latent Markov chain on top of a recurrent network that the latents never enter.
+
+    d_t = f(x_{t-1}, u_{t-1}, d_{t-1}),   z_t ~ N(mu_p(z_{t-1}, d_t, u_t), s_p(.)),   x_t ~ p(. | z_t, d_t, u_t)
+    a_t = f'([d_t, x_t, u_t], a_{t+1})                                                    (backward network)
+    q(z_t | z_{t-1}, a_t) = N(mu_p + m(z_{t-1}, a_t), s(z_{t-1}, a_t))
+
+    z_0 and d_0 are learned constants. The posterior's network gives a correction of the prior's mean, the paper's residual
+    parameterisation ("Res_q"). d_t needs no latents, so that the posterior has all of them at once.
+    """
+
+    looks_ahead = True
+
+    def __init__(self, config: SRNNConfig):
+        super().__init__()
+        dim, known, _ = roles(config.x_dim, config.u_dim)
+        hidden, depth, latent = config.hidden, config.depth, config.latent_dim
+        self.family, self.latent_dim = parse_emission(config.emission, dim), latent
+        self.features = features(dim, hidden, depth)
+        self.cell = make_cell(config.cell, features_dim(dim, hidden, depth) + known, hidden)
+        self.d0, self.z0 = learned(self.cell.carry_dim), learned(latent)
+        self.prior_head = GaussianHead(latent + hidden + known, hidden, latent, depth)
+        self.reader = RowEncoder(config.cell, hidden + 2 * dim + known, hidden, backward=True)
+        self.posterior_head = JointGaussianHead(hidden, latent, hidden, latent, depth)
+        self.head = mlp(latent + hidden + known, hidden, self.family.size, depth)
+
+    def embed_observations(self, x: Float[Tensor, "*lead dim"], known: Features) -> Features:
+        return self.cell.project(join(self.features(x), known))
+
+    def embed_evidence(
+        self, x: Float[Tensor, "*lead dim"], known: Features, seen: Features, batch: Batch
+    ) -> Features:
+        there = torch.where(batch.present, x, 0.0)
+        d0 = self.d0.expand(len(x), -1)
+        after = self.cell.run(join(self.features(there), known), d0)
+        d = torch.cat([self.cell.output(d0)[:, None], after[:, :-1]], 1)
+        return self.posterior_head.project(self.reader(join(d, observed(x, batch), known), batch.length))
+
+    def initial_state(self, code: Tensor, context: Tensor) -> SRNNState:
+        lead = code.shape[:-1]
+        return SRNNState(self.d0.expand(*lead, -1), self.z0.expand(*lead, -1))
+
+    def prior(self, state: SRNNState, known: Features) -> DiagonalGaussian:
+        return self.prior_head(join(state.z, self.cell.output(state.d), known))
+
+    def posterior(self, state: SRNNState, evidence: Features, known: Features) -> DiagonalGaussian:
+        correction = self.posterior_head(evidence, state.z)
+        return DiagonalGaussian(self.prior(state, known).mean + correction.mean, correction.scale)
+
+    def with_latent(self, state: SRNNState, z: Float[Tensor, "*lead latent"]) -> SRNNState:
+        return state._replace(z=z)
+
+    def emission(self, state: SRNNState, known: Features) -> Distribution:
+        return self.family(self.head(join(state.z, self.cell.output(state.d), known)))
+
+    def with_observation(self, state: SRNNState, seen: Features) -> SRNNState:
+        return state._replace(d=self.cell.step(seen, state.d))
