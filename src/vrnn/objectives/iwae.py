@@ -19,7 +19,7 @@ def iwae(log_weight: Float[Tensor, "sample *batch"]) -> Float[Tensor, "*batch"]:
 
     >>> import torch
     >>> iwae(torch.tensor([1.0, 3.0]).log()).exp()
-    tensor(2.0000)
+    tensor(2.)
     """
     return log_weight.logsumexp(0) - math.log(len(log_weight))
 
