@@ -58,7 +58,7 @@ def test_run_is_the_loop_of_steps(cell):
     for projected in cell.project(x).unbind(1):
         state = cell.step(projected, state)
         outputs.append(cell.output(state))
-    loop, at_once = torch.stack(outputs, 1), cell.run(x, carry)
+    loop, at_once = torch.stack(outputs, 1), cell.run(cell.project(x), carry)
     torch.testing.assert_close(at_once, loop, rtol=1e-12, atol=1e-12)
     direction, leaves = torch.randn_like(loop), [x, carry, *cell.parameters()]
     expected = torch.autograd.grad((loop * direction).sum(), leaves)

@@ -112,16 +112,15 @@ def dmm(model: Model, x, u, prefix, noise):
 
 
 def srnn(model: Model, x, u, prefix, noise):
-    z, d = model.z0.expand(1, 1, -1), [model.d0.expand(1, -1)]
-    for t in range(TIME - 1):
-        d.append(read(model.cell, model.features(x[:, t]), d[-1]))
-    evidence = rows_read(model.reader, torch.cat([torch.stack(d, 1), x, torch.ones_like(x)], -1))
+    z, d = model.z0.expand(1, 1, -1), model.d0.expand(1, 1, -1)
+    evidence = rows_read(model.reader, torch.cat([x, torch.ones_like(x)], -1))
     for t in range(TIME):
-        prior = model.prior_head(beside(z, d[t]))
-        residual = model.posterior_head(model.posterior_head.project(evidence[t]), z)
+        prior = model.prior_head(beside(z, d))
+        residual = model.posterior_head(model.posterior_head.project(evidence[t]), beside(z, d))
         posterior = DiagonalGaussian(prior.mean + residual.mean, residual.scale)
         z = posterior.sample(noise.latent[:, :, t])
-        yield model.head(beside(z, d[t])), z, prior
+        yield model.head(beside(z, d)), z, prior
+        d = read(model.cell, model.features(x[:, t]), d)
 
 
 def storn(model: Model, x, u, prefix, noise):

@@ -73,6 +73,7 @@ class Model(nn.Module, ABC):
         tied: the posterior is the prior, so test time samples from what training samples from.
         conditions: reads a prefix through `embed_context` and scores only what follows.
         looks_ahead: evidence at t is not made of x_t alone.
+        apart: prior and posterior read no state, so that all latents are drawn at once and `run` gives all states.
         supervised: y is the observation and x one of the inputs; see `Batch.swap_target`.
     """
 
@@ -83,6 +84,7 @@ class Model(nn.Module, ABC):
     tied: bool = False
     conditions: bool = False
     looks_ahead: bool = False
+    apart: bool = False
     supervised: bool = False
 
     def embed_inputs(self, u: Float[Tensor, "*lead inputs"]) -> Features:
@@ -142,3 +144,13 @@ class Model(nn.Module, ABC):
     def with_observation(self, state: State, seen: Features) -> State:
         """Let the observation of a step arrive, the data's or the model's own."""
         return state
+
+    def run(
+        self,
+        state: State,
+        known: Float[Tensor, "batch time known"],
+        seen: Float[Tensor, "batch time seen"],
+        z: Float[Tensor, "sample batch time latent"],
+    ) -> State:
+        """Give the states that the emissions of all t read, of a model that is `apart`; time before the last axis."""
+        raise NotImplementedError

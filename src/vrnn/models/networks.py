@@ -99,13 +99,16 @@ class GRUCell(nn.Module):
         return torch.lerp(n, carry, u)
 
     def run(
-        self, inputs: Float[Tensor, "batch time inputs"], carry: Float[Tensor, "batch carry"]
+        self, projected: Float[Tensor, "batch time gates"], carry: Float[Tensor, "batch carry"]
     ) -> Float[Tensor, "batch time hidden"]:
         """Give the outputs of all steps, `step` after `step`, in one call."""
         weights = _side_by_side(
-            self.of_input.weight, self.of_carry.weight, self.of_input.bias, self.of_carry.bias
+            _identity(projected),
+            self.of_carry.weight,
+            torch.zeros_like(self.of_carry.bias),
+            self.of_carry.bias,
         )
-        return torch.gru(inputs, carry[None].contiguous(), weights, *_ONE_LAYER)[0]
+        return torch.gru(projected, carry[None].contiguous(), weights, *_ONE_LAYER)[0]
 
 
 class LSTMCell(nn.Module):
@@ -140,17 +143,22 @@ class LSTMCell(nn.Module):
         return torch.cat([torch.sigmoid(o) * torch.tanh(c), c], -1)
 
     def run(
-        self, inputs: Float[Tensor, "batch time inputs"], carry: Float[Tensor, "batch carry"]
+        self, projected: Float[Tensor, "batch time gates"], carry: Float[Tensor, "batch carry"]
     ) -> Float[Tensor, "batch time hidden"]:
         """Give the outputs of all steps, `step` after `step`, in one call."""
-        bias = self.of_input.bias
-        weights = _side_by_side(self.of_input.weight, self.of_carry.weight, bias, torch.zeros_like(bias))
+        none = self.of_input.bias.new_zeros(self.gates)
+        weights = _side_by_side(_identity(projected), self.of_carry.weight, none, none)
         first = [part.contiguous() for part in carry[None].chunk(2, -1)]
-        return torch.lstm(inputs, first, weights, *_ONE_LAYER)[0]
+        return torch.lstm(projected, first, weights, *_ONE_LAYER)[0]
 
 
 # biases, layers, dropout, training, bidirectional, batch first
 _ONE_LAYER = (True, 1, 0.0, True, False, True)
+
+
+def _identity(projected: Float[Tensor, "batch time gates"]) -> Float[Tensor, "gates gates"]:
+    """Give the input weights of a fused cell whose input has been projected already."""
+    return torch.eye(projected.shape[-1], dtype=projected.dtype, device=projected.device)
 
 
 def _side_by_side(*weights: Tensor) -> list[Tensor]:

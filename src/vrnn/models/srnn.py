@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -63,11 +62,12 @@ class SRNN(Model):
     """Model sequences with a latent Markov chain on top of a recurrent network that the latents never enter.
 
     d_t = f(x_{t-1}, u_{t-1}, d_{t-1}),   z_t ~ N(mu_p(z_{t-1}, d_t, u_t), s_p(.)),   x_t ~ p(. | z_t, d_t, u_t)
-    a_t = f'([d_t, x_t, u_t], a_{t+1})                                                    (backward network)
-    q(z_t | z_{t-1}, a_t) = N(mu_p + m(z_{t-1}, a_t), s(z_{t-1}, a_t))
+    a_t = f'(x_t, u_t, a_{t+1})                                                           (backward network)
+    q(z_t | z_{t-1}, d_t, a_t) = N(mu_p + m(z_{t-1}, d_t, a_t), s(z_{t-1}, d_t, a_t))
 
     z_0 and d_0 are learned constants. The posterior's network gives a correction of the prior's mean, the paper's residual
-    parameterisation ("Res_q"). d_t needs no latents, so that the posterior has all of them at once.
+    parameterisation ("Res_q"). In the paper the backward network reads d_t beside x_t; here the head does, which knows the
+    same (d is a function of x) and goes on knowing it when rows come one at a time or are missing.
     """
 
     looks_ahead = True
@@ -81,8 +81,8 @@ class SRNN(Model):
         self.cell = make_cell(config.cell, features_dim(dim, hidden, depth) + known, hidden)
         self.d0, self.z0 = learned(self.cell.carry_dim), learned(latent)
         self.prior_head = GaussianHead(latent + hidden + known, hidden, latent, depth)
-        self.reader = RowEncoder(config.cell, hidden + 2 * dim + known, hidden, backward=True)
-        self.posterior_head = JointGaussianHead(hidden, latent, hidden, latent, depth)
+        self.reader = RowEncoder(config.cell, 2 * dim + known, hidden, backward=True)
+        self.posterior_head = JointGaussianHead(hidden, latent + hidden, hidden, latent, depth)
         self.head = mlp(latent + hidden + known, hidden, self.family.size, depth)
 
     def embed_observations(self, x: Float[Tensor, "*lead dim"], known: Features) -> Features:
@@ -91,11 +91,7 @@ class SRNN(Model):
     def embed_evidence(
         self, x: Float[Tensor, "*lead dim"], known: Features, seen: Features, batch: Batch
     ) -> Features:
-        there = torch.where(batch.present, x, 0.0)
-        d0 = self.d0.expand(len(x), -1)
-        after = self.cell.run(join(self.features(there), known), d0)
-        d = torch.cat([self.cell.output(d0)[:, None], after[:, :-1]], 1)
-        return self.posterior_head.project(self.reader(join(d, observed(x, batch), known), batch.length))
+        return self.posterior_head.project(self.reader(join(observed(x, batch), known), batch.length))
 
     def initial_state(self, code: Tensor, context: Tensor) -> SRNNState:
         lead = code.shape[:-1]
@@ -105,7 +101,7 @@ class SRNN(Model):
         return self.prior_head(join(state.z, self.cell.output(state.d), known))
 
     def posterior(self, state: SRNNState, evidence: Features, known: Features) -> DiagonalGaussian:
-        correction = self.posterior_head(evidence, state.z)
+        correction = self.posterior_head(evidence, join(state.z, self.cell.output(state.d)))
         return DiagonalGaussian(self.prior(state, known).mean + correction.mean, correction.scale)
 
     def with_latent(self, state: SRNNState, z: Float[Tensor, "*lead latent"]) -> SRNNState:

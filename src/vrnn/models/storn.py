@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -67,7 +68,7 @@ class STORN(Model):
     computed at once. A learned constant takes the place of x_0.
     """
 
-    looks_ahead = True
+    looks_ahead = apart = True
 
     def __init__(self, config: STORNConfig):
         super().__init__()
@@ -111,3 +112,10 @@ class STORN(Model):
 
     def with_observation(self, state: STORNState, seen: Features) -> STORNState:
         return state._replace(x=seen.expand(*state.h.shape[:-1], -1))
+
+    def run(self, state: STORNState, known: Features, seen: Features, z: Tensor) -> STORNState:
+        before = torch.cat([state.x[..., None, :], seen[:, :-1].expand(*z.shape[:2], -1, -1)], -2)
+        gates = before + self.of_latent(z)
+        h = self.cell.run(gates.flatten(0, 1), state.h.flatten(0, 1)).unflatten(0, z.shape[:2])
+        memory = h.new_zeros(*h.shape[:-1], self.cell.carry_dim - h.shape[-1])  # what no emission reads
+        return STORNState(join(h, memory), before)

@@ -9,7 +9,8 @@ from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise
 from vrnn.inference.particles import Filtered, particle_filter
 from vrnn.inference.step import Embedded, embed
-from vrnn.inference.unroll import Unrolled, unroll
+from vrnn.inference.unroll import Unrolled
+from vrnn.kernels import unroll
 from vrnn.models.contract import Model
 from vrnn.objectives.elbo import Elbo, Kl, kl_terms, loss_terms
 from vrnn.objectives.fivo import fivo, resampling_term

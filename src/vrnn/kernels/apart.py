@@ -1,0 +1,58 @@
+"""Models whose latents wait for no state: all of them are drawn at once, and the states are run in one fused call."""
+
+from vrnn.data.batch import Batch
+from vrnn.distributions import DiagonalGaussian
+from vrnn.inference.noise import Noise
+from vrnn.inference.step import Belief, Embedded, Proposal, start_belief
+from vrnn.inference.unroll import Unrolled, code_laws
+from vrnn.models.contract import Model, State
+
+
+def fits(model: Model, batch: Batch, start: Belief | None) -> bool:
+    """Tell whether this kernel can unroll the batch: nothing is missing in it, and it begins at the beginning."""
+    whole = bool((batch.present | ~batch.alive[..., None]).all())
+    return model.apart and start is None and whole and batch.x.shape[1] > 0
+
+
+def unroll_apart(
+    model: Model,
+    batch: Batch,
+    noise: Noise,
+    *,
+    proposal: Proposal = "posterior",
+    embedded: Embedded,
+    start: Belief | None = None,
+) -> Unrolled:
+    """Unroll without a loop over time; equal to the plain loop but for the belief at the end, which is that of the start.
+
+    z_{1:T} ~ q(. | evidence),   s_{1:T} = run(s_0, x, z),   all emissions at once
+    """
+    code_prior, code_posterior = code_laws(model, batch, embedded, proposal)
+    code = code_posterior.sample(noise.code)
+    belief = start_belief(model, code, embedded.context, batch.x.shape[-1])
+    lead = noise.latent.shape[:3]
+    everywhere = _over_time(belief.state, lead[2])
+    prior = DiagonalGaussian(*(p.expand(*lead, -1) for p in model.prior(everywhere, embedded.known)))
+    posterior = prior
+    if proposal == "posterior" and not model.tied:
+        posterior = model.posterior(everywhere, embedded.evidence, embedded.known)
+    latent = posterior.sample(noise.latent)
+    emission = model.emission(model.run(belief.state, embedded.known, embedded.seen, latent), embedded.known)
+    return Unrolled(
+        log_prob=emission.log_prob(batch.x, batch.present),
+        prior=prior,
+        posterior=posterior,
+        latent=latent,
+        code_prior=code_prior,
+        code_posterior=code_posterior,
+        code=code,
+        emission=emission,
+        x=batch.x,
+        mask=batch.mask,
+        belief=belief,
+    )
+
+
+def _over_time(state: State, time: int) -> State:
+    """Show one state at every step; only its shape is read."""
+    return type(state)(*(s[..., None, :].expand(*s.shape[:-1], time, -1) for s in state))
