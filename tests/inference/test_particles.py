@@ -11,10 +11,10 @@ from tests.models.test_linear_gaussian import make_world
 
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.particles import (
+    Lineage,
     draw_ancestors,
     effective_size,
     particle_filter,
-    trace,
     weigh,
 )
 from vrnn.inference.step import Path, embed
@@ -79,7 +79,8 @@ def test_particles_of_the_last_row_stem_from_the_states_they_were_drawn_with(nam
     """Teacher-forcing a traced path of latents and drawn observations ends in the state of its particle."""
     model, case = made(name, samples=6)
     found = filtered(model, case, threshold=0.95)
-    path = trace(found, torch.arange(6)[:, None].expand(6, 4))
+    lineage = Lineage(found.code, found.ancestor, found.latent, found.x)
+    path = lineage.trace(torch.arange(6)[:, None].expand(6, 4))
     context = embed(model, case.batch, case.prefix).context
     state, known = model.initial_state(path.code, context), model.embed_inputs(case.batch.u)
     for t in range(TIME):

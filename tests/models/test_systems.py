@@ -113,10 +113,12 @@ def dmm(model: Model, x, u, prefix, noise):
 
 def srnn(model: Model, x, u, prefix, noise):
     z, d = model.z0.expand(1, 1, -1), model.d0.expand(1, 1, -1)
-    evidence = rows_read(model.reader, torch.cat([x, torch.ones_like(x)], -1))
+    there = torch.cat([x, torch.ones_like(x)], -1)
+    evidence = rows_read(model.reader, there)
     for t in range(TIME):
         prior = model.prior_head(beside(z, d))
-        residual = model.posterior_head(model.posterior_head.project(evidence[t]), beside(z, d))
+        read_now = model.posterior_head.project(torch.cat([evidence[t], there[:, t]], -1))
+        residual = model.posterior_head(read_now, beside(z, d))
         posterior = DiagonalGaussian(prior.mean + residual.mean, residual.scale)
         z = posterior.sample(noise.latent[:, :, t])
         yield model.head(beside(z, d)), z, prior

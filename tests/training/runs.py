@@ -22,6 +22,7 @@ SETTINGS = vrnn.TrainConfig(
     learning_rate=1e-2,
     warmup=3,
     kl_warmup=6,
+    average=0.9,
     validate_every=4,
     log_every=1,
     augment=vrnn.AugmentConfig(flip=True, rotate=True, speed=(0.8, 1.2)),

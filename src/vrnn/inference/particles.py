@@ -1,7 +1,7 @@
 """The particle filter: samples that compete, their weights, and the estimate of the likelihood they give."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -29,6 +29,7 @@ from vrnn.inference.unroll import code_laws
 from vrnn.models.contract import Model, no_latent
 
 Scheme = Literal["systematic", "multinomial"]
+Potential = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
 
 class Filtered(NamedTuple):
@@ -62,6 +63,24 @@ class Filtered(NamedTuple):
     x: Float[Tensor, "sample batch time dim"]
     mask: Bool[Tensor, "batch time"]
     belief: Belief
+
+
+def first_belief(
+    model: Model,
+    batch: Batch,
+    noise: Noise,
+    embedded: Embedded,
+    proposal: Proposal = "posterior",
+    ratio_weight: float = 1.0,
+    path: Path | None = None,
+) -> tuple[Belief, DiagonalGaussian, DiagonalGaussian, Float[Tensor, "sample batch code"]]:
+    """Give the belief before the first row, weighted by how the code was drawn, with the code's two laws and the code."""
+    prior, posterior = code_laws(model, batch, embedded, proposal)
+    code = posterior.sample(noise.code)
+    code = code if path is None else torch.cat([path.code[None], code[1:]])
+    start = start_belief(model, code, embedded.context, batch.x.shape[-1])
+    ratio = ratio_weight * (prior.log_prob(code) - posterior.log_prob(code))
+    return start._replace(log_weight=start.log_weight + ratio), prior, posterior, code
 
 
 def particle_filter(
@@ -103,12 +122,9 @@ def particle_filter(
     code_prior = code_posterior = no_latent(embedded.context)  # a start has drawn its code already
     code, begun = noise.code[..., :0], start is not None
     if start is None:
-        code_prior, code_posterior = code_laws(model, batch, embedded, proposal)
-        code = code_posterior.sample(noise.code)
-        code = code if path is None else torch.cat([path.code[None], code[1:]])
-        ratio = code_prior.log_prob(code) - code_posterior.log_prob(code)
-        start = start_belief(model, code, embedded.context, batch.x.shape[-1])
-        start = start._replace(log_weight=start.log_weight + ratio_weight * ratio)
+        start, code_prior, code_posterior, code = first_belief(
+            model, batch, noise, embedded, proposal, ratio_weight, path
+        )
     records = list(
         filter_steps(
             model, batch, noise, embedded, start, proposal=proposal, threshold=threshold, scheme=scheme,
@@ -144,16 +160,19 @@ def filter_steps(
     unscored: int = 0,
     path: Path | None = None,
     resamples_first: bool = False,
+    potential: Potential | None = None,
     **settings: Any,
 ) -> Iterator["FilterStep"]:
     """Go through the steps of a particle filter; arguments as in `particle_filter`.
 
     Args:
         resamples_first: the weights of the start add up to 1, so that the first step may resample them.
+        potential: log psi_t of (t, x_t, x_{t-1}, gap_t); weights are multiplied by psi_t / psi_{t-1}, see `Bridge`.
     """
     time = batch.x.shape[1]
     drawn, chosen = (part.unbind(2) or (None,) * time for part in (noise.observation, noise.resampling))
     belief = start
+    carried, last = torch.zeros_like(start.log_weight), torch.zeros_like(start.gap)
     for t, row in enumerate(rows(batch, embedded, start)):
         record = filter_step(
             model,
@@ -167,6 +186,15 @@ def filter_steps(
             path=None if path is None else Path(path.code, path.latent[:, t], path.x[:, t]),
             **settings,
         )
+        if potential is not None:
+            x, before = record.step.x.expand_as(last), take(last, record.ancestor)
+            value = potential(t, x, before, record.step.gap)
+            change = value - carried.gather(0, record.ancestor)
+            log_prob, log_weight = weigh(record.belief.log_weight, change)
+            record = record._replace(
+                belief=record.belief._replace(log_weight=log_weight), log_prob=record.log_prob + log_prob
+            )
+            carried, last = value, x
         belief = record.belief
         yield record
 
@@ -305,10 +333,12 @@ def resample(
 
 
 def take(
-    values: Float[Tensor, "sample batch width"], ancestor: Int[Tensor, "sample batch"]
-) -> Float[Tensor, "sample batch width"]:
-    """Select particles of each sequence."""
-    values = values.expand(*ancestor.shape, -1)
+    values: Float[Tensor, "sample batch width"], ancestor: Int[Tensor, "drawn batch"]
+) -> Float[Tensor, "drawn batch width"]:
+    """Select particles of each sequence, as many as the index has; a value that all of them share has one."""
+    if len(values) == 1:
+        return values.expand(*ancestor.shape, -1)
+    values = values.expand(-1, ancestor.shape[1], -1)
     return values.gather(0, ancestor[..., None].expand(*ancestor.shape, values.shape[-1]))
 
 
@@ -333,16 +363,31 @@ def draw_ancestors(
     return torch.searchsorted(cumulative, points, right=True).clamp(max=len(log_weight) - 1).T
 
 
-def trace(filtered: Filtered, index: Int[Tensor, "path batch"]) -> Path:
-    """Follow particles of the last row back to the first.
+class Lineage(NamedTuple):
+    """Hold what the particles of every step drew, and from which particle of the step before each one stems.
 
-    Returns:
-        what each one and its forebears drew, with the paths as a leading axis.
+    Attributes:
+        code: (sample, batch, code).
+        ancestor: (sample, batch, time).
+        latent: (sample, batch, time, latent).
+        x: (sample, batch, time, dim).
     """
-    batch = torch.arange(index.shape[1], device=index.device)
-    latents, xs = [], []
-    for t in reversed(range(filtered.ancestor.shape[-1])):
-        latents.append(filtered.latent[index, batch, t])
-        xs.append(filtered.x[index, batch, t])
-        index = filtered.ancestor[..., t].gather(0, index)
-    return Path(filtered.code[index, batch], torch.stack(latents[::-1], -2), torch.stack(xs[::-1], -2))
+
+    code: Float[Tensor, "sample batch code"]
+    ancestor: Int[Tensor, "sample batch time"]
+    latent: Float[Tensor, "sample batch time latent"]
+    x: Float[Tensor, "sample batch time dim"]
+
+    def trace(self, index: Int[Tensor, "path batch"]) -> Path:
+        """Follow particles of the last row back to the first.
+
+        Returns:
+            what each one and its forebears drew, with the paths as a leading axis.
+        """
+        batch = torch.arange(index.shape[1], device=index.device)
+        latents, xs = [], []
+        for t in reversed(range(self.ancestor.shape[-1])):
+            latents.append(self.latent[index, batch, t])
+            xs.append(self.x[index, batch, t])
+            index = self.ancestor[..., t].gather(0, index)
+        return Path(self.code[index, batch], torch.stack(latents[::-1], -2), torch.stack(xs[::-1], -2))

@@ -67,7 +67,8 @@ class SRNN(Model):
 
     z_0 and d_0 are learned constants. The posterior's network gives a correction of the prior's mean, the paper's residual
     parameterisation ("Res_q"). In the paper the backward network reads d_t beside x_t; here the head does, which knows the
-    same (d is a function of x) and goes on knowing it when rows come one at a time or are missing.
+    same (d is a function of x) and goes on knowing it when rows come one at a time or are missing. The head reads x_t
+    beside a_t too: through the recurrence alone the latents came into use much later in training.
     """
 
     looks_ahead = True
@@ -82,7 +83,8 @@ class SRNN(Model):
         self.d0, self.z0 = learned(self.cell.carry_dim), learned(latent)
         self.prior_head = GaussianHead(latent + hidden + known, hidden, latent, depth)
         self.reader = RowEncoder(config.cell, 2 * dim + known, hidden, backward=True)
-        self.posterior_head = JointGaussianHead(hidden, latent + hidden, hidden, latent, depth)
+        evidence = hidden + 2 * dim + known
+        self.posterior_head = JointGaussianHead(evidence, latent + hidden, hidden, latent, depth)
         self.head = mlp(latent + hidden + known, hidden, self.family.size, depth)
 
     def embed_observations(self, x: Float[Tensor, "*lead dim"], known: Features) -> Features:
@@ -91,7 +93,8 @@ class SRNN(Model):
     def embed_evidence(
         self, x: Float[Tensor, "*lead dim"], known: Features, seen: Features, batch: Batch
     ) -> Features:
-        return self.posterior_head.project(self.reader(join(observed(x, batch), known), batch.length))
+        read = join(observed(x, batch), known)
+        return self.posterior_head.project(join(self.reader(read, batch.length), read))
 
     def initial_state(self, code: Tensor, context: Tensor) -> SRNNState:
         lead = code.shape[:-1]

@@ -26,13 +26,14 @@ class Checkpoint(NamedTuple):
     """Hold the state of a training run between two steps.
 
     Attributes:
-        model, best: weights now and those of the best validation.
+        model, best, average: weights now, those of the best validation, and their moving average (empty when none is kept).
         optimiser: the optimiser's tensors.
         progress: step, best value and step, validations since; plain numbers.
     """
 
     model: Tensors
     best: Tensors
+    average: Tensors
     optimiser: Tensors
     progress: dict[str, Any]
 
@@ -128,7 +129,8 @@ def save_weights(folder: Path, weights: Tensors) -> None:
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write training.safetensors, one file, so that a kill leaves the old state or the new one."""
-    groups = {"model": checkpoint.model, "best": checkpoint.best, "optimiser": checkpoint.optimiser}
+    parts = ("model", "best", "average", "optimiser")
+    groups: dict[str, Tensors] = {part: getattr(checkpoint, part) for part in parts}
     tensors = {
         f"{group}/{name}": t.contiguous() for group, part in groups.items() for name, t in part.items()
     }
@@ -145,7 +147,7 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
     path = folder / "training.safetensors"
     if not path.is_file():
         return None
-    groups: dict[str, Tensors] = {"model": {}, "best": {}, "optimiser": {}}
+    groups: dict[str, Tensors] = {"model": {}, "best": {}, "average": {}, "optimiser": {}}
     try:
         with safe_open(path, "pt") as stored:
             progress = json.loads(stored.metadata()["progress"])

@@ -45,6 +45,8 @@ class TrainConfig:
         schedule: constant, or cosine down to a hundredth of the peak.
         warmup: steps over which the rate rises from 0.
         weight_decay: decoupled weight decay.
+        average: decay of the moving average of the weights, which is validated and kept in their place, such as 0.999; 0 for
+            none.
         clip: largest norm of the gradient, applied before the step.
         kl_warmup: steps over which the weight of the KL rises from 0 to 1.
         free_bits: nats a latent dimension and step below which its KL is not pushed down.
@@ -73,6 +75,7 @@ class TrainConfig:
     schedule: Literal["constant", "cosine"] = "cosine"
     warmup: int = 100
     weight_decay: float = 0.0
+    average: float = 0.0
     clip: float = 1.0
     kl_warmup: int = 0
     free_bits: float = 0.0
@@ -118,6 +121,8 @@ class TrainConfig:
         for name in ("warmup", "weight_decay", "kl_warmup", "free_bits", "regulariser_weight"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"expected {name} of at least 0, found {getattr(self, name)}")
+        if not 0 <= self.average < 1:
+            raise ConfigError(f"expected average from 0 up to 1, found {self.average}")
         if not 0 <= self.holdout < 1:
             raise ConfigError(f"expected holdout from 0 up to 1, found {self.holdout}")
         if self.window is not None and self.window < 2:

@@ -14,6 +14,7 @@ from vrnn.errors import NonFiniteError, RunFolderError
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.models import ModelConfig
 from vrnn.trained import TrainedModel
+from vrnn.training.average import Average
 from vrnn.training.checkpoint import (
     Checkpoint,
     Tensors,
@@ -147,6 +148,7 @@ class Loop:
         fresh: dict[str, Any] = {"step": 0, "best_value": None, "best_step": 0, "waited": 0, "stopped": False}
         self.progress: dict[str, Any] = checkpoint.progress if checkpoint else fresh
         self.best: Tensors = checkpoint.best if checkpoint else copy_weights(self.network)
+        self.average = Average(self.network, settings.average, checkpoint.average if checkpoint else {})
         self.report: CollapseReport | None = None
         self.history: list[Record] = []
 
@@ -164,7 +166,8 @@ class Loop:
             last = step + 1 == settings.steps
             validate = last or (step + 1) % settings.validate_every == 0
             if validate:
-                record |= self._validate()
+                with self.average.applied():
+                    record |= self._validate()
             if validate or step % settings.log_every == 0:
                 record = {"step": step + 1, **record, "seconds": round(time.perf_counter() - started, 3)}
                 self.history.append(record)
@@ -215,6 +218,7 @@ class Loop:
                 f"with vrnn doctor, or lower learning_rate or clip"
             )
         self.optimiser.step()
+        self.average.update(step)
         if step % settings.log_every and (step + 1) % settings.validate_every and step + 1 < settings.steps:
             return {}
         sums = torch.stack(
@@ -297,7 +301,8 @@ class Loop:
             save_weights(self.folder, self.best)
         tensors = optimiser_tensors(self.optimiser.optimizer)
         save_checkpoint(
-            self.folder, Checkpoint(copy_weights(self.network), self.best, tensors, self.progress)
+            self.folder,
+            Checkpoint(copy_weights(self.network), self.best, self.average.weights, tensors, self.progress),
         )
         if self.step == self.settings.steps or self.progress["stopped"]:
             save_weights(self.folder, self.best)

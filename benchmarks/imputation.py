@@ -1,0 +1,188 @@
+"""Imputation: points removed at random from storms and pedestrians, filled beside interpolation, and write docs/imputation.md.
+
+    python -m benchmarks.imputation                  every experiment of the page, then the page
+    python -m benchmarks.imputation storms           one experiment, then the page
+    python -m benchmarks.imputation --page           the page alone, from the results kept
+
+Points are removed in two ways: 20 % of the points one by one, and runs of 5 in a row. First and last points stay, as interpolation
+needs both. Training and validation tracks choose the weights; the settings were chosen on validation tracks.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.interpolate import CubicSpline
+
+import vrnn
+from benchmarks.common import data_folder, keep, kept, table
+from benchmarks.storms import YEARS, split, synoptic
+from vrnn.metrics.displacement import great_circle
+
+PAGE = Path(__file__).parents[1] / "docs" / "imputation.md"
+RUN = 5  # points in a row
+SHARE = 0.2
+FEWEST = 12  # points of a track that points are removed from
+SAMPLES = 100
+MODEL = vrnn.VRNNConfig(x_dim=2, hidden=64, latent_dim=8, emission="mixture(5)")
+TRAINING = vrnn.TrainConfig(steps=3000, batch_size=64, validate_every=250)
+SCENES = ("eth", "hotel", "univ", "zara1", "zara2")
+REMOVALS = {"points": "20 % one by one", "runs": "runs of 5"}
+
+
+def without(tracks: vrnn.Tracks, how: str, seed: int) -> tuple[vrnn.Tracks, list[np.ndarray]]:
+    """Remove points of complete tracks; give the tracks with holes and which rows they are."""
+    rng = np.random.default_rng([seed, len(how)])
+    holed, gone = [], []
+    for x in tracks.x:
+        row = np.zeros(len(x), bool)
+        inner = np.flatnonzero(np.isfinite(x).all(-1))[1:-1]
+        if how == "points":
+            row[inner[rng.random(len(inner)) < SHARE]] = True
+        else:
+            start = rng.integers(1, len(x) - RUN)
+            row[start : start + RUN] = True
+        row &= np.isfinite(x).all(-1)
+        holed.append(np.where(row[:, None], np.nan, x))
+        gone.append(row)
+    return replace(tracks, x=holed), gone
+
+
+def interpolated(x: np.ndarray, kind: str) -> np.ndarray:
+    """Fill the gaps of one track (T, 2) by straight lines or by a natural cubic spline through its points."""
+    time, there = np.arange(len(x)), np.isfinite(x).all(-1)
+    if kind == "linear":
+        return np.stack([np.interp(time, time[there], c[there]) for c in x.T], -1)
+    return CubicSpline(time[there], x[there], bc_type="natural")(time)
+
+
+def euclidean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(a - b, axis=-1)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Hold one data set: its tracks, its distance, and what is changed in the training."""
+
+    train: vrnn.Tracks
+    val: vrnn.Tracks
+    test: vrnn.Tracks
+    distance: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    unit: str
+    changes: dict
+
+
+def storms(data: Path) -> Task:
+    """Read six-hourly positions of Atlantic storms, longitude unwrapped by the reader."""
+    tracks = vrnn.read_tracks(data / "hurdat2" / "hurdat2.txt", columns=vrnn.Columns(x=("lat", "lon")))
+    parts = split(synoptic(tracks))
+    return Task(*(parts[p] for p in YEARS), great_circle, "nmi", {"batch_size": 32})
+
+
+def scene(data: Path, name: str) -> Task:
+    """Read whole pedestrian tracks of one fold."""
+    parts = [vrnn.read_tracks(data / "eth_ucy" / name / part) for part in ("train", "val", "test")]
+    parts = [vrnn.regular(p) for p in parts]
+    augment = vrnn.AugmentConfig(flip=True, rotate=True, speed=(0.8, 1.2))
+    return Task(*parts, euclidean, "m", {"augment": augment})
+
+
+def measure(task: Task, model, part: str, seed: int) -> dict:
+    """Remove points of validation or test tracks in both ways and score what fills them."""
+    tracks = getattr(task, part)
+    long = tracks[np.flatnonzero(tracks.lengths >= FEWEST)]
+    found = {}
+    for how in REMOVALS:
+        holed, gone = without(long, how, seed)
+        started = time.perf_counter()
+        filled = vrnn.impute(model, holed, samples=SAMPLES, seed=seed)
+        seconds = time.perf_counter() - started
+        pick = lambda arrays: np.concatenate([a[g] for a, g in zip(arrays, gone, strict=True)])  # noqa: E731
+        truth = pick(long.x)
+        inside = (pick(filled.quantile(0.05)) <= truth) & (truth <= pick(filled.quantile(0.95)))
+        errors = {"model": float(task.distance(pick(filled.mean), truth).mean())}
+        for kind in ("linear", "cubic"):
+            errors[kind] = float(task.distance(pick([interpolated(x, kind) for x in holed.x]), truth).mean())
+        found[how] = {
+            "points": len(truth),
+            "tracks": len(long),
+            "errors": errors,
+            "coverage": float(inside.mean()),
+            "seconds": round(seconds, 1),
+        }
+        print(part, how, found[how], flush=True)
+    return found
+
+
+def run(experiment: str, data: Path, seed: int, steps: int | None) -> None:
+    """Train on one data set, fill the holes of its validation and test tracks, and keep the scores."""
+    task = storms(data) if experiment == "storms" else scene(data, experiment)
+    settings = replace(TRAINING, **task.changes, seed=seed, **({"steps": steps} if steps else {}))
+    started = time.perf_counter()
+    trained = vrnn.train(MODEL, task.train, settings, val=task.val)
+    result = {
+        "experiment": experiment,
+        "seed": seed,
+        "unit": task.unit,
+        "train_seconds": round(time.perf_counter() - started, 1),
+        "valid": measure(task, trained.model, "val", seed),
+        "test": measure(task, trained.model, "test", seed),
+    }
+    keep(f"imputation-{experiment}-{seed}", result)
+
+
+TEXT = """# Gaps filled: storms and pedestrians
+
+Made by `python -m benchmarks.imputation` on one thread of a CPU, seed {seeds}. From tracks of at least {fewest} points either 20 % of the points
+are removed one by one, or {run} in a row; first and last points stay. A VRNN with a mixture emission is trained on complete tracks and
+draws {samples} joint paths through each gap from its smoothing distribution (`vrnn impute`). Error: mean distance of the mean path from the
+truth. Coverage: share of removed coordinates inside their central 90 % interval; 90 % is right.
+
+{table}
+
+Storms: Atlantic positions every six hours, trained up to 2009, tested on 2014 to 2018. Scenes: ETH/UCY folds, whole tracks of the test
+scene, which the model has not seen; metres.
+"""
+
+
+def page() -> None:
+    """Write docs/imputation.md from the results kept."""
+    results = kept("imputation-")
+    rows = []
+    for result in sorted(results, key=lambda r: (("storms", *SCENES).index(r["experiment"]), r["seed"])):
+        for how, words in REMOVALS.items():
+            r = result["test"][how]
+            digits = 1 if result["unit"] == "nmi" else 3
+            errors = [f"{r['errors'][k]:.{digits}f}" for k in ("linear", "cubic", "model")]
+            name = f"{result['experiment']} ({result['unit']})"
+            rows.append([name, words, str(r["points"]), *errors, f"{r['coverage']:.1%}"])
+    head = ["data", "removed", "points", "linear", "cubic spline", "VRNN", "90 % intervals cover"]
+    seeds = ", ".join(sorted({str(r["seed"]) for r in results}))
+    text = TEXT.format(seeds=seeds, fewest=FEWEST, run=RUN, samples=SAMPLES, table=table(head, rows))
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("experiments", nargs="*", help="storms or scenes")
+    parser.add_argument("--data", type=Path, help="folder with hurdat2 and eth_ucy")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, help="optimiser steps, in place of the script's")
+    parser.add_argument("--threads", type=int, default=1, help="of the processor")
+    parser.add_argument("--page", action="store_true", help="write the page alone")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    if not given.page:
+        for experiment in given.experiments or ("storms", *SCENES):
+            run(experiment, data_folder(given.data, "."), given.seed, given.steps)
+    page()
+
+
+if __name__ == "__main__":
+    main()
