@@ -34,6 +34,7 @@ _HOMES = {
     "initial_belief": "vrnn.inference.observe",
     "observe": "vrnn.inference.observe",
     "filter_tracks": "vrnn.inference.filtering",
+    "predictive": "vrnn.inference.predictive",
     "likelihood": "vrnn.inference.likelihood",
     "score": "vrnn.inference.score",
     "impute": "vrnn.inference.impute",
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from vrnn.inference.impute import impute
     from vrnn.inference.likelihood import likelihood
     from vrnn.inference.observe import initial_belief, observe
+    from vrnn.inference.predictive import predictive
     from vrnn.inference.score import score
     from vrnn.models.dmm import DMMConfig
     from vrnn.models.rnn import RNNConfig

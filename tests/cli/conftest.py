@@ -31,10 +31,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     walks = Crossroads().sample(24, seed=0)
     save_tracks(walks, folder / "walks.csv")
     save_tracks(walks[:3].cut(stop=8), folder / "prefix.csv")
+    holed = [x.copy() for x in walks.x[:4]]
+    holed[0][4:6] = holed[1][:2] = holed[2][17:] = np.nan
+    save_tracks(Tracks(holed), folder / "holed.csv")
+    rows = (folder / "prefix.csv").read_text().splitlines(keepends=True)
+    (folder / "skipped.csv").write_text("".join(rows[:3] + rows[5:]))
     speed = [np.linalg.norm(np.diff(x, axis=0, prepend=x[:1]), axis=1, keepdims=True) for x in walks.x]
     wide = [np.concatenate([x, s], 1) for x, s in zip(walks.x, speed, strict=True)]
     save_tracks(Tracks(wide, x_names=("x", "y", "speed")), folder / "speed.csv")
     text = (folder / "walks.csv").read_text()
+    keys = np.random.default_rng(0).integers(0, 2, (2, 12, 9, 88)).astype(bool)
+    packed = {
+        f"{group}_{part}": values
+        for group, roll in zip(("train", "test"), keys, strict=True)
+        for part, values in (("x", np.packbits(roll.reshape(-1, 88), axis=1)), ("length", np.full(12, 9)))
+    }
+    np.savez(folder / "chorales.npz", **packed)
     (folder / "ships.csv").write_text(text.replace("id,t,x,y", "mmsi,when,lon,lat", 1))
     return folder
 

@@ -26,14 +26,33 @@ COMMANDS = {
     "forecast": lambda data, out, runs: ["forecast", runs["vrnn"], data, "--out", out / "f.csv"],
     "evaluate": lambda data, out, runs: ["evaluate", runs["vrnn"], data, "--json"],
     "encode": lambda data, out, runs: ["encode", runs["vrnn"], data, "--out", out / "e.csv"],
+    "score": lambda data, out, runs: [
+        "score",
+        runs["vrnn"],
+        data,
+        "--out",
+        out / "s.csv",
+        "--rows",
+        out / "r.csv",
+    ],
+    "impute": lambda data, out, runs: [
+        "impute",
+        runs["vrnn"],
+        data,
+        "--out",
+        out / "i.csv",
+        "--particles",
+        5,
+    ],
+    "likelihood": lambda data, out, runs: ["likelihood", runs["vrnn"], data, "--json"],
 }
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("kind", BAD)
 def test_bad_file(kind, command, tmp_path, runs, fails):
-    if (kind, command) == ("one-point tracks", "doctor"):
-        pytest.skip("a doctor looks at the ill")
+    if kind == "one-point tracks" and command in ("doctor", "impute"):
+        pytest.skip("a doctor looks at the ill, and nothing is missing in a point")
     content, reason = BAD[kind]
     data = tmp_path / "bad.csv"
     data.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -74,6 +93,15 @@ def test_data_that_does_not_fit_the_run(folder, tmp_path, runs, fails):
     assert "trained with u columns (speed)" in fails(
         "encode", runs["inputs"], folder / "walks.csv", "--out", out
     )
+    assert "trained with u columns (speed)" in fails(
+        "score", runs["inputs"], folder / "walks.csv", "--out", out
+    )
+    assert "trained with x columns (x, y)" in fails(
+        "impute", runs["vrnn"], folder / "speed.csv", "--out", out, "--x", "x", "y", "speed"
+    )
+    assert "trained with x columns (x, y)" in fails(
+        "likelihood", runs["vrnn"], folder / "speed.csv", "--x", "x", "y", "speed"
+    )
     assert "--inputs hold" in fails("forecast", runs["inputs"], folder / "speed.csv", "--out", out)
     assert "found none" in fails("evaluate", runs["vrnn"], folder / "prefix.csv")
     assert "x_dim" not in fails(
@@ -86,3 +114,30 @@ def test_data_that_does_not_fit_the_run(folder, tmp_path, runs, fails):
     assert "take shorter windows" in fails(
         "train", "rnn", folder / "walks.csv", "--out", tmp_path / "r", "--window", 90
     )
+
+
+def test_calibration_that_does_not_fit(folder, tmp_path, runs, fails):
+    words = ["score", runs["vrnn"], folder / "walks.csv", "--out", tmp_path / "s.csv", "--calibration"]
+    assert "does not exist" in fails(*words, tmp_path / "none.csv")
+    assert "at least 99 calibration tracks for --false-alarms 0.01, found 24" in fails(
+        *words, folder / "walks.csv", "--false-alarms", 0.01
+    )
+    short = tmp_path / "short.csv"
+    short.write_text(BAD["one-point tracks"][0])
+    assert "calibration tracks with a scored row" in fails(*words, short)
+
+
+def test_gaps_that_are_on_no_grid(tmp_path, runs, fails):
+    data = tmp_path / "off.csv"
+    data.write_text("id,t,x,y\na,0,1,2\na,1,2,2\na,2.4,3,2\na,4,5,2\n")
+    line = fails("impute", runs["vrnn"], data, "--out", tmp_path / "i.csv", "--insert-rows")
+    assert "whole steps of 1" in line
+    assert "in Python vrnn.regular takes a step" in line
+
+
+def test_packed_keys_are_asked_for_by_a_flag(folder, tmp_path, fails):
+    assert "--format piano-roll" in fails("doctor", folder / "chorales.npz", "--group", "train")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.json").write_text("[[[60]]]")
+    line = fails("doctor", tmp_path / "notes")
+    assert "--format piano-roll" in line and "format=" not in line

@@ -10,6 +10,9 @@ COMMANDS = {
     "generate": lambda run, folder, out: ["generate", run, "--out", out / "g.csv"],
     "evaluate": lambda run, folder, out: ["evaluate", run, folder / "walks.csv"],
     "encode": lambda run, folder, out: ["encode", run, folder / "walks.csv", "--out", out / "e.csv"],
+    "score": lambda run, folder, out: ["score", run, folder / "walks.csv", "--out", out / "s.csv"],
+    "impute": lambda run, folder, out: ["impute", run, folder / "holed.csv", "--out", out / "i.csv"],
+    "likelihood": lambda run, folder, out: ["likelihood", run, folder / "walks.csv"],
 }
 
 
@@ -49,6 +52,7 @@ def test_refused_verbs(folder, tmp_path, runs, fails):
     assert "no latent" in fails("encode", runs["rnn"], folder / "walks.csv", "--out", out)
     assert "supervised" in fails("generate", runs["supervised"], "--out", out)
     assert "vrnn.generate" in fails("generate", runs["inputs"], "--out", out)
+    assert "cannot fill gaps" in fails("impute", runs["rollout"], folder / "holed.csv", "--out", out)
 
 
 def test_resume_is_asked_for_and_checked(folder, tmp_path, copy, fails):

@@ -1,10 +1,13 @@
 """What each command does on good data."""
 
 import json
+import shlex
 
 import numpy as np
 import pytest
+from tests.cli.conftest import MODELS
 
+import vrnn
 from vrnn import read_tracks
 from vrnn.cli.main import main
 from vrnn.training.checkpoint import load
@@ -185,10 +188,189 @@ def test_evaluate_supervised(run, folder, runs):
     assert found["model"]["rmse"] > 0
 
 
-def test_numbers_without_a_word_in_json():
-    from vrnn.cli.evaluate import _finite
+# score, impute, likelihood
 
-    assert _finite({"a": {"b": float("inf"), "c": 1.5}}) == {"a": {"b": None, "c": 1.5}}
+
+def test_score(run, folder, runs, tmp_path):
+    out, rows = tmp_path / "deep" / "s.csv", tmp_path / "r.npz"
+    words = ["score", runs["vrnn"], folder / "walks.csv", "--particles", 10, "--out", out]
+    text = run(*words, "--rows", rows)
+    assert text.splitlines() == [
+        f"{out}: scores of 24 tracks: minus log p(track | its first point) by 10 particles, per scored row; median "
+        f"{np.median(np.genfromtxt(out, delimiter=',', names=True)['score']):.4f} nats, in data units",
+        f"{rows}: every row",
+    ]
+    table = np.genfromtxt(out, delimiter=",", names=True)
+    assert table.dtype.names == ("id", "rows", "score") and set(table["rows"]) == {19}
+    with np.load(rows) as every:
+        assert every["log_prob"].shape == (24 * 20,) and np.isnan(every["pit"]).sum() == 24
+    before = out.read_bytes()
+    run(*words)
+    assert out.read_bytes() == before
+    run(*words, "--seed", 1)
+    assert out.read_bytes() != before
+
+
+def test_score_against_normal_tracks(run, folder, runs, tmp_path):
+    from vrnn.cli.outputs import save_tracks
+
+    out, walks = tmp_path / "s.csv", read_tracks(folder / "walks.csv")
+    save_tracks(vrnn.Tracks([x * (30 if i % 2 else 1) for i, x in enumerate(walks.x)]), tmp_path / "odd.csv")
+    words = ["score", runs["vrnn"], tmp_path / "odd.csv", "--out", out, "--particles", 10]
+    normal = ["--calibration", folder / "walks.csv"]
+    text = run(*words, *normal, "--false-alarms", 0.05, "--plot", tmp_path / "s.png")
+    table = np.genfromtxt(out, delimiter=",", names=True)
+    assert table.dtype.names == ("id", "rows", "score", "p_value", "unusual")
+    assert (table["unusual"] == (table["p_value"] <= 0.05)).all() and table["unusual"][1::2].all()
+    above = int(table["unusual"].sum())
+    assert f"0.05 false alarms among 24 calibration tracks: {above} of 24 tracks above it: " in text
+    assert f" and {above - 10} more" in text and text.count(", ") < 25
+    highest = str(int(table["id"][np.argmax(table["score"])]))
+    assert text.partition("above it: ")[2].startswith(f"{highest}, ")
+    assert (tmp_path / "s.png").stat().st_size > 1000
+    text = run(*words, *normal)  # no share was asked for, and the usual one takes more tracks
+    assert "no threshold: 0.01 false alarms take 99 calibration tracks, found 24" in text
+    assert "unusual" not in np.genfromtxt(out, delimiter=",", names=True).dtype.names
+
+
+def test_score_says_which_tracks_have_none(run, folder, runs, tmp_path):
+    data = tmp_path / "d.csv"
+    data.write_text((folder / "walks.csv").read_text() + "lone,0,1,1\n")
+    assert "scores of 25 tracks, 1 of them without a scored row: minus" in run(
+        "score", runs["vrnn"], data, "--out", tmp_path / "s.csv", "--particles", 5
+    )
+
+
+QUICK = ["--samples", 8, "--particles", 20]
+
+
+@pytest.mark.parametrize("ending", ["csv", "npz", "parquet"])
+def test_impute(run, folder, runs, tmp_path, ending):
+    out, plot = tmp_path / f"i.{ending}", tmp_path / "i.png"
+    text = run("impute", runs["vrnn"], folder / "holed.csv", "--out", out, *QUICK, "--plot", plot)
+    assert text.splitlines() == [
+        f"{out}: 5 missing points of 2 tracks filled by the mean of 8 paths, with intervals that hold 0.9 of them",
+        "2 rows left empty: nothing is drawn before the first point of a track",
+        f"{plot}: picture of the first of them",
+    ]
+    assert plot.stat().st_size > 1000
+    if ending != "csv":
+        return
+    table = np.genfromtxt(out, delimiter=",", names=True)
+    assert table.dtype.names == ("id", "t", "x", "y", "x_low", "y_low", "x_high", "y_high", "imputed")
+    holed, filled = read_tracks(folder / "holed.csv"), read_tracks(out)
+    for before, after in zip(holed.x, filled.x, strict=True):
+        assert np.array_equal(before[np.isfinite(before)], after[np.isfinite(before)])
+    wide, narrow = table["x_high"] - table["x_low"], tmp_path / "n.csv"
+    run("impute", runs["vrnn"], folder / "holed.csv", "--out", narrow, *QUICK, "--interval", 0.2)
+    narrow = np.genfromtxt(narrow, delimiter=",", names=True)
+    assert (wide - (narrow["x_high"] - narrow["x_low"]))[table["imputed"] == 1].min() >= 0
+
+
+def test_impute_names_gaps_in_time(run, folder, runs, tmp_path):
+    out = tmp_path / "i.csv"
+    words = ["impute", runs["vrnn"], folder / "skipped.csv", "--out", out, *QUICK]
+    assert run(*words, "--plot", tmp_path / "i.png").splitlines() == [
+        f"{out}: nothing is missing in 3 tracks",
+        "1 gap in time has no rows to fill: --insert-rows puts them in",
+        f"{tmp_path / 'i.png'}: not written, as nothing was filled",
+    ]
+    assert len(read_tracks(out).x[0]) == 6
+    assert "2 missing points of 1 track filled" in run(*words, "--insert-rows")
+    table = np.genfromtxt(out, delimiter=",", names=True)
+    assert table["imputed"].tolist() == [0, 0, 1, 1, *[0] * 20] and table["t"][:8].tolist() == list(range(8))
+    text = run("impute", runs["vrnn"], folder / "walks.csv", "--out", out, *QUICK)
+    assert text == f"{out}: nothing is missing in 24 tracks\n"
+
+
+@pytest.mark.parametrize("bound", ["fivo", "iwae", "elbo"])
+def test_likelihood(run, folder, runs, bound):
+    words = ["likelihood", runs["vrnn"], folder / "walks.csv", "--bound", bound, "--samples", 5]
+    found = json.loads(run(*words, "--json"))
+    assert (found["bound"], found["samples"], found["repeats"]) == (bound, 5, 3)
+    assert (found["tracks"], found["rows"], found["of"]) == (24, 456, "log p(track | its first point)")
+    text = run(*words)
+    assert (
+        f"{found['log_likelihood']:.4f} +- {found['standard_error']:.4f} nats per scored row, in data units"
+        in text
+    )
+    assert f"lower bound of log p(track | its first point): {bound.upper()}" in text
+    assert json.loads(run(*words, "--json", "--repeats", 1))["standard_error"] is None
+    assert json.loads(run(*words, "--json", "--seed", 1))["log_likelihood"] != found["log_likelihood"]
+
+
+@pytest.mark.parametrize("name", [*MODELS])
+def test_new_verbs_of_every_model(run, folder, runs, tmp_path, name):
+    data = folder / ("speed.csv" if name in ("supervised", "inputs") else "walks.csv")
+    found = json.loads(run("likelihood", runs[name], data, "--samples", 3, "--json"))
+    assert np.isfinite(found["log_likelihood"])
+    run("score", runs[name], data, "--out", tmp_path / "s.csv", "--particles", 3)
+    scores = np.genfromtxt(tmp_path / "s.csv", delimiter=",", names=True)
+    assert set(scores["rows"]) == {found["rows"] // 24}
+    if name != "rollout":
+        run("impute", runs[name], data, "--out", tmp_path / "i.csv", *QUICK)
+
+
+# archives with several sets
+
+
+def test_validation_on_another_set_of_the_archive(run, folder, tmp_path):
+    data, small = folder / "chorales.npz", [*SMALL, "--emission", "bernoulli", "--format", "piano-roll"]
+    words = ["train", "vrnn", data, *small, "--group", "train", "--out"]
+    test = read_tracks(data, group="test", format="piano-roll")
+    text = run(*words, tmp_path / "a", "--val", data, "--val-group", "test")
+    assert run(*words, tmp_path / "b", "--val-group", "test").replace("/b", "/a") == text
+    best = max(r["val_bound"] for r in read_metrics(tmp_path / "a" / "metrics.jsonl") if "val_bound" in r)
+    same = vrnn.train(
+        load(tmp_path / "a").config,
+        read_tracks(data, group="train", format="piano-roll"),
+        load(tmp_path / "a").training,
+        val=test,
+        quiet=True,
+    )
+    assert max(r["val_bound"] for r in same.history if "val_bound" in r) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("val", [[], ["--val-group", "test"]])
+def test_commands_to_go_on_with_run_as_printed(run, folder, tmp_path, monkeypatch, val):
+    """Of binary keys: no distance is suggested, and the set and the format are told again."""
+    data = folder / "chorales.npz"
+    flags = ["--group", "train", *val, "--format", "piano-roll", "--emission", "bernoulli"]
+    text = run("train", "vrnn", data, "--out", tmp_path / "run", *SMALL, *flags)
+    commands = [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("  vrnn ")]
+    assert [c[0] for c in commands] == ["likelihood", "forecast", "score", "generate"]
+    assert all(["--group", "test" if val else "train"] == c[3:5] for c in commands[:3])
+    monkeypatch.chdir(tmp_path)
+    for command in commands:
+        run(*command)
+
+
+@pytest.mark.parametrize("name", ["vrnn", "supervised", "inputs", "rollout"])
+def test_commands_of_every_model_run_as_printed(run, folder, runs, tmp_path, monkeypatch, name):
+    from vrnn.cli.data import ColumnFlags
+    from vrnn.cli.summary import summary
+
+    data = folder / ("speed.csv" if name in ("supervised", "inputs") else "walks.csv")
+    model = load(runs[name])
+    text = summary(model, [], read_tracks(folder / "walks.csv"), data, ColumnFlags(), runs[name], False)
+    commands = [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("  vrnn ")]
+    assert len(commands) >= 2
+    monkeypatch.chdir(tmp_path)
+    for command in commands:
+        run(*command)
+
+
+def test_calibration_from_another_set_of_the_archive(run, folder, tmp_path):
+    data, out = folder / "chorales.npz", tmp_path / "run"
+    flags = ["--format", "piano-roll", "--group"]
+    run("train", "rnn", data, "--out", out, *(f for f in SMALL if f not in ("--latent-dim", "3")), "--emission",
+        "bernoulli", *flags, "train")  # fmt: skip
+    words = ["score", out, data, "--out", tmp_path / "s.csv", "--particles", 5, "--false-alarms", 0.1]
+    words += [*flags, "test"]
+    text = run(*words, "--calibration-group", "train")
+    assert "among 12 calibration tracks" in text
+    assert text == run(*words, "--calibration", data, "--calibration-group", "train")
+    assert text != run(*words, "--calibration", data)  # against themselves
 
 
 def test_encode(run, folder, runs, tmp_path):

@@ -29,6 +29,24 @@ WRONG = {
     "forecast run data.csv --out f.csv --inputs zero": "--inputs: expected one of",
     "evaluate run": "missing DATA",
     "evaluate run data.csv --out f.csv": "no such option: --out",
+    "train vrnn data.csv --out run --objective fivo": "expected --samples of at least 2, found 1",
+    "train vrnn data.csv --out run --objective nelbo": "--objective: expected one of",
+    "train vrnn data.csv --out run --objective iwae --samples 5 --free-bits 0.1": "--free-bits change the KL of the elbo",
+    "train vrnn data.csv --out run --resampling-term": "--resampling-term belongs to --objective fivo, found 'elbo'",
+    "train vrnn data.csv --out run --resample-below 2": "expected --resample-below from 0 to 1, found 2",
+    "train vrnn data.csv --out run --transpose -1": "expected --transpose of at least 0",
+    "train vrnn data.csv --out run --speed 2 1": "expected --speed as two rising positive factors",
+    "score run": "missing DATA, --out",
+    "score run data.csv --out s.csv --false-alarms 0.1": "expected --calibration DATA beside --false-alarms",
+    "score run data.csv --out s.csv --calibration n.csv --false-alarms 2": "between 0 and 1, found 2",
+    "score run data.csv --out s.csv --rows ./s.csv": "a file of its own",
+    "score run data.csv --out s.csv --rows r.txt": ".csv, .parquet or .npz",
+    "impute run data.csv": "missing --out",
+    "impute run data.csv --out i.csv --interval 90": "between 0 and 1, found 90",
+    "impute run data.csv --out i.csv --insert-rows yes": "no such option: yes",
+    "likelihood run": "missing DATA",
+    "likelihood run data.csv --bound nelbo": "--bound: expected one of",
+    "likelihood run data.csv --samples few": "--samples: expected a whole number",
     "doctor": "missing DATA",
     "doctor data.csv --colour red": "no such option: --colour",
     "doctor a.csv b.csv": "no such option: b.csv",
@@ -41,7 +59,10 @@ def test_wrong_words(line, fails):
 
 
 @pytest.mark.parametrize("ending", ["f", "f.txt", "f.json", "f.CSV.gz"])
-@pytest.mark.parametrize("words", ["forecast run data.csv", "generate run", "encode run data.csv"])
+@pytest.mark.parametrize(
+    "words",
+    ["forecast run data.csv", "generate run", *(f"{c} run data.csv" for c in ("encode", "score", "impute"))],
+)
 def test_ending_of_outputs(words, ending, fails):
     assert ".csv, .parquet or .npz" in fails(*words.split(), "--out", ending)
 
@@ -71,8 +92,26 @@ def test_failure_while_writing_leaves_nothing(tmp_path, runs, fails, monkeypatch
     )
 
 
+def test_failure_while_writing_the_second_table_leaves_nothing(tmp_path, folder, runs, fails, monkeypatch):
+    """Scores write the rows first, so that the table they are named after is there only when all is."""
+    import vrnn.inference.score as scores
+
+    def full(columns, path):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(scores, "write_table", full)
+    words = ["score", runs["vrnn"], folder / "walks.csv", "--out", tmp_path / "s.csv"]
+    assert "r.csv: No space left on device" in fails(*words, "--rows", tmp_path / "r.csv")
+
+
 def test_numbers_out_of_range(tmp_path, folder, runs, fails):
     run, out = runs["vrnn"], tmp_path / "f.csv"
+    walks, holed = folder / "walks.csv", folder / "holed.csv"
+    assert "particles of at least 1" in fails("score", run, walks, "--out", out, "--particles", 0)
+    assert "particles of at least 2" in fails("impute", run, holed, "--out", out, "--particles", 1)
+    assert "samples of at least 1" in fails("impute", run, holed, "--out", out, "--samples", 0)
+    assert "found 0 and 3" in fails("likelihood", run, walks, "--samples", 0)
+    assert "seed" in fails("likelihood", run, walks, "--seed", -1)
     assert "horizon" in fails("forecast", run, folder / "prefix.csv", "--out", out, "--horizon", 0)
     assert "samples" in fails("forecast", run, folder / "prefix.csv", "--out", out, "--samples", 0)
     assert "observe" in fails("evaluate", run, folder / "walks.csv", "--observe", 1)

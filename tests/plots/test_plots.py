@@ -8,7 +8,16 @@ import pytest
 
 from vrnn.data.synthetic import Crossroads
 from vrnn.errors import ConfigError, DataError, MissingExtraError
-from vrnn.plots import canvas, plot_forecast, plot_futures, plot_tracks, plot_training
+from vrnn.plots import (
+    canvas,
+    plot_forecast,
+    plot_futures,
+    plot_imputed,
+    plot_rows,
+    plot_scores,
+    plot_tracks,
+    plot_training,
+)
 
 pytest.importorskip("matplotlib")
 PNG = b"\x89PNG"
@@ -140,6 +149,126 @@ def test_tracks_of_other_dims_and_with_gaps(tmp_path, drawn):
         assert_tidy(fig)
     with pytest.raises(DataError, match="at least one track"):
         plot_tracks([], tmp_path / "t.png")
+
+
+SCORES = np.random.default_rng(0).normal(size=40)
+
+
+def texts(fig):
+    return [t.get_text() for t in fig.legends[0].texts]
+
+
+def test_scores_stand_in_order_with_the_unusual_ones_named(tmp_path, drawn):
+    score = np.concatenate([SCORES, [3.0, 3.01, 2.9, np.nan, np.inf]])
+    normal = np.random.default_rng(1).normal(size=120)
+    ids = [f"track {i}" for i in range(45)]
+    path = plot_scores(score, tmp_path / "s.png", ids, 2.5, normal, title="Ships")
+    assert path.read_bytes()[:4] == PNG
+    axis = drawn[0].axes[0]
+    usual, unusual = (c.get_offsets() for c in axis.collections)
+    assert len(usual) == 40 and len(unusual) == 3
+    assert (np.diff(np.concatenate([usual, unusual]), axis=0) > 0).all()
+    assert [t.get_text() for t in axis.texts] == ["track 41", "track 40", "track 42"]
+    np.testing.assert_array_equal(axis.lines[0].get_ydata(), np.sort(normal))
+    assert texts(drawn[0]) == ["43 tracks", "120 calibration tracks", "3 above threshold 2.5"]
+    assert_tidy(drawn[0])
+    from matplotlib.text import Text
+
+    boxes = [Text.get_window_extent(t) for t in axis.texts]  # without the line to the point
+    assert all(upper.y0 > lower.y1 for upper, lower in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize("far", [1.0, 1e3, 1e6])
+def test_a_wild_track_leaves_the_others_to_be_seen(tmp_path, drawn, far):
+    plot_scores(np.concatenate([SCORES, [far]]), tmp_path / "s.png", [str(i) for i in range(41)])
+    axis = drawn[0].axes[0]
+    place = axis.transData + axis.transAxes.inverted()
+    middle = np.ptp(place.transform([[0, q] for q in np.quantile(SCORES, [0.1, 0.9])])[:, 1])
+    assert middle > 0.05 and len(axis.texts) == 3
+    heights = [place.transform((0, tick))[1] for tick in axis.get_yticks() if -3 < tick < 2 * far]
+    assert min(np.diff(heights)) > 0.02
+    assert_tidy(drawn[0])
+
+
+def test_scores_of_one_kind_need_no_threshold_or_names(tmp_path, drawn):
+    plot_scores(np.full(3, 2.0), tmp_path / "s.png")
+    assert texts(drawn[0]) == ["3 tracks"] and not drawn[0].axes[0].texts
+    assert_tidy(drawn[0])
+    with pytest.raises(DataError, match="finite score"):
+        plot_scores(np.full(3, np.nan), tmp_path / "s.png")
+
+
+def test_rows_of_one_track_with_the_odd_ones_marked(tmp_path, drawn):
+    log_prob, pit = -SCORES.copy(), np.linspace(0.5, 1.0, 40)
+    log_prob[0] = log_prob[7] = np.nan
+    pit[[3, 7]] = 0.001
+    plot_rows(np.arange(40.0), log_prob, pit, tmp_path / "r.png", title="Anna")
+    axis = drawn[0].axes[0]
+    np.testing.assert_allclose(axis.collections[0].get_offsets(), [[3, SCORES[3]]])
+    np.testing.assert_array_equal(axis.lines[0].get_ydata(), -log_prob)
+    assert texts(drawn[0]) == ["38 rows", "1 less likely than 99 % of the model's own draws"]
+    assert_tidy(drawn[0])
+    with pytest.raises(DataError, match="scored row"):
+        plot_rows(np.arange(2.0), np.full(2, np.nan), np.ones(2), tmp_path / "r.png")
+
+
+def holed(count, dim, rows=30):
+    """Tracks with a gap of 4 rows at 10 and one of 2 at 20, and paths through them; every third track is whole."""
+    random = np.random.default_rng(0)
+    tracks = list(np.cumsum(random.normal(size=(count, rows, dim)), 1))
+    samples = [np.repeat(x[None], 15, 0) for x in tracks]
+    for i in range(count):
+        if i % 3:
+            tracks[i] = tracks[i].copy()
+            for gap in (slice(10, 14), slice(20, 22)):
+                tracks[i][gap] = np.nan
+                samples[i][:, gap] += random.normal(size=samples[i][:, gap].shape)
+    return tracks, samples
+
+
+def test_gaps_in_the_plane_are_maps_with_paths_from_end_to_end(tmp_path, drawn):
+    tracks, samples = holed(12, 2)
+    path = plot_imputed(
+        tracks, samples, tmp_path / "i.png", count=5, ids="abcdefghijkl", units="m", title="Gaps"
+    )
+    assert path.read_bytes()[:4] == PNG
+    panels = [axis for axis in drawn[0].axes if axis.axison]
+    assert [axis.get_title(loc="left") for axis in panels] == list("bcefh")
+    assert all(axis.get_aspect() == 1.0 for axis in panels) and panels[0].get_ylabel() == "y (m)"
+    observed, paths, mean, filled = panels[0].lines
+    np.testing.assert_array_equal(observed.get_xydata(), tracks[1][6:18])
+    first = paths.get_xydata()[:12]  # from the point before the gap to the one after it
+    np.testing.assert_array_equal(first[3:9], samples[1][0, 9:15])
+    assert np.isnan(first[:3]).all() and np.isnan(first[9:]).all()
+    np.testing.assert_allclose(mean.get_xydata()[3:9], samples[1][:, 9:15].mean(0))
+    np.testing.assert_allclose(filled.get_xydata(), samples[1][:, 10:14].mean(0))
+    assert texts(drawn[0]) == ["observed", "15 sampled paths", "mean of all paths"]
+    assert_tidy(drawn[0])
+
+
+@pytest.mark.parametrize(("dim", "rows"), [(1, 1), (3, 3), (6, 4)])
+def test_gaps_of_other_dims_are_bands_against_time(tmp_path, drawn, dim, rows):
+    tracks, samples = holed(4, dim)
+    times = [0.5 * np.arange(30)] * 4
+    plot_imputed(
+        tracks, samples, tmp_path / "i.png", times, names=("a", "b", "c"), ids="abcd", title="Sensors"
+    )
+    axes = drawn[0].axes
+    assert len(axes) == 2 * rows and [a.get_title(loc="left") for a in axes[:2]] == ["b", "c"]
+    assert len(axes[0].collections) == 2 and axes[0].lines[-1].get_xdata().tolist() == times[0][6:18].tolist()
+    assert_tidy(drawn[0])
+
+
+def test_gaps_at_the_ends_and_none_at_all(tmp_path, drawn):
+    tracks, samples = holed(2, 2)
+    tracks[1] = np.full((30, 2), np.nan)
+    tracks[1][:20] = samples[1][0, :20]
+    samples[1][:, 0] = tracks[1][0] = np.nan  # before the first point nothing is drawn
+    plot_imputed(tracks, samples, tmp_path / "i.png", names=("lat", "lon"))
+    assert drawn[0].axes[0].get_xlabel() == "lon"
+    assert_tidy(drawn[0])
+    with pytest.raises(DataError, match="filled gap"):
+        plot_imputed(tracks[:1], samples[:1], tmp_path / "i.png")
 
 
 def test_training_puts_validation_beside_training(tmp_path, drawn):

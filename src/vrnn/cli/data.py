@@ -1,5 +1,6 @@
 """The data that a command is given: which columns hold what, by flags, by a run, or by the format."""
 
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,9 @@ NAMES = tuple[str, ...]
 
 def _flag(help_text: str, default: str) -> Any:
     return tyro.conf.arg(help=help_text, help_behavior_hint=f"(default: {default})", metavar="COLUMN ...")
+
+
+Group = Annotated[str, tyro.conf.arg(help_behavior_hint="(default: that of DATA)", metavar="NAME")]
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,15 @@ class ColumnFlags:
             u=self.u,
             y=self.y,
         )
+
+    def words(self) -> str:
+        """Give the flags that a run does not remember, as they stand in a command after DATA.
+
+        >>> ColumnFlags(x=("lon", "lat"), group="test", format="piano-roll").words()
+        ' --group test --format piano-roll'
+        """
+        given = {"group": self.group, "format": self.format if self.format != "auto" else ""}
+        return "".join(f" --{name} {shlex.quote(value)}" for name, value in given.items() if value)
 
     def beside(self, trained: Columns, found: set[str]) -> Columns:
         """Give the mapping of the flags, and for the others that of a run as far as the names are found.

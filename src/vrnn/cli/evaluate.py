@@ -1,13 +1,12 @@
 """`vrnn evaluate`: forecasts against what happened."""
 
-import json
-import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from vrnn.cli.data import ColumnFlags
+from vrnn.cli.outputs import to_json
 from vrnn.cli.runs import open_run
 from vrnn.inference.evaluate import evaluate as score
 
@@ -39,11 +38,4 @@ def evaluate(
     """
     model, tracks = open_run(run, data, columns)
     result = score(model, tracks, observe, horizon, samples, representative, seed)
-    print(json.dumps(_finite(result.to_dict()), allow_nan=False) if as_json else result.to_text())
-
-
-def _finite(value: Any) -> Any:
-    """Write a number that JSON has no word for as null."""
-    if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    print(to_json(result.to_dict()) if as_json else result.to_text())

@@ -1,7 +1,11 @@
-"""Files that a command is to write, looked at before any work is done for them."""
+"""What a command gives: files, looked at before any work is done for them, and JSON."""
 
+import json
+import math
 import os
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,25 +16,32 @@ from vrnn.errors import ConfigError, DataError, require
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg")
 
 
-def check_outputs(out: Path | None, plot: Path | None = None) -> None:
+def check_outputs(out: Path | None, plot: Path | None = None, more: Path | None = None) -> None:
     """Refuse files that could not be written in the end: an unknown ending, a folder in their place, no permission.
+
+    Args:
+        out, more: tables.
+        plot: picture.
 
     Raises:
         DataError, ConfigError: which file and why.
         MissingExtraError: a picture without the extra `plot`, or Parquet without `frames`.
     """
-    if out is not None:
-        check_ending(out)
-        if out.suffix == ".parquet":
+    for table in (out, more):
+        if table is None:
+            continue
+        check_ending(table)
+        if table.suffix == ".parquet":
             require("pyarrow", "frames")
-        _check_place(out)
+        _check_place(table)
     if plot is not None:
         if plot.suffix.lower() not in PICTURES:
             raise ConfigError(f"{plot}: expected a picture ending in one of {', '.join(PICTURES)}")
         require("matplotlib", "plot")
         _check_place(plot)
-    if out is not None and plot is not None and out.absolute() == plot.absolute():
-        raise ConfigError(f"{out}: expected two different files for the table and the picture")
+    for one, two in combinations([p.absolute() for p in (out, more, plot) if p is not None], 2):
+        if one == two:
+            raise ConfigError(f"{one}: expected a file of its own for each table and picture")
 
 
 def _check_place(path: Path) -> None:
@@ -51,3 +62,18 @@ def save_tracks(tracks: Tracks, path: Path) -> Path:
         return write_table({"id": ids, "length": tracks.lengths, "t": times, "x": x}, path)
     columns = {"id": np.repeat(ids, tracks.lengths), "t": times}
     return write_table(columns | dict(zip(tracks.x_names, x.T, strict=True)), path)
+
+
+def to_json(values: dict[str, Any]) -> str:
+    """Write one JSON object; a number that JSON has no word for becomes null.
+
+    >>> to_json({"a": {"b": math.inf, "c": 1.5}})
+    '{"a": {"b": null, "c": 1.5}}'
+    """
+    return json.dumps(_finite(values), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -108,6 +108,13 @@ _IN_FLAGS = {
     "expected latent_dim": "expected --latent-dim",
     "expected batch_size": "expected --batch-size",
     "train without resume first": "train without --resume first",
+    "expected samples of at least 2": "expected --samples of at least 2",
+    "free_bits change": "--free-bits change",
+    "leave them 0": "leave it out",
+    "resampling_term belongs to fivo, found objective": "--resampling-term belongs to --objective fivo, found",
+    "expected resample_below": "expected --resample-below",
+    "give some, or set holdout": "give some (--val), or set --holdout",
+    "pass a step that divides all times": "in Python vrnn.regular takes a step that divides all times",
 }
 
 
@@ -128,4 +135,5 @@ def as_flags(text: str) -> str:
     text = re.sub(r"read_tracks\(path, (.*?)\)", r"\1", text)
     for words, flags in _IN_FLAGS.items():
         text = text.replace(words, flags)
-    return re.sub(r"\b(task|group|inputs)='(\w+)'", r"--\1 \2", text)
+    text = re.sub(r"\baugment\.(speed|transpose)\b", r"--\1", text)
+    return re.sub(r"\b(task|group|inputs|format|prior)='([\w-]+)'", r"--\1 \2", text)

@@ -3,6 +3,8 @@
 import shlex
 from pathlib import Path
 
+from vrnn.cli.data import ColumnFlags
+from vrnn.cli.parse import as_flags
 from vrnn.data.describe import describe
 from vrnn.data.tracks import Tracks
 from vrnn.trained import TrainedModel
@@ -11,14 +13,20 @@ from vrnn.training.tracking import Record
 
 
 def summary(
-    model: TrainedModel, records: list[Record], tracks: Tracks, out: Path, data: Path, unseen: bool
+    model: TrainedModel,
+    records: list[Record],
+    tracks: Tracks,
+    data: Path,
+    columns: ColumnFlags,
+    out: Path,
+    unseen: bool,
 ) -> str:
     """Sum a finished run up in a few lines.
 
     Args:
         records: of metrics.jsonl.
         tracks: for a window that suits them.
-        data: what the next commands are shown with.
+        data, columns: what the next commands are shown with.
         unseen: `data` was not trained on.
     """
     lines = [f"run            {out}"]
@@ -35,14 +43,15 @@ def summary(
             lines.append(f"latents        {active} of {len(latents)} units active")
             use = CollapseReport(latents, [i < active for i in range(len(latents))])
             if warning := use.warning(model.network.tied):
-                lines.append(f"               {warning}")
+                lines.append(f"               {as_flags(warning)}")
     elif records:
         lines += [
             f"training       {records[-1]['bound']:.4f} nats per step, in data units, of the last batch; no validation",
             f"               {bound_name(model)}",
         ]
     then = "next" if unseen else "next (scores count on tracks that were not trained on)"
-    return "\n".join([*lines, then, *(f"  {command}" for command in _next(model, tracks, out, data))])
+    source = shlex.quote(str(data)) + columns.words()
+    return "\n".join([*lines, then, *(f"  {command}" for command in _next(model, tracks, out, source))])
 
 
 def bound_name(model: TrainedModel) -> str:
@@ -58,23 +67,27 @@ def bound_name(model: TrainedModel) -> str:
     return f"lower bound (ELBO) of {of}"
 
 
-def _next(model: TrainedModel, tracks: Tracks, out: Path, data: Path) -> list[str]:
-    run, source, network = shlex.quote(str(out)), shlex.quote(str(data)), model.network
+def _next(model: TrainedModel, tracks: Tracks, out: Path, source: str) -> list[str]:
+    """Give commands to go on with, each of which this model and this data accept."""
+    run, network = shlex.quote(str(out)), model.network
     found = describe(tracks)
     if network.supervised:
-        return [f"vrnn evaluate {run} {source}"]
+        return [f"vrnn evaluate {run} {source}", f"vrnn likelihood {run} {source}"]
     commands = []
     observe, window = model.training.observe or found.observe, model.training.window
-    if observe:
+    discrete = not any(network.family.continuous)  # no distance says how far such a forecast is off
+    if discrete:
+        commands.append(f"vrnn likelihood {run} {source}")
+    elif observe:
         ahead = max(1, window - observe) if window else found.horizon
         commands.append(f"vrnn evaluate {run} {source} --observe {observe} --horizon {ahead}")
     horizon = found.horizon or 12
     inputs = " --inputs hold" if model.encoding.u_names else ""
-    commands.append(
-        f"vrnn forecast {run} {source} --horizon {horizon}{inputs} --out forecast.csv --plot forecast.png"
-    )
+    picture = "" if discrete else " --plot forecast.png"
+    commands.append(f"vrnn forecast {run} {source} --horizon {horizon}{inputs} --out forecast.csv{picture}")
+    commands.append(f"vrnn score {run} {source} --out scores.csv")
     if not network.conditions and not model.encoding.u_names:
-        commands.append(
-            f"vrnn generate {run} --steps {round(found.median_length)} --out new.csv --plot new.png"
-        )
+        picture = "" if discrete else " --plot new.png"
+        steps = round(found.median_length)
+        commands.append(f"vrnn generate {run} --steps {steps} --out new.csv{picture}")
     return commands

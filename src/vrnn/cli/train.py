@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import MISSING, asdict, field, fields, make_dataclass
+from dataclasses import MISSING, asdict, field, fields, make_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional
 
-from vrnn.cli.data import ColumnFlags, read
+from vrnn.cli.data import ColumnFlags, Group, read
 from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import remember_columns
 from vrnn.cli.summary import summary
@@ -35,6 +35,7 @@ def train_command(kind: str) -> Callable[..., None]:
         *,
         out: Path,
         val: Path | None = None,
+        val_group: Group = "",
         resume: FlagCreatePairsOff[bool] = False,
         plot: Path | None = None,
         model: Settings = Settings(),  # noqa: B008 (frozen, made above)
@@ -43,7 +44,9 @@ def train_command(kind: str) -> Callable[..., None]:
     ) -> None:
         check_outputs(None, plot)
         tracks = read(data, columns)
-        held_out = None if val is None else read(val, columns)
+        seen = replace(columns, group=val_group or columns.group)
+        source = val or (data if val_group else None)
+        held_out = None if source is None else read(source, seen)
         chosen = config(x_dim=tracks.x_dim, **asdict(model))
         run = fit(chosen, tracks, training, out=out, val=held_out, resume=resume)
         if int(os.environ.get("RANK", "0")):
@@ -54,8 +57,8 @@ def train_command(kind: str) -> Callable[..., None]:
             from vrnn.plots import plot_training
 
             plot_training(records, plot, title=f"{kind}: {out}")
-        unseen = val is not None
-        print(summary(run.model, records, held_out or tracks, out, val or data, unseen=unseen))
+        shown = (tracks, data, columns) if held_out is None or source is None else (held_out, source, seen)
+        print(summary(run.model, records, *shown, out, unseen=held_out is not None))
 
     train.__doc__ = f"""Train a {KINDS[kind][1].__name__} on tracks.
 
@@ -64,7 +67,8 @@ def train_command(kind: str) -> Callable[..., None]:
     Args:
         data: tracks, a file or a folder of files.
         out: run folder to write.
-        val: tracks to validate on; a share of DATA (--holdout) when None.
+        val: tracks to validate on; a share of DATA (--holdout) when None, or DATA itself with --val-group.
+        val_group: the set to validate on, of an archive that holds several.
         resume: go on from where the run in OUT was stopped, to the weights that an uninterrupted run would have had.
         plot: picture of the training curves to write, .png, .pdf or .svg.
         model: the model.

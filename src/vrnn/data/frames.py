@@ -253,12 +253,12 @@ class Frame:
         """
         angle = self.heading.angle(x) if self.heading else np.zeros(len(x))
         x = turn(x, -angle) if self.heading else x
-        anchor = Anchor(np.zeros(x[:, 0].shape), np.zeros(x[:, 0].shape, np.int64), angle)
-        path = Path(x, np.ones(x.shape, np.int64))
         if self.displacement:
             path, origin, last = self.displacement.encode(x)
-            rows = np.full(len(x), x.shape[1]) if length is None else length
-            anchor = Anchor(origin, rows[:, None] - 1 - last, angle)
+        else:
+            path, (origin, last) = Path(x, np.ones(x.shape, np.int64)), _last_seen(x)
+        rows = np.full(len(x), x.shape[1]) if length is None else length
+        anchor = Anchor(origin, rows[:, None] - 1 - last, angle)
         if self.standardise:
             path = path._replace(values=self.standardise.encode(path))
         return path, anchor
@@ -308,6 +308,12 @@ def _revive(part: type, values: dict[str, Any] | None):
     if values is None:
         return None
     return part(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def _last_seen(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Last observed value of each column (batch, time, dim) and its row, (batch, dim); NaN and 0 where none is."""
+    last = np.where(np.isfinite(values), np.arange(values.shape[1])[:, None], 0).max(1)
+    return np.take_along_axis(values, last[:, None], axis=1)[:, 0], last
 
 
 def _last_true(mask: np.ndarray) -> np.ndarray:

@@ -38,7 +38,9 @@ class Bridge(NamedTuple):
 
     def rows(self, index: Int[Tensor, " rows"]) -> "Bridge":
         """Select sequences."""
-        return Bridge(*(part[index] for part in self[:4]), self.columns)
+        return Bridge(
+            self.weight[index], self.precision[index], self.target[index], self.inside[index], self.columns
+        )
 
     def log_potential(
         self,

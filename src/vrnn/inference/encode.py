@@ -10,7 +10,8 @@ import torch
 from vrnn.data.tracks import Tracks
 from vrnn.data.writers import Columns, write_table
 from vrnn.errors import DataError, UnsupportedError, check_seed, require
-from vrnn.inference.forecast import PASS_SIZE, as_tracks
+from vrnn.inference.forecast import as_tracks
+from vrnn.inference.futures import PASS_SIZE
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.unroll import unroll
 from vrnn.models import RolloutVAE

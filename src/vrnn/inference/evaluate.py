@@ -11,7 +11,8 @@ from jaxtyping import Float
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
 from vrnn.errors import ConfigError, DataError, check_seed
-from vrnn.inference.forecast import PASS_SIZE, Futures, as_tracks, futures
+from vrnn.inference.forecast import as_tracks
+from vrnn.inference.futures import PASS_SIZE, Futures, futures
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.step import embed
 from vrnn.inference.unroll import unroll

@@ -12,11 +12,12 @@ from vrnn.data.batch import Batch
 from vrnn.data.frames import Anchor
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, check_seed
-from vrnn.inference.forecast import PASS_SIZE, as_tracks
+from vrnn.inference.forecast import as_tracks
+from vrnn.inference.futures import PASS_SIZE, last_known
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.observe import THRESHOLD, TrackBelief
 from vrnn.inference.particles import FilterStep, filter_steps
-from vrnn.inference.step import Belief, Embedded, Row, embed, last_belief, rows, start_belief
+from vrnn.inference.step import Belief, Embedded, Row, embed, embed_prefix, last_belief, rows, start_belief
 from vrnn.models.contract import Model
 from vrnn.trained import TrainedModel
 
@@ -86,13 +87,14 @@ def filter_tracks(
         raise ConfigError(f"expected particles of at least 1, found {particles}")
     tracks = as_tracks(tracks, model)
     log_prob = [np.full(len(x), np.nan) for x in tracks.x]
-    beliefs, anchors, found = [], [], []
+    beliefs, anchors, found, longest = [], [], [], 0
     for chunk in chunks(model, tracks, particles):
         records = [step for step, _ in steps(model.network, chunk, particles, seed)]
         first = begin_chunk(model.network, chunk, particles, seed)
         beliefs.append(last_belief([r.belief for r in records], chunk.batch, first) if records else first)
         anchors.append(chunk.anchor)
         found.extend(chunk.index.tolist())
+        longest = max(longest, len(records))
         if records:
             density = (chunk.batch.present * chunk.batch.log_jacobian).sum(-1)
             write_rows(log_prob, chunk, torch.stack([r.log_prob for r in records], -1) + density)
@@ -101,7 +103,7 @@ def filter_tracks(
         raise DataError(
             f"track {tracks.ids[lost]}: expected a row to filter, found none; drop tracks without observed points"
         )
-    return FilteredTracks(_joined(model, tracks, beliefs, anchors, seed), log_prob)
+    return FilteredTracks(_joined(model, tracks, beliefs, anchors, longest, seed), log_prob)
 
 
 def chunks(
@@ -129,7 +131,7 @@ def chunks(
 
 def begin_chunk(model: Model, chunk: Chunk, particles: int, seed: int) -> Belief:
     """Give the belief before the first row, as `initial_belief` draws it."""
-    context = embed(model, chunk.batch.split(0)[0], chunk.prefix).context
+    context = embed_prefix(model, chunk.batch if chunk.prefix is None else chunk.prefix)
     noise = draw_noise(
         model, particles, len(chunk.batch.x), 0, seeded(seed, 12, *(chunk.start,) * bool(chunk.start))
     )
@@ -192,10 +194,10 @@ def write_rows(into: list[np.ndarray], chunk: Chunk, found: Float[torch.Tensor, 
 
 
 def _joined(
-    model: TrainedModel, tracks: Tracks, beliefs: list[Belief], anchors: list[Anchor], seed: int
+    model: TrainedModel, tracks: Tracks, beliefs: list[Belief], anchors: list[Anchor], steps: int, seed: int
 ) -> TrackBelief:
     """Put the beliefs of all chunks side by side."""
-    first = beliefs[0]
+    first, tracks = beliefs[0], model.encoding.trim(tracks, ends=False)
     states = (torch.cat(parts, 1) for parts in zip(*(b.state for b in beliefs), strict=True))
     belief = Belief(
         type(first.state)(*states),
@@ -203,19 +205,11 @@ def _joined(
         torch.cat([b.log_weight for b in beliefs], 1),
     )
     anchor = Anchor(*(np.concatenate(parts) for parts in zip(*anchors, strict=True)))
-    longest = int(tracks.lengths.max()) - model.encoding.frame.given
     return TrackBelief(
         belief=belief,
         anchor=anchor,
         time=np.array([t[-1] for t in tracks.times]),
-        u=np.stack([_last_known(u) for u in tracks.u]),
-        steps=longest,
+        u=np.stack([last_known(u) for u in tracks.u]),
+        steps=steps,
         seed=seed,
     )
-
-
-def _last_known(u: np.ndarray) -> np.ndarray:
-    """Last finite value of every column (T, inputs), NaN where there is none."""
-    known = np.isfinite(u)
-    index = np.where(known, np.arange(len(u))[:, None], 0).max(0)
-    return u[index, np.arange(u.shape[1])]

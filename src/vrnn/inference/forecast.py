@@ -1,6 +1,5 @@
 """Forecasts: joint sample paths of what comes after a prefix, in the units of the data."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -9,18 +8,16 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from vrnn.data.batch import Batch
-from vrnn.data.frames import Anchor, pad
+from vrnn.data.frames import pad
 from vrnn.data.tracks import Tracks
 from vrnn.data.writers import Columns, write_table
 from vrnn.errors import ConfigError, DataError, check_seed, require
+from vrnn.inference.futures import PASS_SIZE, future_times, futures, futures_after, last_rows
 from vrnn.inference.imagine import begin, imagine
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.step import Belief
+from vrnn.inference.observe import TrackBelief
 from vrnn.metrics.representative import representative
 from vrnn.trained import TrainedModel
-
-PASS_SIZE = 16384  # sample paths that go through a model at once
 
 
 @dataclass(frozen=True, repr=False)
@@ -102,7 +99,7 @@ class Forecast:
 
 def forecast(
     model: TrainedModel,
-    prefix: Tracks | np.ndarray,
+    prefix: Tracks | np.ndarray | TrackBelief,
     horizon: int,
     samples: int = 20,
     seed: int = 0,
@@ -111,11 +108,13 @@ def forecast(
     """Sample joint futures of tracks: x_{T+1:T+H} ~ p(. | x_{1:T}).
 
     The prefix is filtered through the model's posterior, once a sample, and the model then goes on alone, its own draws
-    fed back. A model with a heading frame reads the last `observe` rows of a prefix, the length it was trained with.
+    fed back. A model with a heading frame reads the last `observe` rows of a prefix, the length it was trained with. From a
+    belief, particles are drawn by their weights, and the model goes on from each.
 
     Args:
         prefix: tracks that the future follows, or an array (batch, time, dim) or (time, dim). For a supervised model
-            the tracks have x up to the end of the horizon, and y of the last `horizon` rows is drawn.
+            the tracks have x up to the end of the horizon, and y of the last `horizon` rows is drawn. Or the belief that
+            `observe` or `filter_tracks` gives; `history` is then the last position of each track.
         horizon: rows to draw.
         samples: paths a track.
         seed: of all noise; the same seed gives the same paths.
@@ -123,8 +122,9 @@ def forecast(
             carries the last value on.
 
     Raises:
-        DataError: tracks that do not fit the model.
+        DataError: tracks that do not fit the model, or a belief without the point that displacements start from.
         ConfigError: a horizon or a number of samples below 1, or missing inputs.
+        UnsupportedError: a belief of a supervised model, which does not hold x of the horizon.
 
     Example:
         >>> import numpy as np, vrnn
@@ -132,72 +132,28 @@ def forecast(
         >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
         >>> vrnn.forecast(run.model, tracks[:3], horizon=4, samples=10).samples.shape
         (10, 3, 4, 2)
+        >>> belief = vrnn.filter_tracks(run.model, tracks[:3]).belief
+        >>> vrnn.forecast(run.model, belief, horizon=4, samples=10).samples.shape
+        (10, 3, 4, 2)
     """
     check_seed(seed)
     if horizon < 1 or samples < 1:
         raise ConfigError(f"expected a horizon and samples of at least 1, found {horizon} and {samples}")
-    tracks = as_tracks(prefix, model)
-    if model.network.supervised:
-        return _draw_targets(model, tracks, horizon, samples, seed)
+    if isinstance(prefix, TrackBelief):
+        tracks = last_rows(model, prefix)
+        drawn = futures_after(model, prefix, horizon, samples, seed, inputs)
+    else:
+        tracks = as_tracks(prefix, model)
+        if model.network.supervised:
+            return _draw_targets(model, tracks, horizon, samples, seed)
+        drawn = futures(model, tracks, horizon, samples, seed, inputs)
     return Forecast(
-        samples=np.concatenate(
-            [f.decode() for f in futures(model, tracks, horizon, samples, seed, inputs)], 1
-        ),
-        times=_future_times(tracks, model.encoding.step, horizon),
+        samples=np.concatenate([f.decode() for f in drawn], 1),
+        times=future_times(tracks, model.encoding.step, horizon),
         history=tracks,
         names=model.encoding.x_names,
         weights=np.full((samples, len(tracks)), 1.0 / samples),
     )
-
-
-@dataclass(frozen=True)
-class Futures:
-    """Hold the futures of one chunk of tracks with what they were drawn from; the inner form of a forecast.
-
-    Attributes:
-        rows: which tracks.
-        belief: states after the prefix, a sample each.
-        u: encoded inputs of the horizon.
-        drawn: paths in model units, (sample, batch, horizon, dim).
-    """
-
-    model: TrainedModel
-    rows: slice
-    belief: Belief
-    u: torch.Tensor
-    drawn: torch.Tensor
-    anchor: Anchor
-
-    def decode(self) -> Float[np.ndarray, "sample batch horizon dim"]:
-        """Give the paths in data units."""
-        gap = self.belief.gap.cpu().double().numpy()
-        return self.model.encoding.frame.decode(self.drawn.cpu().double().numpy(), self.anchor, gap)
-
-
-@torch.no_grad()
-def futures(
-    model: TrainedModel,
-    tracks: Tracks,
-    horizon: int,
-    samples: int,
-    seed: int,
-    inputs: np.ndarray | Literal["hold"] | None = None,
-) -> Iterator[Futures]:
-    """Draw futures chunk by chunk, so that memory does not grow with the number of tracks."""
-    network, encoding = model.network, model.encoding
-    tracks = _readable(model, tracks)
-    u = _future_inputs(model, tracks, horizon, inputs)
-    size = max(1, PASS_SIZE // samples)
-    for start in range(0, len(tracks), size):
-        rows = slice(start, min(start + size, len(tracks)))
-        prefix, anchor = encoding.batch(tracks[rows])
-        prefix = prefix.to(next(network.parameters()))
-        u_rows = u[rows].to(prefix.x)
-        count, time = prefix.x.shape[:2]
-        past = draw_noise(network, samples, count, time, seeded(seed, 6, start), observations=_gaps(prefix))
-        ahead = draw_noise(network, samples, count, horizon, seeded(seed, 7, start))
-        belief = begin(network, prefix, past)
-        yield Futures(model, rows, belief, u_rows, imagine(network, belief, u_rows, ahead).x, anchor)
 
 
 def as_tracks(data: Tracks | np.ndarray, model: TrainedModel) -> Tracks:
@@ -227,75 +183,6 @@ def as_tracks(data: Tracks | np.ndarray, model: TrainedModel) -> Tracks:
         raise DataError("expected at least one track, found none")
     model.encoding.check(tracks)
     return tracks
-
-
-def _readable(model: TrainedModel, tracks: Tracks) -> Tracks:
-    """Cut prefixes to what the model reads and refuse those it cannot go on from."""
-    heading, frame = model.encoding.frame.heading, model.encoding.frame
-    conditions = model.network.conditions
-    least = frame.given + 1 if heading is None else heading.row + 1
-    tracks = tracks if heading is None else tracks.cut(start=-least)
-    for name, x in zip(tracks.ids, tracks.x, strict=True):
-        if heading is not None and len(x) < least:
-            raise DataError(
-                f"track {name}: expected a prefix of at least {least} rows to forecast from, found {len(x)}"
-            )
-        if conditions and np.isnan(x[-1:]).any():
-            raise DataError(
-                f"track {name}: its last row has a missing value, and this model goes on from the last observed point; drop "
-                f"the trailing rows and forecast that much further"
-            )
-    trimmed = model.encoding.trim(tracks, ends=False)
-    rows = (
-        dict(zip(trimmed.ids, trimmed.lengths.tolist(), strict=True)) if len(trimmed) < len(tracks) else None
-    )
-    for i, name in enumerate(tracks.ids):
-        found = int(trimmed.lengths[i]) if rows is None else rows.get(name, 0)
-        if found < least:
-            raise DataError(
-                f"track {name}: expected at least {least} rows from its first observed point on to forecast from, found {found}"
-            )
-    return trimmed
-
-
-def _gaps(batch: Batch) -> bool:
-    return bool((batch.alive[..., None] & ~batch.present).any())
-
-
-def _future_times(tracks: Tracks, step: float, horizon: int) -> np.ndarray:
-    last = np.array([t[-1] for t in tracks.times])
-    return last[:, None] + step * np.arange(1, horizon + 1)
-
-
-def _future_inputs(
-    model: TrainedModel, tracks: Tracks, horizon: int, inputs: np.ndarray | Literal["hold"] | None
-) -> torch.Tensor:
-    encoding = model.encoding
-    width, count = len(encoding.u_names), len(tracks)
-    if width and inputs is None:
-        raise ConfigError(
-            f"the model has known inputs ({', '.join(encoding.u_names)}): give their values over the horizon as inputs "
-            f"(batch, horizon, {width}), or inputs='hold' to carry the last values on"
-        )
-    if isinstance(inputs, str) and inputs != "hold":
-        raise ConfigError(f"expected inputs as an array or 'hold', found {inputs!r}")
-    last = np.stack([_last_known(u) for u in tracks.u])[:, None]
-    if inputs is None or isinstance(inputs, str):
-        values = np.repeat(last, horizon, axis=1)
-    else:
-        values = np.asarray(inputs, dtype=np.float64)
-        if values.shape != (count, horizon, width):
-            raise ConfigError(f"expected inputs of shape {(count, horizon, width)}, found {values.shape}")
-    times = _future_times(tracks, encoding.step, horizon)[..., None]
-    now = np.array([t[-1:] for t in tracks.times])[:, None]
-    u = encoding.inputs(np.concatenate([last, values], 1), np.concatenate([now, times], 1))
-    return u[:, 1:]
-
-
-def _last_known(u: np.ndarray) -> np.ndarray:
-    known = np.isfinite(u)
-    index = np.where(known, np.arange(len(u))[:, None], 0).max(0)
-    return u[index, np.arange(u.shape[1])]
 
 
 def _targets(tracks: Tracks, names: tuple[str, ...]) -> Tracks:

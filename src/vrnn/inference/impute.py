@@ -1,5 +1,6 @@
 """Imputation: what the missing points of tracks may have been, given everything before and after them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from vrnn.data.frames import Anchor, turn
 from vrnn.data.tracks import Tracks
 from vrnn.data.writers import Columns, write_table
 from vrnn.errors import ConfigError, UnsupportedError, check_seed, require
-from vrnn.inference.forecast import PASS_SIZE, as_tracks
+from vrnn.inference.forecast import as_tracks
+from vrnn.inference.futures import PASS_SIZE
 from vrnn.inference.noise import seeded
 from vrnn.inference.smoothing import smooth
 from vrnn.trained import TrainedModel
@@ -45,11 +47,15 @@ class Imputed:
     @property
     def mean(self) -> list[Float[np.ndarray, "time dim"]]:
         """E[x_t | x_observed], the data where observed."""
-        return [s.mean(0) for s in self.samples]
+        return self._reduced(lambda paths: paths.mean(0))
 
     def quantile(self, q: float) -> list[Float[np.ndarray, "time dim"]]:
         """Give a quantile of every entry, the data where observed."""
-        return [np.quantile(s, q, axis=0) for s in self.samples]
+        return self._reduced(lambda paths: np.quantile(paths, q, axis=0))
+
+    def _reduced(self, reduce: Callable[[np.ndarray], np.ndarray]) -> list[np.ndarray]:
+        """Reduce paths to one row each; where observed rounding would tell the result from the data."""
+        return [np.where(np.isnan(x), reduce(s), x) for x, s in zip(self.tracks.x, self.samples, strict=True)]
 
     def interval(self, share: float = 0.9) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Give the ends of central intervals that hold `share` of the paths, an entry at a time."""
@@ -72,8 +78,7 @@ class Imputed:
         columns |= {name: filled[:, i] for i, name in enumerate(self.names)}
         for end, values in (("low", np.concatenate(low)), ("high", np.concatenate(high))):
             columns |= {f"{name}_{end}": values[:, i] for i, name in enumerate(self.names)}
-        columns["imputed"] = np.concatenate(self.missing).any(-1).astype(np.int64)
-        return columns
+        return columns | {"imputed": np.asarray(np.concatenate(self.missing).any(-1), np.int64)}
 
     def to_frame(self, share: float = 0.9) -> Any:
         """Give the table as a pandas DataFrame."""
@@ -83,14 +88,22 @@ class Imputed:
         """Write the table to .csv, .parquet or .npz."""
         return write_table(self.to_columns(share), path)
 
+    def plot(self, path: str | Path, **options: Any) -> Path:
+        """Draw the gaps of the first tracks that have any; `options` go to `vrnn.plots.plot_imputed`."""
+        from vrnn.plots import plot_imputed
+
+        return plot_imputed(
+            self.tracks.x, self.samples, path, self.tracks.times, names=self.names, ids=self.tracks.ids, **options
+        )  # fmt: skip
+
 
 @torch.inference_mode()
 def impute(
     model: TrainedModel,
     tracks: Tracks | np.ndarray,
     samples: int = 100,
-    particles: int = 500,
-    sweeps: int = 1,
+    particles: int = 2000,
+    sweeps: int = 0,
     seed: int = 0,
 ) -> Imputed:
     """Draw joint sample paths of the missing points of tracks: x_missing ~ p(. | x_observed).
@@ -139,7 +152,7 @@ def impute(
         tracks.rename([str(i) for i in range(len(tracks))]), 1 + encoding.frame.given, ends=False
     )
     holed = [k for k, i in enumerate(numbered.ids) if np.isnan(data[int(i)]).any()]
-    numbered = numbered[np.array(holed, int)]
+    numbered = numbered[np.array(sorted(holed, key=lambda k: len(numbered.x[k])), int)]
     size = max(1, PASS_SIZE // particles)
     for start in range(0, len(numbered), size):
         part = numbered[start : start + size]

@@ -78,8 +78,8 @@ class Likelihood:
         return (
             f"{self.per_row:.4f}{error} nats per scored row, in data units ({int((self.rows > 0).sum())} tracks, "
             f"{int(self.rows.sum())} rows)\n"
-            f"lower bound of {self.of}: {what} {self.samples} {unit}, mean of {self.repeats} "
-            f"{'run' if self.repeats == 1 else 'runs'} and its standard error by sampling"
+            f"lower bound of {self.of}: {what} {self.samples} {unit}, "
+            + ("one run" if self.repeats == 1 else f"mean of {self.repeats} runs and its standard error")
         )
 
 

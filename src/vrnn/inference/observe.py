@@ -140,7 +140,7 @@ def observe(
         >>> belief
         TrackBelief(10 particles of 1 tracks after 11 steps)
     """
-    encoded = _encode(model, belief, x, u, y, time)
+    encoded = encode_row(model, belief, x, u, y, time)
     active = encoded.active
     if not active.any():
         return Observed(encoded.moved(belief.belief, belief.steps), np.full(len(active), np.nan))
@@ -150,7 +150,7 @@ def observe(
     step = filter_step(network, belief.belief, row, normals, batch, threshold=THRESHOLD)
     after = step.belief
     if not active.all():
-        moving = torch.from_numpy(active)
+        moving = torch.from_numpy(active).to(batch.x.device)
         stay = lambda new, old: torch.where(moving.view(-1, *(1,) * (new.dim() - 2)), new, old)  # noqa: E731
         states = (stay(n, o) for n, o in zip(after.state, belief.belief.state, strict=True))
         after = Belief(
@@ -158,13 +158,27 @@ def observe(
             stay(after.gap, belief.belief.gap),
             stay(after.log_weight, belief.belief.log_weight),
         )
-    scored = batch.mask[:, 0].numpy() & active
+    scored = batch.mask[:, 0].cpu().numpy() & active
     density = (batch.present[:, 0] * batch.log_jacobian).sum(-1)
-    log_prob = (step.log_prob + density).double().numpy()
+    log_prob = (step.log_prob + density).cpu().double().numpy()
     return Observed(encoded.moved(after, belief.steps + 1), np.where(scored, log_prob, np.nan))
 
 
-class _Encoded(NamedTuple):
+def check_begun(model: TrainedModel, belief: TrackBelief) -> None:
+    """Refuse a belief without the point that displacements start from.
+
+    Raises:
+        DataError: which track has none.
+    """
+    summed = model.encoding.frame.summed
+    unseen = np.isnan(belief.anchor.origin[:, summed]).any(-1)
+    if summed.any() and unseen.any():
+        raise DataError(
+            f"track {unseen.argmax()} of the belief has no observed point yet, and displacements start from one; observe it first"
+        )
+
+
+class EncodedRow(NamedTuple):
     """Hold a row in model units, and what the next belief takes from the data itself."""
 
     row: Row
@@ -179,37 +193,35 @@ class _Encoded(NamedTuple):
         return TrackBelief(belief, self.anchor, self.time, self.u, steps, self.seed)
 
 
-def _encode(
+def encode_row(
     model: TrainedModel,
     belief: TrackBelief,
     x: np.ndarray,
     u: np.ndarray | None,
     y: np.ndarray | None,
     time: np.ndarray | float | None,
-) -> _Encoded:
+) -> EncodedRow:
     """Encode one row of each track; a track before its first point is not active, its model has not begun."""
     network, encoding, count = model.network, model.encoding, len(belief.time)
     x = _row(x, count, encoding.x_names, "x")
     u_row = _row(u, count, encoding.u_names, "u")
     y_row = _row(y, count, encoding.y_names, "y")
-    now = belief.time + encoding.step if time is None else np.broadcast_to(np.asarray(time, float), (count,))
-    now = np.where(np.isnan(now), 0.0, now)
-    if (now <= belief.time).any():
-        raise DataError(
-            f"expected a time after the last row's, {belief.time.max():g}, found {now.min():g}; rows come in order of time"
-        )
-    given = encoding.frame.given
-    before = np.isfinite(belief.anchor.origin)
-    begun = before[:, encoding.frame.summed].all(-1) if given else before.any(-1)
-    there = np.isfinite(x)
-    active = begun if given else begun | there.any(-1)
+    now = _time(time, belief, encoding.step)
+    given, summed = encoding.frame.given, encoding.frame.summed
+    before, there = np.isfinite(belief.anchor.origin), np.isfinite(x)
+    begun, begins = (np.asarray(a[:, summed].all(-1) if given else a.any(-1)) for a in (before, there))
+    active = begun if given else np.asarray(begun | begins)
     values, anchor = encoding.frame.encode_next(x[:, None], belief.anchor)
     first = ~before & ~there
-    anchor = anchor._replace(since=np.where(first, 0, anchor.since))
+    anchor = anchor._replace(
+        origin=np.where((begun | begins)[:, None], anchor.origin, np.nan),
+        since=np.where(first, 0, anchor.since),
+    )
+    earlier, u_before = np.where(begun, belief.time, np.nan), np.where(begun[:, None], belief.u, np.nan)
     weight = next(network.parameters())
     batch = make_batch(
         torch.from_numpy(np.where(np.isfinite(values), values, np.nan)),
-        u=_inputs(encoding, belief, u_row, now),
+        u=_inputs(encoding, u_before, u_row, earlier, now),
         y=torch.from_numpy(((y_row - np.array(encoding.y_mean)) / np.array(encoding.y_scale))[:, None]),
         summed=torch.from_numpy(encoding.frame.summed),
         log_jacobian=torch.from_numpy(encoding.frame.log_jacobian),
@@ -220,11 +232,11 @@ def _encode(
     known = network.embed_inputs(batch.u)
     seen = network.embed_observations(batch.x, known)
     evidence = network.embed_evidence(batch.x, known, seen, batch)
-    whole = bool(batch.present[torch.from_numpy(active)].all())
+    whole = bool(batch.present[torch.from_numpy(active).to(weight.device)].all())
     plain = whole and not bool((belief.belief.gap != 0).any())
     row = Row(known[:, 0], seen[:, 0], evidence[:, 0], batch.x[:, 0], batch.present[:, 0], plain)
-    last = np.where(np.isnan(u_row), belief.u, u_row)
-    return _Encoded(row, batch, active, anchor, now, last, belief.seed)
+    last = np.where(np.isnan(u_row), u_before, u_row)
+    return EncodedRow(row, batch, active, anchor, now, last, belief.seed)
 
 
 def _row(values: np.ndarray | None, count: int, names: tuple[str, ...], role: str) -> np.ndarray:
@@ -245,19 +257,41 @@ def _row(values: np.ndarray | None, count: int, names: tuple[str, ...], role: st
     return row
 
 
-def _inputs(encoding: Encoding, belief: TrackBelief, u: np.ndarray, now: np.ndarray) -> Tensor:
+def _time(time: np.ndarray | float | None, belief: TrackBelief, step: float) -> np.ndarray:
+    """Take the time of a row, (batch,); one step after the last when None, 0 for the first row."""
+    count, last = len(belief.time), belief.time
+    if time is None:
+        return np.where(np.isnan(last), 0.0, last + step)
+    given = np.asarray(time, np.float64)
+    if given.shape not in ((), (count,)):
+        raise DataError(f"expected a time or one for each of {count} tracks, found shape {given.shape}")
+    now = np.broadcast_to(given, (count,))
+    if not np.isfinite(now).all():
+        raise DataError(
+            "expected a finite time, found NaN or infinity; leave it out for one usual step after the last"
+        )
+    late = np.flatnonzero(now <= last)
+    if len(late):
+        raise DataError(
+            f"expected a time after the last row's, {last[late[0]]:g}, found {now[late[0]]:g}; rows come in order of time"
+        )
+    return now
+
+
+def _inputs(
+    encoding: Encoding, u_before: np.ndarray, u: np.ndarray, earlier: np.ndarray, now: np.ndarray
+) -> Tensor:
     """Encode the inputs of a row, (batch, 1, width), with the last known values and time before it."""
     if not encoding.u_dim:
         return torch.zeros(len(u), 1, 0)
-    before = np.where(np.isnan(belief.time), now - encoding.step, belief.time)
-    times = np.stack([before, now], -1)[..., None]
-    return encoding.inputs(np.stack([belief.u, u], 1), times)[:, 1:]
+    times = np.stack([np.where(np.isnan(earlier), now - encoding.step, earlier), now], -1)[..., None]
+    return encoding.inputs(np.stack([u_before, u], 1), times)[:, 1:]
 
 
 def _normals(model: Model, particles: int, batch: int, seed: int, step: int, draws: bool) -> Normals:
     """Draw the normals of a step, a function of (seed, step) alone; none are resampled before the first."""
     noise = draw_noise(
-        model, particles, batch, 1, seeded(seed, 13, step), observations=draws, resampling=step > 0
+        model, particles, batch, 1, seeded(seed, 13, step), observations=draws, resampling=True
     )
     return Normals(
         noise.latent[:, :, 0],

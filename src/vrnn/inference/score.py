@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vrnn.data.tracks import Tracks
@@ -77,23 +77,29 @@ class Scores:
         Raises:
             ConfigError: no calibration, or too few tracks in it for so small a share.
         """
-        if not 0 < false_alarms < 1:
-            raise ConfigError(f"expected a share of false alarms between 0 and 1, found {false_alarms}")
-        count = len(self.calibration)
+        fewest, count = fewest_normal(false_alarms), len(self.calibration)
         if not count:
             raise ConfigError("a threshold is counted on normal tracks: expected a calibration, found none")
-        allowed = math.floor(false_alarms * (count + 1) + 1e-9)
-        if not allowed:
+        if count < fewest:
             raise ConfigError(
-                f"expected at least {math.ceil(1 / false_alarms) - 1} calibration tracks for a share of false alarms of "
-                f"{false_alarms:g}, found {count}; give more, or allow more false alarms"
+                f"expected at least {fewest} calibration tracks for a share of false alarms of {false_alarms:g}, found {count}; "
+                f"give more, or allow more false alarms"
             )
+        allowed = math.floor(false_alarms * (count + 1) + 1e-9)
         return float(np.sort(self.calibration)[-allowed])
 
-    def to_columns(self) -> Columns:
-        """Give a table with a row a track: id, rows, score, and p_value where there is a calibration."""
+    def unusual(self, false_alarms: float) -> Bool[np.ndarray, " tracks"]:
+        """Tell which tracks score above the threshold, (N,); they are those with p-values up to `false_alarms`."""
+        return np.asarray(self.score > self.threshold(false_alarms))
+
+    def to_columns(self, false_alarms: float | None = None) -> Columns:
+        """Give a table with a row a track: id, rows, score, p_value where there is a calibration, unusual (0 or 1) if asked."""
         columns: Columns = {"id": np.array(self.ids, object), "rows": self.rows, "score": self.score}
-        return columns | ({"p_value": self.p_value} if len(self.calibration) else {})
+        if len(self.calibration):
+            columns["p_value"] = self.p_value
+        if false_alarms is not None:
+            columns["unusual"] = self.unusual(false_alarms).astype(np.int64)
+        return columns
 
     def row_columns(self) -> Columns:
         """Give a table with a row a row: id, t, log_prob, pit."""
@@ -104,15 +110,44 @@ class Scores:
             "pit": np.concatenate(self.pit),
         }
 
-    def to_frame(self) -> Any:
+    def to_frame(self, false_alarms: float | None = None) -> Any:
         """Give the table of tracks as a pandas DataFrame."""
-        return require("pandas", "frames").DataFrame(self.to_columns())
+        return require("pandas", "frames").DataFrame(self.to_columns(false_alarms))
 
-    def save(self, path: str | Path, rows: str | Path | None = None) -> Path:
+    def save(
+        self, path: str | Path, rows: str | Path | None = None, false_alarms: float | None = None
+    ) -> Path:
         """Write the table of tracks, and that of rows if named, to .csv, .parquet or .npz."""
+        columns = self.to_columns(false_alarms)
         if rows is not None:
             write_table(self.row_columns(), rows)
-        return write_table(self.to_columns(), path)
+        return write_table(columns, path)
+
+    def plot(self, path: str | Path, false_alarms: float | None = None, **options: Any) -> Path:
+        """Draw the scores in order, with the threshold and the calibration; of a single track its rows.
+
+        `options` go to `vrnn.plots.plot_scores` or `plot_rows`.
+        """
+        from vrnn.plots import plot_rows, plot_scores
+
+        if len(self.ids) == 1:
+            return plot_rows(self.times[0], self.log_prob[0], self.pit[0], path, **options)
+        threshold = None if false_alarms is None else self.threshold(false_alarms)
+        return plot_scores(self.score, path, self.ids, threshold, self.calibration, **options)
+
+
+def fewest_normal(false_alarms: float) -> int:
+    """Give how many calibration tracks a threshold for a share of false alarms takes at least.
+
+    Raises:
+        ConfigError: no share.
+
+    >>> fewest_normal(0.01), fewest_normal(0.5)
+    (99, 1)
+    """
+    if not 0 < false_alarms < 1:
+        raise ConfigError(f"expected a share of false alarms between 0 and 1, found {false_alarms}")
+    return math.ceil(1 / false_alarms - 1e-9) - 1
 
 
 @torch.inference_mode()
@@ -153,7 +188,7 @@ def score(
     if calibration is None:
         return found
     normal = _score(model, as_tracks(calibration, model), particles, seed).score
-    normal = normal[np.isfinite(normal)]
+    normal = normal[~np.isnan(normal)]
     if not len(normal):
         raise DataError("expected calibration tracks with a scored row, found none; are they long enough?")
     return replace(found, calibration=normal)
@@ -182,8 +217,9 @@ def _score(model: TrainedModel, tracks: Tracks, particles: int, seed: int) -> Sc
 def rank(model: Model, step: FilterStep, row: Row, generator: torch.Generator) -> Float[Tensor, " batch"]:
     """Give the probability integral transform of a row's log-density, from as many draws as there are particles.
 
-    Each particle, chosen by weight, draws a next observation with a latent from its prior; the density of a draw is that of
-    the mixture of all other particles. Of N draws, r are less likely than what was seen: (r + v) / (N + 1), v uniform.
+    Each particle, chosen by weight, draws a next observation with a latent from its prior; the densities of a draw and of what
+    was seen are compared under the mixture of all other particles. Of N draws, r are less likely than what was seen and e
+    as likely, up to rounding, which masses are: (r + v (e + 1)) / (N + 1), v uniform.
     """
     before = step.before
     count, size = before.log_weight.shape
@@ -196,12 +232,12 @@ def rank(model: Model, step: FilterStep, row: Row, generator: torch.Generator) -
     drawn = take(fresh + before.gap, chosen)
     against = torch.cat([drawn, row.x.expand(1, size, -1)])
     density = emission.log_prob(against[:, None] - before.gap, row.present) + before.log_weight
+    of_draw, of_seen = density[:-1], density[-1:]
     if count > 1:  # a draw is not compared with the particle that made it
         own = chosen[:, None] == torch.arange(count, device=chosen.device)[:, None]
-        rest = torch.log1p(-take(before.log_weight.exp()[..., None], chosen)[..., 0].clamp(max=1 - 1e-6))
-        density = torch.cat([density[:-1].masked_fill(own, -torch.inf) - rest[:, None], density[-1:]])
-    level = density.logsumexp(1)
-    less = (level[:-1] < level[-1]).sum(0)
-    ties = (level[:-1] == level[-1]).sum(0)
+        of_draw, of_seen = (part.masked_fill(own, -torch.inf) for part in (of_draw, of_seen))
+    level, seen = of_draw.logsumexp(1), of_seen.logsumexp(1)
+    tie = torch.isclose(level, seen, rtol=1e-5, atol=1e-6)
+    less, ties = ((level < seen) & ~tie).sum(0), tie.sum(0)
     uniform = torch.rand(size, generator=generator).to(level)
     return (less + uniform * (ties + 1)) / (count + 1)

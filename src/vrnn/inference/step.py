@@ -184,11 +184,12 @@ def advance(
             if not model.looks_ahead:
                 evidence = model.embed_evidence(x, known, model.embed_observations(x, known), batch)
             posterior = choose(row.present.any(-1), model.posterior(entering, evidence, known), posterior)
-    latent = _follow(posterior.sample(latent_normals), path and path.latent)
+    latent = _follow(posterior.sample(latent_normals), None if path is None else path.latent)
     emitting, emission = model.with_latent(entering, latent), None
     if not row.plain:
         emission = model.emission(emitting, known)
-        drawn = _follow(emission.sample(observation_normals), path and path.x)
+        assert observation_normals is not None, "a row that is not plain needs normals for its draws"
+        drawn = _follow(emission.sample(observation_normals), None if path is None else path.x)
         x = torch.where(row.present, x, drawn)
         gap = torch.where(batch.summed & ~row.present, gap + drawn, 0.0)
         seen = model.embed_observations(x, known)
@@ -224,7 +225,7 @@ def last_belief(beliefs: list[Belief], batch: Batch, start: Belief) -> Belief:
     index = batch.length.clamp(min=1) - 1
     each = torch.arange(len(index), device=index.device)
 
-    def gather(first: Tensor, steps: tuple[Tensor, ...]) -> Tensor:
+    def gather(first: Tensor, steps: list[Tensor]) -> Tensor:
         if all(s is first for s in steps):
             return first
         picked = torch.stack(torch.broadcast_tensors(*steps), 2)[:, each, index]
@@ -234,6 +235,6 @@ def last_belief(beliefs: list[Belief], batch: Batch, start: Belief) -> Belief:
     states = zip(start.state, *(b.state for b in beliefs), strict=True)
     return Belief(
         type(start.state)(*(gather(first, steps) for first, *steps in states)),
-        gather(start.gap, tuple(b.gap for b in beliefs)),
-        gather(start.log_weight, tuple(b.log_weight for b in beliefs)),
+        gather(start.gap, [b.gap for b in beliefs]),
+        gather(start.log_weight, [b.log_weight for b in beliefs]),
     )

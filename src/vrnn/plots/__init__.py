@@ -1,8 +1,18 @@
-"""Pictures of forecasts, tracks and training, drawn without a display, written whole or not at all."""
+"""Pictures of forecasts, gaps, scores, tracks and training, drawn without a display, written whole or not at all."""
 
 from vrnn.plots.forecast import plot_forecast
 from vrnn.plots.futures import plot_futures
+from vrnn.plots.imputed import plot_imputed
+from vrnn.plots.scores import plot_rows, plot_scores
 from vrnn.plots.tracks import plot_tracks
 from vrnn.plots.training import plot_training
 
-__all__ = ["plot_forecast", "plot_futures", "plot_tracks", "plot_training"]
+__all__ = [
+    "plot_forecast",
+    "plot_futures",
+    "plot_imputed",
+    "plot_rows",
+    "plot_scores",
+    "plot_tracks",
+    "plot_training",
+]

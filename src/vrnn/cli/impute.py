@@ -1,0 +1,79 @@
+"""`vrnn impute`: what missing points may have been."""
+
+from pathlib import Path
+
+import numpy as np
+from tyro.conf import FlagCreatePairsOff, Positional
+
+from vrnn.cli.data import ColumnFlags
+from vrnn.cli.outputs import check_outputs
+from vrnn.cli.runs import open_run
+from vrnn.data.advice import plural
+from vrnn.data.tracks import Tracks
+from vrnn.data.windows import regular
+from vrnn.errors import ConfigError
+from vrnn.inference.impute import impute as fill
+
+
+def impute(
+    run: Positional[Path],
+    data: Positional[Path],
+    *,
+    out: Path,
+    samples: int = 100,
+    particles: int = 500,
+    interval: float = 0.9,
+    insert_rows: FlagCreatePairsOff[bool] = False,
+    plot: Path | None = None,
+    seed: int = 0,
+    columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
+) -> None:
+    """Fill the missing points of tracks with what they may have been, given everything before and after them.
+
+    Args:
+        run: run folder that vrnn train wrote.
+        data: tracks, a file or a folder of files; an empty cell is a missing value.
+        out: table to write, .csv, .parquet or .npz: DATA filled by the mean, intervals, imputed (0 or 1).
+        samples: paths drawn through the gaps of each track.
+        particles: of the filter that they are drawn from.
+        interval: share of the paths that the interval of a column holds.
+        insert_rows: put missing rows where times skip whole steps, and fill them too.
+        plot: picture of the first tracks with gaps to write, .png, .pdf or .svg.
+        seed: of all noise.
+        columns: of the data.
+    """
+    check_outputs(out, plot)
+    if not 0 < interval < 1:
+        raise ConfigError(f"expected an interval that holds a share between 0 and 1, found {interval}")
+    model, tracks = open_run(run, data, columns)
+    skipped = 0 if insert_rows else _skipped(tracks, model.encoding.step)
+    if insert_rows:
+        tracks = regular(tracks, model.encoding.step)
+    filled = fill(model, tracks, samples, particles, seed=seed)
+    drawn = np.array([int(m.any(-1).sum()) for m in filled.missing])
+    absent = sum(int(np.isnan(x).any(-1).sum()) for x in filled.tracks.x)
+    filled.save(out, interval)
+    if absent:
+        print(
+            f"{out}: {plural(int(drawn.sum()), 'missing point')} of {plural(int((drawn > 0).sum()), 'track')} filled by the mean "
+            f"of {plural(samples, 'path')}, with intervals that hold {interval:g} of them"
+        )
+    else:
+        print(f"{out}: nothing is missing in {plural(len(tracks), 'track')}")
+    if absent > drawn.sum():
+        left = plural(absent - int(drawn.sum()), "row")
+        print(f"{left} left empty: nothing is drawn before the first point of a track")
+    if skipped:
+        print(
+            f"{plural(skipped, 'gap')} in time {'has' if skipped == 1 else 'have'} no rows to fill: --insert-rows puts them in"
+        )
+    if plot is not None and drawn.any():
+        filled.plot(plot)
+        print(f"{plot}: picture of the first of them")
+    elif plot is not None:
+        print(f"{plot}: not written, as nothing was filled")
+
+
+def _skipped(tracks: Tracks, step: float) -> int:
+    """Count the places where times skip a step."""
+    return sum(int((np.diff(t) > 1.5 * step).sum()) for t in tracks.times)

@@ -1,0 +1,179 @@
+"""Scores: all tracks in order beside the calibration, or the rows of one track."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from vrnn.errors import DataError, require
+from vrnn.plots import canvas
+
+NAMED = 10
+"""Tracks above the threshold that are named; without a threshold the three highest are."""
+FAR = 12.0
+"""Where scores reach this many times the width of their middle half above the median, the axis bends."""
+
+
+def plot_scores(
+    score: Float[np.ndarray, " tracks"],
+    path: str | Path = "scores.png",
+    ids: Sequence[str] | None = None,
+    threshold: float | None = None,
+    calibration: Float[np.ndarray, " calibration"] | None = None,
+    title: str | None = None,
+) -> Path:
+    """Draw scores in rising order, those above the threshold marked and named, the calibration as a line.
+
+    Tracks like those of the calibration lie along its line; what the model finds unusual leaves it at the right end.
+
+    Args:
+        score: minus log-density a row, (N,); tracks without one (NaN) are left out.
+        path: the picture to write; the ending says which kind.
+        ids: names of the tracks.
+        threshold: score above which a track is unusual.
+        calibration: scores of normal tracks, (M,).
+        title: over the picture.
+
+    Returns:
+        The path written.
+
+    Raises:
+        DataError: no score to draw.
+        MissingExtraError: matplotlib is absent.
+    """
+    order = np.argsort(score, kind="stable")
+    order = order[np.isfinite(score[order])]
+    if not len(order):
+        raise DataError("expected at least one finite score to draw, found none")
+    normal = np.sort(np.zeros(0) if calibration is None else calibration)
+    normal = normal[np.isfinite(normal)]
+    value, place = score[order], 100 * (np.arange(len(order)) + 0.5) / len(order)
+    fig, axes = canvas.figure(1, 1, panel=(7.2, 4.2))
+    axis = axes[0, 0]
+    _bend(axis, np.concatenate([value, normal]))
+    if len(normal):
+        share = 100 * (np.arange(len(normal)) + 0.5) / len(normal)
+        axis.plot(share, normal, color=canvas.QUIET, linewidth=2.0, zorder=2)
+    above = value > (np.inf if threshold is None else threshold)
+    axis.scatter(place[~above], value[~above], s=14, color=canvas.MEAN, linewidth=0, zorder=3)
+    axis.scatter(
+        place[above], value[above], s=34, color=canvas.TRUTH, edgecolor="white", linewidth=0.8, zorder=4
+    )
+    if threshold is not None:
+        axis.axhline(threshold, color=canvas.TRUTH, linewidth=1.2, linestyle=(0, (3.2, 1.6)), zorder=1)
+    named = min(NAMED, int(above.sum()) if threshold is not None else 3, len(value))
+    axis.set_xlim(-1, 101)
+    axis.set_ylim(*axis.get_ylim())  # so that drawing names does not move it
+    if ids is not None:
+        _name(axis, [(place[-i], value[-i], ids[order[-i]]) for i in range(1, named + 1)])
+    axis.set_xlabel("tracks, in order of score (%)", color=canvas.INK, fontsize=9)
+    axis.set_ylabel("score (nats a row)", color=canvas.INK, fontsize=9)
+    _legend(fig, len(value), len(normal), threshold, int(above.sum()))
+    canvas.head(fig, title)
+    return canvas.save(fig, path)
+
+
+def plot_rows(
+    times: Float[np.ndarray, " time"],
+    log_prob: Float[np.ndarray, " time"],
+    pit: Float[np.ndarray, " time"],
+    path: str | Path = "rows.png",
+    odd: float = 0.01,
+    title: str | None = None,
+) -> Path:
+    """Draw minus the log-density of every row of a track against time, odd rows marked.
+
+    Args:
+        times: of the rows.
+        log_prob: log p(x_t | x_{<t}), nats; NaN where nothing is scored.
+        pit: probability integral transform of it.
+        path: the picture to write; the ending says which kind.
+        odd: rows whose transform is below this share are marked.
+        title: over the picture.
+
+    Returns:
+        The path written.
+
+    Raises:
+        DataError: no scored row.
+        MissingExtraError: matplotlib is absent.
+    """
+    there = np.isfinite(log_prob)
+    if not there.any():
+        raise DataError("expected at least one scored row to draw, found none")
+    fig, axes = canvas.figure(1, 1, panel=(7.2, 3.4))
+    axis = axes[0, 0]
+    _bend(axis, -log_prob[there])
+    value, marked = np.where(there, -log_prob, np.nan), there & (pit < odd)
+    axis.plot(times, value, color=canvas.MEAN, linewidth=1.4, marker="o", markersize=3.2, zorder=2)
+    axis.scatter(
+        times[marked], value[marked], s=40, color=canvas.TRUTH, edgecolor="white", linewidth=0.8, zorder=3
+    )
+    axis.margins(x=0.02)
+    axis.set_xlabel("time", color=canvas.INK, fontsize=9)
+    axis.set_ylabel("minus log-density (nats)", color=canvas.INK, fontsize=9)
+    lines = require("matplotlib.lines", "plot")
+    handles = [
+        lines.Line2D([], [], color=canvas.MEAN, linewidth=1.4, marker="o", markersize=4),
+        lines.Line2D([], [], color=canvas.TRUTH, linestyle="", marker="o", markersize=6),
+    ]
+    count = int(marked.sum())
+    names = [
+        f"{int(there.sum())} rows",
+        f"{count} less likely than {100 * (1 - odd):g} % of the model's own draws",
+    ]
+    canvas.place_legend(fig, handles[: 1 + (count > 0)], names[: 1 + (count > 0)])
+    canvas.head(fig, title)
+    return canvas.save(fig, path)
+
+
+def _bend(axis: Any, values: np.ndarray) -> None:
+    """Compress what lies far above the rest, so that one wild track leaves the others to be seen."""
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+    width = max(high - low, 1e-9 * max(1.0, abs(middle)))
+    if values.max() - middle <= FAR * width:
+        return
+    forward = lambda v: np.arcsinh((v - middle) / (2 * width))  # noqa: E731
+    axis.set_yscale("function", functions=(forward, lambda v: np.sinh(v) * 2 * width + middle))
+    ticker = require("matplotlib.ticker", "plot")
+    near = ticker.MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(values.min(), middle + 2 * width)
+    powers = np.arange(np.floor(np.log10(width)), np.ceil(np.log10(np.abs(values).max())) + 1)
+    round_ones = (0.0, *(m * 10.0**p for p in powers for m in (1, 2, 5)))
+    far = [tick for tick in round_ones if near[-1] < tick < 2 * values.max()]
+    ticks: list[float] = []
+    for tick in (*near, *far):  # none so close to the one below that their numbers meet
+        if not ticks or forward(tick) - forward(ticks[-1]) > 0.06 * (forward(values.max()) - forward(low)):
+            ticks.append(float(tick))
+    axis.set_yticks(ticks, [ticker.ScalarFormatter.fix_minus(f"{tick:g}") for tick in ticks])
+    axis.minorticks_off()
+
+
+def _name(axis: Any, points: list[tuple[float, float, str]]) -> None:
+    """Write names beside the panel, from the highest point down, each as near to its point as the others leave it."""
+    place, last = axis.transData + axis.transAxes.inverted(), 1.06
+    for x, y, name in points:
+        last = min(place.transform((x, y))[1], last - 0.06)
+        axis.annotate(
+            name, (x, y), (1.03, last), xycoords="data", textcoords="axes fraction", va="center",
+            color=canvas.INK, fontsize=8.5, annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": canvas.QUIET, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 3},
+        )  # fmt: skip
+
+
+def _legend(fig: Any, count: int, normal: int, threshold: float | None, above: int) -> None:
+    lines = require("matplotlib.lines", "plot")
+    dot = lambda colour, size: lines.Line2D([], [], color=colour, linestyle="", marker="o", markersize=size)  # noqa: E731
+    handles, names = [dot(canvas.MEAN, 4)], [f"{count} track" + "s" * (count != 1)]
+    if normal:
+        handles.append(lines.Line2D([], [], color=canvas.QUIET, linewidth=2.0))
+        names.append(f"{normal} calibration track" + "s" * (normal != 1))
+    if threshold is not None:
+        handles.append(
+            lines.Line2D(
+                [], [], color=canvas.TRUTH, linewidth=1.2, linestyle=(0, (3.2, 1.6)), marker="o", markersize=6
+            )
+        )
+        names.append(f"{above} above threshold {threshold:.4g}")
+    canvas.place_legend(fig, handles, names)

@@ -1,0 +1,231 @@
+"""Scores: where they stand, what they add up to, p-values and thresholds by their definition, and what is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.stats
+from tests.inference.small import KINDS, SUPERVISED, bits, holed, made, walks
+
+import vrnn
+from vrnn.errors import ConfigError, DataError
+from vrnn.inference.score import Scores, fewest_normal
+
+GAPS = [(0, slice(0, 3)), (1, slice(5, 7)), (2, slice(10, None)), (3, slice(None))]
+
+
+def of(score: list[float], calibration: list[float] = ()) -> Scores:
+    """Scores of tracks of one row."""
+    ids = [str(i) for i in range(len(score))]
+    rows = [np.array([-s]) for s in score]
+    return Scores(ids, [np.zeros(1)] * len(score), rows, rows, np.array(calibration, float))
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("displacement", [True, False], ids=["displacement", "positions"])
+def test_rows_stand_where_their_points_are(name, displacement):
+    """NaN where nothing is scored: missing rows, and under displacement the first point of each track."""
+    tracks = holed(walks(), *GAPS)
+    scores = vrnn.score(made(name, displacement=displacement), tracks, particles=8)
+    assert scores.ids == tracks.ids and [len(a) for a in scores.log_prob] == [12] * 6
+    for i, x in enumerate(tracks.x):
+        there = np.isfinite(x).all(-1)
+        expected = there & (np.cumsum(there) > displacement)
+        assert np.isfinite(scores.log_prob[i]).tolist() == expected.tolist()
+        assert np.isfinite(scores.pit[i]).tolist() == expected.tolist()
+        assert ((scores.pit[i][expected] > 0) & (scores.pit[i][expected] < 1)).all()
+        assert scores.rows[i] == expected.sum()
+        if expected.any():
+            assert scores.score[i] == pytest.approx(-scores.log_prob[i][expected].mean())
+    assert np.isnan(scores.score[3]) and scores.rows[3] == 0
+    assert all(a is b for a, b in zip(scores.times, tracks.times, strict=True))
+
+
+def test_rows_before_the_first_point_change_nothing():
+    """Of a model that draws nothing: the same densities, moved."""
+    model, tracks = made("rnn"), walks(3)
+    late = vrnn.Tracks([np.concatenate([np.full((4, 2), np.nan), x]) for x in tracks.x])
+    plain, moved = (vrnn.score(model, some, particles=1).log_prob for some in (tracks, late))
+    for a, b in zip(plain, moved, strict=True):
+        assert np.isnan(b[:5]).all()
+        np.testing.assert_allclose(b[5:], a[1:], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["rnn", "vrnn", "srnn"])
+def test_log_prob_is_that_of_the_filter(name):
+    model, tracks = made(name), holed(walks(), *GAPS[:3])
+    scores, filtered = (verb(model, tracks, particles=8, seed=3) for verb in (vrnn.score, vrnn.filter_tracks))
+    for a, b in zip(scores.log_prob, filtered.log_prob, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_the_start_that_a_model_reads_is_not_scored():
+    tracks = walks(3)
+    for model in (made("rollout"), made("vrnn", heading=True)):
+        scores = vrnn.score(model, tracks, particles=5)
+        for a in scores.log_prob:
+            assert np.isnan(a[:5]).all() and np.isfinite(a[5:]).all()
+
+
+@pytest.mark.parametrize("name", SUPERVISED)
+def test_supervised_models_score_y(name):
+    model, tracks = made(name), walks(3, y=True)
+    y = [a.copy() for a in tracks.y]
+    y[1][4] = np.nan
+    scores = vrnn.score(model, replace(tracks, y=y), particles=20)
+    assert np.isnan(scores.log_prob[1][4]) and scores.rows.tolist() == [11, 10, 11]
+    moved = vrnn.score(model, replace(tracks, y=[a + 100 for a in tracks.y]), particles=20)
+    assert (moved.score > scores.score + 10).all()
+
+
+def test_binary_rows_have_log_masses():
+    scores = vrnn.score(made("binary"), bits(4), particles=10)
+    assert scores.rows.tolist() == [12] * 4 and all((a <= 0).all() for a in scores.log_prob)
+
+
+@pytest.mark.parametrize("name", ["rnn", "factorised", "vrnn", "storn"])
+def test_the_transform_of_the_models_own_tracks_is_uniform(name):
+    model = made(name)
+    own = vrnn.generate(model, count=80, steps=8, seed=1)
+    pit = np.concatenate([a[1:] for a in vrnn.score(model, own, particles=50, seed=2).pit])
+    assert scipy.stats.kstest(pit, "uniform").pvalue > 1e-3
+    far = vrnn.Tracks([x * 5 for x in own.x])
+    assert np.mean(np.concatenate([a[1:] for a in vrnn.score(model, far, particles=50).pit]) < 0.05) > 0.5
+
+
+# p-values and thresholds
+
+
+def test_p_values_by_their_definition():
+    random = np.random.default_rng(0)
+    normal, score = random.integers(0, 12, 30) / 2, random.integers(-2, 14, 50) / 2  # with ties
+    scores = of([*score, np.inf, np.nan], normal)
+    expected = [(1 + sum(c >= s for c in normal)) / 31 for s in [*score, np.inf]]
+    np.testing.assert_allclose(scores.p_value[:-1], expected)
+    assert np.isnan(scores.p_value[-1]) and np.isnan(of([1.0]).p_value).all()
+
+
+@pytest.mark.parametrize("count", [9, 19, 40, 99])
+@pytest.mark.parametrize("false_alarms", [0.01, 0.05, 0.1, 0.3])
+def test_no_more_normal_tracks_are_flagged_than_allowed(count, false_alarms):
+    """Of count + 1 tracks any one is as likely to be the new one: each in turn against all others, with and without ties."""
+    if count < fewest_normal(false_alarms):
+        with pytest.raises(ConfigError, match=f"at least {fewest_normal(false_alarms)} calibration tracks"):
+            of([1.0], np.zeros(count)).threshold(false_alarms)
+        return
+    random = np.random.default_rng(count)
+    for all_of_them in (random.normal(size=count + 1), random.integers(0, 5, count + 1).astype(float)):
+        flagged = 0
+        for i, score in enumerate(all_of_them):
+            scores = of([score], np.delete(all_of_them, i))
+            flagged += scores.unusual(false_alarms)[0]
+            assert scores.unusual(false_alarms)[0] == (scores.p_value[0] <= false_alarms + 1e-12)
+        assert flagged <= false_alarms * (count + 1)
+    distinct = np.sort(random.normal(size=count))
+    assert of([distinct[-1] + 1], distinct).unusual(false_alarms).all()
+
+
+def test_calibration_is_scored_as_the_tracks_are():
+    model = made("vrnn")
+    scores = vrnn.score(model, walks(4), calibration=walks(30, seed=5), particles=10, seed=2)
+    np.testing.assert_array_equal(
+        scores.calibration, vrnn.score(model, walks(30, seed=5), particles=10, seed=2).score
+    )
+    far = vrnn.Tracks([x * 20 for x in walks(4).x])
+    found = vrnn.score(model, far, calibration=walks(30, seed=5), particles=10)
+    assert found.unusual(0.1).all() and np.allclose(found.p_value, 1 / 31)
+
+
+def test_normal_tracks_that_the_model_holds_impossible_count():
+    """A key half down has no mass: left out of the calibration it would make every threshold too low."""
+    impossible = vrnn.Tracks([np.full((12, 2), 0.5)])
+    normal = vrnn.concatenate([bits(9), impossible])
+    scores = vrnn.score(made("binary"), impossible, calibration=normal, particles=5)
+    assert len(scores.calibration) == 10 and scores.score.tolist() == [np.inf]
+    assert scores.threshold(0.1) == np.inf and not scores.unusual(0.1).any()
+
+
+def test_thresholds_that_cannot_be():
+    for share in (0.0, 1.0, -0.1, 2.0):
+        with pytest.raises(ConfigError, match="between 0 and 1"):
+            of([1.0], [1.0]).threshold(share)
+    with pytest.raises(ConfigError, match="expected a calibration, found none"):
+        of([1.0]).threshold(0.1)
+    with pytest.raises(ConfigError, match=r"at least 9 calibration tracks .* found 8"):
+        of([1.0], [0.0] * 8).unusual(0.1)
+    assert of([1.0], [0.0] * 9).unusual(0.1).all()
+
+
+# Files, seeds and refusals
+
+
+@pytest.mark.parametrize("ending", [".csv", ".npz", ".parquet"])
+def test_tables(tmp_path, ending):
+    scores = vrnn.score(
+        made("vrnn"), holed(walks(), *GAPS), calibration=walks(20, seed=5), particles=5, seed=1
+    )
+    path = scores.save(tmp_path / f"s{ending}", tmp_path / f"r{ending}", false_alarms=0.1)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"r{ending}", f"s{ending}"]
+    frame = scores.to_frame(0.1)
+    assert list(frame.columns) == ["id", "rows", "score", "p_value", "unusual"]
+    assert list(scores.to_frame().columns) == ["id", "rows", "score", "p_value"]
+    assert frame["unusual"].tolist() == (np.nan_to_num(scores.p_value, nan=1) <= 0.1).astype(int).tolist()
+    rows = scores.row_columns()
+    assert list(rows) == ["id", "t", "log_prob", "pit"] and len(rows["t"]) == 6 * 12
+    if ending == ".csv":
+        back = np.genfromtxt(path, delimiter=",", names=True, dtype=None, encoding=None)
+        assert back["id"].tolist() == scores.ids
+        np.testing.assert_array_equal(back["score"], scores.score)
+    elif ending == ".npz":
+        with np.load(tmp_path / "r.npz", allow_pickle=False) as back:
+            np.testing.assert_array_equal(back["log_prob"], rows["log_prob"])
+    else:
+        import pandas
+
+        np.testing.assert_array_equal(pandas.read_parquet(path)["p_value"], scores.p_value)
+    plain = vrnn.score(made("vrnn"), walks(2), particles=5)
+    assert list(plain.to_columns()) == ["id", "rows", "score"]
+    assert repr(plain) == "Scores(2 tracks)" and "p-values among 20" in repr(scores)
+
+
+def test_nothing_is_written_for_a_threshold_that_cannot_be(tmp_path):
+    scores = vrnn.score(made("vrnn"), walks(2), calibration=walks(5), particles=5)
+    with pytest.raises(ConfigError, match="at least 99"):
+        scores.save(tmp_path / "s.csv", tmp_path / "r.csv", false_alarms=0.01)
+    assert not list(tmp_path.iterdir())
+
+
+def test_seeds():
+    model = made("vrnn")
+    one, two, other = (vrnn.score(model, walks(), particles=5, seed=s) for s in (1, 1, 2))
+    assert np.array_equal(one.score, two.score) and not np.array_equal(one.score, other.score)
+    assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one.pit, two.pit, strict=True))
+
+
+def test_tracks_in_parts(monkeypatch):
+    model, tracks = made("rnn"), walks(5)
+    whole = vrnn.score(model, tracks, particles=4)
+    monkeypatch.setattr("vrnn.inference.score.PAIRS", 64)
+    parts = vrnn.score(model, tracks, particles=4)
+    np.testing.assert_allclose(parts.score, whole.score, rtol=1e-6)
+
+
+def test_arrays_and_what_is_refused():
+    model, tracks = made("vrnn"), walks(2)
+    array = np.stack(tracks.x)
+    np.testing.assert_array_equal(
+        vrnn.score(model, array, particles=5).score, vrnn.score(model, tracks, particles=5).score
+    )
+    assert vrnn.score(model, array[0], particles=5).ids == ["0"]
+    with pytest.raises(DataError, match="trained with x columns"):
+        vrnn.score(model, np.zeros((2, 5, 3)))
+    with pytest.raises(DataError, match="found none"):
+        vrnn.score(model, tracks[:0])
+    with pytest.raises(DataError, match=r"read_tracks\(path\)"):
+        vrnn.score(model, "walks.csv")
+    with pytest.raises(ConfigError, match="particles of at least 1, found 0"):
+        vrnn.score(model, tracks, particles=0)
+    with pytest.raises(ConfigError, match="seed"):
+        vrnn.score(model, tracks, seed=-1)
+    with pytest.raises(DataError, match="calibration tracks with a scored row"):
+        vrnn.score(model, tracks, calibration=tracks.cut(stop=1))
