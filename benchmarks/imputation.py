@@ -12,6 +12,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,11 @@ def scene(data: Path, name: str) -> Task:
     return Task(*parts, euclidean, "m", {"augment": augment})
 
 
+def removed(gone: list[np.ndarray], arrays: list[np.ndarray]) -> np.ndarray:
+    """Put what stands in the removed rows of all tracks together, (points, width)."""
+    return np.concatenate([a[rows] for a, rows in zip(arrays, gone, strict=True)])
+
+
 def measure(task: Task, model, part: str, seed: int) -> dict:
     """Remove points of validation or test tracks in both ways and score what fills them."""
     tracks = getattr(task, part)
@@ -101,7 +107,7 @@ def measure(task: Task, model, part: str, seed: int) -> dict:
         started = time.perf_counter()
         filled = vrnn.impute(model, holed, samples=SAMPLES, seed=seed)
         seconds = time.perf_counter() - started
-        pick = lambda arrays: np.concatenate([a[g] for a, g in zip(arrays, gone, strict=True)])  # noqa: E731
+        pick = partial(removed, gone)
         truth = pick(long.x)
         inside = (pick(filled.quantile(0.05)) <= truth) & (truth <= pick(filled.quantile(0.95)))
         errors = {"model": float(task.distance(pick(filled.mean), truth).mean())}

@@ -14,7 +14,8 @@ from vrnn.inference.filtering import chunks
 from vrnn.inference.forecast import as_tracks
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.step import embed
-from vrnn.objectives.bounds import BOUNDS, BoundName, bound
+from vrnn.objectives.bounds import BOUNDS, BoundName
+from vrnn.objectives.bounds import bound as bounded
 from vrnn.objectives.elbo import log_jacobian
 from vrnn.trained import TrainedModel
 
@@ -87,7 +88,7 @@ class Likelihood:
 def likelihood(
     model: TrainedModel,
     tracks: Tracks | np.ndarray,
-    bound_name: BoundName = "fivo",
+    bound: BoundName = "fivo",
     samples: int = 100,
     repeats: int = 3,
     seed: int = 0,
@@ -97,7 +98,7 @@ def likelihood(
     Proposals may look ahead: the posterior of an SRNN, STORN or DMM reads the whole track.
 
     Args:
-        bound_name: elbo, iwae (importance sampling) or fivo (particle filter); the last is the tightest on long tracks.
+        bound: elbo, iwae (importance sampling) or fivo (particle filter); the last is the tightest on long tracks.
         samples: K or N.
         repeats: independent runs; their spread is the standard error.
         seed: of all noise.
@@ -115,8 +116,8 @@ def likelihood(
         (True, 220)
     """
     check_seed(seed)
-    if bound_name not in BOUNDS:
-        raise ConfigError(f"expected a bound among {', '.join(BOUNDS)}, found {bound_name!r}")
+    if bound not in BOUNDS:
+        raise ConfigError(f"expected a bound among {', '.join(BOUNDS)}, found {bound!r}")
     if samples < 1 or repeats < 1:
         raise ConfigError(f"expected samples and repeats of at least 1, found {samples} and {repeats}")
     network, tracks = model.network, as_tracks(tracks, model)
@@ -134,11 +135,11 @@ def likelihood(
         for repeat in range(repeats):
             noise = draw_noise(
                 network, samples, len(batch.x), batch.x.shape[1], seeded(seed, 16, chunk.start, repeat),
-                observations=draws, resampling=bound_name == "fivo",
+                observations=draws, resampling=bound == "fivo",
             )  # fmt: skip
-            found = bound(network, batch, noise, bound_name, embedded=embedded, start=chunk.unscored).bound
+            found = bounded(network, batch, noise, bound, embedded=embedded, start=chunk.unscored).bound
             values[repeat, index] = np.where(counted > 0, (found + density).cpu().double().numpy(), np.nan)
         rows[index] = counted
     if not rows.sum():
         raise DataError("expected a track with a scored row, found none; see vrnn doctor DATA")
-    return Likelihood(bound_name, samples, repeats, model.bounds_what, rows, values)
+    return Likelihood(bound, samples, repeats, model.bounds_what, rows, values)
