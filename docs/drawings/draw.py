@@ -202,6 +202,22 @@ def rnn(test):
     return d
 
 
+def rnn_supervised(test):
+    d = Drawing(f"RNN, supervised: {'test' if test else 'train'}", 250)
+    for t in range(4):
+        d.box(f"h_{t}", 60 + 150 * t, 138, learned=t == 0)
+    for t in (1, 2, 3):
+        d.circle(f"y_{t}", 60 + 150 * t, 68, observed=not test)
+        d.circle(f"x_{t}", 60 + 150 * t, 208, observed=True)
+        d.arrows(f"h_{t - 1} h_{t}", f"x_{t} h_{t} y_{t}")
+        if not test:
+            d.pill(f"y_{t}", "score", dx=37, dy=0)
+    d.text(202, 107, "g", style="italic")
+    d.text(202, 180, "f", style="italic")
+    d.dots(562, 138, "h_3")
+    return d
+
+
 def seq2seq_next(test):
     d = Drawing(f"Seq2SeqVAE, next: {'test' if test else 'train'}")
     d.box("h'_0", 42, 72, learned=True)
@@ -383,16 +399,106 @@ def vrnn_supervised(posterior, test):
     return d
 
 
+def dmm(test):
+    d = Drawing(f"DMM: {'test' if test else 'train'}", 270, dashed="where x is observed")
+    d.box("z_0", 42, 84, learned=True)
+    for t in (1, 2, 3):
+        x, given = 168 * t - 46, not test or t == 1
+        d.circle(f"z_{t}", x, 84)
+        d.circle(f"x_{t}", x + 74, 154, observed=given)
+        d.arrows(f"z_{t - 1} z_{t} x_{t}")
+        if given:
+            d.box(f"a_{t}", x, 224)
+            d.arrow(f"z_{t - 1}", f"z_{t}", "dashed", bend=14)
+            d.arrows(f"x_{t} a_{t} z_{t}", kind="dashed")
+        if not test:
+            d.pill(f"x_{t}", "score", dx=0, dy=28)
+            d.pill(f"z_{t}", "kl", dx=0, dy=-29)
+    d.dots(562, 84, "z_3")
+    if not test:
+        d.dots(562, 224)
+        d.arrows("dots562,224 a_3 a_2 a_1", kind="dashed")
+    return d
+
+
+def srnn(test):
+    d = Drawing(f"SRNN: {'test' if test else 'train'}", 310, dashed="where x is observed")
+    d.box("z_0", 36, 194, learned=True)
+    for t in (1, 2, 3):
+        x, given = 160 * t - 44, not test or t == 1
+        d.box(f"d_{t}", x, 72, learned=t == 1)
+        d.circle(f"z_{t}", x, 194)
+        d.circle(f"x_{t}", x + 76, 133, observed=given)
+        d.arrows(f"d_{t} x_{t}", f"z_{t - 1} z_{t}")
+        d.arrow(f"d_{t}", f"z_{t}", bend=-5 if given else 0)
+        d.arrow(f"z_{t}", f"x_{t}", bend=-5 if given else 0)
+        if t > 1:
+            d.arrow(f"d_{t - 1}", f"d_{t}")
+            d.arrow(f"x_{t - 1}", f"d_{t}", "feedback" if test and t > 2 else "solid")
+        if given:
+            d.box(f"a_{t}", x + 76, 262)
+            d.arrow(f"z_{t - 1}", f"z_{t}", "dashed", bend=-14)
+            d.arrow(f"d_{t}", f"z_{t}", "dashed", bend=5)
+            d.arrow(f"x_{t}", f"z_{t}", "dashed", bend=-5)
+            d.arrows(f"x_{t} a_{t} z_{t}", kind="dashed")
+        if not test:
+            d.pill(f"x_{t}", "score", dx=37, dy=0)
+            d.pill(f"z_{t}", "kl", dx=0, dy=29)
+    d.dots(562, 72, "d_3")
+    d.arrow("x_3", "dots562,72", "feedback" if test else "solid")
+    d.dots(562, 194, "z_3")
+    if not test:
+        d.dots(562, 262)
+        d.arrows("dots562,262 a_3 a_2 a_1", kind="dashed")
+    return d
+
+
+def storn(test):
+    d = Drawing(f"STORN: {'test' if test else 'train'}", 320, dashed="where x is observed")
+    d.box("h_0", 36, 72, learned=True)
+    d.box("x_0", 36, 142, learned=True)
+    for t in (1, 2, 3):
+        x, given = 158 * t - 43, not test or t == 1
+        d.box(f"h_{t}", x, 72)
+        d.circle(f"z_{t}", x, 142)
+        d.circle(f"x_{t}", x + 79, 142, observed=given)
+        d.arrows(f"h_{t - 1} h_{t}", f"z_{t} h_{t} x_{t}")
+        d.arrow(f"x_{t - 1}", f"h_{t}", "feedback" if test and t > 2 else "solid")
+        if given:
+            d.box(f"a_{t}", x + 39.5, 208)
+            d.box(f"b_{t}", x + 39.5, 274)
+            d.arrows(f"x_{t} a_{t} z_{t}", kind="dashed")
+            d.arrow(f"x_{t}", f"b_{t}", "dashed", bend=20)
+            d.arrow(f"b_{t}", f"z_{t}", "dashed", bend=20)
+        if not test or not given:
+            d.words(f"n_{t}", x - 46, 178, NORMAL)
+            d.arrow(f"n_{t}", f"z_{t}")
+        if not test:
+            d.pill(f"x_{t}", "score", dx=37, dy=0)
+            d.pill(f"z_{t}", "kl", dx=22, dy=-15)
+    d.dots(562, 72, "h_3")
+    d.arrow("x_3", "dots562,72", "feedback" if test else "solid")
+    if not test:
+        d.dots(562, 208)
+        d.arrows("dots562,208 a_3 a_2 a_1", "b_1 b_2 b_3", kind="dashed")
+        d.dots(562, 274, "b_3", kind="dashed")
+    return d
+
+
 def main(folder):
     for test in (False, True):
         when = "test" if test else "train"
         drawings = {
             "rnn": rnn(test),
+            "rnn_supervised": rnn_supervised(test),
             "seq2seq_next": seq2seq_next(test),
             "seq2seq_same": seq2seq_same(test),
             "seq2seq_supervised": seq2seq_supervised(test),
             "vrnn": vrnn(test),
             "vrnn_supervised": vrnn_supervised("encoder", test),
+            "dmm": dmm(test),
+            "srnn": srnn(test),
+            "storn": storn(test),
         }
         if not test:
             drawings["vrnn_supervised_conditional"] = vrnn_supervised("conditional", test)

@@ -63,7 +63,7 @@ class SRNN(Model):
 
     d_t = f(x_{t-1}, u_{t-1}, d_{t-1}),   z_t ~ N(mu_p(z_{t-1}, d_t, u_t), s_p(.)),   x_t ~ p(. | z_t, d_t, u_t)
     a_t = f'(x_t, u_t, a_{t+1})                                                           (backward network)
-    q(z_t | z_{t-1}, d_t, a_t) = N(mu_p + m(z_{t-1}, d_t, a_t), s(z_{t-1}, d_t, a_t))
+    q(z_t | z_{t-1}, d_t, a_t, x_t) = N(mu_p + m(z_{t-1}, d_t, a_t, x_t), s(z_{t-1}, d_t, a_t, x_t))
 
     z_0 and d_0 are learned constants. The posterior's network gives a correction of the prior's mean, the paper's residual
     parameterisation ("Res_q"). In the paper the backward network reads d_t beside x_t; here the head does, which knows the
