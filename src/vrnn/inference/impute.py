@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +40,22 @@ class Imputed:
         points = sum(int(m.any(-1).sum()) for m in self.missing)
         return f"Imputed({points} points of {len(self.samples)} tracks, {len(self.samples[0])} paths)"
 
-    @property
+    @cached_property
     def missing(self) -> list[Bool[np.ndarray, "time dim"]]:
         """Which entries were missing and are drawn, one array (T_i, dim) a track."""
         return [np.isnan(x) & np.isfinite(s[0]) for x, s in zip(self.tracks.x, self.samples, strict=True)]
 
-    @property
+    @cached_property
     def mean(self) -> list[Float[np.ndarray, "time dim"]]:
         """E[x_t | x_observed], the data where observed."""
         return self._reduced(lambda paths: paths.mean(0))
 
     def quantile(self, q: float) -> list[Float[np.ndarray, "time dim"]]:
-        """Give a quantile of every entry, the data where observed."""
-        return self._reduced(lambda paths: np.quantile(paths, q, axis=0))
+        """Give a quantile of every entry, the data where observed: of n paths the (n + 1) q-th, as in Weibull 1939.
+
+        A value drawn as the paths are lies below it with probability q, however few the paths.
+        """
+        return self._reduced(lambda paths: np.quantile(paths, q, axis=0, method="weibull"))
 
     def _reduced(self, reduce: Callable[[np.ndarray], np.ndarray]) -> list[np.ndarray]:
         """Reduce paths to one row each; where observed rounding would tell the result from the data."""
