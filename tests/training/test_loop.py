@@ -222,6 +222,41 @@ def test_settings_that_cannot_work():
     ):
         one = vrnn.Tracks([x[:, :1] for x in walks().x])
         vrnn.train(vrnn.RNNConfig(1), one, replace(QUICK, augment=vrnn.AugmentConfig(flip=True)))
+
+
+def test_transposition_is_of_binary_columns():
+    with pytest.raises(
+        ConfigError, match=r"augment.transpose shifts the keys .*: expected every column to be binary"
+    ):
+        vrnn.train(RNN, walks(), replace(QUICK, augment=vrnn.AugmentConfig(transpose=3)))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"objective": "vimco"}, "objective: expected elbo, iwae or fivo, found 'vimco'"),
+        (
+            {"objective": "iwae"},
+            "iwae is a bound by several samples: expected samples of at least 2, found 1",
+        ),
+        ({"objective": "fivo", "samples": 4, "free_bits": 0.1}, "free_bits change the KL of the elbo"),
+        ({"resampling_term": True}, "resampling_term belongs to fivo, found objective 'elbo'"),
+        ({"resample_below": 1.5}, "expected resample_below from 0 to 1, found 1.5"),
+        ({"augment": vrnn.AugmentConfig(transpose=-1)}, "expected augment.transpose of at least 0, found -1"),
+    ],
+)
+def test_settings_of_the_objective_that_cannot_work_are_refused(change, message):
+    with pytest.raises(ConfigError, match=message):
+        replace(SETTINGS, **change)
+
+
+@pytest.mark.parametrize("objective", ["iwae", "fivo"])
+def test_other_bounds_are_maximised(objective):
+    """Training by a tighter bound raises it, and resumes and validates by the same bound."""
+    settings = replace(SETTINGS, objective=objective, samples=3, steps=60, validate_every=30, kl_warmup=0)
+    run = vrnn.train(CONFIG, walks(), settings, quiet=True)
+    values = [r["val_bound"] for r in run.history if "val_bound" in r]
+    assert run.history[0]["bound"] + 0.3 < values[-1]
     with pytest.raises(DataError, match="found none"):
         vrnn.train(RNN, vrnn.Tracks([]), QUICK)
     with pytest.raises(

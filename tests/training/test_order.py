@@ -77,5 +77,19 @@ def test_augmentation_is_a_similarity_of_each_track(config):
     assert (turns < 0).any() == config.flip and (turns > 0).any()  # a mirror image turns the other way
 
 
+def test_transposition_moves_half_of_the_pieces_by_up_to_so_many_keys():
+    roll = np.zeros((400, 3, 9))
+    roll[:, :, 4], roll[:, 1, 8] = 1.0, np.nan
+    changed = augmentation(AugmentConfig(transpose=2), seed=1, step=0)(roll)
+    shift = changed[:, 0].argmax(-1) - 4
+    assert set(shift) == {-2, -1, 0, 1, 2} and 0.45 < np.mean(shift == 0) < 0.75
+    for piece, by in zip(changed, shift, strict=True):
+        expected = np.zeros((3, 9))
+        expected[:, 4 + by] = 1.0
+        if by <= 0:  # what is moved past the last key is gone
+            expected[1, 8 + by] = np.nan
+        assert np.array_equal(piece, expected, equal_nan=True)
+
+
 def test_no_augmentation_is_none():
     assert augmentation(AugmentConfig(), 0, 0) is None

@@ -15,8 +15,8 @@ class AugmentConfig:
         flip: mirror half of the tracks.
         rotate: turn each track by its own angle, uniform over the circle.
         speed: enlarge each track by its own factor, log-uniform between these two; (1, 1) leaves it.
-        transpose: shift the columns of each track by its own whole number, uniform from -transpose to transpose; for binary
-            columns in order of pitch.
+        transpose: shift the columns of half of the tracks, each by its own whole number, uniform from -transpose to
+            transpose; for binary columns in order of pitch.
     """
 
     flip: bool = False

@@ -51,8 +51,8 @@ class Order:
 def augmentation(config: AugmentConfig, seed: int, step: int) -> Change | None:
     """Make the random change of a step, each track its own; fixed points do not matter to displacements.
 
-    Positions: x -> c R F x in the first two columns; F mirrors the second axis, R rotates, c is a speed. Keys: every column
-    moves by the same number of places, and what leaves the range is gone.
+    Positions: x -> c R F x in the first two columns; F mirrors the second axis, R rotates, c is a speed. Keys: in half
+    of the tracks every column moves by the same number of places, and what leaves the range is gone.
     """
     if not config.active:
         return None
@@ -60,7 +60,8 @@ def augmentation(config: AugmentConfig, seed: int, step: int) -> Change | None:
     def change(x: np.ndarray) -> np.ndarray:
         rng = np.random.default_rng([seed, step, 2])
         x = _turned(x, config, rng) if config.turns else x
-        return _transposed(x, rng.integers(-config.transpose, config.transpose, len(x), endpoint=True))
+        shift = rng.integers(-config.transpose, config.transpose, len(x), endpoint=True)
+        return _transposed(x, np.where(rng.random(len(x)) < 0.5, shift, 0))
 
     return change
 
