@@ -224,6 +224,21 @@ def test_settings_that_cannot_work():
         vrnn.train(vrnn.RNNConfig(1), one, replace(QUICK, augment=vrnn.AugmentConfig(flip=True)))
 
 
+def test_augmentation_ends_where_told():
+    """With `until` 0 nothing is changed; with a half, the first half of the steps are those of an augmented run."""
+    half, whole, none, never = (
+        timeless(vrnn.train(CONFIG, walks(), replace(SETTINGS, augment=augment), quiet=True).history)
+        for augment in (
+            replace(SETTINGS.augment, until=0.5),
+            SETTINGS.augment,
+            replace(SETTINGS.augment, until=0.0),
+            vrnn.AugmentConfig(),
+        )
+    )
+    middle = SETTINGS.steps // 2
+    assert none == never and half[:middle] == whole[:middle] and half[middle:] != whole[middle:]
+
+
 def test_transposition_is_of_binary_columns():
     with pytest.raises(
         ConfigError, match=r"augment.transpose shifts the keys .*: expected every column to be binary"
@@ -243,6 +258,8 @@ def test_transposition_is_of_binary_columns():
         ({"resampling_term": True}, "resampling_term belongs to fivo, found objective 'elbo'"),
         ({"resample_below": 1.5}, "expected resample_below from 0 to 1, found 1.5"),
         ({"augment": vrnn.AugmentConfig(transpose=-1)}, "expected augment.transpose of at least 0, found -1"),
+        ({"augment": vrnn.AugmentConfig(share=1.5)}, "expected augment.share from 0 to 1, found 1.5"),
+        ({"augment": vrnn.AugmentConfig(until=-0.5)}, "expected augment.until from 0 to 1, found -0.5"),
     ],
 )
 def test_settings_of_the_objective_that_cannot_work_are_refused(change, message):

@@ -12,17 +12,21 @@ class AugmentConfig:
     """Change the training tracks at random: positions in the first two columns of x, or the keys of a piano roll.
 
     Args:
-        flip: mirror half of the tracks.
+        flip: mirror a share of the tracks.
         rotate: turn each track by its own angle, uniform over the circle.
         speed: enlarge each track by its own factor, log-uniform between these two; (1, 1) leaves it.
-        transpose: shift the columns of half of the tracks, each by its own whole number, uniform from -transpose to
+        transpose: shift the columns of a share of the tracks, each by its own whole number, uniform from -transpose to
             transpose; for binary columns in order of pitch.
+        share: of the tracks that are mirrored, and of those that are transposed.
+        until: share of the steps after which tracks are left as they are, for a last stretch on the data itself.
     """
 
     flip: bool = False
     rotate: bool = False
     speed: tuple[float, float] = (1.0, 1.0)
     transpose: int = 0
+    share: float = 0.5
+    until: float = 1.0
 
     @property
     def turns(self) -> bool:
@@ -135,6 +139,9 @@ class TrainConfig:
             )
         if self.augment.transpose < 0:
             raise ConfigError(f"expected augment.transpose of at least 0, found {self.augment.transpose}")
+        for name in ("share", "until"):
+            if not 0 <= getattr(self.augment, name) <= 1:
+                raise ConfigError(f"expected augment.{name} from 0 to 1, found {getattr(self.augment, name)}")
         low, high = self.augment.speed
         if not 0 < low <= high:
             raise ConfigError(

@@ -187,7 +187,8 @@ class Loop:
     def _train_step(self, step: int) -> Record:
         settings, accelerator = self.settings, self.accelerator
         index = self.order.batch(step)
-        change = augmentation(settings.augment, settings.seed, step)
+        changes = step < settings.augment.until * settings.steps
+        change = augmentation(settings.augment, settings.seed, step) if changes else None
         prefix, batch, noise = self._assemble(
             self.data[index], seeded(settings.seed, 4, step), settings.samples, change
         )

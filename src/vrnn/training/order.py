@@ -51,8 +51,8 @@ class Order:
 def augmentation(config: AugmentConfig, seed: int, step: int) -> Change | None:
     """Make the random change of a step, each track its own; fixed points do not matter to displacements.
 
-    Positions: x -> c R F x in the first two columns; F mirrors the second axis, R rotates, c is a speed. Keys: in half
-    of the tracks every column moves by the same number of places, and what leaves the range is gone.
+    Positions: x -> c R F x in the first two columns; F mirrors the second axis, R rotates, c is a speed. Keys: in a
+    share of the tracks every column moves by the same number of places, and what leaves the range is gone.
     """
     if not config.active:
         return None
@@ -61,7 +61,7 @@ def augmentation(config: AugmentConfig, seed: int, step: int) -> Change | None:
         rng = np.random.default_rng([seed, step, 2])
         x = _turned(x, config, rng) if config.turns else x
         shift = rng.integers(-config.transpose, config.transpose, len(x), endpoint=True)
-        return _transposed(x, np.where(rng.random(len(x)) < 0.5, shift, 0))
+        return _transposed(x, np.where(rng.random(len(x)) < config.share, shift, 0))
 
     return change
 
@@ -71,7 +71,7 @@ def _turned(x: np.ndarray, config: AugmentConfig, rng: np.random.Generator) -> n
     matrix = np.broadcast_to(np.eye(2), (count, 2, 2)).copy()
     flips, angles, speeds = rng.random(count), rng.random(count), rng.random(count)
     if config.flip:
-        matrix[:, 1, 1] = np.where(flips < 0.5, -1.0, 1.0)
+        matrix[:, 1, 1] = np.where(flips < config.share, -1.0, 1.0)
     if config.rotate:
         c, s = np.cos(2 * np.pi * angles), np.sin(2 * np.pi * angles)
         matrix = np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], -2) @ matrix
