@@ -39,17 +39,22 @@ class TrainedModel:
         )
 
     @property
+    def exact(self) -> bool:
+        """Whether the log-density has no latent to integrate out, so that it is exact where nothing is missing."""
+        return not self.network.latent_dim and not self.network.code_dim
+
+    @property
     def bounds_what(self) -> str:
         """What the number of this model is a bound on, such as log p(track)."""
         network = self.network
         given = self.first_scored + self.encoding.frame.given
-        if self.first_scored and not network.tied:
-            given_what = "under the states that a forecast starts from"
-            if network.looks_ahead:
-                given_what = "given the past, with latents from their prior"
-            return f"the log density of the future, {given_what}"
         if network.supervised:
             return "log p(y | x)"
+        if self.first_scored and not self.exact:
+            under = "under the states that a forecast starts from"
+            if network.looks_ahead:
+                under = "given the past, with the latents of the past from their prior"
+            return f"the log density of the future, {under}"
         if network.conditions:
             return "log p(future | prefix)"
         if given:

@@ -193,3 +193,13 @@ def test_change_is_applied_before_the_frame():
     encoding = fit(tracks, FrameConfig(standardise=False))
     plain, double = encoding.batch(tracks)[0], encoding.batch(tracks, lambda x: 2 * x)[0]
     assert torch.allclose(double.x, 2 * plain.x)
+
+
+def test_half_a_row_is_no_row_where_the_emission_does_not_factorise():
+    """Increments start anew after the row as a whole, or the other column would be told that it has not moved."""
+    x = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, np.nan], [3.0, 3.0]])
+    tracks = Tracks([x])
+    frame = FrameConfig(standardise=False)
+    for emission, after, known in (("gaussian", [1.0, 2.0], [True, False]), ("full_gaussian", [2.0, 2.0], [False, False])):
+        batch, _ = Encoding.fit(tracks, frame, parse_emission(emission, 2)).batch(tracks)
+        assert batch.x[0, 2].tolist() == after and batch.present[0, 1].tolist() == known

@@ -21,7 +21,8 @@ def impute(
     *,
     out: Path,
     samples: int = 100,
-    particles: int = 500,
+    particles: int = 2000,
+    sweeps: int = 0,
     interval: float = 0.9,
     insert_rows: FlagCreatePairsOff[bool] = False,
     plot: Path | None = None,
@@ -36,6 +37,7 @@ def impute(
         out: table to write, .csv, .parquet or .npz: DATA filled by the mean, intervals, imputed (0 or 1).
         samples: paths drawn through the gaps of each track.
         particles: of the filter that they are drawn from.
+        sweeps: times that each path is renewed by a conditional particle filter, for long tracks with many gaps.
         interval: share of the paths that the interval of a column holds.
         insert_rows: put missing rows where times skip whole steps, and fill them too.
         plot: picture of the first tracks with gaps to write, .png, .pdf or .svg.
@@ -49,7 +51,7 @@ def impute(
     skipped = 0 if insert_rows else _skipped(tracks, model.encoding.step)
     if insert_rows:
         tracks = regular(tracks, model.encoding.step)
-    filled = fill(model, tracks, samples, particles, seed=seed)
+    filled = fill(model, tracks, samples, particles, sweeps, seed)
     drawn = np.array([int(m.any(-1).sum()) for m in filled.missing])
     absent = sum(int(np.isnan(x).any(-1).sum()) for x in filled.tracks.x)
     filled.save(out, interval)

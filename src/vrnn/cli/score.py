@@ -101,7 +101,8 @@ def _sum_up(scores: Scores, particles: int, of: str) -> str:
 def _alarms(scores: Scores, share: float) -> str:
     """Name the tracks above the threshold, the highest first."""
     order = np.argsort(-np.nan_to_num(scores.score, nan=-np.inf), kind="stable")
-    above = [scores.ids[i] for i in order if scores.unusual(share)[i]]
+    unusual = scores.unusual(share)
+    above = [scores.ids[i] for i in order if unusual[i]]
     names = ", ".join(above[:NAMED]) + (f" and {len(above) - NAMED} more" if len(above) > NAMED else "")
     return (
         f"threshold {scores.threshold(share):.4f}, {share:g} false alarms among {len(scores.calibration)} calibration tracks: "

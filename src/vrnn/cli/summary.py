@@ -57,7 +57,7 @@ def summary(
 def bound_name(model: TrainedModel) -> str:
     """Say what the number of a model is a bound on, and which bound."""
     network, training, of = model.network, model.training, model.bounds_what
-    if not network.latent_dim and not network.code_dim:
+    if model.exact:
         return f"{of}, exact; a lower bound where points are missing"
     if training.objective != "elbo":
         unit = "particles" if training.objective == "fivo" else "samples"

@@ -38,6 +38,11 @@ class Batch(NamedTuple):
         return self.present.any(-1)
 
     @property
+    def gaps(self) -> bool:
+        """Whether an entry of some row is missing."""
+        return bool((self.alive[..., None] & ~self.present).any())
+
+    @property
     def alive(self) -> Bool[Tensor, "batch time"]:
         """True on the rows of a sequence, False on padding."""
         return torch.arange(self.x.shape[1], device=self.length.device) < self.length[:, None]

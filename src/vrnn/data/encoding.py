@@ -133,7 +133,9 @@ class Encoding:
             raise DataError(
                 f"track {bad}: its first point is missing, and displacements start from it; drop leading gaps"
             )
-        path, anchor = self.frame.encode(x if change is None else change(x), lengths)
+        x = x if change is None else change(x)
+        x[:, given:] = self.whole_rows(x[:, given:])
+        path, anchor = self.frame.encode(x, lengths)
         times = pad([t[:, None] for t in tracks.times], time, np.nan)
         y = np.full((len(tracks), time, len(self.y_names)), np.nan)
         if self.y_names and tracks.y_dim:
@@ -149,6 +151,12 @@ class Encoding:
             factorises=self.factorises,
         )
         return batch.to(torch.zeros(())), anchor
+
+    def whole_rows(self, x: np.ndarray) -> np.ndarray:
+        """Take rows (..., dim) that lack an entry for missing as a whole where the emission does; increments start anew after them."""
+        if self.factorises or self.y_names:
+            return x
+        return np.where(np.isnan(x).any(-1, keepdims=True), np.nan, x)
 
     def inputs(self, u: np.ndarray, times: np.ndarray) -> Float[Tensor, "batch time inputs"]:
         """Encode raw inputs (batch, time, U) and times (batch, time, 1): gaps filled, 0/1 columns, time steps."""

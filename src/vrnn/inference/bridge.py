@@ -9,7 +9,8 @@ from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise
-from vrnn.inference.particles import FilterStep
+from vrnn.inference.particles import FilterStep, take
+from vrnn.models.contract import Model
 
 FREEDOM = 4.0  # degrees of freedom: heavy tails, so that a bridge misjudged shuts no particle out
 
@@ -69,32 +70,47 @@ def missing_inside(batch: Batch) -> Bool[Tensor, "batch time"]:
     return ~batch.mask & later & batch.alive
 
 
-def build_bridge(batch: Batch, noise: Noise, steps: Iterable[FilterStep], columns: list[int]) -> Bridge:
+def build_bridge(
+    model: Model,
+    batch: Batch,
+    noise: Noise,
+    known: Float[Tensor, "batch time known"],
+    steps: Iterable[FilterStep],
+) -> Bridge:
     """Learn bridges from a filter that crosses the gaps blindly: by weighted least squares over its particles, row by row.
 
+    What a particle foretells of the first row after a gap is drawn with a latent from the prior: one from the posterior has
+    been told.
+
     Args:
-        noise: of that filter; its draws at the first row after a gap are what the particles foretold.
-        steps: of that filter. Inside a gap nothing is weighed, so that particles keep their places from row to row.
-        columns: the continuous dimensions.
+        noise: of that filter.
+        known: features of the inputs.
+        steps: of that filter. Inside a gap nothing is weighed, so that particles keep their places from row to row; where
+            a gap begins in the first rows and a code is weighed there, a row may lose its bridge's sharpness, no more.
     """
-    xs, gaps, foretold, weights = [], [], [], []
+    columns = [i for i, continuous in enumerate(model.family.continuous) if continuous]
+    xs, befores, gaps, foretold, weights = [], [], [], [], []
     for t, record in enumerate(steps):
         step, lead = record.step, record.before.gap.shape[:2]
+        befores.append(take(xs[-1], record.ancestor) if xs else torch.zeros_like(step.gap))
         xs.append(step.x.expand(*lead, -1))
         gaps.append(step.gap)
         weights.append(record.belief.log_weight.exp())
         if step.emission is None:
             foretold.append(torch.zeros_like(step.gap))
-        else:
-            foretold.append(record.before.gap + step.emission.sample(noise.observation[:, :, t]))
-    x, gap, said = (torch.stack(part, 2)[..., columns].double() for part in (xs, gaps, foretold))
+            continue
+        blind = model.prior(step.entering, known[:, t]).sample(noise.latent[:, :, t])
+        emission = model.emission(model.with_latent(step.entering, blind), known[:, t])
+        foretold.append(record.before.gap + emission.sample(noise.observation[:, :, t]))
+    x, before, gap, said = (
+        torch.stack(part, 2)[..., columns].double() for part in (xs, befores, gaps, foretold)
+    )
     weight = torch.stack(weights, 2).double()
     time = torch.arange(x.shape[2], device=x.device)
     seen = torch.where(batch.mask, time, x.shape[2] - 1)
     following = seen.flip(-1).cummin(-1).values.flip(-1)  # the next observed row
     index = following[None, ..., None].expand_as(said)
     y = said.gather(2, index) - gap
-    before = torch.cat([torch.zeros_like(x[:, :, :1]), x[:, :, :-1]], 2)
     phi = features(x, before, list(range(len(columns))))
     phi_w = phi * weight[..., None]
     gram = torch.einsum("sbtf,sbtg->btfg", phi_w, phi)
@@ -106,7 +122,21 @@ def build_bridge(batch: Batch, noise: Noise, steps: Iterable[FilterStep], column
     spread = torch.einsum("sbt,sbtd,sbte->btde", weight, off, off)
     trace = spread.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
     spread = spread + (1e-4 * trace + 1e-8) * torch.eye(len(columns)).to(spread)
-    target = batch.x[..., columns].gather(1, following[..., None].expand(-1, -1, len(columns)))
-    return Bridge(
-        solved.to(batch.x), torch.linalg.inv(spread).to(batch.x), target, missing_inside(batch), columns
-    )
+    chosen = following[..., None].expand(-1, -1, len(columns))
+    target, there = (part[..., columns].gather(1, chosen) for part in (batch.x, batch.present))
+    precision = masked_inverse(spread, there)
+    return Bridge(solved.to(batch.x), precision.to(batch.x), target, missing_inside(batch), columns)
+
+
+def masked_inverse(
+    spread: Float[Tensor, "*lead dim dim"], there: Bool[Tensor, "*lead dim"]
+) -> Float[Tensor, "*lead dim dim"]:
+    """Invert the part of a covariance that is there; rows and columns of the rest are 0.
+
+    >>> masked_inverse(torch.tensor([[2.0, 1.0], [1.0, 2.0]]), torch.tensor([True, False]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.0000]])
+    """
+    both = there[..., :, None] & there[..., None, :]
+    unit = torch.eye(spread.shape[-1]).to(spread)
+    return torch.where(both, torch.linalg.inv(torch.where(both, spread, unit)), 0.0)

@@ -13,11 +13,11 @@ from vrnn.data.frames import Anchor
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, check_seed
 from vrnn.inference.forecast import as_tracks
-from vrnn.inference.futures import PASS_SIZE, last_known
+from vrnn.inference.futures import PASS_SIZE, ROWS, last_known
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.observe import THRESHOLD, TrackBelief
 from vrnn.inference.particles import FilterStep, filter_steps
-from vrnn.inference.step import Belief, Embedded, Row, embed, embed_prefix, last_belief, rows, start_belief
+from vrnn.inference.step import Belief, Embedded, Row, embed, embed_prefix, rows, start_belief
 from vrnn.models.contract import Model
 from vrnn.trained import TrainedModel
 
@@ -63,7 +63,7 @@ def filter_tracks(
 ) -> FilteredTracks:
     """Filter whole tracks with particles, using the evidence of each row alone.
 
-    Equal to `observe` row by row from `initial_belief`, to rounding. Unlike `observe` it can begin with a model that reads
+    Equal to `observe` row by row from `initial_belief`, to rounding, for tracks that go through the model together. Unlike `observe` it can begin with a model that reads
     its prefix at once or turns tracks to their heading: such a belief comes from here and goes on with `observe`.
 
     Args:
@@ -88,16 +88,24 @@ def filter_tracks(
     tracks = as_tracks(tracks, model)
     log_prob = [np.full(len(x), np.nan) for x in tracks.x]
     beliefs, anchors, found, longest = [], [], [], 0
+    heading = model.encoding.frame.heading
+    for name, x in zip(tracks.ids, tracks.x, strict=True):
+        if heading is not None and len(x) <= heading.row:
+            raise DataError(
+                f"track {name}: expected at least {heading.row + 1} rows, which the heading is read from, found {len(x)}"
+            )
     for chunk in chunks(model, tracks, particles):
-        records = [step for step, _ in steps(model.network, chunk, particles, seed)]
-        first = begin_chunk(model.network, chunk, particles, seed)
-        beliefs.append(last_belief([r.belief for r in records], chunk.batch, first) if records else first)
+        belief, scored = begin_chunk(model.network, chunk, particles, seed), []
+        for t, (step, _) in enumerate(steps(model.network, chunk, particles, seed)):
+            belief = step.belief.where(t < chunk.batch.length, belief)
+            scored.append(step.log_prob)
+        beliefs.append(belief)
         anchors.append(chunk.anchor)
         found.extend(chunk.index.tolist())
-        longest = max(longest, len(records))
-        if records:
+        longest = max(longest, len(scored))
+        if scored:
             density = (chunk.batch.present * chunk.batch.log_jacobian).sum(-1)
-            write_rows(log_prob, chunk, torch.stack([r.log_prob for r in records], -1) + density)
+            write_rows(log_prob, chunk, torch.stack(scored, -1) + density)
     if len(found) < len(tracks):
         lost = next(i for i in range(len(tracks)) if i not in set(found))
         raise DataError(
@@ -114,7 +122,8 @@ def chunks(
     numbered = encoding.trim(
         tracks.rename([str(i) for i in range(len(tracks))]), 1 + encoding.frame.given, ends=False
     )
-    size = min(max(1, PASS_SIZE // particles), at_once or len(tracks))
+    rows = particles * int(tracks.lengths.max(initial=1))  # of one track; their noise is drawn at once
+    size = min(max(1, PASS_SIZE // particles), max(1, ROWS // rows), at_once or len(tracks))
     for start in range(0, len(numbered), size):
         part = numbered[start : start + size]
         index = np.array([int(i) for i in part.ids])
@@ -152,7 +161,7 @@ def steps(model: Model, chunk: Chunk, particles: int, seed: int) -> Iterator[tup
 
 def step_noise(model: Model, particles: int, batch: Batch, seed: int, start: int) -> Noise:
     """Draw the normals of every step as `observe` does, each a function of (seed, step)."""
-    draws = bool((batch.alive[..., None] & ~batch.present).any())
+    draws = batch.gaps
     each = [
         draw_noise(
             model, particles, len(batch.x), 1, seeded(seed, 13, t, *(start,) * bool(start)), observations=draws,

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from vrnn.data.batch import Batch
 from vrnn.data.frames import Anchor, turn
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, UnsupportedError
@@ -21,6 +20,7 @@ from vrnn.inference.step import Belief
 from vrnn.trained import TrainedModel
 
 PASS_SIZE = 16384  # sample paths that go through a model at once
+ROWS = 1 << 23  # rows of sample paths, padding included, whose noise is held at once
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def futures(
         prefix = prefix.to(next(network.parameters()))
         u_rows = u[rows].to(prefix.x)
         count, time = prefix.x.shape[:2]
-        past = draw_noise(network, samples, count, time, seeded(seed, 6, start), observations=_gaps(prefix))
+        past = draw_noise(network, samples, count, time, seeded(seed, 6, start), observations=prefix.gaps)
         ahead = draw_noise(network, samples, count, horizon, seeded(seed, 7, start))
         belief = begin(network, prefix, past)
         yield Futures(model, rows, belief, u_rows, imagine(network, belief, u_rows, ahead).x, anchor)
@@ -157,10 +157,6 @@ def _readable(model: TrainedModel, tracks: Tracks) -> Tracks:
                 f"track {name}: expected at least {least} rows from its first observed point on to forecast from, found {found}"
             )
     return trimmed
-
-
-def _gaps(batch: Batch) -> bool:
-    return bool((batch.alive[..., None] & ~batch.present).any())
 
 
 def future_times(tracks: Tracks, step: float, horizon: int) -> np.ndarray:

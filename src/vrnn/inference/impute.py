@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from vrnn.data.frames import Anchor, turn
+from vrnn.data.frames import Anchor
 from vrnn.data.tracks import Tracks
 from vrnn.data.writers import Columns, write_table
 from vrnn.errors import ConfigError, UnsupportedError, check_seed, require
 from vrnn.inference.forecast import as_tracks
-from vrnn.inference.futures import PASS_SIZE
+from vrnn.inference.futures import PASS_SIZE, ROWS
 from vrnn.inference.noise import seeded
 from vrnn.inference.smoothing import smooth
 from vrnn.trained import TrainedModel
@@ -121,6 +121,9 @@ def impute(
         sweeps: times that each path is renewed by a conditional particle filter; see `smooth`.
         seed: of all noise.
 
+    Where the emission does not factorise, a row that lacks one entry is missing as a whole to the model; the entry that is
+    there stays as it is in the paths.
+
     Raises:
         UnsupportedError: a model that has no density of all of a track: a RolloutVAE that forecasts, or one with a heading
             frame.
@@ -151,16 +154,17 @@ def impute(
     names = encoding.y_names if network.supervised else encoding.x_names
     if network.supervised and not tracks.y_dim:
         data = [np.full((len(x), len(names)), np.nan) for x in tracks.x]
-    paths = [np.repeat(d[None], samples, 0) for d in data]
+    paths = [np.broadcast_to(d, (samples, *d.shape)) for d in data]  # of those with gaps, copies below
     numbered = encoding.trim(
         tracks.rename([str(i) for i in range(len(tracks))]), 1 + encoding.frame.given, ends=False
     )
     holed = [k for k, i in enumerate(numbered.ids) if np.isnan(data[int(i)]).any()]
     numbered = numbered[np.array(sorted(holed, key=lambda k: len(numbered.x[k])), int)]
-    size = max(1, PASS_SIZE // particles)
+    rows = particles * int(numbered.lengths.max(initial=1))
+    size = min(max(1, PASS_SIZE // particles), max(1, ROWS // rows))
     for start in range(0, len(numbered), size):
         part = numbered[start : start + size]
-        batch, anchor = encoding.batch(part)
+        batch = encoding.batch(part)[0]
         batch = batch.swap_target() if network.supervised else batch
         batch = batch.to(next(network.parameters()))
         drawn = smooth(
@@ -170,12 +174,13 @@ def impute(
         if network.supervised:
             values = values * np.array(encoding.y_scale) + np.array(encoding.y_mean)
         else:
-            values = encoding.frame.decode(values, _first(part, anchor))
+            values = encoding.frame.decode(values, _first(part))
         for k, i in enumerate(map(int, part.ids)):
             offset = len(data[i]) - int(part.lengths[k]) + encoding.frame.given
-            rows = slice(offset, offset + int(batch.length[k]))
-            paths[i][:, rows] = np.where(
-                np.isnan(data[i][rows]), values[:, k, : batch.length[k]], data[i][rows]
+            inside = slice(offset, offset + int(batch.length[k]))
+            paths[i] = paths[i].copy()
+            paths[i][:, inside] = np.where(
+                np.isnan(data[i][inside]), values[:, k, : batch.length[k]], data[i][inside]
             )
     shown = (
         tracks if not network.supervised else Tracks(data, ids=tracks.ids, times=tracks.times, x_names=names)
@@ -183,12 +188,7 @@ def impute(
     return Imputed(shown, paths, names)
 
 
-def _first(tracks: Tracks, anchor: Anchor) -> Anchor:
+def _first(tracks: Tracks) -> Anchor:
     """Anchor paths at the first row of tracks."""
-    first = np.stack([x[0] for x in tracks.x])
-    origin = (
-        np.nan_to_num(turn(first[:, None], -anchor.angle)[:, 0])
-        if first.shape[1] > 1
-        else np.nan_to_num(first)
-    )
-    return Anchor(origin, np.zeros(origin.shape, np.int64), anchor.angle)
+    origin = np.nan_to_num(np.stack([x[0] for x in tracks.x]))
+    return Anchor(origin, np.zeros(origin.shape, np.int64), np.zeros(len(origin)))

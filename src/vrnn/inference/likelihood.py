@@ -8,12 +8,15 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, check_seed
 from vrnn.inference.filtering import chunks
 from vrnn.inference.forecast import as_tracks
-from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.step import embed
+from vrnn.inference.noise import Noise, draw_noise, seeded
+from vrnn.inference.particles import filter_steps, first_belief
+from vrnn.inference.step import Embedded, embed
+from vrnn.models.contract import Model
 from vrnn.objectives.bounds import BOUNDS, BoundName
 from vrnn.objectives.bounds import bound as bounded
 from vrnn.objectives.elbo import log_jacobian
@@ -31,6 +34,7 @@ class Likelihood:
         samples: its K or N.
         repeats: independent estimates that were averaged.
         of: what it bounds, such as log p(track).
+        exact: there is no latent and nothing missing, so that it is no bound but the value.
         rows: scored rows of each track, (N,).
         values: log-likelihood of each track in each repeat, nats of data units, (repeat, N); NaN for a track without a
             scored row.
@@ -40,6 +44,7 @@ class Likelihood:
     samples: int
     repeats: int
     of: str
+    exact: bool
     rows: Float[np.ndarray, " tracks"]
     values: Float[np.ndarray, "repeat tracks"]
 
@@ -63,6 +68,7 @@ class Likelihood:
             "samples": self.samples,
             "repeats": self.repeats,
             "of": self.of,
+            "exact": self.exact,
             "tracks": int((self.rows > 0).sum()),
             "rows": int(self.rows.sum()),
             "log_likelihood": self.per_row,
@@ -76,11 +82,14 @@ class Likelihood:
         ]
         unit = {"fivo": "particles"}.get(self.name, "samples")
         error = "" if math.isnan(self.standard_error) else f" +- {self.standard_error:.4f}"
-        return (
+        head = (
             f"{self.per_row:.4f}{error} nats per scored row, in data units ({int((self.rows > 0).sum())} tracks, "
             f"{int(self.rows.sum())} rows)\n"
-            f"lower bound of {self.of}: {what} {self.samples} {unit}, "
-            + ("one run" if self.repeats == 1 else f"mean of {self.repeats} runs and its standard error")
+        )
+        if self.exact:
+            return f"{head}{self.of}, exact: the model has no latent and no point is missing"
+        return f"{head}lower bound of {self.of}: {what} {self.samples} {unit}, " + (
+            "one run" if self.repeats == 1 else f"mean of {self.repeats} runs and its standard error"
         )
 
 
@@ -123,6 +132,7 @@ def likelihood(
     network, tracks = model.network, as_tracks(tracks, model)
     order = tracks.lengths.argsort(kind="stable")
     rows, values = np.zeros(len(tracks)), np.full((repeats, len(tracks)), np.nan)
+    exact = model.exact
     at_once = max(1, ROWS // (samples * int(tracks.lengths.max())))
     for chunk in chunks(model, tracks[order], 1, at_once):
         batch, index = chunk.batch, order[chunk.index]
@@ -131,15 +141,27 @@ def likelihood(
         counted = batch.mask[:, chunk.unscored :].sum(-1).cpu().numpy()
         density = log_jacobian(batch.after(chunk.unscored))
         embedded = embed(network, batch, chunk.prefix)
-        draws = bool((batch.alive[..., None] & ~batch.present).any())
+        exact = exact and not batch.gaps
         for repeat in range(repeats):
             noise = draw_noise(
                 network, samples, len(batch.x), batch.x.shape[1], seeded(seed, 16, chunk.start, repeat),
-                observations=draws, resampling=bound == "fivo",
+                observations=batch.gaps, resampling=bound == "fivo",
             )  # fmt: skip
-            found = bounded(network, batch, noise, bound, embedded=embedded, start=chunk.unscored).bound
+            if bound == "fivo":
+                found = _by_filter(network, batch, noise, embedded, chunk.unscored)
+            else:
+                found = bounded(network, batch, noise, bound, embedded=embedded, start=chunk.unscored).bound
             values[repeat, index] = np.where(counted > 0, (found + density).cpu().double().numpy(), np.nan)
         rows[index] = counted
     if not rows.sum():
         raise DataError("expected a track with a scored row, found none; see vrnn doctor DATA")
-    return Likelihood(bound, samples, repeats, model.bounds_what, rows, values)
+    return Likelihood(bound, samples, repeats, model.bounds_what, exact, rows, values)
+
+
+def _by_filter(
+    model: Model, batch: Batch, noise: Noise, embedded: Embedded, unscored: int
+) -> Float[torch.Tensor, " batch"]:
+    """Compute FIVO as `bounds.bound` does, without keeping the states of every step."""
+    start = first_belief(model, batch, noise, embedded)[0]
+    every = filter_steps(model, batch, noise, embedded, start, unscored=unscored)
+    return torch.stack([step.log_prob for step in every]).sum(0)

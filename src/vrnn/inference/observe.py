@@ -148,16 +148,7 @@ def observe(
     count = len(belief.belief.log_weight)
     normals = _normals(network, count, len(batch.x), belief.seed, belief.steps, not row.plain)
     step = filter_step(network, belief.belief, row, normals, batch, threshold=THRESHOLD)
-    after = step.belief
-    if not active.all():
-        moving = torch.from_numpy(active).to(batch.x.device)
-        stay = lambda new, old: torch.where(moving.view(-1, *(1,) * (new.dim() - 2)), new, old)  # noqa: E731
-        states = (stay(n, o) for n, o in zip(after.state, belief.belief.state, strict=True))
-        after = Belief(
-            type(after.state)(*states),
-            stay(after.gap, belief.belief.gap),
-            stay(after.log_weight, belief.belief.log_weight),
-        )
+    after = step.belief.where(torch.from_numpy(active).to(batch.x.device), belief.belief)
     scored = batch.mask[:, 0].cpu().numpy() & active
     density = (batch.present[:, 0] * batch.log_jacobian).sum(-1)
     log_prob = (step.log_prob + density).cpu().double().numpy()
@@ -210,6 +201,8 @@ def encode_row(
     given, summed = encoding.frame.given, encoding.frame.summed
     before, there = np.isfinite(belief.anchor.origin), np.isfinite(x)
     begun, begins = (np.asarray(a[:, summed].all(-1) if given else a.any(-1)) for a in (before, there))
+    x = np.where(begun[:, None], encoding.whole_rows(x), x) if given else x
+    there = np.isfinite(x)
     active = begun if given else np.asarray(begun | begins)
     values, anchor = encoding.frame.encode_next(x[:, None], belief.anchor)
     first = ~before & ~there

@@ -359,8 +359,9 @@ def draw_ancestors(
     if scheme == "systematic":
         steps = torch.arange(count, device=normals.device, dtype=normals.dtype)
         uniform = (steps + uniform[:, :1]) / count
-    points = (uniform * cumulative[:, -1:]).contiguous()
-    return torch.searchsorted(cumulative, points, right=True).clamp(max=len(log_weight) - 1).T
+    total = cumulative[:, -1:]
+    points = torch.minimum(uniform * total, torch.nextafter(total, torch.zeros_like(total)))  # u rounds to 1
+    return torch.searchsorted(cumulative, points.contiguous(), right=True).T
 
 
 class Lineage(NamedTuple):

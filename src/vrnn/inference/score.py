@@ -187,7 +187,10 @@ def score(
     found = _score(model, as_tracks(tracks, model), particles, seed)
     if calibration is None:
         return found
-    normal = _score(model, as_tracks(calibration, model), particles, seed).score
+    other = int(
+        seeded(seed, 20).initial_seed() % 2**31
+    )  # noise of its own, or tracks of equal place would share it
+    normal = _score(model, as_tracks(calibration, model), particles, other).score
     normal = normal[~np.isnan(normal)]
     if not len(normal):
         raise DataError("expected calibration tracks with a scored row, found none; are they long enough?")

@@ -37,11 +37,10 @@ def smooth(
 
     Source: Andrieu, Doucet and Holenstein 2010, section 2.4.3, for the conditional filter.
     """
-    columns = [i for i, continuous in enumerate(model.family.continuous) if continuous]
     bridge = None
-    if columns and bool(missing_inside(batch).any()):
+    if any(model.family.continuous) and bool(missing_inside(batch).any()):
         noise, steps, _ = _filter(model, batch, max(PILOTS, particles // 4), generator)
-        bridge = build_bridge(batch, noise, steps, columns)
+        bridge = build_bridge(model, batch, noise, model.embed_inputs(batch.u), steps)
     drawn = _draw(model, batch, max(particles, 2), paths, generator, bridge)
     index = torch.arange(len(batch.x), device=batch.x.device).repeat(paths)
     for _ in range(sweeps):

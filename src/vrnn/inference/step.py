@@ -31,6 +31,16 @@ class Belief(NamedTuple):
     gap: Float[Tensor, "sample batch dim"]
     log_weight: Float[Tensor, "sample batch"]
 
+    def where(self, moved: Bool[Tensor, " batch"], other: "Belief") -> "Belief":
+        """Take this belief of the sequences that have moved, the other one of the rest."""
+        if bool(moved.all()):
+            return self
+        stay = lambda new, old: torch.where(moved.view(-1, *(1,) * (new.dim() - 2)), new, old)  # noqa: E731
+        states = (stay(new, old) for new, old in zip(self.state, other.state, strict=True))
+        return Belief(
+            type(self.state)(*states), stay(self.gap, other.gap), stay(self.log_weight, other.log_weight)
+        )
+
     def map(self, change) -> "Belief":
         """Apply a function to every tensor (sample, batch, ...)."""
         return Belief(

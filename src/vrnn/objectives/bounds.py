@@ -60,7 +60,8 @@ def bound(
         embedded: what `embed` gives; needed with a prefix that is not scored.
         start: rows that do not count, those a heading frame was read from; a posterior that looks ahead pays there all
             the same, or it would tell of the future for nothing.
-        kl_weight: factor on the KL, or on log p(z) - log q(z) in the weights, in `nll` and `penalty` alone.
+        kl_weight: factor on the KL, or on log p(z) - log q(z) in the weights, of what is minimised; below 1 the value of FIVO,
+            whose particles are chosen by those weights, is no bound.
         free_bits, regulariser_weight: see `loss_terms`; free bits are of the ELBO.
         resample_below: of FIVO, the effective sample size, as a share of N, under which particles are resampled.
         with_resampling_term: of FIVO, add the gradient through the choice of ancestors, by multinomial resampling.
@@ -80,7 +81,7 @@ def bound(
         )
         kl, value = kl_terms(model, filtered).after(start, kl_start), fivo(filtered)
         gain = value + resampling_term(filtered) if with_resampling_term else value
-        return Bounded(filtered, kl, -gain, regulariser_weight * kl.regularisation, value)
+        return Bounded(filtered, kl, -gain, kl_weight * regulariser_weight * kl.regularisation, value)
     unrolled = unroll(model, batch, noise, embedded=embedded)
     kl = kl_terms(model, unrolled).after(start, kl_start)
     if objective == "iwae":
@@ -88,7 +89,7 @@ def bound(
             iwae(log_weights(unrolled, ratio_weight=w, start=start, ratio_start=kl_start))
             for w in (kl_weight, 1.0)
         )
-        return Bounded(unrolled, kl, -weighted, regulariser_weight * kl.regularisation, value)
+        return Bounded(unrolled, kl, -weighted, kl_weight * regulariser_weight * kl.regularisation, value)
     terms = Elbo(unrolled.log_prob[..., start:], *kl)
     nll, penalty = loss_terms(
         terms,

@@ -10,7 +10,7 @@ import torch
 from vrnn.data.batch import Batch
 from vrnn.data.encoding import Change
 from vrnn.data.tracks import Tracks
-from vrnn.errors import NonFiniteError, RunFolderError
+from vrnn.errors import ConfigError, NonFiniteError, RunFolderError
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.models import ModelConfig
 from vrnn.trained import TrainedModel
@@ -26,6 +26,7 @@ from vrnn.training.checkpoint import (
     save_checkpoint,
     save_config,
     save_weights,
+    train_config_from_dict,
 )
 from vrnn.training.collapse import CollapseReport, collapse_report
 from vrnn.training.config import TrainConfig
@@ -251,14 +252,13 @@ class Loop:
         if self.network.supervised:
             batch = batch.swap_target()
         prefix, batch = self.split(batch.to(next(self.network.parameters())))
-        gaps = bool((batch.alive[..., None] & ~batch.present).any())
         noise = draw_noise(
             self.network,
             samples,
             len(batch.x),
             batch.x.shape[1],
             generator,
-            observations=gaps,
+            observations=batch.gaps,
             resampling=self.settings.objective == "fivo",
         )
         return prefix, batch, noise
@@ -354,11 +354,17 @@ def _changes(stored: dict, trained: TrainedModel) -> list[str]:
     import json
     from dataclasses import asdict
 
-    from vrnn.models import config_to_dict
+    from vrnn.models import config_from_dict, config_to_dict
 
-    now = {"model": config_to_dict(trained.config), "training": asdict(trained.training)}
-    now = json.loads(json.dumps(now))
-    return [f"{k}.{name}" for k in now for name in now[k] if stored[k].get(name) != now[k][name]]
+    def plain(model: ModelConfig, training: TrainConfig) -> dict:
+        return json.loads(json.dumps({"model": config_to_dict(model), "training": asdict(training)}))
+
+    now = plain(trained.config, trained.training)
+    try:  # settings that are newer than the run have their defaults in it
+        then = plain(config_from_dict(stored["model"]), train_config_from_dict(stored["training"]))
+    except (ConfigError, KeyError, TypeError):
+        then = stored
+    return [f"{k}.{name}" for k in now for name in now[k] if then[k].get(name) != now[k][name]]
 
 
 def _rate(settings: TrainConfig, step: int) -> float:

@@ -86,4 +86,5 @@ def _transposed(x: np.ndarray, shift: np.ndarray) -> np.ndarray:
     source = np.arange(x.shape[-1]) - shift[:, None]
     there = (source >= 0) & (source < x.shape[-1])
     moved = np.take_along_axis(x, np.where(there, source, 0)[:, None], axis=-1)
-    return np.where(there[:, None], moved, 0.0)
+    absent = np.isnan(x).all(-1, keepdims=True)  # zeros move into rows that are there
+    return np.where(there[:, None], moved, np.where(absent, np.nan, 0.0))
