@@ -274,6 +274,12 @@ def test_other_bounds_are_maximised(objective):
     run = vrnn.train(CONFIG, walks(), settings, quiet=True)
     values = [r["val_bound"] for r in run.history if "val_bound" in r]
     assert run.history[0]["bound"] + 0.3 < values[-1]
+
+
+def test_fivo_claims_no_bound_while_the_kl_is_raised():
+    settings = replace(SETTINGS, objective="fivo", samples=2, steps=6, kl_warmup=4, log_every=1)
+    found = [r["bound"] is None for r in vrnn.train(CONFIG, walks(), settings, quiet=True).history]
+    assert found == [True] * 3 + [False] * 3
     with pytest.raises(DataError, match="found none"):
         vrnn.train(RNN, vrnn.Tracks([]), QUICK)
     with pytest.raises(

@@ -44,7 +44,7 @@ def summary(
             use = CollapseReport(latents, [i < active for i in range(len(latents))])
             if warning := use.warning(model.network.tied):
                 lines.append(f"               {as_flags(warning)}")
-    elif records:
+    elif records and records[-1]["bound"] is not None:
         lines += [
             f"training       {records[-1]['bound']:.4f} nats per step, in data units, of the last batch; no validation",
             f"               {bound_name(model)}",

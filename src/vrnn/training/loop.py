@@ -228,9 +228,12 @@ class Loop:
         )
         sums = torch.cat([sums, torch.stack([terms.bound.sum(), terms.rows.sum()])])
         loss_sum, nll, penalty, bound, rows = accelerator.reduce(sums, "sum").tolist()
+        bounds = (
+            kl_weight == 1.0 or settings.objective != "fivo"
+        )  # FIVO's particles are chosen by the weighted ratio
         return {
             "loss": loss_sum, "nll": nll, "penalty": penalty, "kl_weight": kl_weight,
-            "bound": bound / max(rows, 1.0), "gradient_norm": float(norm), "learning_rate": rate,
+            "bound": bound / max(rows, 1.0) if bounds else None, "gradient_norm": float(norm), "learning_rate": rate,
         }  # fmt: skip
 
     def _steepest(self, prefix: Batch | None, batch: Batch, noise: Noise, kl_weight: float) -> int:
@@ -380,7 +383,7 @@ def _line(record: Record, steps: int) -> str:
     parts = [
         f"step {record['step']}/{steps}",
         f"loss {record['loss']:.4f}",
-        f"bound {record['bound']:.4f} nats/step",
+        *([f"bound {record['bound']:.4f} nats/step"] if record["bound"] is not None else []),
     ]
     if "val_bound" in record:
         parts.append(f"validation {record['val_bound']:.4f}, {record['active_units']} active units")
