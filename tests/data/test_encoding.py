@@ -200,6 +200,9 @@ def test_half_a_row_is_no_row_where_the_emission_does_not_factorise():
     x = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, np.nan], [3.0, 3.0]])
     tracks = Tracks([x])
     frame = FrameConfig(standardise=False)
-    for emission, after, known in (("gaussian", [1.0, 2.0], [True, False]), ("full_gaussian", [2.0, 2.0], [False, False])):
+    for emission, after, known in (
+        ("gaussian", [1.0, 2.0], [True, False]),
+        ("full_gaussian", [2.0, 2.0], [False, False]),
+    ):
         batch, _ = Encoding.fit(tracks, frame, parse_emission(emission, 2)).batch(tracks)
         assert batch.x[0, 2].tolist() == after and batch.present[0, 1].tolist() == known
