@@ -40,14 +40,6 @@ class Elbo(NamedTuple):
         """The bound on log p of each whole sequence."""
         return self.log_prob.sum(-1) - self.kl.sum((-1, -2)) - self.code_kl.sum(-1)
 
-    def after(self, start: int, kl_start: int) -> "Elbo":
-        """Leave out the log-likelihood and regulariser of the rows before `start`, and the KL of those before `kl_start`."""
-        return self._replace(
-            log_prob=self.log_prob[..., start:],
-            kl=self.kl[..., kl_start:, :],
-            regulariser=self.regulariser[..., start:, :],
-        )
-
 
 class Kl(NamedTuple):
     """Hold the KL terms of a pass; see `Elbo` for each."""
