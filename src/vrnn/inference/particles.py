@@ -318,10 +318,13 @@ def resample(
     """
     count, size = belief.log_weight.shape
     here = torch.arange(count, device=belief.log_weight.device)[:, None].expand(count, size)
+    unchanged = belief, here, belief.log_weight.new_zeros(size)
+    if normals is None or count == 1:
+        return unchanged
     low = effective_size(belief.log_weight) < threshold * count
     low = low if alive is None else low & alive
-    if normals is None or not bool(low.any()):
-        return belief, here, belief.log_weight.new_zeros(size)
+    if not bool(low.any()):
+        return unchanged
     ancestor = draw_ancestors(belief.log_weight.detach(), normals, scheme)
     if keep:
         ancestor = torch.cat([torch.zeros_like(ancestor[:1]), ancestor[1:]])

@@ -43,7 +43,10 @@ def join(*parts: Tensor) -> Tensor:
     wide = [p for p in parts if p.shape[-1]]
     if len(wide) == 1:
         return wide[0]
-    lead = torch.broadcast_shapes(*(p.shape[:-1] for p in parts))
+    leads = {p.shape[:-1] for p in parts}
+    if len(leads) == 1:
+        return torch.cat(wide or parts[:1], -1)
+    lead = torch.broadcast_shapes(*leads)
     return torch.cat([p.expand(*lead, p.shape[-1]) for p in wide or parts[:1]], -1)
 
 
