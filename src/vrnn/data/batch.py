@@ -38,6 +38,11 @@ class Batch(NamedTuple):
         return self.present.any(-1)
 
     @property
+    def density(self) -> Float[Tensor, "batch time"]:
+        """What turns the log-density of each row's observed entries from model units into data units."""
+        return (self.present * self.log_jacobian).sum(-1)
+
+    @property
     def gaps(self) -> bool:
         """Whether an entry of some row is missing."""
         return bool((self.alive[..., None] & ~self.present).any())

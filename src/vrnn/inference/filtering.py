@@ -15,7 +15,7 @@ from vrnn.errors import ConfigError, DataError, check_seed
 from vrnn.inference.forecast import as_tracks
 from vrnn.inference.futures import PASS_SIZE, ROWS, last_known
 from vrnn.inference.noise import Noise, draw_noise, seeded
-from vrnn.inference.observe import THRESHOLD, TrackBelief
+from vrnn.inference.observe import TrackBelief
 from vrnn.inference.particles import FilterStep, filter_steps
 from vrnn.inference.step import Belief, Embedded, Row, embed, embed_prefix, rows, start_belief
 from vrnn.models.contract import Model
@@ -63,8 +63,9 @@ def filter_tracks(
 ) -> FilteredTracks:
     """Filter whole tracks with particles, using the evidence of each row alone.
 
-    Equal to `observe` row by row from `initial_belief`, to rounding, for tracks that go through the model together. Unlike `observe` it can begin with a model that reads
-    its prefix at once or turns tracks to their heading: such a belief comes from here and goes on with `observe`.
+    Equal to `observe` row by row from `initial_belief`, to rounding, for tracks that go through the model together. Unlike
+    `observe` it can begin with a model that reads its prefix at once or turns tracks to their heading: such a belief comes
+    from here and goes on with `observe`.
 
     Args:
         tracks: each with at least one usable row.
@@ -104,8 +105,7 @@ def filter_tracks(
         found.extend(chunk.index.tolist())
         longest = max(longest, len(scored))
         if scored:
-            density = (chunk.batch.present * chunk.batch.log_jacobian).sum(-1)
-            write_rows(log_prob, chunk, torch.stack(scored, -1) + density)
+            write_rows(log_prob, chunk, torch.stack(scored, -1) + chunk.batch.density)
     if len(found) < len(tracks):
         lost = next(i for i in range(len(tracks)) if i not in set(found))
         raise DataError(
@@ -155,7 +155,7 @@ def steps(model: Model, chunk: Chunk, particles: int, seed: int) -> Iterator[tup
     noise = step_noise(model, particles, batch, seed, chunk.start)
     embedded = embed_rows(model, batch, chunk.prefix)
     start = begin_chunk(model, chunk, particles, seed)
-    every = filter_steps(model, batch, noise, embedded, start, threshold=THRESHOLD, unscored=chunk.unscored)
+    every = filter_steps(model, batch, noise, embedded, start, unscored=chunk.unscored)
     return zip(every, rows(batch, embedded, start), strict=True)
 
 

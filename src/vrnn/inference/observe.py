@@ -18,8 +18,6 @@ from vrnn.inference.step import Belief, Row, start_belief
 from vrnn.models.contract import Model
 from vrnn.trained import TrainedModel
 
-THRESHOLD = 0.5  # effective sample size, as a share of the particles, under which they are resampled
-
 
 @dataclass(frozen=True, repr=False)
 class TrackBelief:
@@ -147,11 +145,10 @@ def observe(
     network, row, batch = model.network, encoded.row, encoded.batch
     count = len(belief.belief.log_weight)
     normals = _normals(network, count, len(batch.x), belief.seed, belief.steps, not row.plain)
-    step = filter_step(network, belief.belief, row, normals, batch, threshold=THRESHOLD)
+    step = filter_step(network, belief.belief, row, normals, batch)
     after = step.belief.where(torch.from_numpy(active).to(batch.x.device), belief.belief)
     scored = batch.mask[:, 0].cpu().numpy() & active
-    density = (batch.present[:, 0] * batch.log_jacobian).sum(-1)
-    log_prob = (step.log_prob + density).cpu().double().numpy()
+    log_prob = (step.log_prob + batch.density[:, 0]).cpu().double().numpy()
     return Observed(encoded.moved(after, belief.steps + 1), np.where(scored, log_prob, np.nan))
 
 

@@ -28,6 +28,7 @@ from vrnn.inference.step import (
 from vrnn.inference.unroll import code_laws
 from vrnn.models.contract import Model, no_latent
 
+THRESHOLD = 0.5  # effective sample size, as a share of the particles, under which they are resampled
 Scheme = Literal["systematic", "multinomial"]
 Potential = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
@@ -91,7 +92,7 @@ def particle_filter(
     proposal: Proposal = "posterior",
     embedded: Embedded | None = None,
     start: Belief | None = None,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     scheme: Scheme = "systematic",
     ratio_weight: float = 1.0,
     unscored: int = 0,
@@ -232,7 +233,7 @@ def filter_step(
     batch: Batch,
     *,
     proposal: Proposal = "posterior",
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     scheme: Scheme = "systematic",
     ratio_weight: float = 1.0,
     scored: bool = True,

@@ -187,9 +187,8 @@ def score(
     found = _score(model, as_tracks(tracks, model), particles, seed)
     if calibration is None:
         return found
-    other = int(
-        seeded(seed, 20).initial_seed() % 2**31
-    )  # noise of its own, or tracks of equal place would share it
+    # Noise of its own, or tracks of equal place would share it.
+    other = int(seeded(seed, 20).initial_seed() % 2**31)
     normal = _score(model, as_tracks(calibration, model), particles, other).score
     normal = normal[~np.isnan(normal)]
     if not len(normal):
@@ -211,8 +210,7 @@ def _score(model: TrainedModel, tracks: Tracks, particles: int, seed: int) -> Sc
                 rank(model.network, step, row, generator) if bool(batch.mask[:, t].any()) else step.log_prob
             )
         if scored:
-            density = (batch.present * batch.log_jacobian).sum(-1)
-            write_rows(log_prob, chunk, torch.stack(scored, -1) + density)
+            write_rows(log_prob, chunk, torch.stack(scored, -1) + batch.density)
             write_rows(pit, chunk, torch.stack(ranks, -1))
     return Scores(list(tracks.ids), list(tracks.times), log_prob, pit, np.zeros(0))
 

@@ -14,7 +14,6 @@ from vrnn.inference.step import Path, embed
 from vrnn.models.contract import Model
 
 PILOTS = 100  # particles, at least, that bridges are learnt from
-THRESHOLD = 0.5  # effective sample size, as a share of the particles, under which they are resampled
 
 
 def smooth(
@@ -72,7 +71,6 @@ def _filter(
         noise,
         embedded,
         start,
-        threshold=THRESHOLD,
         scheme=scheme,
         path=path,
         potential=potential,

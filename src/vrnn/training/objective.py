@@ -74,7 +74,7 @@ class Objective(nn.Module):
             with_resampling_term=config.resampling_term,
         )
         with torch.no_grad():
-            density = (batch.present * batch.log_jacobian).sum(-1)[:, start:].sum(-1)
+            density = batch.density[:, start:].sum(-1)
             steps = kl.regulariser if model.tied else kl.kl
             code = kl.code_regulariser if model.tied else kl.code_kl
         return Terms(
