@@ -12,7 +12,8 @@ from vrnn.data.batch import make_batch
 from vrnn.inference.bridge import build_bridge, masked_inverse, missing_inside
 from vrnn.inference.imagine import begin, imagine
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.particles import effective_size, filter_steps, first_belief
+from vrnn.inference.particles import filter_steps, first_belief
+from vrnn.inference.resampling import effective_size
 from vrnn.inference.step import embed
 from vrnn.models import VRNNConfig, make_model
 

@@ -10,13 +10,7 @@ from tests.models.test_linear_gaussian import TIME as SHORT
 from tests.models.test_linear_gaussian import make_world
 
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.particles import (
-    Lineage,
-    draw_ancestors,
-    effective_size,
-    particle_filter,
-    weigh,
-)
+from vrnn.inference.particles import Lineage, particle_filter
 from vrnn.inference.step import Path, embed
 from vrnn.objectives.fivo import fivo
 from vrnn.objectives.iwae import iwae, log_weights
@@ -129,30 +123,6 @@ def test_conditional_filter_keeps_the_given_path():
     assert not again.ancestor[0].any()
     missing = ~case.batch.present & case.batch.alive[..., None]
     torch.testing.assert_close(again.x[0][missing], path.x[missing])
-
-
-@pytest.mark.parametrize("scheme", ["systematic", "multinomial"])
-def test_ancestors_are_drawn_by_weight(scheme):
-    weight = torch.tensor([[0.1, 0.25], [0.2, 0.25], [0.3, 0.25], [0.4, 0.25]]).double()
-    counts = torch.zeros(4, 2)
-    runs = 4000
-    for i in range(runs):
-        normals = torch.randn(4, 2, generator=seeded(i)).double()
-        ancestor = draw_ancestors(weight.log(), normals, scheme)
-        counts += torch.nn.functional.one_hot(ancestor, 4).sum(0).T
-        if scheme == "systematic":
-            each = torch.nn.functional.one_hot(ancestor, 4).sum(0).T
-            assert bool(((each - 4 * weight).abs() < 1 + 1e-9).all())
-    torch.testing.assert_close((counts / (4 * runs)).double(), weight, atol=0.02, rtol=0)
-
-
-def test_effective_size_and_weights():
-    equal = torch.full((5, 1), -math.log(5))
-    assert float(effective_size(equal)) == pytest.approx(5, rel=1e-6)
-    assert float(effective_size(torch.tensor([[0.0], [-torch.inf]]))) == pytest.approx(1)
-    log_prob, log_weight = weigh(equal, torch.full((5, 1), -torch.inf))
-    assert float(log_prob) == -math.inf
-    torch.testing.assert_close(log_weight, equal)
 
 
 def test_gradient_with_the_resampling_term_is_that_of_the_expected_bound():

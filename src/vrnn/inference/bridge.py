@@ -9,7 +9,8 @@ from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise
-from vrnn.inference.particles import FilterStep, take
+from vrnn.inference.particles import FilterStep
+from vrnn.inference.resampling import take
 from vrnn.models.contract import Model
 
 FREEDOM = 4.0  # degrees of freedom: heavy tails, so that a bridge misjudged shuts no particle out

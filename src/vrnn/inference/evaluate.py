@@ -26,7 +26,7 @@ POOL = 10  # samples drawn for each representative
 
 
 @dataclass(frozen=True)
-class Scores:
+class ForecastScores:
     """Hold the scores of a model, means over windows; distances in data units, `nll` in nats per step of data units."""
 
     ade: float
@@ -60,7 +60,7 @@ class Evaluation:
     windows: int
     samples: int
     selection: str
-    model: Scores
+    model: ForecastScores
     constant_velocity: Baseline
     observe: int
     horizon: int
@@ -186,7 +186,7 @@ def evaluate(
         windows=len(cut),
         samples=samples,
         selection="representative" if representatives else "iid",
-        model=Scores(*values),
+        model=ForecastScores(*values),
         constant_velocity=Baseline(
             float(average_displacement(straight, truth).mean()),
             float(final_displacement(straight, truth).mean()),

@@ -15,7 +15,7 @@ from vrnn.errors import ConfigError, DataError, UnsupportedError
 from vrnn.inference.imagine import begin, imagine
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.observe import TrackBelief, check_begun
-from vrnn.inference.particles import draw_ancestors, take
+from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.inference.step import Belief
 from vrnn.trained import TrainedModel
 

@@ -1,8 +1,7 @@
 """The particle filter: samples that compete, their weights, and the estimate of the likelihood they give."""
 
-import math
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -11,6 +10,7 @@ from torch import Tensor
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian
 from vrnn.inference.noise import Noise
+from vrnn.inference.resampling import THRESHOLD, Scheme, effective_size, resample, take, weigh
 from vrnn.inference.step import (
     Belief,
     Embedded,
@@ -28,8 +28,6 @@ from vrnn.inference.step import (
 from vrnn.inference.unroll import code_laws
 from vrnn.models.contract import Model, no_latent
 
-THRESHOLD = 0.5  # effective sample size, as a share of the particles, under which they are resampled
-Scheme = Literal["systematic", "multinomial"]
 Potential = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
 
@@ -277,95 +275,6 @@ def step_weight(
         difference = prior.log_prob(step.latent) - step.posterior.log_prob(step.latent)
         gain = gain + ratio_weight * torch.where(row.present.any(-1), difference, 0.0)
     return gain
-
-
-def weigh(
-    log_weight: Float[Tensor, "sample batch"], gain: Float[Tensor, "sample batch"]
-) -> tuple[Float[Tensor, " batch"], Float[Tensor, "sample batch"]]:
-    """Give log sum_i w_i a_i and the new weights, equal ones where no particle is left any weight.
-
-    >>> log_prob, log_weight = weigh(torch.tensor([[0.5], [0.5]]).log(), torch.tensor([[1.0], [3.0]]).log())
-    >>> round(log_prob.exp().item(), 4), log_weight.exp().flatten()
-    (2.0, tensor([0.2500, 0.7500]))
-    """
-    joint = log_weight + gain
-    log_prob = joint.logsumexp(0)
-    alive = log_prob > -torch.inf
-    return log_prob, torch.where(alive, joint - log_prob, -math.log(len(joint)))
-
-
-def effective_size(log_weight: Float[Tensor, "sample batch"]) -> Float[Tensor, " batch"]:
-    """Give 1 / sum_i w_i^2 for weights that add up to 1."""
-    return (-(2 * log_weight.detach()).logsumexp(0)).exp()
-
-
-def resample(
-    belief: Belief,
-    normals: Float[Tensor, "sample batch"] | None,
-    threshold: float,
-    scheme: Scheme = "systematic",
-    alive: Bool[Tensor, " batch"] | None = None,
-    keep: bool = False,
-) -> tuple[Belief, Int[Tensor, "sample batch"], Float[Tensor, " batch"]]:
-    """Draw particles anew by their weights where the effective sample size is under `threshold` N.
-
-    Args:
-        normals: standard normals; the first particle's alone is used by the systematic scheme. None: no resampling.
-        alive: sequences that may be resampled.
-        keep: leave the first particle in its place.
-
-    Returns:
-        the belief, with equal weights where resampled; the ancestors; the log-probability of the choices.
-    """
-    count, size = belief.log_weight.shape
-    here = torch.arange(count, device=belief.log_weight.device)[:, None].expand(count, size)
-    unchanged = belief, here, belief.log_weight.new_zeros(size)
-    if normals is None or count == 1:
-        return unchanged
-    low = effective_size(belief.log_weight) < threshold * count
-    low = low if alive is None else low & alive
-    if not bool(low.any()):
-        return unchanged
-    ancestor = draw_ancestors(belief.log_weight.detach(), normals, scheme)
-    if keep:
-        ancestor = torch.cat([torch.zeros_like(ancestor[:1]), ancestor[1:]])
-    ancestor = torch.where(low, ancestor, here)
-    choice = torch.where(low, belief.log_weight.gather(0, ancestor)[int(keep) :].sum(0), 0.0)
-    moved = belief.map(lambda s: s if s.dim() == 2 else take(s, ancestor))
-    equal = torch.where(low, -math.log(count), belief.log_weight)
-    return moved._replace(log_weight=equal), ancestor, choice
-
-
-def take(
-    values: Float[Tensor, "sample batch width"], ancestor: Int[Tensor, "drawn batch"]
-) -> Float[Tensor, "drawn batch width"]:
-    """Select particles of each sequence, as many as the index has; a value that all of them share has one."""
-    if len(values) == 1:
-        return values.expand(*ancestor.shape, -1)
-    values = values.expand(-1, ancestor.shape[1], -1)
-    return values.gather(0, ancestor[..., None].expand(*ancestor.shape, values.shape[-1]))
-
-
-def draw_ancestors(
-    log_weight: Float[Tensor, "sample batch"],
-    normals: Float[Tensor, "#drawn batch"],
-    scheme: Scheme,
-    drawn: int | None = None,
-) -> Int[Tensor, "drawn batch"]:
-    """Draw particles by weight, as many as there are unless `drawn` says otherwise.
-
-    systematic: the N points (i + u) / N, u uniform, looked up in the cumulative weights (Kitagawa 1996); multinomial: N
-    independent points.
-    """
-    count = len(log_weight) if drawn is None else drawn
-    cumulative = log_weight.exp().cumsum(0).T.contiguous()
-    uniform = torch.special.ndtr(normals).T
-    if scheme == "systematic":
-        steps = torch.arange(count, device=normals.device, dtype=normals.dtype)
-        uniform = (steps + uniform[:, :1]) / count
-    total = cumulative[:, -1:]
-    points = torch.minimum(uniform * total, torch.nextafter(total, torch.zeros_like(total)))  # u rounds to 1
-    return torch.searchsorted(cumulative, points.contiguous(), right=True).T
 
 
 class Lineage(NamedTuple):

@@ -12,7 +12,7 @@ from vrnn.distributions.base import Distribution
 from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.observe import TrackBelief, check_begun, encode_row
-from vrnn.inference.particles import draw_ancestors, take
+from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.models.contract import Model, State
 from vrnn.trained import TrainedModel
 

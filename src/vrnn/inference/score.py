@@ -16,7 +16,8 @@ from vrnn.errors import ConfigError, DataError, check_seed, require
 from vrnn.inference.filtering import chunks, steps, write_rows
 from vrnn.inference.forecast import as_tracks
 from vrnn.inference.noise import seeded
-from vrnn.inference.particles import FilterStep, draw_ancestors, take
+from vrnn.inference.particles import FilterStep
+from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.inference.step import Row
 from vrnn.models.contract import Model
 from vrnn.trained import TrainedModel

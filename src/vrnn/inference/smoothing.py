@@ -9,7 +9,8 @@ from torch import Tensor
 from vrnn.data.batch import Batch
 from vrnn.inference.bridge import Bridge, build_bridge, missing_inside
 from vrnn.inference.noise import Noise, draw_noise
-from vrnn.inference.particles import FilterStep, Lineage, draw_ancestors, filter_steps, first_belief
+from vrnn.inference.particles import FilterStep, Lineage, filter_steps, first_belief
+from vrnn.inference.resampling import draw_ancestors
 from vrnn.inference.step import Path, embed
 from vrnn.models.contract import Model
 
