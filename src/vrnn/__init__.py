@@ -36,6 +36,7 @@ _HOMES = {
     "filter_tracks": "vrnn.inference.filtering",
     "predictive": "vrnn.inference.predictive",
     "likelihood": "vrnn.inference.likelihood",
+    "mixture": "vrnn.inference.score",
     "score": "vrnn.inference.score",
     "impute": "vrnn.inference.impute",
     "VrnnError": "vrnn.errors",
@@ -72,7 +73,7 @@ if TYPE_CHECKING:
     from vrnn.inference.likelihood import likelihood
     from vrnn.inference.observe import initial_belief, observe
     from vrnn.inference.predictive import predictive
-    from vrnn.inference.score import score
+    from vrnn.inference.score import mixture, score
     from vrnn.models.dmm import DMMConfig
     from vrnn.models.rnn import RNNConfig
     from vrnn.models.rollout import RolloutVAEConfig

@@ -196,7 +196,7 @@ def test_score(run, folder, runs, tmp_path):
     words = ["score", runs["vrnn"], folder / "walks.csv", "--particles", 10, "--out", out]
     text = run(*words, "--rows", rows)
     assert text.splitlines() == [
-        f"{out}: scores of 24 tracks: minus log p(track | its first point) by 10 particles, per scored row; median "
+        f"{out}: scores of 24 tracks: minus a lower bound on log p(track | its first point) by 10 particles, per scored row; median "
         f"{np.median(np.genfromtxt(out, delimiter=',', names=True)['score']):.4f} nats, in data units",
         f"{rows}: every row",
     ]
@@ -247,7 +247,19 @@ QUICK = ["--samples", 8, "--particles", 20]
 @pytest.mark.parametrize("ending", ["csv", "npz", "parquet"])
 def test_impute(run, folder, runs, tmp_path, ending):
     out, plot = tmp_path / f"i.{ending}", tmp_path / "i.png"
-    text = run("impute", runs["vrnn"], folder / "holed.csv", "--out", out, *QUICK, "--plot", plot)
+    text = run(
+        "impute",
+        runs["vrnn"],
+        folder / "holed.csv",
+        "--out",
+        out,
+        "--samples",
+        8,
+        "--particles",
+        500,
+        "--plot",
+        plot,
+    )
     assert text.splitlines() == [
         f"{out}: 5 missing points of 2 tracks filled by the mean of 8 paths, with intervals that hold 0.9 of them",
         "2 rows left empty: nothing is drawn before the first point of a track",
@@ -262,9 +274,28 @@ def test_impute(run, folder, runs, tmp_path, ending):
     for before, after in zip(holed.x, filled.x, strict=True):
         assert np.array_equal(before[np.isfinite(before)], after[np.isfinite(before)])
     wide, narrow = table["x_high"] - table["x_low"], tmp_path / "n.csv"
-    run("impute", runs["vrnn"], folder / "holed.csv", "--out", narrow, *QUICK, "--interval", 0.2)
+    run(
+        "impute",
+        runs["vrnn"],
+        folder / "holed.csv",
+        "--out",
+        narrow,
+        "--samples",
+        8,
+        "--particles",
+        500,
+        "--interval",
+        0.2,
+    )
     narrow = np.genfromtxt(narrow, delimiter=",", names=True)
     assert (wide - (narrow["x_high"] - narrow["x_low"]))[table["imputed"] == 1].min() >= 0
+
+
+def test_impute_says_where_few_paths_differ(run, folder, runs, tmp_path):
+    words = ["impute", runs["vrnn"], folder / "holed.csv", "--out", tmp_path / "f.csv", "--samples", 20]
+    poor = run(*words, "--particles", 2)
+    assert "somewhere fewer than 25% of the paths differ" in poor and "raise --particles above 2" in poor
+    assert "paths differ" not in run(*words, "--particles", 1000)
 
 
 def test_impute_names_gaps_in_time(run, folder, runs, tmp_path):

@@ -99,6 +99,14 @@ def test_keys_are_filled_with_zeros_and_ones():
     assert ((filled.mean[0] >= 0) & (filled.mean[0] <= 1)).all()
 
 
+def test_distinct_paths_are_counted_where_they_are_fewest():
+    x = np.array([[0.0, 0], [np.nan, 0], [np.nan, 0], [3, 0]])
+    paths = np.stack([np.where(np.isnan(x), value, x) for value in (1.0, 1.0, 2.0)])
+    paths[2, 1, 0] = 1.0  # three paths, of which two differ at one row and none at the other
+    filled = vrnn.inference.impute.Imputed(vrnn.Tracks([x, x[[0, 3]]]), [paths, paths[:, [0, 3]]], ("x", "y"))
+    assert filled.distinct.tolist() == [1, 3]
+
+
 def test_nothing_missing_gives_the_data_back():
     tracks = walks(3)
     filled = vrnn.impute(made("vrnn"), tracks, **QUICK)

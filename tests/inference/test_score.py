@@ -158,6 +158,59 @@ def test_thresholds_that_cannot_be():
     assert of([1.0], [0.0] * 9).unusual(0.1).all()
 
 
+# Mixtures
+
+
+def parts(rng, kinds=3):
+    """Scores of two tracks, one with a row that is not scored, under several kinds."""
+    gap = np.array([True, False, True, True])
+    rows = [[rng.normal(size=3), np.where(gap, rng.normal(size=4), np.nan)] for _ in range(kinds)]
+    return [Scores(["a", "b"], [np.arange(3.0), np.arange(4.0)], r, r, np.zeros(0)) for r in rows]
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 2.0, 5.0]])
+def test_mixture_is_the_law_of_total_probability_row_by_row(weights):
+    each = parts(np.random.default_rng(0))
+    mixed = vrnn.mixture(each, weights)
+    share = np.ones(3) / 3 if weights is None else np.array(weights) / 8
+    for i, rows in ((0, [0, 1, 2]), (1, [0, 2, 3])):
+        until = [
+            sum(w * np.exp(p.log_prob[i][rows[:n]]).prod() for w, p in zip(share, each, strict=True))
+            for n in range(4)
+        ]
+        for n, t in enumerate(rows):
+            assert mixed.log_prob[i][t] == pytest.approx(np.log(until[n + 1] / until[n]), rel=1e-12)
+    assert np.isnan(mixed.log_prob[1][1]) and mixed.rows.tolist() == [3, 3]
+    assert all(np.isnan(p).all() for p in mixed.pit) and not len(mixed.calibration)
+
+
+def test_mixture_of_one_kind_is_that_kind_and_impossible_rows_stay_impossible():
+    one = parts(np.random.default_rng(1), 1)
+    np.testing.assert_allclose(vrnn.mixture(one).score, one[0].score)
+    dead = [of([1.0]), of([1.0])]
+    for part in dead:
+        part.log_prob[0] = np.array([-np.inf])
+    assert vrnn.mixture(dead).score.tolist() == [np.inf]
+
+
+def test_mixture_refuses():
+    each = parts(np.random.default_rng(2))
+    with pytest.raises(DataError, match="at least one kind"):
+        vrnn.mixture([])
+    with pytest.raises(DataError, match="these differ"):
+        vrnn.mixture([each[0], of([1.0])])
+    for weights in ([1.0], [1.0, 0.0, 2.0], [1.0, -1.0, 2.0], [1.0, float("nan"), 2.0]):
+        with pytest.raises(ConfigError, match="expected 3 positive weights"):
+            vrnn.mixture(each, weights)
+
+
+def test_against_counts_among_scored_tracks():
+    found = of([1.0, 3.0]).against(of([0.0, 2.0, 4.0]))
+    assert found.p_value.tolist() == [3 / 4, 2 / 4]
+    with pytest.raises(DataError, match="expected calibration tracks with a scored row"):
+        found.against(of([float("nan")]))
+
+
 # Files, seeds and refusals
 
 

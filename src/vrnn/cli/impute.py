@@ -14,6 +14,8 @@ from vrnn.data.windows import regular
 from vrnn.errors import ConfigError
 from vrnn.inference.impute import impute as fill
 
+FEW = 0.25  # share of paths that should differ at every missing point
+
 
 def impute(
     run: Positional[Path],
@@ -65,6 +67,11 @@ def impute(
     if absent > drawn.sum():
         left = plural(absent - int(drawn.sum()), "row")
         print(f"{left} left empty: nothing is drawn before the first point of a track")
+    if all(model.network.family.continuous) and (poor := int((filled.distinct < FEW * samples).sum())):
+        print(
+            f"{plural(poor, 'track')}: somewhere fewer than {FEW:.0%} of the paths differ, so that intervals are rough there; raise "
+            f"--particles above {particles}, or --sweeps above {sweeps}"
+        )
     if skipped:
         print(
             f"{plural(skipped, 'gap')} in time {'has' if skipped == 1 else 'have'} no rows to fill: --insert-rows puts them in"

@@ -13,6 +13,7 @@ from vrnn.data.advice import plural
 from vrnn.errors import ConfigError, DataError
 from vrnn.inference.score import Scores, fewest_normal
 from vrnn.inference.score import score as rate
+from vrnn.trained import TrainedModel
 
 NAMED = 10  # unusual tracks that are printed
 FALSE_ALARMS = 0.01
@@ -73,7 +74,7 @@ def score(
     enough = normal is not None and len(scores.calibration) >= fewest
     share = (false_alarms or FALSE_ALARMS) if enough or false_alarms is not None else None
     scores.save(out, rows, share)
-    print(f"{out}: {_sum_up(scores, particles, model.bounds_what)}")
+    print(f"{out}: {_sum_up(scores, particles, model)}")
     if share is not None:
         print(_alarms(scores, share))
     elif normal is not None:
@@ -88,7 +89,8 @@ def score(
         print(f"{plot}: picture of them")
 
 
-def _sum_up(scores: Scores, particles: int, of: str) -> str:
+def _sum_up(scores: Scores, particles: int, model: TrainedModel) -> str:
+    of = model.bounds_what if model.exact else f"a lower bound on {model.bounds_what}"
     scored = scores.score[scores.rows > 0]
     without = len(scores.ids) - len(scored)
     left = f", {without} of them without a scored row" if without else ""

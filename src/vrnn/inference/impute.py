@@ -1,6 +1,6 @@
 """Imputation: what the missing points of tracks may have been, given everything before and after them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from vrnn.data.frames import Anchor
 from vrnn.data.tracks import Tracks
@@ -44,6 +44,21 @@ class Imputed:
     def missing(self) -> list[Bool[np.ndarray, "time dim"]]:
         """Which entries were missing and are drawn, one array (T_i, dim) a track."""
         return [np.isnan(x) & np.isfinite(s[0]) for x, s in zip(self.tracks.x, self.samples, strict=True)]
+
+    @cached_property
+    def distinct(self) -> Int[np.ndarray, " tracks"]:
+        """Count how many of the paths differ at the missing row where fewest do, (N,); all of them where nothing is missing.
+
+        Of continuous data, few of them mean that the paths share forebears: the filter has lost the others on the way, and
+        more particles or sweeps are due.
+        """
+        return np.array(
+            [
+                min((len(np.unique(s[:, t], axis=0)) for t in np.flatnonzero(m.any(-1))), default=len(s))
+                for s, m in zip(self.samples, self.missing, strict=True)
+            ],
+            np.int64,
+        )
 
     @cached_property
     def mean(self) -> list[Float[np.ndarray, "time dim"]]:
@@ -155,37 +170,41 @@ def impute(
     if network.supervised and not tracks.y_dim:
         data = [np.full((len(x), len(names)), np.nan) for x in tracks.x]
     paths = [np.broadcast_to(d, (samples, *d.shape)) for d in data]  # of those with gaps, copies below
-    numbered = encoding.trim(
-        tracks.rename([str(i) for i in range(len(tracks))]), 1 + encoding.frame.given, ends=False
-    )
-    holed = [k for k, i in enumerate(numbered.ids) if np.isnan(data[int(i)]).any()]
-    numbered = numbered[np.array(sorted(holed, key=lambda k: len(numbered.x[k])), int)]
-    rows = particles * int(numbered.lengths.max(initial=1))
-    size = min(max(1, PASS_SIZE // particles), max(1, ROWS // rows))
-    for start in range(0, len(numbered), size):
-        part = numbered[start : start + size]
+    for start, part in _holed(model, tracks, data, particles):
         batch = encoding.batch(part)[0]
         batch = batch.swap_target() if network.supervised else batch
         batch = batch.to(next(network.parameters()))
-        drawn = smooth(
-            network, batch, samples, seeded(seed, 15, start), particles=particles, sweeps=sweeps
-        ).x  # fmt: skip
+        generator = seeded(seed, 15, start)
+        drawn = smooth(network, batch, samples, generator, particles=particles, sweeps=sweeps).x
         values = drawn.cpu().double().numpy()
         if network.supervised:
             values = values * np.array(encoding.y_scale) + np.array(encoding.y_mean)
         else:
             values = encoding.frame.decode(values, _first(part))
         for k, i in enumerate(map(int, part.ids)):
+            rows = int(batch.length[k])
             offset = len(data[i]) - int(part.lengths[k]) + encoding.frame.given
-            inside = slice(offset, offset + int(batch.length[k]))
+            given = data[i][offset : offset + rows]
             paths[i] = paths[i].copy()
-            paths[i][:, inside] = np.where(
-                np.isnan(data[i][inside]), values[:, k, : batch.length[k]], data[i][inside]
-            )
+            paths[i][:, offset : offset + rows] = np.where(np.isnan(given), values[:, k, :rows], given)
     shown = (
         tracks if not network.supervised else Tracks(data, ids=tracks.ids, times=tracks.times, x_names=names)
     )
     return Imputed(shown, paths, names)
+
+
+def _holed(
+    model: TrainedModel, tracks: Tracks, data: list[np.ndarray], particles: int
+) -> Iterator[tuple[int, Tracks]]:
+    """Go through the tracks with gaps, the shortest first, as many at once as memory allows; their ids are their places."""
+    given = model.encoding.frame.given
+    numbered = tracks.rename([str(i) for i in range(len(tracks))])
+    numbered = model.encoding.trim(numbered, 1 + given, ends=False)
+    holed = [k for k, i in enumerate(numbered.ids) if np.isnan(data[int(i)]).any()]
+    numbered = numbered[np.array(sorted(holed, key=lambda k: len(numbered.x[k])), int)]
+    rows = particles * int(numbered.lengths.max(initial=1))
+    size = min(max(1, PASS_SIZE // particles), max(1, ROWS // rows))
+    return ((start, numbered[start : start + size]) for start in range(0, len(numbered), size))
 
 
 def _first(tracks: Tracks) -> Anchor:

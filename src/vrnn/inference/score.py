@@ -1,6 +1,7 @@
 """Scores: how likely each row and each track is, in nats, and how unusual that is among tracks known to be normal."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,19 @@ class Scores:
         ordered, score = np.sort(self.calibration), self.score
         above = len(ordered) - np.searchsorted(ordered, score, side="left")
         return np.where(np.isnan(score), np.nan, (1 + above) / (len(ordered) + 1))
+
+    def against(self, normal: "Scores") -> "Scores":
+        """Count p-values and thresholds among the scores of normal tracks that the model was not trained on.
+
+        Raises:
+            DataError: no normal track has a scored row.
+        """
+        scored = normal.score[~np.isnan(normal.score)]
+        if not len(scored):
+            raise DataError(
+                "expected calibration tracks with a scored row, found none; are they long enough?"
+            )
+        return replace(self, calibration=scored)
 
     def threshold(self, false_alarms: float) -> float:
         """Give the score above which a track is called unusual, so that at most a share `false_alarms` of normal ones is.
@@ -190,11 +204,62 @@ def score(
         return found
     # Noise of its own, or tracks of equal place would share it.
     other = int(seeded(seed, 20).initial_seed() % 2**31)
-    normal = _score(model, as_tracks(calibration, model), particles, other).score
-    normal = normal[~np.isnan(normal)]
-    if not len(normal):
-        raise DataError("expected calibration tracks with a scored row, found none; are they long enough?")
-    return replace(found, calibration=normal)
+    return found.against(_score(model, as_tracks(calibration, model), particles, other))
+
+
+def mixture(parts: Sequence[Scores], weights: Sequence[float] | None = None) -> Scores:
+    """Give the scores of the same tracks under a mixture: each is of one kind of several, which one is not known.
+
+    p(x_t | x_{<t}) = sum_k w_k p_k(x_{1:t}) / sum_k w_k p_k(x_{1:t-1})
+
+    What was seen so far tells the kinds apart, so that the later rows are scored under those that it fits. The parts are
+    scores by a model with the kind as an input, set to each in turn, or by several models.
+
+    Args:
+        parts: the scores under each kind, of the same tracks.
+        weights: how frequent each kind is, positive; all alike when None.
+
+    Returns:
+        scores without `pit`, which is NaN, and without a calibration; see `Scores.against`.
+
+    Raises:
+        DataError: no parts, or parts of different tracks or rows.
+        ConfigError: weights that are not positive, one a part.
+
+    Example:
+        >>> import numpy as np
+        >>> t, nothing = [np.arange(2.0)], [np.full(2, np.nan)]
+        >>> one, two = (Scores(["a"], t, [np.log(p)], nothing, np.zeros(0)) for p in ([0.5, 0.9], [0.5, 0.1]))
+        >>> np.exp(mixture([one, two]).log_prob[0]).round(3)
+        array([0.5, 0.5])
+    """
+    if not parts:
+        raise DataError("a mixture takes the scores under at least one kind, found none")
+    share = np.ones(len(parts)) if weights is None else np.asarray(weights, float)
+    if share.shape != (len(parts),) or not (np.isfinite(share) & (share > 0)).all():
+        raise ConfigError(f"expected {len(parts)} positive weights, one a part, found {share.tolist()}")
+    first, prior = parts[0], np.log(share / share.sum())
+    scored = [~np.isnan(a) for a in first.log_prob]
+    for other in parts[1:]:
+        same = other.ids == first.ids and all(
+            np.array_equal(rows, ~np.isnan(a)) for rows, a in zip(scored, other.log_prob, strict=True)
+        )
+        if not same:
+            raise DataError(
+                "the parts of a mixture are scores of the same rows of the same tracks; these differ"
+            )
+    log_prob = []
+    for i, rows in enumerate(scored):
+        each = np.stack([part.log_prob[i][rows] for part in parts])
+        before = np.logaddexp.reduce(prior)
+        joint = np.logaddexp.reduce(prior[:, None] + each.cumsum(1), axis=0)
+        filled = np.full(len(rows), np.nan)
+        with np.errstate(
+            invalid="ignore"
+        ):  # after a row that is impossible under all kinds nothing is left to score
+            filled[rows] = np.nan_to_num(np.diff(joint, prepend=before), nan=0.0, neginf=-np.inf)
+        log_prob.append(filled)
+    return Scores(first.ids, first.times, log_prob, [np.full(len(a), np.nan) for a in scored], np.zeros(0))
 
 
 def _score(model: TrainedModel, tracks: Tracks, particles: int, seed: int) -> Scores:
