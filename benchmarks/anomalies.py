@@ -21,10 +21,11 @@ import torch
 import vrnn
 from benchmarks.common import data_folder, keep, kept, table
 from vrnn.inference.score import Scores
+from vrnn.trained import TrainedModel
 
 PAGE = Path(__file__).parents[1] / "docs" / "anomalies.md"
 THIN = 9  # 200 Hz to 22 Hz: finer, the smoothness of the pen outweighs the letter
-PARTICLES = 30
+PARTICLES = 20
 FALSE_ALARMS = 0.05
 MODEL = vrnn.VRNNConfig(x_dim=2, hidden=128, latent_dim=8, emission="mixture(5)")
 TRAINING = vrnn.TrainConfig(
@@ -63,10 +64,12 @@ def of_kind(tracks: vrnn.Tracks, kinds: np.ndarray, count: int) -> vrnn.Tracks:
     return replace(tracks, u=u, u_names=[f"kind{i}" for i in range(count)])
 
 
-def scored(model: vrnn.TrainedModel, tracks: vrnn.Tracks, count: int, seed: int) -> Scores:
+def scored(model: TrainedModel, tracks: vrnn.Tracks, count: int, seed: int) -> Scores:
     """Score tracks whose kind is not told: under each kind of the training, mixed."""
     under = [of_kind(tracks, np.full(len(tracks), kind), count) for kind in range(count)]
-    return vrnn.mixture([vrnn.score(model, each, particles=PARTICLES, seed=seed) for each in under])
+    return vrnn.mixture(
+        [vrnn.score(model, each, particles=PARTICLES, seed=seed, by="excess") for each in under]
+    )
 
 
 def run(path: Path, held_out: str, seed: int, steps: int | None) -> None:
@@ -111,8 +114,8 @@ TEXT = """# Odd tracks found: letters never seen, letters written backwards
 
 Made by `python -m benchmarks.anomalies` on one thread of a CPU. A VRNN is trained on 19 of the 20 letters of UCI Character Trajectories, pen
 positions at 22 Hz, with the letter as an input. To score a track no letter is told: its density is the mixture over the 19
-(`vrnn.mixture`, {particles} particles). The score is minus its log per row; the p-value is counted among letters kept for calibration, which like
-the test letters were not trained on.
+(`vrnn.mixture`, {particles} particles). The score is the excess: by how much the log-density of a row falls short of what the model expected there. The
+p-value is counted among letters kept for calibration, which like the test letters were not trained on.
 
 {table}
 
@@ -120,10 +123,17 @@ AUC: probability that an odd track scores higher than a normal test letter. Foun
 alarms; of the normal test letters that share should be about {alarms:.0%}. KS: p-value of the Kolmogorov-Smirnov test that the p-values of
 normal test letters are uniform. Settings were chosen with {chosen} held out, so that their rows are not quite new to them.
 
-A letter never seen whose strokes are those of others is the hard case. Without the letter as an input the model joins the beginning of one letter to the
-end of another, and while settings were chosen the AUC of b was about 0.5 (with it 0.91; c 0.97 and 0.99). At 67 Hz the
-density is that of a smooth pen more than of a letter: letters made of smooth strokes then score as *likelier* than those trained on (the a: AUC
-0.2). Score tracks at a step in which their kinds differ.
+A letter never seen whose strokes are those of others is the hard case. While settings were chosen, with b, c and e held out, AUC was:
+
+| scored by | b | c | e |
+| --- | --- | --- | --- |
+| density, no letter as an input | 0.50 | 0.97 | 0.99 |
+| density, mixture over letters | 0.91 | 0.99 | 1.00 |
+| excess, mixture over letters | 0.94 | 0.99 | 1.00 |
+
+Without the letter as an input the model joins the beginning of one letter to the end of another. At 67 Hz the density is that of a smooth pen more
+than of a letter, and a letter of smooth strokes scores as *likelier* than those trained on (the a, without an input: AUC 0.2). Score tracks at a step in which
+their kinds differ, and by excess where smoothness differs between kinds.
 """
 
 

@@ -36,6 +36,7 @@ _HOMES = {
     "filter_tracks": "vrnn.inference.filtering",
     "predictive": "vrnn.inference.predictive",
     "likelihood": "vrnn.inference.likelihood",
+    "calibration": "vrnn.inference.calibration",
     "mixture": "vrnn.inference.score",
     "score": "vrnn.inference.score",
     "impute": "vrnn.inference.impute",
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from vrnn.data.tracks import Tracks, concatenate
     from vrnn.data.windows import regular, windows
     from vrnn.errors import VrnnError
+    from vrnn.inference.calibration import calibration
     from vrnn.inference.encode import encode
     from vrnn.inference.evaluate import evaluate
     from vrnn.inference.filtering import filter_tracks

@@ -5,11 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.stats
+import torch
 from tests.inference.small import KINDS, SUPERVISED, bits, holed, made, walks
 
 import vrnn
 from vrnn.errors import ConfigError, DataError
+from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.score import Scores, fewest_normal
+from vrnn.inference.unroll import unroll
 
 GAPS = [(0, slice(0, 3)), (1, slice(5, 7)), (2, slice(10, None)), (3, slice(None))]
 
@@ -18,7 +21,7 @@ def of(score: list[float], calibration: list[float] = ()) -> Scores:
     """Scores of tracks of one row."""
     ids = [str(i) for i in range(len(score))]
     rows = [np.array([-s]) for s in score]
-    return Scores(ids, [np.zeros(1)] * len(score), rows, rows, np.array(calibration, float))
+    return Scores(ids, [np.zeros(1)] * len(score), rows, rows, rows, np.array(calibration, float))
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -165,7 +168,7 @@ def parts(rng, kinds=3):
     """Scores of two tracks, one with a row that is not scored, under several kinds."""
     gap = np.array([True, False, True, True])
     rows = [[rng.normal(size=3), np.where(gap, rng.normal(size=4), np.nan)] for _ in range(kinds)]
-    return [Scores(["a", "b"], [np.arange(3.0), np.arange(4.0)], r, r, np.zeros(0)) for r in rows]
+    return [Scores(["a", "b"], [np.arange(3.0), np.arange(4.0)], r, r, r, np.zeros(0)) for r in rows]
 
 
 @pytest.mark.parametrize("weights", [None, [1.0, 2.0, 5.0]])
@@ -180,6 +183,10 @@ def test_mixture_is_the_law_of_total_probability_row_by_row(weights):
         ]
         for n, t in enumerate(rows):
             assert mixed.log_prob[i][t] == pytest.approx(np.log(until[n + 1] / until[n]), rel=1e-12)
+    told = share * np.exp([p.log_prob[1][0] for p in each])  # which kind the first row speaks for
+    means = [p.excess[1][2] + p.log_prob[1][2] for p in each]
+    expected = (told * means).sum() / told.sum()
+    assert mixed.excess[1][2] == pytest.approx(expected - mixed.log_prob[1][2])
     assert np.isnan(mixed.log_prob[1][1]) and mixed.rows.tolist() == [3, 3]
     assert all(np.isnan(p).all() for p in mixed.pit) and not len(mixed.calibration)
 
@@ -204,6 +211,41 @@ def test_mixture_refuses():
             vrnn.mixture(each, weights)
 
 
+@pytest.mark.parametrize("name", ["rnn", "vrnn"])
+def test_what_is_expected_is_the_mean_of_the_models_own_next_rows(name):
+    """Of an RNN that is minus the entropy of its emission; and the excess of tracks the model drew itself is 0 on average."""
+    model = made(name, displacement=False)
+    if name == "rnn":
+        tracks = walks(3)
+        found = vrnn.score(model, tracks, particles=800)
+        batch = model.encoding.batch(tracks)[0].to(next(model.network.parameters()))
+        noise = draw_noise(model.network, 1, 3, 12, seeded(0), observations=False)
+        emission = unroll(model.network, batch, noise).emission
+        law = torch.distributions.MultivariateNormal(emission.mean[0], scale_tril=emission.cholesky[0])
+        exact = -law.entropy() + batch.density
+        expected = np.stack(found.excess) + np.stack(found.log_prob)
+        np.testing.assert_allclose(expected, exact.detach().numpy(), atol=0.2)
+        assert abs(np.mean(expected - exact.detach().numpy())) < 0.03
+    own = vrnn.generate(model, count=80, steps=10, seed=1)
+    scores = vrnn.score(model, own, particles=60, by="excess")
+    rows = np.concatenate(scores.excess)
+    assert abs(rows.mean()) < 4 * rows.std() / np.sqrt(len(rows)) + 0.03
+    np.testing.assert_allclose(scores.score, [np.mean(e) for e in scores.excess])
+
+
+def test_excess_finds_noise_and_the_calibration_goes_by_it_too():
+    model, tracks = made("vrnn"), walks(4)
+    found = vrnn.score(model, tracks, calibration=walks(20, seed=5), particles=10, by="excess")
+    plain = vrnn.score(model, walks(20, seed=5), particles=10, by="excess")
+    assert found.by == "excess" and abs(found.calibration.mean() - plain.score.mean()) < 0.3
+    with pytest.raises(ConfigError, match="density or excess, found 'surprise'"):
+        vrnn.score(model, tracks, by="surprise")
+    with pytest.raises(DataError, match="of one sort, found density and excess"):
+        vrnn.mixture(
+            [vrnn.score(model, tracks, particles=2), vrnn.score(model, tracks, particles=2, by="excess")]
+        )
+
+
 def test_against_counts_among_scored_tracks():
     found = of([1.0, 3.0]).against(of([0.0, 2.0, 4.0]))
     assert found.p_value.tolist() == [3 / 4, 2 / 4]
@@ -226,7 +268,7 @@ def test_tables(tmp_path, ending):
     assert list(scores.to_frame().columns) == ["id", "rows", "score", "p_value"]
     assert frame["unusual"].tolist() == (np.nan_to_num(scores.p_value, nan=1) <= 0.1).astype(int).tolist()
     rows = scores.row_columns()
-    assert list(rows) == ["id", "t", "log_prob", "pit"] and len(rows["t"]) == 6 * 12
+    assert list(rows) == ["id", "t", "log_prob", "pit", "excess"] and len(rows["t"]) == 6 * 12
     if ending == ".csv":
         back = np.genfromtxt(path, delimiter=",", names=True, dtype=None, encoding=None)
         assert back["id"].tolist() == scores.ids

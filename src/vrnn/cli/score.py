@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from tyro.conf import Positional
@@ -28,6 +29,7 @@ def score(
     calibration: Path | None = None,
     calibration_group: Group = "",
     false_alarms: float | None = None,
+    by: Literal["density", "excess"] = "density",
     particles: int = 100,
     plot: Path | None = None,
     seed: int = 0,
@@ -35,16 +37,20 @@ def score(
 ) -> None:
     """Score tracks: minus the log-density that the model gives each row, one step ahead. High is unusual.
 
+    By excess, how far that log-density falls short of what the model expects of its own next rows: for kinds never seen whose tracks are
+    smoother, and so likelier, than those of the training.
+
     With normal tracks to compare with, each track gets a p-value, and those above a threshold are named.
 
     Args:
         run: run folder that vrnn train wrote.
         data: tracks, a file or a folder of files.
         out: table to write, .csv, .parquet or .npz: id, rows, score, with a calibration p_value and unusual.
-        rows: table of every row to write: id, t, log_prob, pit.
+        rows: table of every row to write: id, t, log_prob, pit, excess.
         calibration: normal tracks, not those of the training, which p-values are counted among.
         calibration_group: the set to take of them.
         false_alarms: share of normal tracks that may be called unusual; None is 0.01 where they are enough.
+        by: density or excess.
         particles: of the filter.
         plot: picture to write, .png, .pdf or .svg.
         seed: of all noise.
@@ -68,7 +74,7 @@ def score(
                 f"expected at least {fewest} calibration tracks for --false-alarms {false_alarms:g}, found {len(normal)}; give "
                 f"more tracks, or a higher share"
             )
-    scores = rate(model, tracks, normal, particles, seed)
+    scores = rate(model, tracks, normal, particles, seed, by)
     if not scores.rows.any():
         raise DataError("expected a track with a scored row, found none; see vrnn doctor DATA")
     enough = normal is not None and len(scores.calibration) >= fewest
@@ -91,11 +97,16 @@ def score(
 
 def _sum_up(scores: Scores, particles: int, model: TrainedModel) -> str:
     of = model.bounds_what if model.exact else f"a lower bound on {model.bounds_what}"
+    what = (
+        f"minus {of}"
+        if scores.by == "density"
+        else "the shortfall of log p(row) from its mean over the model's own rows,"
+    )
     scored = scores.score[scores.rows > 0]
     without = len(scores.ids) - len(scored)
     left = f", {without} of them without a scored row" if without else ""
     return (
-        f"scores of {plural(len(scores.ids), 'track')}{left}: minus {of} by {plural(particles, 'particle')}, per scored row; "
+        f"scores of {plural(len(scores.ids), 'track')}{left}: {what} by {plural(particles, 'particle')}, per scored row; "
         f"median {np.median(scored):.4f} nats, in data units"
     )
 

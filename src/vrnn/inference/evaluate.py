@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
 from vrnn.errors import ConfigError, DataError, check_seed
@@ -201,17 +202,22 @@ def _position_columns(model: TrainedModel) -> np.ndarray:
     return np.flatnonzero(displaced) if displaced.any() else np.arange(len(displaced))
 
 
+def whole_rows(f: Futures, cut: Tracks, observe: int) -> tuple[Batch, int]:
+    """Encode whole windows, prefix and future, and give the rows of the prefix."""
+    encoding = f.model.encoding
+    heading = encoding.frame.heading
+    if heading is not None:
+        cut, observe = cut.cut(start=observe - heading.row - 1), heading.row + 1
+    return encoding.batch(cut)[0].to(f.u), observe - encoding.frame.given
+
+
 @torch.no_grad()
 def _future_nll(
     f: Futures, cut: Tracks, observe: int, samples: int, seed: int
 ) -> Float[np.ndarray, " batch"]:
     """Minus log of the mean over filtered states of the density of the true future, nats per step of data units."""
-    network, encoding = f.model.network, f.model.encoding
-    heading = encoding.frame.heading
-    if heading is not None:
-        cut, observe = cut.cut(start=observe - heading.row - 1), heading.row + 1
-    whole = encoding.batch(cut)[0].to(f.u)
-    rows = observe - encoding.frame.given
+    network = f.model.network
+    whole, rows = whole_rows(f, cut, observe)
     prefix, rest = whole.split(rows)
     embedded = embed(network, rest, prefix) if network.conditions else embed(network, whole).after(rows)
     belief = f.belief.map(lambda s: s[:samples])

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from vrnn.data.frames import Anchor, turn
 from vrnn.data.tracks import Tracks
+from vrnn.distributions.base import Distribution
 from vrnn.errors import ConfigError, DataError, UnsupportedError
 from vrnn.inference.imagine import begin, imagine
 from vrnn.inference.noise import draw_noise, seeded
@@ -32,6 +33,7 @@ class Futures:
         belief: states after the prefix, a sample each.
         u: encoded inputs of the horizon.
         drawn: paths in model units, (sample, batch, horizon, dim).
+        emissions: what each of their rows was drawn from, where they were to be kept.
     """
 
     model: TrainedModel
@@ -40,6 +42,7 @@ class Futures:
     u: torch.Tensor
     drawn: torch.Tensor
     anchor: Anchor
+    emissions: list[Distribution] | None = None
 
     def decode(self) -> Float[np.ndarray, "sample batch horizon dim"]:
         """Give the paths in data units."""
@@ -55,8 +58,9 @@ def futures(
     samples: int,
     seed: int,
     inputs: np.ndarray | Literal["hold"] | None = None,
+    keep: bool = False,
 ) -> Iterator[Futures]:
-    """Draw futures chunk by chunk, so that memory does not grow with the number of tracks."""
+    """Draw futures chunk by chunk, with `keep` their emissions too, so that memory does not grow with the number of tracks."""
     network, encoding = model.network, model.encoding
     tracks = _readable(model, tracks)
     u = _future_inputs(model, tracks, horizon, inputs)
@@ -70,7 +74,8 @@ def futures(
         past = draw_noise(network, samples, count, time, seeded(seed, 6, start), observations=prefix.gaps)
         ahead = draw_noise(network, samples, count, horizon, seeded(seed, 7, start))
         belief = begin(network, prefix, past)
-        yield Futures(model, rows, belief, u_rows, imagine(network, belief, u_rows, ahead).x, anchor)
+        found = imagine(network, belief, u_rows, ahead, keep=keep)
+        yield Futures(model, rows, belief, u_rows, found.x, anchor, found.emissions)
 
 
 @torch.no_grad()

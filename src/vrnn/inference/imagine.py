@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vrnn.data.batch import Batch
+from vrnn.distributions.base import Distribution
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief, embed_prefix, start_belief
 from vrnn.inference.unroll import unroll
@@ -18,12 +19,16 @@ class Imagined(NamedTuple):
 
     Attributes:
         x: drawn observations in model units, (sample, batch, time, dim).
+        emissions: the distribution that each row of x was drawn from, over (sample, batch, dim), where they were to be kept.
     """
 
     x: Float[Tensor, "sample batch time dim"]
+    emissions: list[Distribution] | None = None
 
 
-def imagine(model: Model, belief: Belief, u: Float[Tensor, "batch time inputs"], noise: Noise) -> Imagined:
+def imagine(
+    model: Model, belief: Belief, u: Float[Tensor, "batch time inputs"], noise: Noise, *, keep: bool = False
+) -> Imagined:
     """Draw joint sample paths from a belief: latents from the prior, observations from the emission, fed back.
 
     Equal to `unroll` over as many missing points, without the bookkeeping of a bound.
@@ -31,18 +36,22 @@ def imagine(model: Model, belief: Belief, u: Float[Tensor, "batch time inputs"],
     Args:
         u: known inputs of the steps to draw; their time axis says how many.
         noise: standard normals of those steps; the code's are not used, the belief has one.
+        keep: hand on the emissions too.
     """
     state, known = belief.state, model.embed_inputs(u)
-    drawn = []
+    drawn, emissions = [], []
     for known_t, latent_normals, normals in zip(
         known.unbind(1), noise.latent.unbind(2), noise.observation.unbind(2), strict=True
     ):
         state = model.with_input(state, known_t)
         state = model.with_latent(state, model.prior(state, known_t).sample(latent_normals))
-        x = model.emission(state, known_t).sample(normals)
+        emission = model.emission(state, known_t)
+        x = emission.sample(normals)
         state = model.with_observation(state, model.embed_observations(x, known_t))
         drawn.append(x)
-    return Imagined(torch.stack(drawn, -2))
+        if keep:
+            emissions.append(emission)
+    return Imagined(torch.stack(drawn, -2), emissions if keep else None)
 
 
 def begin(model: Model, prefix: Batch, noise: Noise) -> Belief:

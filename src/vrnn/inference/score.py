@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ from vrnn.trained import TrainedModel
 PAIRS = 1 << 23  # numbers that the comparison of a row's draws with its particles may hold at once
 
 
+ScoreName = Literal["density", "excess"]
+
+
 @dataclass(frozen=True, repr=False)
 class Scores:
     """Hold the scores of tracks.
@@ -36,14 +39,19 @@ class Scores:
         log_prob: log p(x_t | x_{<t}) in nats of data units, one array (T_i,) a track; NaN where nothing is scored.
         pit: probability integral transform of that log-density, (T_i,): the share of the model's own next observations that are
             less likely than the one seen, ties split at random. Uniform if the model is right; small where a row is odd.
+        excess: by how much that log-density falls short of what the model expected, the mean of its own next observations, (T_i,).
+            0 on average if the model is right.
         calibration: scores of the tracks that p-values are counted among, (M,); empty when there are none.
+        by: what the score of a track is the mean of: minus the log-density, or by how much it falls short of what was expected.
     """
 
     ids: list[str]
     times: list[Float[np.ndarray, " time"]]
     log_prob: list[Float[np.ndarray, " time"]]
     pit: list[Float[np.ndarray, " time"]]
+    excess: list[Float[np.ndarray, " time"]]
     calibration: Float[np.ndarray, " calibration"]
+    by: ScoreName = "density"
 
     def __repr__(self) -> str:
         against = f", p-values among {len(self.calibration)}" if len(self.calibration) else ""
@@ -56,8 +64,9 @@ class Scores:
 
     @property
     def score(self) -> Float[np.ndarray, " tracks"]:
-        """Minus log-density per scored row, (N,): high is unusual; NaN for a track without a scored row."""
-        total = np.array([-np.nansum(a) for a in self.log_prob])
+        """Mean over the scored rows of minus the log-density, or of its excess, (N,): high is unusual; NaN without such a row."""
+        rows = self.excess if self.by == "excess" else [-a for a in self.log_prob]
+        total = np.array([np.nansum(a) for a in rows])
         return np.where(self.rows > 0, total / np.maximum(self.rows, 1), np.nan)
 
     @property
@@ -117,12 +126,13 @@ class Scores:
         return columns
 
     def row_columns(self) -> Columns:
-        """Give a table with a row a row: id, t, log_prob, pit."""
+        """Give a table with a row a row: id, t, log_prob, pit, excess."""
         return {
             "id": np.repeat(np.array(self.ids, object), [len(a) for a in self.log_prob]),
             "t": np.concatenate(self.times),
             "log_prob": np.concatenate(self.log_prob),
             "pit": np.concatenate(self.pit),
+            "excess": np.concatenate(self.excess),
         }
 
     def to_frame(self, false_alarms: float | None = None) -> Any:
@@ -172,6 +182,7 @@ def score(
     calibration: Tracks | np.ndarray | None = None,
     particles: int = 100,
     seed: int = 0,
+    by: ScoreName = "density",
 ) -> Scores:
     """Score rows and tracks by the density that the model gives them, one step ahead.
 
@@ -184,6 +195,9 @@ def score(
         calibration: normal tracks that the model was not trained on; p-values and thresholds are counted among them.
         particles: of the filter.
         seed: of all noise.
+        by: density, as above; or excess, the mean of E[log p(X_t | x_{<t})] - log p(x_t | x_{<t}) with X_t drawn from the model.
+            A smooth track of a kind never seen can be likelier than any track of the training, for what is smooth has high
+            densities; the excess asks how likely a row is for what the model could have expected there.
 
     Raises:
         DataError: tracks that do not fit the model, or a calibration without a scored row.
@@ -199,12 +213,14 @@ def score(
     check_seed(seed)
     if particles < 1:
         raise ConfigError(f"expected particles of at least 1, found {particles}")
-    found = _score(model, as_tracks(tracks, model), particles, seed)
+    if by not in ("density", "excess"):
+        raise ConfigError(f"a track is scored by density or excess, found {by!r}")
+    found = _score(model, as_tracks(tracks, model), particles, seed, by)
     if calibration is None:
         return found
     # Noise of its own, or tracks of equal place would share it.
     other = int(seeded(seed, 20).initial_seed() % 2**31)
-    return found.against(_score(model, as_tracks(calibration, model), particles, other))
+    return found.against(_score(model, as_tracks(calibration, model), particles, other, by))
 
 
 def mixture(parts: Sequence[Scores], weights: Sequence[float] | None = None) -> Scores:
@@ -220,7 +236,8 @@ def mixture(parts: Sequence[Scores], weights: Sequence[float] | None = None) -> 
         weights: how frequent each kind is, positive; all alike when None.
 
     Returns:
-        scores without `pit`, which is NaN, and without a calibration; see `Scores.against`.
+        scores without `pit`, which is NaN, and without a calibration; see `Scores.against`. What is expected of a row is
+        what each kind expects, averaged by the kinds' probabilities given the rows before.
 
     Raises:
         DataError: no parts, or parts of different tracks or rows.
@@ -229,7 +246,7 @@ def mixture(parts: Sequence[Scores], weights: Sequence[float] | None = None) -> 
     Example:
         >>> import numpy as np
         >>> t, nothing = [np.arange(2.0)], [np.full(2, np.nan)]
-        >>> one, two = (Scores(["a"], t, [np.log(p)], nothing, np.zeros(0)) for p in ([0.5, 0.9], [0.5, 0.1]))
+        >>> one, two = (Scores(["a"], t, [np.log(p)], nothing, nothing, np.zeros(0)) for p in ([0.5, 0.9], [0.5, 0.1]))
         >>> np.exp(mixture([one, two]).log_prob[0]).round(3)
         array([0.5, 0.5])
     """
@@ -248,41 +265,55 @@ def mixture(parts: Sequence[Scores], weights: Sequence[float] | None = None) -> 
             raise DataError(
                 "the parts of a mixture are scores of the same rows of the same tracks; these differ"
             )
-    log_prob = []
+        if other.by != first.by:
+            raise DataError(f"the parts of a mixture are scores of one sort, found {first.by} and {other.by}")
+    log_prob, excesses = [], []
     for i, rows in enumerate(scored):
-        each = np.stack([part.log_prob[i][rows] for part in parts])
-        before = np.logaddexp.reduce(prior)
-        joint = np.logaddexp.reduce(prior[:, None] + each.cumsum(1), axis=0)
-        filled = np.full(len(rows), np.nan)
-        with np.errstate(
-            invalid="ignore"
-        ):  # after a row that is impossible under all kinds nothing is left to score
-            filled[rows] = np.nan_to_num(np.diff(joint, prepend=before), nan=0.0, neginf=-np.inf)
-        log_prob.append(filled)
-    return Scores(first.ids, first.times, log_prob, [np.full(len(a), np.nan) for a in scored], np.zeros(0))
+        seen, short = (np.stack([v[i][rows] for v in values]) for values in (
+            [part.log_prob for part in parts], [part.excess for part in parts]
+        ))  # fmt: skip
+        joint = np.column_stack([prior, prior[:, None] + seen.cumsum(1)])
+        total = np.logaddexp.reduce(joint, axis=0)
+        # After a row that is impossible under all kinds nothing is left to score.
+        with np.errstate(invalid="ignore"):
+            gain = np.nan_to_num(np.diff(total), nan=0.0, neginf=-np.inf)
+            told = np.nan_to_num(np.exp(joint - total))[:, :-1]
+            mean = (told * np.nan_to_num(short + seen, posinf=0.0, neginf=0.0)).sum(0)  # what is expected
+        for found, values in ((log_prob, gain), (excesses, mean - gain)):
+            filled = np.full(len(rows), np.nan)
+            filled[rows] = values
+            found.append(filled)
+    nothing = [np.full(len(rows), np.nan) for rows in scored]
+    return Scores(first.ids, first.times, log_prob, nothing, excesses, np.zeros(0), first.by)
 
 
-def _score(model: TrainedModel, tracks: Tracks, particles: int, seed: int) -> Scores:
-    log_prob = [np.full(len(x), np.nan) for x in tracks.x]
-    pit = [np.full(len(x), np.nan) for x in tracks.x]
+def _score(model: TrainedModel, tracks: Tracks, particles: int, seed: int, by: ScoreName) -> Scores:
+    log_prob, pit, excesses = ([np.full(len(x), np.nan) for x in tracks.x] for _ in range(3))
     at_once = max(1, PAIRS // (particles**2 * model.network.family.dim))
     for chunk in chunks(model, tracks, particles, at_once):
         batch, generator = chunk.batch, seeded(seed, 14, chunk.start)
         every = steps(model.network, chunk, particles, seed)
-        scored, ranks = [], []
+        scored, ranks, short = [], [], []
         for t, (step, row) in enumerate(every):
+            place, excess = step.log_prob, step.log_prob
+            if bool(batch.mask[:, t].any()):
+                place, excess = rank(model.network, step, row, generator)
             scored.append(step.log_prob)
-            ranks.append(
-                rank(model.network, step, row, generator) if bool(batch.mask[:, t].any()) else step.log_prob
-            )
+            ranks.append(place)
+            short.append(excess)
         if scored:
             write_rows(log_prob, chunk, torch.stack(scored, -1) + batch.density)
             write_rows(pit, chunk, torch.stack(ranks, -1))
-    return Scores(list(tracks.ids), list(tracks.times), log_prob, pit, np.zeros(0))
+            write_rows(excesses, chunk, torch.stack(short, -1))
+    return Scores(list(tracks.ids), list(tracks.times), log_prob, pit, excesses, np.zeros(0), by)
 
 
-def rank(model: Model, step: FilterStep, row: Row, generator: torch.Generator) -> Float[Tensor, " batch"]:
-    """Give the probability integral transform of a row's log-density, from as many draws as there are particles.
+def rank(
+    model: Model, step: FilterStep, row: Row, generator: torch.Generator
+) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
+    """Give the probability integral transform of a row's log-density, and how far that is below its mean over draws.
+
+    Of as many draws as there are particles.
 
     Each particle, chosen by weight, draws a next observation with a latent from its prior; the densities of a draw and of what
     was seen are compared under the mixture of all other particles. Of N draws, r are less likely than what was seen and e
@@ -307,4 +338,4 @@ def rank(model: Model, step: FilterStep, row: Row, generator: torch.Generator) -
     tie = torch.isclose(level, seen, rtol=1e-5, atol=1e-6)
     less, ties = ((level < seen) & ~tie).sum(0), tie.sum(0)
     uniform = torch.rand(size, generator=generator).to(level)
-    return (less + uniform * (ties + 1)) / (count + 1)
+    return (less + uniform * (ties + 1)) / (count + 1), (level - seen).mean(0)

@@ -1,8 +1,9 @@
-"""Pictures of forecasts, gaps, scores, tracks and training, drawn without a display, written whole or not at all."""
+"""Pictures of forecasts, their calibration, gaps, scores, tracks and training, drawn without a display, written whole or not at all."""
 
 from vrnn.plots.forecast import plot_forecast
 from vrnn.plots.futures import plot_futures
 from vrnn.plots.imputed import plot_imputed
+from vrnn.plots.reliability import plot_reliability
 from vrnn.plots.scores import plot_rows, plot_scores
 from vrnn.plots.tracks import plot_tracks
 from vrnn.plots.training import plot_training
@@ -11,6 +12,7 @@ __all__ = [
     "plot_forecast",
     "plot_futures",
     "plot_imputed",
+    "plot_reliability",
     "plot_rows",
     "plot_scores",
     "plot_tracks",
