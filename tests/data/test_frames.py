@@ -14,6 +14,7 @@ from vrnn.distributions import parse_emission
 from vrnn.errors import ConfigError
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.unroll import unroll
+from vrnn.metrics.displacement import RADIUS, great_circle
 from vrnn.models import RNNConfig, make_model
 from vrnn.objectives.elbo import elbo, log_jacobian
 
@@ -22,7 +23,7 @@ PARTS = [
     for d in (True, False)
     for h in (True, False)
     for s in (True, False)
-]
+] + [FrameConfig(geographic="km", heading=h) for h in (True, False)]
 ROW = 4  # the row a heading is read at, and the last one of the prefix
 
 
@@ -32,7 +33,8 @@ def walks(count: int, time: int, seed: int, dim: int = 2) -> np.ndarray:
 
 
 def fitted(config: FrameConfig, x: np.ndarray) -> Frame:
-    return Frame.fit(list(x), config, (True,) * x.shape[-1], observe=ROW + 1)
+    names = ("lat", "lon") if x.shape[-1] == 2 else ()
+    return Frame.fit(list(x), config, (True,) * x.shape[-1], names=names, observe=ROW + 1)
 
 
 @pytest.mark.parametrize("config", PARTS, ids=str)
@@ -98,6 +100,9 @@ def test_log_jacobian_is_that_of_autograd(config):
 
     def encode(later: torch.Tensor) -> torch.Tensor:  # of what follows the prefix, differentiably
         track = torch.cat([torch.from_numpy(x[0, : ROW + 1]), later.reshape(-1, 2)])
+        if config.geographic:
+            degree = 6371.0 * np.pi / 180
+            track = track * torch.tensor([degree, degree * np.cos(np.radians(x[0, 0, 0]))])
         if config.heading:
             c, s = torch.cos(angle), torch.sin(angle)
             track = torch.stack([c * track[:, 0] + s * track[:, 1], c * track[:, 1] - s * track[:, 0]], -1)
@@ -114,7 +119,7 @@ def test_log_jacobian_is_that_of_autograd(config):
     jacobian = torch.autograd.functional.jacobian(encode, later)
     rows = len(later) // 2
     assert float(torch.linalg.slogdet(jacobian)[1]) == pytest.approx(
-        rows * frame.log_jacobian.sum(), abs=1e-9
+        rows * frame.log_jacobian(x[:, 0]).sum(), abs=1e-9
     )
 
 
@@ -127,6 +132,52 @@ def test_heading_reads_nothing_after_its_row():
     np.testing.assert_array_equal(frame.encode(later)[0].values[:, :ROW], frame.encode(x)[0].values[:, :ROW])
     last = frame.encode(x)[0].values[:, ROW - 1]
     assert (last[:, 0] > 0).all() and np.abs(last[:, 1]).max() < 1e-12  # the last known step points along +x
+
+
+def test_a_geographic_frame_measures_small_steps_as_the_sphere_does():
+    """Increments at the first point's latitude are great-circle distances; east and north have their signs."""
+    random = np.random.default_rng(0)
+    first = random.uniform([-70, -180], [70, 180], (50, 2))
+    x = first[:, None] + np.cumsum(
+        np.r_[np.zeros((1, 50, 2)), random.normal(scale=0.01, size=(3, 50, 2))], 0
+    ).swapaxes(0, 1)
+    for unit in ("nmi", "km"):
+        frame = fitted(FrameConfig(geographic=unit, standardise=False), x)
+        steps = frame.encode(x)[0].values
+        np.testing.assert_allclose(
+            np.linalg.norm(steps, axis=-1), great_circle(x[:, :-1], x[:, 1:], RADIUS[unit]), rtol=3e-3
+        )
+        assert (np.sign(steps) == np.sign(np.diff(x, axis=1))).all()
+    one = fitted(FrameConfig(geographic="nmi", standardise=False), x)
+    degree = one.encode(np.array([[[60.0, 10.0], [61.0, 11.0]]]))[0].values[0, 0]
+    np.testing.assert_allclose(degree, [60.04, 30.02], atol=0.01)  # a degree of latitude is 60 nautical miles
+
+
+def test_a_geographic_frame_encodes_rows_one_by_one_as_all_at_once():
+    x = walks(3, 6, 1)
+    frame = fitted(FrameConfig(geographic="nmi"), x)
+    whole = frame.encode(x)[0].values
+    nowhere = np.full((3, 2), np.nan)
+    anchor = Anchor(nowhere, np.zeros((3, 2)), np.zeros(3), nowhere)
+    for t in range(6):
+        values, anchor = frame.encode_next(x[:, t : t + 1], anchor)
+        if t:
+            np.testing.assert_allclose(values[:, 0], whole[:, t - 1], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(frame.position(anchor), x[:, -1])
+    assert Frame.from_dict(frame.to_dict()) == frame
+    pole = frame.stretch(np.array([[90.0, 0.0]]))
+    assert (pole > 0).all()
+
+
+def test_a_geographic_frame_refuses():
+    x = walks(3, 6, 1)
+    with pytest.raises(ConfigError, match="nmi, km or nothing, found 'miles'"):
+        FrameConfig(geographic="miles")
+    with pytest.raises(ConfigError, match="leave displacement on"):
+        FrameConfig(geographic="km", displacement=False)
+    for names in (("x", "y"), ("lat", "lat2"), ()):
+        with pytest.raises(ConfigError, match="one column whose name begins with l"):
+            Frame.fit(list(x), FrameConfig(geographic="km"), (True, True), names=names)
 
 
 def test_heading_of_tracks_with_holes():
@@ -150,7 +201,7 @@ def test_standardise_gives_unit_increments_and_leaves_masses_alone():
     values = frame.encode(x)[0].values.reshape(-1, 3)
     np.testing.assert_allclose(values[:, :2].mean(0), 0.0, atol=1e-12)
     np.testing.assert_allclose(values[:, :2].std(0), 1.0, atol=1e-12)
-    assert set(values[:, 2]) == {0.0, 1.0} and frame.log_jacobian[2] == 0.0
+    assert set(values[:, 2]) == {0.0, 1.0} and (frame.log_jacobian(x[:, 0])[:, 2] == 0.0).all()
     assert frame.summed.tolist() == [True, True, False]
 
 

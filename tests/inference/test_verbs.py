@@ -210,7 +210,7 @@ def test_the_nll_of_an_rnn_is_the_exact_density_of_the_future_in_data_units():
         batch, _ = model.encoding.batch(some)
         count, time = batch.x.shape[:2]
         noise = draw_noise(model.network, 1, count, time, seeded(0))
-        jacobian = (batch.present * batch.log_jacobian).sum((-1, -2))
+        jacobian = (batch.present * batch.log_jacobian[:, None]).sum((-1, -2))
         with torch.no_grad():
             return float((unroll(model.network, batch, noise).log_prob.sum(-1)[0] + jacobian).sum())
 

@@ -129,7 +129,7 @@ def test_weight_of_the_kl_leaves_the_likelihood_alone():
 def test_log_jacobian_counts_observed_entries():
     x = torch.zeros(1, 4, 2)
     x[0, 1, 0] = torch.nan
-    batch = make_batch(x, length=torch.tensor([3]), log_jacobian=torch.tensor([2.0, 5.0]), factorises=True)
+    batch = make_batch(x, length=torch.tensor([3]), log_jacobian=torch.tensor([[2.0, 5.0]]), factorises=True)
     assert log_jacobian(batch).tolist() == [2 * 2.0 + 3 * 5.0]
 
 

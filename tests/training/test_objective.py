@@ -59,7 +59,7 @@ def test_rows_that_a_heading_was_read_from_do_not_count(name):
     whole = elbo(trained.network, unroll(trained.network, batch, noise))
     later = whole.log_prob[..., 3:].sum(-1).mean(0)
     kl = whole.kl if trained.network.looks_ahead else whole.kl[..., 3:, :]
-    density = (batch.present * batch.log_jacobian)[:, 3:].sum((-1, -2))
+    density = (batch.present * batch.log_jacobian[:, None])[:, 3:].sum((-1, -2))
     expected = later - kl.sum((-1, -2)).mean(0) - whole.code_kl.sum(-1).mean(0) + density
     torch.testing.assert_close(terms.bound, expected.detach())
     torch.testing.assert_close(-terms.nll, later)

@@ -18,7 +18,7 @@ class Batch(NamedTuple):
         y: supervised targets, 0 where missing, (batch, time, targets).
         y_present: True where an entry of y is observed, (batch, time, targets).
         summed: dimensions whose value after a gap is the sum of all increments since the last observed one, (dim,).
-        log_jacobian: log |d x / d data| for each dimension, what turns densities of x into those of the data, (dim,).
+        log_jacobian: log |d x / d data| for each dimension, what turns densities of x into those of the data, (batch, dim).
         y_log_jacobian: the same for y, (targets,).
     """
 
@@ -29,7 +29,7 @@ class Batch(NamedTuple):
     y: Float[Tensor, "batch time targets"]
     y_present: Bool[Tensor, "batch time targets"]
     summed: Bool[Tensor, " dim"]
-    log_jacobian: Float[Tensor, " dim"]
+    log_jacobian: Float[Tensor, "batch dim"]
     y_log_jacobian: Float[Tensor, " targets"]
 
     @property
@@ -40,7 +40,7 @@ class Batch(NamedTuple):
     @property
     def density(self) -> Float[Tensor, "batch time"]:
         """What turns the log-density of each row's observed entries from model units into data units."""
-        return (self.present * self.log_jacobian).sum(-1)
+        return (self.present * self.log_jacobian[:, None]).sum(-1)
 
     @property
     def gaps(self) -> bool:
@@ -60,7 +60,7 @@ class Batch(NamedTuple):
 
     def rows(self, index: slice | Tensor) -> "Batch":
         """Select sequences."""
-        shared = ("summed", "log_jacobian", "y_log_jacobian")
+        shared = ("summed", "y_log_jacobian")
         return self._replace(**{name: t[index] for name, t in self._asdict().items() if name not in shared})
 
     def split(self, observe: int) -> tuple["Batch", "Batch"]:
@@ -119,7 +119,7 @@ class Batch(NamedTuple):
             y=nothing,
             y_present=nothing.bool(),
             summed=torch.zeros_like(self.y_log_jacobian, dtype=torch.bool),
-            log_jacobian=self.y_log_jacobian,
+            log_jacobian=self.y_log_jacobian.expand(len(self.x), -1),
             y_log_jacobian=self.y_log_jacobian[:0],
         )
 
@@ -131,7 +131,7 @@ def make_batch(
     u: Float[Tensor, "batch time inputs"] | None = None,
     y: Float[Tensor, "batch time targets"] | None = None,
     summed: Bool[Tensor, " dim"] | None = None,
-    log_jacobian: Float[Tensor, " dim"] | None = None,
+    log_jacobian: Float[Tensor, "batch dim"] | None = None,
     y_log_jacobian: Float[Tensor, " targets"] | None = None,
     factorises: bool = False,
 ) -> Batch:
@@ -167,6 +167,6 @@ def make_batch(
         y=torch.where(y_present, y, 0.0),
         y_present=y_present,
         summed=torch.zeros(dim, dtype=torch.bool, device=x.device) if summed is None else summed,
-        log_jacobian=x.new_zeros(dim) if log_jacobian is None else log_jacobian,
+        log_jacobian=x.new_zeros(count, dim) if log_jacobian is None else log_jacobian,
         y_log_jacobian=y.new_zeros(y.shape[-1]) if y_log_jacobian is None else y_log_jacobian,
     )

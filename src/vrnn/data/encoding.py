@@ -146,7 +146,7 @@ class Encoding:
             u=self.inputs(pad(tracks.u, time, np.nan), times)[:, given:],
             y=torch.from_numpy(y[:, given:]),
             summed=torch.from_numpy(self.frame.summed),
-            log_jacobian=torch.from_numpy(self.frame.log_jacobian),
+            log_jacobian=torch.from_numpy(self.frame.log_jacobian(anchor.first)),
             y_log_jacobian=-torch.from_numpy(np.log(np.array(self.y_scale))),
             factorises=self.factorises,
         )

@@ -1,17 +1,20 @@
 """Frames: invertible maps between the coordinates of the data and those a model works in.
 
-A frame is a composition of at most three parts, in this order: `Heading` turns every track to the direction it had at a
-chosen row, `Displacement` replaces positions by increments, `Standardise` centres and scales. Each part hands on the
-values and, for every value, how many increments are summed in it: after a gap the increment runs from the last observed
+A frame is a composition of at most four parts, in this order: `Plane` lays latitude and longitude out flat, `Heading` turns
+every track to the direction it had at a chosen row, `Displacement` replaces positions by increments, `Standardise`
+centres and scales. Each part hands on the values and, for every value, how many increments are summed in it: after a gap the increment runs from the last observed
 position. Arrays are NumPy float64 (batch, time, dim) with NaN where missing.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from vrnn.errors import ConfigError
+from vrnn.metrics.displacement import RADIUS
+
+POLE = 0.01  # least cosine of a latitude, 0.6 degrees from a pole
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,24 @@ class FrameConfig:
             that row is then a density of the data.
         standardise: centre and scale every continuous column to unit variance over the training data.
         positions: names of the columns that displacement applies to; every continuous column when empty.
+        geographic: the two columns whose names begin with lat and lon are degrees on the globe; increments are then in nautical
+            miles (nmi) or kilometres (km), in the tangent plane at the latitude of each track's first point. Needs
+            displacement.
     """
 
     displacement: bool = True
     heading: bool = False
     standardise: bool = True
     positions: tuple[str, ...] = ()
+    geographic: Literal["", "nmi", "km"] = ""
+
+    def __post_init__(self) -> None:
+        if self.geographic not in ("", *RADIUS):
+            raise ConfigError(
+                f"geographic: expected one of {', '.join(RADIUS)} or nothing, found {self.geographic!r}"
+            )
+        if self.geographic and not self.displacement:
+            raise ConfigError("a geographic frame models increments: leave displacement on")
 
 
 class Path(NamedTuple):
@@ -46,16 +61,19 @@ class Anchor(NamedTuple):
         origin: last observed position of each column, turned to the frame, (batch, dim).
         since: rows since then, (batch, dim).
         angle: heading in radians, (batch,).
+        first: position at the first row, in data units, (batch, dim).
     """
 
     origin: np.ndarray
     since: np.ndarray
     angle: np.ndarray
+    first: np.ndarray
 
     @classmethod
     def zero(cls, batch: int, dim: int) -> "Anchor":
         """Anchor paths that begin at the origin, heading along +x."""
-        return cls(np.zeros((batch, dim)), np.zeros((batch, dim), np.int64), np.zeros(batch))
+        nowhere = np.zeros((batch, dim))
+        return cls(nowhere, np.zeros((batch, dim), np.int64), np.zeros(batch), nowhere)
 
 
 def pad(arrays: list[np.ndarray], time: int, fill: float) -> np.ndarray:
@@ -81,6 +99,33 @@ def turn(values: np.ndarray, angle: np.ndarray) -> np.ndarray:
     c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
     x, y = values[..., 0], values[..., 1]
     return np.concatenate([np.stack([c * x - s * y, s * x + c * y], -1), values[..., 2:]], -1)
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Lay latitude and longitude out flat, in the tangent plane at the latitude of each track's first point.
+
+    north = R lat,  east = R cos(lat_first) lon, angles in radians. Increments are true to scale near that latitude; farther off
+    those to the east are out by cos(lat) / cos(lat_first), which a model that reads positions can learn. The
+    log-Jacobian of a row is 2 log R + log cos(lat_first) + 2 log(pi / 180).
+    """
+
+    lat: int
+    lon: int
+    unit: str
+
+    @property
+    def radius(self) -> float:
+        """Of the sphere, in the unit."""
+        return RADIUS[self.unit]
+
+    def stretch(self, first: np.ndarray) -> np.ndarray:
+        """Give the units of the plane that a degree measures, (batch, dim), from first points in degrees; 1 in other columns."""
+        factor = np.ones(first.shape)
+        degree = np.radians(1.0) * self.radius
+        factor[..., self.lat] = degree
+        factor[..., self.lon] = degree * np.maximum(np.cos(np.radians(first[..., self.lat])), POLE)
+        return factor
 
 
 @dataclass(frozen=True)
@@ -173,6 +218,7 @@ class Frame:
     """
 
     dim: int
+    plane: Plane | None = None
     heading: Heading | None = None
     displacement: Displacement | None = None
     standardise: Standardise | None = None
@@ -220,13 +266,14 @@ class Frame:
             for c, name in zip(continuous, names or ("",) * len(continuous), strict=True)
         )
         displacement = Displacement(columns) if config.displacement and any(columns) else None
-        frame = cls(len(continuous), heading, displacement)
+        plane = _plane(config, names, columns)
+        frame = cls(len(continuous), plane, heading, displacement)
         if not config.standardise:
             return frame
         chunks = [tracks[i : i + 1024] for i in range(0, len(tracks), 1024)]
         paths = [frame.encode(pad(chunk, max(map(len, chunk)), np.nan))[0] for chunk in chunks]
         joined = Path(*(np.concatenate([p[i].reshape(-1, frame.dim) for p in paths]) for i in range(2)))
-        return cls(len(continuous), heading, displacement, Standardise.fit(joined, continuous))
+        return cls(len(continuous), plane, heading, displacement, Standardise.fit(joined, continuous))
 
     @property
     def given(self) -> int:
@@ -238,10 +285,14 @@ class Frame:
         """Columns whose value after a gap is a sum of increments, (dim,)."""
         return np.array(self.displacement.columns if self.displacement else (False,) * self.dim)
 
-    @property
-    def log_jacobian(self) -> np.ndarray:
-        """log |d v / d x| for each column, (dim,)."""
-        return -np.log(self.standardise.scale) if self.standardise else np.zeros(self.dim)
+    def stretch(self, first: np.ndarray) -> np.ndarray:
+        """Give what a data unit measures in the frame's coordinates, before standardising, (batch, dim); see `Plane`."""
+        return np.ones(first.shape) if self.plane is None else self.plane.stretch(first)
+
+    def log_jacobian(self, first: np.ndarray) -> np.ndarray:
+        """Give log |d v / d x| of each track and column, (batch, dim), from the first points of the tracks."""
+        scale = self.standardise.scale if self.standardise else np.ones(self.dim)
+        return np.log(self.stretch(first)) - np.log(scale)
 
     def encode(self, x: np.ndarray, length: np.ndarray | None = None) -> tuple[Path, Anchor]:
         """Map positions (batch, time, dim) to model values (batch, time - given, dim).
@@ -251,6 +302,8 @@ class Frame:
         Args:
             length: rows of each track (batch,), the rest being padding; all rows when None.
         """
+        first = x[:, 0]
+        x = x * self.stretch(first)[:, None]
         angle = self.heading.angle(x) if self.heading else np.zeros(len(x))
         x = turn(x, -angle) if self.heading else x
         if self.displacement:
@@ -258,10 +311,20 @@ class Frame:
         else:
             path, (origin, last) = Path(x, np.ones(x.shape, np.int64)), _last_seen(x)
         rows = np.full(len(x), x.shape[1]) if length is None else length
-        anchor = Anchor(origin, rows[:, None] - 1 - last, angle)
+        anchor = Anchor(origin, rows[:, None] - 1 - last, angle, first)
         if self.standardise:
             path = path._replace(values=self.standardise.encode(path))
         return path, anchor
+
+    def begin(self, first: np.ndarray) -> Anchor:
+        """Anchor paths that follow a first row (batch, dim), in data units, heading along +x."""
+        return Anchor.zero(*first.shape)._replace(origin=first * self.stretch(first), first=first)
+
+    def position(self, anchor: Anchor) -> np.ndarray:
+        """Give the last observed position of each track in data units, (batch, dim)."""
+        x = anchor.origin[:, None]
+        x = turn(x, anchor.angle) if self.heading else x
+        return x[:, 0] / self.stretch(anchor.first)
 
     def encode_next(self, x: np.ndarray, anchor: Anchor) -> tuple[np.ndarray, Anchor]:
         """Map candidates for the row after an anchor (batch, candidate, dim) to model values, as `encode` would.
@@ -269,13 +332,15 @@ class Frame:
         Returns:
             the values, and the anchor after the first candidate.
         """
+        first = np.where(np.isnan(anchor.first), x[:, 0], anchor.first)
+        x = x * self.stretch(first)[:, None]
         x = turn(x, -anchor.angle) if self.heading else x
         steps = np.where(self.summed, anchor.since + 1, 1)[:, None]
         path = Path(np.where(self.summed, x - anchor.origin[:, None], x), np.broadcast_to(steps, x.shape))
         values = self.standardise.encode(path) if self.standardise else path.values
         there = np.isfinite(x[:, 0])
         origin = np.where(there, x[:, 0], anchor.origin)
-        return values, Anchor(origin, np.where(there, 0, anchor.since + 1), anchor.angle)
+        return values, Anchor(origin, np.where(there, 0, anchor.since + 1), anchor.angle, first)
 
     def decode(self, values: np.ndarray, anchor: Anchor, gap: np.ndarray | None = None) -> np.ndarray:
         """Map model values that follow the encoded rows back to positions, both (sample, batch, time, dim).
@@ -292,16 +357,33 @@ class Frame:
             path = path._replace(values=self.standardise.decode(path))
         x = self.displacement.decode(path, anchor.origin) if self.displacement else path.values
         x = x if gap is None else x[..., 1:, :]
-        return turn(x, anchor.angle) if self.heading else x
+        x = turn(x, anchor.angle) if self.heading else x
+        return x / self.stretch(anchor.first)[:, None]
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Frame":
-        parts = {"heading": Heading, "displacement": Displacement, "standardise": Standardise}
-        made = {name: _revive(part, values[name]) for name, part in parts.items()}
+        parts = {"plane": Plane, "heading": Heading, "displacement": Displacement, "standardise": Standardise}
+        made = {name: _revive(part, values.get(name)) for name, part in parts.items()}
         return cls(values["dim"], **made)
+
+
+def _plane(config: FrameConfig, names: tuple[str, ...], columns: tuple[bool, ...]) -> Plane | None:
+    """Find the columns of latitude and longitude by their names."""
+    if not config.geographic:
+        return None
+    found = []
+    for word in ("lat", "lon"):
+        named = [i for i, name in enumerate(names) if name.lower().startswith(word) and columns[i]]
+        if len(named) != 1:
+            raise ConfigError(
+                f"a geographic frame takes increments of one column whose name begins with {word}: found "
+                f"{len(named)} among the columns {', '.join(names) or 'without names'}; name the columns x of the file so"
+            )
+        found += named
+    return Plane(*found, config.geographic)
 
 
 def _revive(part: type, values: dict[str, Any] | None):

@@ -142,7 +142,7 @@ def compare(
         tie = torch.isclose(others, true, rtol=1e-5, atol=1e-6)
         likelier = (others > true) & ~tie
         levels.append((likelier.sum(0) + 0.5 * tie.sum(0)) / count)
-        nll.append(-true - rest.log_jacobian.sum())
+        nll.append(-true - rest.log_jacobian.sum(-1))
         before = torch.where(rest.summed, place, 0.0)
         passed = torch.where(rest.summed, truth + passed, 0.0)
     return torch.stack(levels, -1), torch.stack(nll, -1)

@@ -186,6 +186,7 @@ def embed_rows(model: Model, batch: Batch, prefix: Batch | None) -> Embedded:
     rows = batch._replace(
         **{name: single(getattr(batch, name)) for name in ("x", "present", "u", "y", "y_present")},
         length=torch.ones(count * time, dtype=batch.length.dtype, device=batch.length.device),
+        log_jacobian=batch.log_jacobian.repeat_interleave(time, 0),
     )
     evidence = model.embed_evidence(rows.x, single(embedded.known), single(embedded.seen), rows)
     return embedded._replace(evidence=evidence.reshape(count, time, -1))

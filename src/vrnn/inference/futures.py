@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from vrnn.data.frames import Anchor, turn
+from vrnn.data.frames import Anchor
 from vrnn.data.tracks import Tracks
 from vrnn.distributions.base import Distribution
 from vrnn.errors import ConfigError, DataError, UnsupportedError
@@ -124,7 +124,7 @@ def last_rows(model: TrainedModel, belief: TrackBelief) -> Tracks:
             "ask vrnn.predictive(model, belief, x=...) for the next row"
         )
     check_begun(model, belief)
-    x = anchor.origin[:, None] if frame.heading is None else turn(anchor.origin[:, None], anchor.angle)
+    x = frame.position(anchor)[:, None]
     before = -model.encoding.step  # so that the first row comes at 0, as `observe` has it
     return Tracks(
         list(x),

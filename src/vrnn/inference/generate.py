@@ -4,7 +4,6 @@ import numpy as np
 import torch
 
 from vrnn.data.batch import make_batch
-from vrnn.data.frames import Anchor
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, UnsupportedError, check_seed
 from vrnn.inference.imagine import begin, imagine
@@ -80,8 +79,7 @@ def generate(
     x = imagine(network, begin(network, empty, noise), known, noise).x.cpu().double().numpy()
     unknown = np.where(frame.summed, 0.0, np.nan)
     origin = np.broadcast_to(unknown if start is None else np.asarray(start, np.float64), (count, dim))
-    anchor = Anchor.zero(count, dim)._replace(origin=origin)
-    path = frame.decode(x, anchor)[0]
+    path = frame.decode(x, frame.begin(origin))[0]
     if frame.given:
         path = np.concatenate([origin[:, None], path], 1)
     return Tracks(

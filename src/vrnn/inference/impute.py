@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
-from vrnn.data.frames import Anchor
 from vrnn.data.tracks import Tracks
 from vrnn.data.writers import Columns, write_table
 from vrnn.errors import ConfigError, UnsupportedError, check_seed, require
@@ -180,7 +179,7 @@ def impute(
         if network.supervised:
             values = values * np.array(encoding.y_scale) + np.array(encoding.y_mean)
         else:
-            values = encoding.frame.decode(values, _first(part))
+            values = encoding.frame.decode(values, encoding.frame.begin(_first(part)))
         for k, i in enumerate(map(int, part.ids)):
             rows = int(batch.length[k])
             offset = len(data[i]) - int(part.lengths[k]) + encoding.frame.given
@@ -207,7 +206,6 @@ def _holed(
     return ((start, numbered[start : start + size]) for start in range(0, len(numbered), size))
 
 
-def _first(tracks: Tracks) -> Anchor:
-    """Anchor paths at the first row of tracks."""
-    origin = np.nan_to_num(np.stack([x[0] for x in tracks.x]))
-    return Anchor(origin, np.zeros(origin.shape, np.int64), np.zeros(len(origin)))
+def _first(tracks: Tracks) -> Float[np.ndarray, "batch dim"]:
+    """Give the first row of tracks, 0 where it is not there."""
+    return np.nan_to_num(np.stack([x[0] for x in tracks.x]))

@@ -96,10 +96,10 @@ def initial_belief(model: TrainedModel, tracks: int = 1, particles: int = 100, s
     context = weight.new_zeros(tracks, 0)
     code = network.code_prior(context).sample(noise.code)
     dim = len(model.encoding.y_names) if network.supervised else frame.dim
-    nowhere = Anchor(np.full((tracks, frame.dim), np.nan), np.zeros((tracks, frame.dim)), np.zeros(tracks))
+    nowhere = np.full((tracks, frame.dim), np.nan)
     return TrackBelief(
         belief=start_belief(network, code, context, dim),
-        anchor=nowhere,
+        anchor=Anchor(nowhere, np.zeros(nowhere.shape), np.zeros(tracks), nowhere),
         time=np.full(tracks, np.nan),
         u=np.full((tracks, len(model.encoding.u_names)), np.nan),
         steps=0,
@@ -206,6 +206,7 @@ def encode_row(
     anchor = anchor._replace(
         origin=np.where((begun | begins)[:, None], anchor.origin, np.nan),
         since=np.where(first, 0, anchor.since),
+        first=np.where((begun | begins)[:, None], anchor.first, np.nan),
     )
     earlier, u_before = np.where(begun, belief.time, np.nan), np.where(begun[:, None], belief.u, np.nan)
     weight = next(network.parameters())
@@ -214,7 +215,7 @@ def encode_row(
         u=_inputs(encoding, u_before, u_row, earlier, now),
         y=torch.from_numpy(((y_row - np.array(encoding.y_mean)) / np.array(encoding.y_scale))[:, None]),
         summed=torch.from_numpy(encoding.frame.summed),
-        log_jacobian=torch.from_numpy(encoding.frame.log_jacobian),
+        log_jacobian=torch.from_numpy(encoding.frame.log_jacobian(anchor.first)),
         y_log_jacobian=-torch.from_numpy(np.log(np.array(encoding.y_scale))),
         factorises=encoding.factorises,
     ).to(weight)

@@ -89,7 +89,7 @@ class Predictive:
         for part in values.to(self.gap).split(max(1, NUMBERS // (self.gap.numel() or 1))):
             density = emission.log_prob(part[:, None] - self.gap)
             found.append((self.log_weight + density).logsumexp(1).cpu().double().numpy())
-        log_prob = np.concatenate(found) + self.frame.log_jacobian.sum()
+        log_prob = np.concatenate(found) + self.frame.log_jacobian(self.anchor.first).sum(-1)
         return log_prob if x.ndim == 3 else log_prob[0]
 
     @torch.no_grad()

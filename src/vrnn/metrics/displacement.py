@@ -5,7 +5,8 @@ from jaxtyping import Float
 
 from vrnn.errors import DataError
 
-EARTH_RADIUS_NAUTICAL_MILES = 3440.065
+RADIUS = {"nmi": 3440.065, "km": 6371.0}
+"""Radius of the mean Earth in nautical miles and kilometres."""
 
 
 def average_displacement(
@@ -105,7 +106,7 @@ def constant_velocity(
 def great_circle(
     a: Float[np.ndarray, "*#batch 2"],
     b: Float[np.ndarray, "*#batch 2"],
-    radius: float = EARTH_RADIUS_NAUTICAL_MILES,
+    radius: float = RADIUS["nmi"],
 ) -> Float[np.ndarray, "..."]:
     """Measure the distance between points on a sphere by the haversine formula.
 
