@@ -2,11 +2,22 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from vrnn.data.encoding import Encoding
-from vrnn.models import Model, ModelConfig
+from vrnn.models import Model, ModelConfig, make_model
+from vrnn.models.placed import Placed
 from vrnn.training.config import TrainConfig
+
+
+def build_network(config: ModelConfig, encoding: Encoding) -> Model:
+    """Build the network of a config for data of an encoding, with weights drawn from torch's default generator."""
+    network = make_model(config)
+    if not encoding.place_mean:
+        return network
+    drift = torch.tensor(encoding.drift, dtype=torch.get_default_dtype())
+    return Placed(network, tuple(np.flatnonzero(encoding.frame.summed).tolist()), drift)
 
 
 @dataclass(frozen=True, repr=False)

@@ -94,7 +94,9 @@ def test_rows_selects_sequences_and_keeps_what_is_shared():
     batch = example()
     picked = batch.rows(torch.tensor([1]))
     assert picked.length.tolist() == [4] and torch.equal(picked.x[0], batch.x[1])
-    assert torch.equal(picked.summed, batch.summed) and torch.equal(picked.log_jacobian, batch.log_jacobian[1:])
+    assert torch.equal(picked.summed, batch.summed) and torch.equal(
+        picked.log_jacobian, batch.log_jacobian[1:]
+    )
 
 
 def test_to_changes_floats_alone():

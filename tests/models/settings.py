@@ -25,6 +25,7 @@ from vrnn.models import (
     VRNNConfig,
     make_model,
 )
+from vrnn.models.placed import Placed
 
 SMALL = {"hidden": 5}
 LATENT = {**SMALL, "latent_dim": 3}
@@ -96,11 +97,44 @@ CONFIGS: dict[str, ModelConfig] = {
 }
 
 
+@dataclass(frozen=True)
+class PlacedConfig:
+    """A config of a model that has the position in its first column as an input."""
+
+    inner: ModelConfig
+
+    @property
+    def x_dim(self) -> int:
+        return self.inner.x_dim
+
+    @property
+    def u_dim(self) -> int:
+        return self.inner.u_dim + 1  # a start and a factor in place of a position
+
+
+CONFIGS |= {
+    "placed-rnn": PlacedConfig(RNNConfig(2, u_dim=1, **SMALL)),
+    "placed-vrnn-lstm-u": PlacedConfig(
+        VRNNConfig(2, u_dim=2, cell="lstm", emission="full_gaussian", **LATENT)
+    ),
+    "placed-seq2seq": PlacedConfig(Seq2SeqVAEConfig(2, u_dim=1, **LATENT)),
+    "placed-srnn-u": PlacedConfig(SRNNConfig(2, u_dim=2, **LATENT)),
+    "placed-dmm": PlacedConfig(DMMConfig(2, u_dim=1, **LATENT)),
+}
+
+
+def make(config: ModelConfig | PlacedConfig) -> Model:
+    """Make the model of a config."""
+    if isinstance(config, PlacedConfig):
+        return Placed(make_model(config.inner), (0,), torch.tensor([0.3]))
+    return make_model(config)
+
+
 def build(config: ModelConfig, seed: int = 0) -> Model:
     """Make a model in float64 whose every weight is off its starting value, the learned constants included."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = make_model(config).double()
+        model = make(config).double()
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter += 0.2 * torch.randn_like(parameter)

@@ -42,6 +42,8 @@ class Encoding:
         time_input: whether the time since the row before, in usual steps, is an input.
         step: the usual time step of the training data.
         factorises: whether single entries of an observation may be missing.
+        place_mean, place_scale: standardisation of the positions that increments lead on from, where those are inputs; empty
+            where they are not.
     """
 
     frame: Frame
@@ -56,6 +58,8 @@ class Encoding:
     time_input: bool = False
     step: float = 1.0
     factorises: bool = False
+    place_mean: tuple[float, ...] = ()
+    place_scale: tuple[float, ...] = ()
 
     @classmethod
     def fit(
@@ -67,6 +71,7 @@ class Encoding:
         supervised: bool = False,
         observe: int | None = None,
         time_input: bool = False,
+        position_input: bool = False,
     ) -> "Encoding":
         """Fit on training tracks.
 
@@ -75,13 +80,16 @@ class Encoding:
             supervised: the emission is of y, and all of x is continuous.
             observe: points known before the future begins, for a heading frame.
             time_input: make the time between rows an input.
+            position_input: make the position that an increment leads on from an input.
         """
         x_continuous = (True,) * tracks.x_dim if supervised else family.continuous
         y_continuous = np.array(family.continuous if supervised else (True,) * tracks.y_dim)
         u_mean, u_scale = _moments(tracks.u)
         y_mean, y_scale = _moments(tracks.y)
+        frame = Frame.fit(tracks.x, config, x_continuous, names=tracks.x_names, observe=observe)
+        place_mean, place_scale = (part[frame.summed & position_input] for part in _moments(tracks.x))
         return cls(
-            frame=Frame.fit(tracks.x, config, x_continuous, names=tracks.x_names, observe=observe),
+            frame=frame,
             x_names=tracks.x_names,
             u_names=tracks.u_names,
             y_names=tracks.y_names if supervised else (),
@@ -93,12 +101,30 @@ class Encoding:
             time_input=time_input,
             step=tracks.step,
             factorises=family.factorises,
+            place_mean=tuple(place_mean.tolist()),
+            place_scale=tuple(place_scale.tolist()),
         )
 
     @property
     def u_dim(self) -> int:
-        """Width of the inputs that a batch has."""
-        return len(self.u_names) + sum(self.u_gaps) + self.time_input
+        """Width of the inputs that a batch has, start and factor of each position among them."""
+        return len(self.u_names) + sum(self.u_gaps) + self.time_input + 2 * len(self.place_mean)
+
+    @property
+    def model_u_dim(self) -> int:
+        """Width of the inputs that a model is made for: a position has one; see `Placed`."""
+        return self.u_dim - len(self.place_mean)
+
+    @property
+    def drift(self) -> np.ndarray:
+        """What each increment has been centred by, in model units, of the columns whose position is an input."""
+        standard = self.frame.standardise
+        mean, scale = (
+            (standard.mean, standard.scale)
+            if standard
+            else (np.zeros(self.frame.dim), np.ones(self.frame.dim))
+        )
+        return (np.array(mean) / np.array(scale))[self.frame.summed][: len(self.place_mean)]
 
     def check(self, tracks: Tracks) -> None:
         """Refuse tracks whose columns are not those of the training data; targets may be absent.
@@ -143,7 +169,7 @@ class Encoding:
         batch = make_batch(
             torch.from_numpy(path.values),
             length=torch.from_numpy(lengths - given),
-            u=self.inputs(pad(tracks.u, time, np.nan), times)[:, given:],
+            u=self.inputs(pad(tracks.u, time, np.nan), times, anchor.first)[:, given:],
             y=torch.from_numpy(y[:, given:]),
             summed=torch.from_numpy(self.frame.summed),
             log_jacobian=torch.from_numpy(self.frame.log_jacobian(anchor.first)),
@@ -158,14 +184,30 @@ class Encoding:
             return x
         return np.where(np.isnan(x).any(-1, keepdims=True), np.nan, x)
 
-    def inputs(self, u: np.ndarray, times: np.ndarray) -> Float[Tensor, "batch time inputs"]:
-        """Encode raw inputs (batch, time, U) and times (batch, time, 1): gaps filled, 0/1 columns, time steps."""
+    def inputs(
+        self, u: np.ndarray, times: np.ndarray, first: np.ndarray
+    ) -> Float[Tensor, "batch time inputs"]:
+        """Encode raw inputs (batch, time, U) and times (batch, time, 1): gaps filled, 0/1 columns, time steps.
+
+        With positions as inputs, also where each track started, from its first row (batch, dim), and what its sum of increments
+        in model units is multiplied by to give the way from there.
+        """
         gaps = np.isnan(u)[..., np.array(self.u_gaps, bool)].astype(float)
         filled = np.where(unseen(u), 0.0, (carry_forward(u) - np.array(self.u_mean)) / np.array(self.u_scale))
         parts = [filled, gaps]
         if self.time_input:
             steps = np.diff(times, axis=1, prepend=times[:, :1] - self.step) / self.step
             parts.append(np.nan_to_num(steps))
+        if self.place_mean:
+            frame, scale = self.frame, np.array(self.place_scale)
+            unit = (frame.standardise.scale if frame.standardise else np.ones(frame.dim)) / frame.stretch(
+                first
+            )
+            start = (first[:, frame.summed] - np.array(self.place_mean)) / scale
+            constant = np.concatenate([start, unit[:, frame.summed] / scale], -1)
+            parts.append(
+                np.broadcast_to(np.nan_to_num(constant)[:, None], (*u.shape[:2], constant.shape[-1]))
+            )
         return torch.from_numpy(np.concatenate(parts, -1))
 
     def trim(self, tracks: Tracks, least: int = 1, *, ends: bool = True) -> Tracks:
@@ -196,6 +238,7 @@ class Encoding:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Encoding":
+        values = dict[str, Any](place_mean=(), place_scale=()) | values  # which older runs do not have
         unknown = set(values) ^ {f.name for f in fields(cls)}
         if unknown:
             raise ConfigError(f"encoding: unknown or absent entries {', '.join(sorted(unknown))}")

@@ -366,7 +366,8 @@ class Frame:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Frame":
         parts = {"plane": Plane, "heading": Heading, "displacement": Displacement, "standardise": Standardise}
-        made = {name: _revive(part, values.get(name)) for name, part in parts.items()}
+        values = dict[str, Any](plane=None) | values  # which older runs do not have
+        made = {name: _revive(part, values[name]) for name, part in parts.items()}
         return cls(values["dim"], **made)
 
 
@@ -383,7 +384,7 @@ def _plane(config: FrameConfig, names: tuple[str, ...], columns: tuple[bool, ...
                 f"{len(named)} among the columns {', '.join(names) or 'without names'}; name the columns x of the file so"
             )
         found += named
-    return Plane(*found, config.geographic)
+    return Plane(found[0], found[1], config.geographic)
 
 
 def _revive(part: type, values: dict[str, Any] | None):

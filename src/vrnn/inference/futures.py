@@ -63,7 +63,7 @@ def futures(
     """Draw futures chunk by chunk, with `keep` their emissions too, so that memory does not grow with the number of tracks."""
     network, encoding = model.network, model.encoding
     tracks = _readable(model, tracks)
-    u = _future_inputs(model, tracks, horizon, inputs)
+    u = _future_inputs(model, tracks, horizon, inputs, np.stack([x[0] for x in tracks.x]))
     size = max(1, PASS_SIZE // samples)
     for start in range(0, len(tracks), size):
         rows = slice(start, min(start + size, len(tracks)))
@@ -89,7 +89,8 @@ def futures_after(
 ) -> Iterator[Futures]:
     """Draw futures of particles chosen by weight, chunk by chunk."""
     network, anchor = model.network, belief.anchor
-    u = _future_inputs(model, last_rows(model, belief), horizon, inputs).to(next(network.parameters()))
+    u = _future_inputs(model, last_rows(model, belief), horizon, inputs, anchor.first)
+    u = u.to(next(network.parameters()))
     size = max(1, PASS_SIZE // samples)
     for start in range(0, len(u), size):
         rows = slice(start, min(start + size, len(u)))
@@ -171,8 +172,13 @@ def future_times(tracks: Tracks, step: float, horizon: int) -> np.ndarray:
 
 
 def _future_inputs(
-    model: TrainedModel, tracks: Tracks, horizon: int, inputs: np.ndarray | Literal["hold"] | None
+    model: TrainedModel,
+    tracks: Tracks,
+    horizon: int,
+    inputs: np.ndarray | Literal["hold"] | None,
+    first: Float[np.ndarray, "batch dim"],
 ) -> torch.Tensor:
+    """Encode the inputs of a horizon; `first` is the first row of each track."""
     encoding = model.encoding
     width, count = len(encoding.u_names), len(tracks)
     if width and inputs is None:
@@ -191,7 +197,7 @@ def _future_inputs(
             raise ConfigError(f"expected inputs of shape {(count, horizon, width)}, found {values.shape}")
     times = future_times(tracks, encoding.step, horizon)[..., None]
     now = np.array([t[-1:] for t in tracks.times])[:, None]
-    u = encoding.inputs(np.concatenate([last, values], 1), np.concatenate([now, times], 1))
+    u = encoding.inputs(np.concatenate([last, values], 1), np.concatenate([now, times], 1), first)
     return u[:, 1:]
 
 

@@ -72,13 +72,13 @@ def generate(
     if u.shape != (count, steps, width):
         raise ConfigError(f"expected inputs of shape {(count, steps, width)}, found {u.shape}")
     times = np.broadcast_to(encoding.step * np.arange(steps)[:, None], (count, steps, 1))
-    known = encoding.inputs(u, times)[:, frame.given :].to(next(network.parameters()))
     dim, drawn = frame.dim, steps - frame.given
+    unknown = np.where(frame.summed, 0.0, np.nan)
+    origin = np.broadcast_to(unknown if start is None else np.asarray(start, np.float64), (count, dim))
+    known = encoding.inputs(u, times, origin)[:, frame.given :].to(next(network.parameters()))
     noise = draw_noise(network, 1, count, drawn, seeded(seed, 8))
     empty = make_batch(known.new_zeros(count, 0, dim), u=known[:, :0])
     x = imagine(network, begin(network, empty, noise), known, noise).x.cpu().double().numpy()
-    unknown = np.where(frame.summed, 0.0, np.nan)
-    origin = np.broadcast_to(unknown if start is None else np.asarray(start, np.float64), (count, dim))
     path = frame.decode(x, frame.begin(origin))[0]
     if frame.given:
         path = np.concatenate([origin[:, None], path], 1)

@@ -212,7 +212,7 @@ def encode_row(
     weight = next(network.parameters())
     batch = make_batch(
         torch.from_numpy(np.where(np.isfinite(values), values, np.nan)),
-        u=_inputs(encoding, u_before, u_row, earlier, now),
+        u=_inputs(encoding, u_before, u_row, earlier, now, anchor.first),
         y=torch.from_numpy(((y_row - np.array(encoding.y_mean)) / np.array(encoding.y_scale))[:, None]),
         summed=torch.from_numpy(encoding.frame.summed),
         log_jacobian=torch.from_numpy(encoding.frame.log_jacobian(anchor.first)),
@@ -270,13 +270,18 @@ def _time(time: np.ndarray | float | None, belief: TrackBelief, step: float) -> 
 
 
 def _inputs(
-    encoding: Encoding, u_before: np.ndarray, u: np.ndarray, earlier: np.ndarray, now: np.ndarray
+    encoding: Encoding,
+    u_before: np.ndarray,
+    u: np.ndarray,
+    earlier: np.ndarray,
+    now: np.ndarray,
+    first: np.ndarray,
 ) -> Tensor:
     """Encode the inputs of a row, (batch, 1, width), with the last known values and time before it."""
     if not encoding.u_dim:
         return torch.zeros(len(u), 1, 0)
     times = np.stack([np.where(np.isnan(earlier), now - encoding.step, earlier), now], -1)[..., None]
-    return encoding.inputs(np.stack([u_before, u], 1), times)[:, 1:]
+    return encoding.inputs(np.stack([u_before, u], 1), times, first)[:, 1:]
 
 
 def _normals(model: Model, particles: int, batch: int, seed: int, step: int, draws: bool) -> Normals:

@@ -14,8 +14,8 @@ from vrnn.data.encoding import Encoding
 from vrnn.data.frames import FrameConfig
 from vrnn.errors import ConfigError, RunFolderError
 from vrnn.files import whole_file, write_json
-from vrnn.models import Model, config_from_dict, config_to_dict, make_model
-from vrnn.trained import TrainedModel
+from vrnn.models import Model, config_from_dict, config_to_dict
+from vrnn.trained import TrainedModel, build_network
 from vrnn.training.config import AugmentConfig, TrainConfig
 
 FORMAT = 1  # raised whenever older code could misread a run folder
@@ -100,7 +100,7 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> TrainedModel
         training = train_config_from_dict(config["training"])
         encoding = Encoding.from_dict(config["encoding"])
         with torch.random.fork_rng(devices=[]):
-            network = make_model(model_config)
+            network = build_network(model_config, encoding)
     except (ConfigError, KeyError, TypeError) as error:
         raise RunFolderError(
             f"{folder / 'config.json'}: settings that this version does not know: {error}"

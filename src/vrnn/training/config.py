@@ -66,6 +66,7 @@ class TrainConfig:
         frame: coordinates the model works in.
         augment: random changes of the training tracks.
         time_input: make the time between rows an input, for irregular sampling.
+        position_input: make the position that each increment leads on from an input, for maps where the place matters.
         holdout: share of the tracks held out for validation when none are given.
         validate_every: steps from one validation to the next.
         patience: validations without improvement after which training stops; None never stops early.
@@ -93,6 +94,7 @@ class TrainConfig:
     frame: FrameConfig = field(default_factory=FrameConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     time_input: bool = False
+    position_input: bool = False
     holdout: float = 0.1
     validate_every: int = 200
     patience: int | None = None

@@ -12,7 +12,7 @@ from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
 from vrnn.errors import ConfigError, DataError
 from vrnn.models import Model, ModelConfig, make_model
-from vrnn.trained import TrainedModel
+from vrnn.trained import TrainedModel, build_network
 from vrnn.training.config import TrainConfig
 
 FEWEST_HELD_OUT = 10  # with fewer tracks than this none is held out
@@ -53,6 +53,7 @@ def prepare(config: ModelConfig, tracks: Tracks, settings: TrainConfig, val: Tra
         supervised=probe.supervised,
         observe=settings.observe,
         time_input=settings.time_input,
+        position_input=settings.position_input,
     )
     encoding.check(val)
     train = _usable(train, encoding, probe, settings, notes, "training")
@@ -63,10 +64,10 @@ def prepare(config: ModelConfig, tracks: Tracks, settings: TrainConfig, val: Tra
         )
     for part in (train, val):
         _check_values(part, encoding, probe)
-    config = replace(config, **_widths(config, encoding.u_dim, tracks.y_dim if probe.supervised else 0))
+    config = replace(config, **_widths(config, encoding.model_u_dim, tracks.y_dim if probe.supervised else 0))
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(settings.seed)  # not CUDA's, which fork_rng would not restore
-        network = make_model(config)
+        network = build_network(config, encoding)
     return Prepared(
         TrainedModel(network, encoding, config, settings), train, val, notes, _fingerprint(train, val)
     )
@@ -101,6 +102,8 @@ def _check(config: ModelConfig, probe: Model, tracks: Tracks, settings: TrainCon
             "a RolloutVAE that forecasts is trained to go on from a prefix: set observe to its number of points, at "
             f"least {fewest}; found {settings.observe}"
         )
+    if settings.position_input:
+        _check_position_input(probe, settings)
     if not settings.augment.active:
         return
     if probe.supervised:
@@ -118,6 +121,26 @@ def _check(config: ModelConfig, probe: Model, tracks: Tracks, settings: TrainCon
         raise ConfigError(
             "augmentation turns and scales the first two columns of x: expected two continuous positions, found "
             f"{', '.join(tracks.x_names[:2])}; switch it off or reorder the columns"
+        )
+
+
+def _check_position_input(probe: Model, settings: TrainConfig) -> None:
+    """Refuse positions as inputs where there are none to know, or where they would not be those of the map."""
+    if probe.supervised or probe.code_dim:
+        what = (
+            "a supervised model reads x itself" if probe.supervised else "a RolloutVAE reads a track at once"
+        )
+        raise ConfigError(
+            f"position_input is for models of increments that go on row by row: {what}; switch it off"
+        )
+    if not settings.frame.displacement:
+        raise ConfigError(
+            "position_input: this frame models positions, which the model reads already; switch it off"
+        )
+    if settings.frame.heading or settings.augment.turns:
+        what = "a heading frame turns" if settings.frame.heading else "augmentation turns or scales"
+        raise ConfigError(
+            f"position_input: {what} the map, so that places mean nothing; switch one of the two off"
         )
 
 
