@@ -22,7 +22,7 @@ from scipy.interpolate import CubicSpline
 import vrnn
 from benchmarks.common import data_folder, keep, kept, table
 from benchmarks.storms import YEARS, split, synoptic
-from vrnn.metrics.displacement import great_circle
+from vrnn.metrics.displacement import euclidean, great_circle
 
 PAGE = Path(__file__).parents[1] / "docs" / "imputation.md"
 RUN = 5  # points in a row
@@ -59,10 +59,6 @@ def interpolated(x: np.ndarray, kind: str) -> np.ndarray:
     if kind == "linear":
         return np.stack([np.interp(time, time[there], c[there]) for c in x.T], -1)
     return CubicSpline(time[there], x[there], bc_type="natural")(time)
-
-
-def euclidean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(a - b, axis=-1)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ COMMANDS = {
         "--particles",
         5,
     ],
+    "calibration": lambda data, out, runs: ["calibration", runs["vrnn"], data, "--samples", 5],
     "likelihood": lambda data, out, runs: ["likelihood", runs["vrnn"], data, "--json"],
 }
 

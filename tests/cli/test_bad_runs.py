@@ -12,6 +12,7 @@ COMMANDS = {
     "encode": lambda run, folder, out: ["encode", run, folder / "walks.csv", "--out", out / "e.csv"],
     "score": lambda run, folder, out: ["score", run, folder / "walks.csv", "--out", out / "s.csv"],
     "impute": lambda run, folder, out: ["impute", run, folder / "holed.csv", "--out", out / "i.csv"],
+    "calibration": lambda run, folder, out: ["calibration", run, folder / "walks.csv"],
     "likelihood": lambda run, folder, out: ["likelihood", run, folder / "walks.csv"],
 }
 

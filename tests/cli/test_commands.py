@@ -188,6 +188,58 @@ def test_evaluate_supervised(run, folder, runs):
     assert found["model"]["rmse"] > 0
 
 
+# calibration
+
+
+def test_calibration(run, folder, runs, tmp_path):
+    words = [
+        "calibration",
+        runs["vrnn"],
+        folder / "walks.csv",
+        "--observe",
+        5,
+        "--horizon",
+        4,
+        "--samples",
+        10,
+    ]
+    text = run(*words, "--plot", tmp_path / "r.png").splitlines()
+    assert text[0] == "288 windows, 5 observed, 10 futures each" and "50%       90%       NLL" in text[2]
+    assert [int(line.split()[0]) for line in text[3:7]] == [1, 2, 3, 4]
+    assert text[-1] == f"{tmp_path / 'r.png'}: picture of it" and (tmp_path / "r.png").stat().st_size > 1000
+    found = json.loads(run(*words, "--regions", 0.25, 0.67, "--json"))
+    assert set(found) == {"windows", "samples", "coverage", "nll"} and found["windows"] == 288
+    assert list(found["coverage"]) == ["0.25", "0.67"] and len(found["nll"]) == 4
+    assert all(a <= b for a, b in zip(*found["coverage"].values(), strict=True))
+
+
+def test_distances_on_the_globe(run, folder, tmp_path):
+    """Degrees in, nautical miles out: a track along a meridian at constant speed, which constant velocity foretells."""
+    path = folder / "globe.csv"
+    rows = [f"{i},{t},{40 + 0.1 * t + i},{10 * i}" for i in range(12) for t in range(20)]
+    path.write_text("id,t,lat,lon\n" + "\n".join(rows), encoding="utf-8")
+    out = tmp_path / "g"
+    run(
+        "train",
+        "rnn",
+        path,
+        "--out",
+        out,
+        "--x",
+        "lat",
+        "lon",
+        "--steps",
+        2,
+        "--geographic",
+        "nmi",
+        "--position-input",
+    )
+    found = json.loads(
+        run("evaluate", out, path, "--x", "lat", "lon", "--observe", 5, "--horizon", 3, "--json")
+    )
+    assert found["constant_velocity"]["fde"] < 1e-6 < found["model"]["ade"] < 60
+
+
 # score, impute, likelihood
 
 

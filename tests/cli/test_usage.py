@@ -45,6 +45,8 @@ WRONG = {
     "impute run data.csv --out i.csv --interval 90": "between 0 and 1, found 90",
     "impute run data.csv --out i.csv --insert-rows yes": "no such option: yes",
     "likelihood run": "missing DATA",
+    "calibration run": "missing DATA",
+    "calibration run data.csv --regions 0.5 1.5": "expected regions that hold a share between 0 and 1, found 1.5",
     "likelihood run data.csv --bound nelbo": "--bound: expected one of",
     "likelihood run data.csv --samples few": "--samples: expected a whole number",
     "doctor": "missing DATA",

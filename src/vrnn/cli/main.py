@@ -19,6 +19,7 @@ COMMANDS = {
     "forecast": "sample joint futures of tracks",
     "generate": "sample new tracks",
     "evaluate": "score forecasts against what happened, constant velocity beside",
+    "calibration": "whether predictive regions hold what they should",
     "score": "how unusual tracks are, with p-values and a threshold",
     "impute": "fill missing points, given everything before and after them",
     "likelihood": "log-likelihood of tracks, by a bound that says what it is",

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from jaxtyping import Float
 
 from vrnn.data.batch import Batch
+from vrnn.data.frames import Plane
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
 from vrnn.errors import ConfigError, DataError, check_seed
@@ -17,7 +19,14 @@ from vrnn.inference.futures import PASS_SIZE, Futures, futures
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.step import embed
 from vrnn.inference.unroll import unroll
-from vrnn.metrics.displacement import average_displacement, best_of, constant_velocity, final_displacement
+from vrnn.metrics.displacement import (
+    average_displacement,
+    best_of,
+    constant_velocity,
+    euclidean,
+    final_displacement,
+    great_circle,
+)
 from vrnn.metrics.representative import representative
 from vrnn.metrics.scores import energy_score
 from vrnn.objectives.elbo import log_jacobian
@@ -130,7 +139,8 @@ def evaluate(
 ) -> Evaluation | TargetEvaluation:
     """Evaluate forecasts of every window of tracks, beside constant velocity.
 
-    Distances are over the columns that the frame takes displacements of, all columns when it takes none. A supervised model is
+    Distances are over the columns that the frame takes displacements of, all columns when it takes none; of a geographic frame
+    they are great circles, in its unit. A supervised model is
     evaluated on y of whole tracks, and `observe` and `horizon` are not used.
 
     Args:
@@ -160,7 +170,11 @@ def evaluate(
     if model.network.supervised:
         return _evaluate_targets(model, tracks, samples, seed)
     cut = windows(tracks, observe + horizon)
-    positions = _position_columns(model)
+    positions, plane = _position_columns(model), model.encoding.frame.plane
+    distance = euclidean
+    if plane is not None:
+        positions = np.array([plane.lat, plane.lon])
+        distance = partial(great_circle, radius=plane.radius)
     truth = np.stack(cut.x)[:, observe:, positions]
     past = np.stack(cut.x)[:, :observe, positions]
     u = np.stack(cut.u)[:, observe:] if cut.u_dim else None
@@ -174,11 +188,13 @@ def evaluate(
         mean = drawn.mean(0)
         parts.append(
             (
-                average_displacement(mean, true),
-                final_displacement(mean, true),
-                *best_of(chosen, true),
+                average_displacement(mean, true, distance),
+                final_displacement(mean, true, distance),
+                *best_of(chosen, true, distance),
                 _future_nll(f, cut[f.rows], observe, samples, seed),
-                energy_score(plain, true),
+                energy_score(
+                    *((plain, true) if plane is None else (chords(plain, plane), chords(true, plane)))
+                ),
             )
         )
     values = [float(np.concatenate(column).mean()) for column in zip(*parts, strict=True)]
@@ -189,8 +205,8 @@ def evaluate(
         selection="representative" if representatives else "iid",
         model=ForecastScores(*values),
         constant_velocity=Baseline(
-            float(average_displacement(straight, truth).mean()),
-            float(final_displacement(straight, truth).mean()),
+            float(average_displacement(straight, truth, distance).mean()),
+            float(final_displacement(straight, truth, distance).mean()),
         ),
         observe=observe,
         horizon=horizon,
@@ -200,6 +216,12 @@ def evaluate(
 def _position_columns(model: TrainedModel) -> np.ndarray:
     displaced = model.encoding.frame.summed
     return np.flatnonzero(displaced) if displaced.any() else np.arange(len(displaced))
+
+
+def chords(points: Float[np.ndarray, "*lead 2"], plane: Plane) -> Float[np.ndarray, "*lead 3"]:
+    """Put points on the globe into space, where the distance of near ones is that along the great circle to a part in a hundred."""
+    lat, lon = np.radians(points[..., 0]), np.radians(points[..., 1])
+    return plane.radius * np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], -1)
 
 
 def whole_rows(f: Futures, cut: Tracks, observe: int) -> tuple[Batch, int]:

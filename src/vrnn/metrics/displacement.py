@@ -1,5 +1,7 @@
 """Distances between forecast and true paths, in units of the data, and the forecast that needs no model."""
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float
 
@@ -9,10 +11,22 @@ RADIUS = {"nmi": 3440.065, "km": 6371.0}
 """Radius of the mean Earth in nautical miles and kilometres."""
 
 
-def average_displacement(
-    pred: Float[np.ndarray, "*#batch time dim"], truth: Float[np.ndarray, "*#batch time dim"]
+Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def euclidean(
+    a: Float[np.ndarray, "*#batch dim"], b: Float[np.ndarray, "*#batch dim"]
 ) -> Float[np.ndarray, "..."]:
-    """Average the Euclidean distance over time (ADE).
+    """Measure the distance between points of a plane or space, (...), in the units of the data."""
+    return np.asarray(np.linalg.norm(a - b, axis=-1))
+
+
+def average_displacement(
+    pred: Float[np.ndarray, "*#batch time dim"],
+    truth: Float[np.ndarray, "*#batch time dim"],
+    distance: Distance = euclidean,
+) -> Float[np.ndarray, "..."]:
+    """Average the distance over time (ADE).
 
         ADE = 1/T sum_t || pred_t - truth_t ||
 
@@ -20,33 +34,38 @@ def average_displacement(
         pred: forecast paths (..., time, dim).
         truth: true paths (..., time, dim); leading axes broadcast, so truth (batch, time, dim) also serves
             samples (sample, batch, time, dim). A missing point makes the result NaN.
+        distance: between points; `great_circle` for latitude and longitude.
 
     Returns:
-        (...), in the units of the data.
+        (...), in the units of the distance.
 
     Source: Pellegrini et al. 2009, "You'll never walk alone"; Alahi et al. 2016, "Social LSTM".
 
     >>> average_displacement(np.array([[0.0, 0.0], [3.0, 4.0]]), np.zeros((2, 2))).item()
     2.5
     """
-    return np.asarray(np.linalg.norm(pred - truth, axis=-1).mean(axis=-1))
+    return np.asarray(distance(pred, truth).mean(axis=-1))
 
 
 def final_displacement(
-    pred: Float[np.ndarray, "*#batch time dim"], truth: Float[np.ndarray, "*#batch time dim"]
+    pred: Float[np.ndarray, "*#batch time dim"],
+    truth: Float[np.ndarray, "*#batch time dim"],
+    distance: Distance = euclidean,
 ) -> Float[np.ndarray, "..."]:
-    """Take the Euclidean distance at the last time (FDE): || pred_T - truth_T ||.
+    """Take the distance at the last time (FDE): || pred_T - truth_T ||.
 
     Shapes and units as in `average_displacement`.
 
     >>> final_displacement(np.array([[0.0, 0.0], [3.0, 4.0]]), np.zeros((2, 2))).item()
     5.0
     """
-    return np.asarray(np.linalg.norm(pred[..., -1, :] - truth[..., -1, :], axis=-1))
+    return np.asarray(distance(pred[..., -1, :], truth[..., -1, :]))
 
 
 def best_of(
-    samples: Float[np.ndarray, "sample batch time dim"], truth: Float[np.ndarray, "batch time dim"]
+    samples: Float[np.ndarray, "sample batch time dim"],
+    truth: Float[np.ndarray, "batch time dim"],
+    distance: Distance = euclidean,
 ) -> tuple[Float[np.ndarray, "batch"], Float[np.ndarray, "batch"]]:
     """Take the least ADE and the least FDE over samples, each by its own best sample.
 
@@ -58,9 +77,10 @@ def best_of(
     Args:
         samples: K sampled paths a track (sample, batch, time, dim).
         truth: true paths (batch, time, dim).
+        distance: between points.
 
     Returns:
-        min_ade (batch,) and min_fde (batch,), in the units of the data.
+        min_ade (batch,) and min_fde (batch,), in the units of the distance.
 
     Source: Gupta et al. 2018, "Social GAN" (best of K).
 
@@ -69,7 +89,8 @@ def best_of(
     >>> ade.item(), fde.item()
     (1.0, 0.0)
     """
-    return average_displacement(samples, truth).min(axis=0), final_displacement(samples, truth).min(axis=0)
+    ade, fde = average_displacement(samples, truth, distance), final_displacement(samples, truth, distance)
+    return ade.min(axis=0), fde.min(axis=0)
 
 
 def constant_velocity(
