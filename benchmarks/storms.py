@@ -9,6 +9,7 @@ years.
 """
 
 import argparse
+import csv
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,17 +21,26 @@ import vrnn
 from benchmarks.common import data_folder, keep, kept, table
 from vrnn.data.tracks import Tracks
 from vrnn.metrics.displacement import great_circle
+from vrnn.trained import TrainedModel
 
 PAGE = Path(__file__).parents[1] / "docs" / "storms.md"
 STEP = 6.0  # hours
 HORIZONS = (12, 24, 36, 48, 72, 96, 120)
 SAMPLES = 100
 YEARS = {"train": (1970, 2009), "val": (2010, 2013), "test": (2014, 2018)}
-TRACK_COLUMNS = vrnn.Columns(x=("lat", "lon", "wind", "pressure"), y=("tropical",))
+SEEDS = (0, 1, 2)
+CONE = 0.67  # share of the samples that the circle around their mean holds
+TRACK_COLUMNS = vrnn.Columns(x=("lat", "lon"), y=("tropical",))
 WIND_COLUMNS = vrnn.Columns(x=("lat", "lon"), y=("wind",))
-TRACK_MODEL = vrnn.VRNNConfig(x_dim=4, hidden=64, latent_dim=8, emission="gaussian")
+TRACK_MODEL = vrnn.VRNNConfig(x_dim=2, hidden=64, latent_dim=8, emission="mixture(3)")
 TRACK_TRAINING = vrnn.TrainConfig(
-    steps=3000, batch_size=32, validate_every=250, frame=vrnn.FrameConfig(positions=("lat", "lon"))
+    steps=2000,
+    batch_size=32,
+    weight_decay=0.1,
+    average=0.995,
+    validate_every=200,
+    frame=vrnn.FrameConfig(geographic="nmi"),
+    position_input=True,
 )
 WIND_MODELS = {
     "rnn": vrnn.RNNConfig(x_dim=2, hidden=64, emission="student_t", supervised=True),
@@ -67,6 +77,13 @@ def with_origin(tracks: Tracks) -> Tracks:
     return replace(
         tracks, u=u, u_names=(*tracks.u_names, "first_lat", "first_lon", "season_sin", "season_cos")
     )
+
+
+def with_season(tracks: Tracks) -> Tracks:
+    """Add the season of every row as an angle."""
+    angle = [2 * np.pi * (t / 24 % 365.25) / 365.25 for t in tracks.times]
+    u = [np.column_stack([u, np.sin(a), np.cos(a)]) for u, a in zip(tracks.u, angle, strict=True)]
+    return replace(tracks, u=u, u_names=(*tracks.u_names, "season_sin", "season_cos"))
 
 
 def split(tracks: Tracks) -> dict[str, Tracks]:
@@ -110,25 +127,33 @@ def verification_cases(tracks: Tracks) -> Cases:
 
 
 def positions(tracks: dict[str, Tracks], seed: int) -> dict:
-    """Train on storms of every length with wind and pressure observed beside, and forecast every test case."""
+    """Train on storms of every length, and forecast every case of the validation and the test years."""
     started = time.perf_counter()
     run = vrnn.train(TRACK_MODEL, tracks["train"], replace(TRACK_TRAINING, seed=seed), val=tracks["val"])
     trained_in = time.perf_counter() - started
-    cases = verification_cases(tracks["test"])
+    parts = {part: verify(run.model, tracks[part], seed) for part in ("val", "test")}
+    return {"train_seconds": round(trained_in, 1), "storms": {k: len(t) for k, t in tracks.items()}, **parts}
+
+
+def verify(model: TrainedModel, tracks: Tracks, seed: int) -> dict:
+    """Forecast every case of some years; errors by horizon, over all years and in each."""
+    cases = verification_cases(tracks)
     forecast = vrnn.forecast(
-        run.model, cases.prefix, horizon=cases.truth.shape[1], samples=SAMPLES, seed=seed, inputs="hold"
+        model, cases.prefix, horizon=cases.truth.shape[1], samples=SAMPLES, seed=seed, inputs="hold"
     )
-    errors = great_circle(forecast.mean[..., :2], cases.truth)
-    straight = great_circle(cases.straight, cases.truth)
+    mean = forecast.mean
+    errors, straight = great_circle(mean, cases.truth), great_circle(cases.straight, cases.truth)
+    radius = np.quantile(great_circle(forecast.samples, mean), CONE, axis=0)
+    year = np.array([int(name[4:8]) for name in cases.prefix.ids])
     rows = []
     for hours in HORIZONS:
         i = hours // int(STEP) - 1
         there = np.isfinite(errors[:, i])
+        by_year = {str(y): float(errors[there & (year == y), i].mean()) for y in np.unique(year)}
         rows.append({"hours": hours, "cases": int(there.sum()), "model": float(errors[there, i].mean()),
-                     "constant_velocity": float(straight[there, i].mean())})  # fmt: skip
-    missing = float(np.mean(np.isnan(np.concatenate(tracks["train"].x)[:, 3])))
-    return {"train_seconds": round(trained_in, 1), "storms": {k: len(t) for k, t in tracks.items()},
-            "pressure_missing": missing, "rows": rows}  # fmt: skip
+                     "constant_velocity": float(straight[there, i].mean()),
+                     "cone": float((errors[there, i] <= radius[there, i]).mean()), "years": by_year})  # fmt: skip
+    return {"rows": rows}
 
 
 def with_lag(tracks: Tracks) -> Tracks:
@@ -178,15 +203,20 @@ chosen on the test years.
 
 ## Where will it go?
 
-A VRNN on whole storms of every length, six-hourly: latitude and longitude as displacements, wind and central pressure observed
-beside them, {missing:.0%} of the pressures missing (entries are missing one by one; the emission factorises). First position
-and season are known inputs. Trained in {seconds:.0f} s, seed {seed}. Error of the mean of {samples} sampled paths, great circle, nautical
-miles:
+A VRNN on whole storms of every length, six-hourly: latitude and longitude in a geographic frame, increments in nautical miles, with the position that
+each leads on from and the season as inputs. Trained in {seconds:.0f} s. Mean over seeds {seeds}, and their range; error of the mean of {samples} sampled
+paths, great circle, nautical miles:
 
 {positions}
 
 A case is a synoptic time with a fix 12 h earlier and one at the horizon, the storm tropical or subtropical at both ends. Constant
-velocity continues latitude and longitude of the last 12 h.
+velocity continues latitude and longitude of the last 12 h. Cone: share of the storms inside the circle around the mean that holds {cone:.0%} of the
+samples.
+
+By year, beside the agency's statistical no-skill line (OCD5) and its official forecast (OFCL), whose published errors are over the agency's own cases, those
+for which all of its models were there:
+
+{years}
 
 ## How strong is it?
 
@@ -203,21 +233,44 @@ track. As a point forecast, the mean over samples that have seen no wind, it is 
 """
 
 
+def spread(values: list[float], digits: int = 1) -> str:
+    """Write the mean over seeds with their range."""
+    text = f"{np.mean(values):.{digits}f}"
+    return text if len(values) == 1 else f"{text} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def agency(folder: Path, year: str) -> dict[str, dict[str, str]]:
+    """Read the agency's published errors of a season: for each of its models, by horizon."""
+    with (folder / f"nhc-track-errors-{year}.csv").open(encoding="utf-8", newline="") as lines:
+        return {row["Model ID"]: row for row in csv.DictReader(lines)}
+
+
 def page() -> None:
     """Write docs/storms.md from the results kept."""
-    track, winds_kept = kept("storms-positions")[0], kept("storms-wind")[0]
-    rows = [
-        [f"{r['hours']} h", str(r["cases"]), f"{r['model']:.1f}", f"{r['constant_velocity']:.1f}"]
-        for r in track["rows"]
-    ]
+    tracks, winds_kept = kept("storms-positions"), kept("storms-wind")[0]
+    rows, years = [], []
+    for i, hours in enumerate(HORIZONS):
+        found = [r["test"]["rows"][i] for r in tracks]
+        rows.append([f"{hours} h", str(found[0]["cases"]), spread([f["model"] for f in found]),
+                     f"{found[0]['constant_velocity']:.1f}", f"{np.mean([f['cone'] for f in found]):.0%}"])  # fmt: skip
+        line = [f"{hours} h"]
+        for year in ("2017", "2018"):
+            published = tracks[0]["agency"][year]
+            line += [
+                f"{np.mean([f['years'][year] for f in found]):.1f}",
+                *(published[m][str(hours)] for m in ("OCD5", "OFCL")),
+            ]
+        years.append(line)
     winds = [
         [name, f"{r['rmse']:.2f}", f"{r['nll']:.3f}", str(r["rows"])]
         for name, r in winds_kept["rows"].items()
     ]
     PAGE.write_text(
         TEXT.format(
-            missing=track["pressure_missing"], seconds=track["train_seconds"], seed=track["seed"], samples=SAMPLES,
-            positions=table(["horizon", "cases", "VRNN", "constant velocity"], rows),
+            seconds=np.mean([r["train_seconds"] for r in tracks]), seeds=", ".join(str(r["seed"]) for r in tracks),
+            samples=SAMPLES, cone=CONE,
+            positions=table(["horizon", "cases", "VRNN", "constant velocity", "cone"], rows),
+            years=table(["horizon", *(f"{y} {m}" for y in ("2017", "2018") for m in ("VRNN", "OCD5", "OFCL"))], years),
             wind=table(["model", "RMSE (kt)", "NLL per row", "rows"], winds),
         ),
         encoding="utf-8",
@@ -230,7 +283,7 @@ def main() -> None:
     )
     parser.add_argument("parts", nargs="*", help="of the page; both when none is named")
     parser.add_argument("--data", type=Path, help="folder with hurdat2.txt")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, help="one seed in place of 0, 1 and 2 for positions, 0 for wind")
     parser.add_argument(
         "--threads", type=int, default=1, help="of the processor; at these sizes a second one does not help"
     )
@@ -241,13 +294,16 @@ def main() -> None:
         path = data_folder(given.data, "hurdat2") / "hurdat2.txt"
         for part in given.parts or ("positions", "wind"):
             columns = TRACK_COLUMNS if part == "positions" else WIND_COLUMNS
-            tracks = with_origin(synoptic(vrnn.read_tracks(path, columns)))
-            if part == "positions":
-                result = positions(split(tracks), given.seed)
-            else:
-                result = {"rows": wind(split(with_lag(tracks)), given.seed)}
-            print(result, flush=True)
-            keep(f"storms-{part}-{given.seed}", {"seed": given.seed, **result})
+            tracks = synoptic(vrnn.read_tracks(path, columns))
+            seeds = SEEDS if part == "positions" and given.seed is None else (given.seed or 0,)
+            for seed in seeds:
+                if part == "positions":
+                    result = positions(split(with_season(tracks)), seed)
+                    result["agency"] = {year: agency(path.parent, year) for year in ("2017", "2018")}
+                else:
+                    result = {"rows": wind(split(with_lag(with_origin(tracks))), seed)}
+                print(result, flush=True)
+                keep(f"storms-{part}-{seed}", {"seed": seed, **result})
     page()
 
 

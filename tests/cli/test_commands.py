@@ -188,6 +188,29 @@ def test_evaluate_supervised(run, folder, runs):
     assert found["model"]["rmse"] > 0
 
 
+# kinds
+
+
+def test_tracks_of_a_kind(run, fails, folder, tmp_path):
+    rows = [
+        f"{i},{t},{t * (1 if i % 2 else -1)},{i},{'on' if i % 2 else 'back'}"
+        for i in range(24)
+        for t in range(8)
+    ]
+    path = folder / "ways.csv"
+    path.write_text("id,t,x,y,way\n" + "\n".join(rows), encoding="utf-8")
+    out, drawn = tmp_path / "w", tmp_path / "d.csv"
+    run("train", "rnn", path, "--out", out, "--u", "way", "--steps", 3)
+    run("generate", out, "--out", drawn, "--count", 2, "--steps", 5, "--given", "way=on")
+    assert read_tracks(drawn, vrnn.Columns(u=("way=back", "way=on"))).u[0][0].tolist() == [0, 1]
+    run("evaluate", out, path, "--observe", 4, "--horizon", 3)  # the column is found again by the run
+    run("forecast", out, path, "--horizon", 2, "--out", tmp_path / "f.csv", "--inputs", "hold")
+    words = ["generate", out, "--out", drawn]
+    assert "as in --given way=..." in fails(*words)
+    assert "one of the kinds back, on, found 'up'" in fails(*words, "--given", "way=up")
+    assert "--given: expected COLUMN=VALUE, found 'on'" in fails(*words, "--given", "on")
+
+
 # calibration
 
 

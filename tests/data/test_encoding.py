@@ -60,7 +60,7 @@ def test_displacement_takes_the_first_row_from_every_part():
 def test_inputs_and_targets_are_standardised():
     tracks = example()
     encoding = fit(tracks, PLAIN, supervised=True)
-    u = encoding.inputs(np.concatenate(tracks.u)[None], np.zeros((1, 12, 1)))[0].numpy()
+    u = encoding.inputs(np.concatenate(tracks.u)[None], np.zeros((1, 12, 1)), np.zeros((1, 2)))[0].numpy()
     np.testing.assert_allclose((u.mean(0), u.std(0)), ([0, 0], [1, 1]), atol=1e-12)
     batch, _ = encoding.batch(tracks)
     y = batch.y[batch.y_present].double().numpy()

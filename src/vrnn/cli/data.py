@@ -9,6 +9,7 @@ import tyro
 
 from vrnn.data.readers import Columns, read_tracks
 from vrnn.data.readers.grouping import tracks_from_table
+from vrnn.data.readers.kinds import base_of
 from vrnn.data.readers.read import Format, read_table, track_files
 from vrnn.data.tracks import Tracks
 
@@ -43,7 +44,9 @@ class ColumnFlags:
         ),
     ] = ""
     x: Annotated[NAMES, _flag("observations.", "x y, in HURDAT2 lat lon, in NPZ and JSON all")] = ()
-    u: Annotated[NAMES, _flag("known inputs, such as a speed over ground or an action.", "none")] = ()
+    u: Annotated[
+        NAMES, _flag("known inputs, such as a speed over ground or, as text, a kind of vessel.", "none")
+    ] = ()
     y: Annotated[NAMES, _flag("supervised targets.", "none")] = ()
     group: Annotated[
         str,
@@ -89,7 +92,8 @@ class ColumnFlags:
         given = asdict(self.columns())
         for role, flag in ((name, getattr(self, name)) for name in given):
             names = getattr(trained, role)
-            if flag in ("", ()) and ({names} if isinstance(names, str) else {*(names or ())}) <= found:
+            bases = {names} if isinstance(names, str) else {base_of(name, found) for name in names or ()}
+            if flag in ("", ()) and bases <= found:
                 given[role] = names
         return Columns(**given)
 

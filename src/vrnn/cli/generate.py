@@ -6,7 +6,7 @@ import numpy as np
 from tyro.conf import Positional
 
 from vrnn.cli.outputs import check_outputs, save_tracks
-from vrnn.errors import ConfigError, UnsupportedError
+from vrnn.errors import ConfigError
 from vrnn.inference.generate import generate as draw
 from vrnn.training.checkpoint import load
 
@@ -18,6 +18,7 @@ def generate(
     count: int = 8,
     steps: int = 50,
     start: tuple[float, ...] = (),
+    given: tuple[str, ...] = (),
     plot: Path | None = None,
     seed: int = 0,
 ) -> None:
@@ -29,6 +30,7 @@ def generate(
         count: tracks.
         steps: rows of each.
         start: first point of every track, for a model of displacements; the origin when empty.
+        given: known inputs, the same in every row, as COLUMN=VALUE: a number, or a kind of a column of text.
         plot: picture to write, .png, .pdf or .svg.
         seed: of all noise.
     """
@@ -39,12 +41,21 @@ def generate(
         raise ConfigError(
             f"expected start with one number for each of {', '.join(names)}, found {len(start)}"
         )
-    if model.encoding.u_names and not model.network.supervised and not model.network.conditions:
-        raise UnsupportedError(
-            f"the model has known inputs ({', '.join(model.encoding.u_names)}), which a command line cannot hold; "
-            f"call vrnn.generate(model, inputs=...) from Python"
+    inputs = dict(pair(word) for word in given)
+    if (
+        model.encoding.u_names
+        and not inputs
+        and not model.network.supervised
+        and not model.network.conditions
+    ):
+        bases = dict.fromkeys(name.partition("=")[0] for name in model.encoding.u_names)
+        raise ConfigError(
+            f"the model has known inputs ({', '.join(bases)}): say what they are, as in --given {' '.join(f'{b}=...' for b in bases)}; inputs "
+            f"that change along a track go to vrnn.generate(model, inputs=...) in Python"
         )
-    tracks = draw(model, count, steps, seed, start=np.array(start) if start else None)
+    if inputs and not model.encoding.u_names:
+        raise ConfigError(f"the model has no known inputs: leave out --given {' '.join(given)}")
+    tracks = draw(model, count, steps, seed, start=np.array(start) if start else None, inputs=inputs or None)
     save_tracks(tracks, out)
     print(f"{out}: {count} tracks of {steps} rows")
     if plot is not None:
@@ -52,3 +63,15 @@ def generate(
 
         plot_tracks(tracks.x, plot, names=tracks.x_names)
         print(f"{plot}: picture of them")
+
+
+def pair(word: str) -> tuple[str, str]:
+    """Split COLUMN=VALUE.
+
+    >>> pair("letter=a")
+    ('letter', 'a')
+    """
+    name, mark, value = word.partition("=")
+    if not (name and mark and value):
+        raise ConfigError(f"--given: expected COLUMN=VALUE, found {word!r}")
+    return name, value

@@ -61,7 +61,8 @@ def save_tracks(tracks: Tracks, path: Path) -> Path:
     if path.suffix == ".npz":
         return write_table({"id": ids, "length": tracks.lengths, "t": times, "x": x}, path)
     columns = {"id": np.repeat(ids, tracks.lengths), "t": times}
-    return write_table(columns | dict(zip(tracks.x_names, x.T, strict=True)), path)
+    inputs = dict(zip(tracks.u_names, np.concatenate(tracks.u).T, strict=True))
+    return write_table(columns | dict(zip(tracks.x_names, x.T, strict=True)) | inputs, path)
 
 
 def to_json(values: dict[str, Any]) -> str:

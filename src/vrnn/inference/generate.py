@@ -1,11 +1,14 @@
 """New sequences from nothing but the model."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
 from vrnn.data.batch import make_batch
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, UnsupportedError, check_seed
+from vrnn.inference.given import constant_inputs
 from vrnn.inference.imagine import begin, imagine
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.trained import TrainedModel
@@ -18,7 +21,7 @@ def generate(
     steps: int = 50,
     seed: int = 0,
     start: np.ndarray | None = None,
-    inputs: np.ndarray | None = None,
+    inputs: np.ndarray | Mapping[str, str | float] | None = None,
 ) -> Tracks:
     """Sample new tracks x_{1:T} ~ p, latents from the prior, the model's own draws fed back.
 
@@ -30,7 +33,8 @@ def generate(
         seed: of all noise.
         start: first points in data units, (dim,) or (count, dim), for a displacement frame; when None the origin, and NaN
             in columns that the frame does not take displacements of. Under a heading frame all tracks head along +x.
-        inputs: known inputs in data units, (count, steps, inputs), for a model that has any.
+        inputs: known inputs in data units, (count, steps, inputs), for a model that has any; or what stays the same in every
+            row, by column, such as {"letter": "a"}.
 
     Raises:
         UnsupportedError: a forecasting RolloutVAE, which has no p(prefix), or a supervised model, which needs x.
@@ -64,6 +68,8 @@ def generate(
     if start is not None and not np.isfinite(np.asarray(start, np.float64)).all():
         raise ConfigError("expected a start of finite numbers, found NaN or infinity")
     width = len(encoding.u_names)
+    if isinstance(inputs, Mapping):
+        inputs = constant_inputs(encoding.u_names, inputs, count, steps)
     if width and inputs is None:
         raise ConfigError(
             f"the model has known inputs ({', '.join(encoding.u_names)}): give them, (count, steps, {width})"

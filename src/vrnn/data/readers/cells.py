@@ -42,7 +42,7 @@ def dates(cells: np.ndarray, at: Callable[[int], str]) -> np.ndarray:
     """
     if cells.dtype.kind == "O" and isinstance(cells[0], str) and not is_number(cells[0]):
         try:
-            return np.array([np.nan if _is_missing(c) else _seconds(c) for c in cells.tolist()])
+            return np.array([np.nan if is_missing(c) else _seconds(c) for c in cells.tolist()])
         except (TypeError, ValueError):
             pass
     return numbers(cells, at)
@@ -53,8 +53,9 @@ def _seconds(cell: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _is_missing(cell: object) -> bool:
-    return cell is None or (isinstance(cell, str) and cell.strip().lower() in MISSING)
+def is_missing(cell: object) -> bool:
+    """Say whether a cell stands for a missing value."""
+    return cell is None or cell != cell or (isinstance(cell, str) and cell.strip().lower() in MISSING)
 
 
 def is_number(cell: str) -> bool:
@@ -67,7 +68,7 @@ def is_number(cell: str) -> bool:
 
 
 def _number(cell: object, row: int, at: Callable[[int], str]) -> float:
-    if _is_missing(cell):
+    if is_missing(cell):
         return np.nan
     try:
         return float(cell)  # pyrefly: ignore[bad-argument-type] (the except below says what it is)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from vrnn.data.readers.cells import dates, numbers
+from vrnn.data.readers.kinds import base_of, indicator, spell_out
 from vrnn.data.readers.table import Columns, Table
 from vrnn.data.tracks import Tracks
 from vrnn.errors import DataError
@@ -12,7 +13,7 @@ def tracks_from_table(table: Table, columns: Columns | None = None) -> Tracks:
     """Group rows by id, in order of first appearance, and check them.
 
     Rows of different tracks may be interleaved; rows of one track must rise in time. An empty cell, NaN or NA
-    is missing. A track of one row is kept.
+    is missing. A track of one row is kept. A column of text among the inputs holds kinds, and each becomes a 0/1 input.
 
     Raises:
         DataError: no rows, an absent column, text in place of a number, a missing id or time, an infinite
@@ -23,7 +24,7 @@ def tracks_from_table(table: Table, columns: Columns | None = None) -> Tracks:
     >>> tracks.ids, tracks.x[0].ravel().tolist()
     (['b', 'a'], [0.0, 2.0])
     """
-    columns = columns or Columns()
+    columns = spell_out([table], columns or Columns())
     names = {role: getattr(columns, role) or getattr(table.usual, role) for role in ("x", "u", "y")}
     both = set(names["x"]) & set(names["u"])
     if both:
@@ -101,6 +102,10 @@ def _values(table: Table, names: tuple[str, ...], role: str) -> np.ndarray:
     """The columns of one role, (rows, len(names)), checked to be numbers and finite or missing."""
     values = np.zeros((len(table.lines), len(names)))
     for i, name in enumerate(names):
+        base = base_of(name, set(table.columns))
+        if role == "u" and base != name and base in table.columns:
+            values[:, i] = indicator(table, name, names)
+            continue
         if name not in table.columns:
             raise DataError(_absent(table, name, role, names))
         values[:, i] = numbers(

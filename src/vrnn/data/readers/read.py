@@ -11,6 +11,7 @@ from vrnn.data.readers.eth_ucy import read_eth_ucy
 from vrnn.data.readers.frames import read_parquet, table_from_frame
 from vrnn.data.readers.grouping import tracks_from_table
 from vrnn.data.readers.hurdat2 import HEADER, read_hurdat2
+from vrnn.data.readers.kinds import spell_out
 from vrnn.data.readers.npz import read_npz
 from vrnn.data.readers.piano_roll import read_notes
 from vrnn.data.readers.table import Columns, Table
@@ -137,10 +138,12 @@ def track_files(folder: Path, format: Format = "auto") -> list[Path]:
 def _read_folder(folder: Path, columns: Columns | None, group: str, format: Format) -> Tracks:
     files = track_files(folder, format)
     stems = Counter(path.stem for path in files)
+    tables = [read_table(path, group, format) for path in files]
+    columns = spell_out(tables, columns or Columns()) if tables else columns
     parts = []
-    for path in files:
+    for path, table in zip(files, tables, strict=True):
         prefix = path.stem if stems[path.stem] == 1 else path.name
-        part = tracks_from_table(read_table(path, group, format), columns)
+        part = tracks_from_table(table, columns)
         parts.append(part.rename([f"{prefix}/{track}" for track in part.ids]))
     try:
         return concatenate(parts)

@@ -19,7 +19,8 @@ class Columns:
             has the default name, rows are counted 0, 1, 2, ... within each track; None asks for that.
         x: observations. Empty: the usual ones of the format, which are `x, y` except `lat, lon` in HURDAT2
             and all columns of `x` in NPZ.
-        u: known inputs, such as a speed over ground or an action.
+        u: known inputs, such as a speed over ground or an action. A column of text holds kinds, such as the type of a vessel: it
+            becomes a 0/1 input for each kind, named column=kind.
         y: supervised targets.
 
     >>> Columns(id="mmsi", t="time", x=("lon", "lat"), u=("sog",)).x
