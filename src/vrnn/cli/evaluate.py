@@ -8,6 +8,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 from vrnn.cli.data import ColumnFlags
 from vrnn.cli.outputs import to_json
 from vrnn.cli.runs import open_run
+from vrnn.inference.evaluate import POOL
 from vrnn.inference.evaluate import evaluate as score
 
 
@@ -19,6 +20,7 @@ def evaluate(
     horizon: int = 12,
     samples: int = 20,
     representative: FlagCreatePairsOff[bool] = False,
+    pool: int = POOL,
     as_json: Annotated[FlagCreatePairsOff[bool], arg(name="json")] = False,
     seed: int = 0,
     columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
@@ -31,11 +33,12 @@ def evaluate(
         observe: rows known.
         horizon: rows to forecast.
         samples: futures a window, the K of minADE and minFDE.
-        representative: best of K representatives of 10 K samples in place of K plain samples.
+        representative: best of K representatives in place of K plain samples.
+        pool: samples drawn for each representative.
         as_json: print one JSON object and nothing else.
         seed: of all noise.
         columns: of the data.
     """
     model, tracks = open_run(run, data, columns)
-    result = score(model, tracks, observe, horizon, samples, representative, seed)
+    result = score(model, tracks, observe, horizon, samples, representative, seed, pool)
     print(to_json(result.to_dict()) if as_json else result.to_text())

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from vrnn.distributions.base import Family, fill_absent
@@ -37,8 +36,7 @@ class GaussianMixture(NamedTuple):
         Differentiable in the parameters of the chosen component; the choice itself has no gradient.
         """
         chosen = choose(self.logits, noise[..., 0])
-        draws = self.components.sample(noise[..., None, 1:])
-        return torch.take_along_dim(draws, chosen[..., None, None], -2).squeeze(-2)
+        return CorrelatedGaussian(*(_pick(part, chosen) for part in self.components)).sample(noise[..., 1:])
 
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
@@ -47,6 +45,15 @@ class GaussianMixture(NamedTuple):
         x = fill_absent(x, present)[..., None, :]
         value = (self.logits.log_softmax(-1) + self.components.log_prob(x)).logsumexp(-1)
         return value if present is None else fill_absent(value, present.all(-1))
+
+
+def _pick(
+    values: Float[Tensor, "*#lead components width"], chosen: Int[Tensor, "*lead"]
+) -> Float[Tensor, "*lead width"]:
+    """Take the values of the chosen component."""
+    lead, width = chosen.shape, values.shape[-1]
+    index = chosen[..., None, None].expand(*lead, 1, width)
+    return values.expand(*lead, *values.shape[-2:]).gather(-2, index).squeeze(-2)
 
 
 @dataclass(frozen=True)

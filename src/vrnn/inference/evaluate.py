@@ -74,6 +74,7 @@ class Evaluation:
     constant_velocity: Baseline
     observe: int
     horizon: int
+    pool: int = POOL
 
     def to_dict(self) -> dict[str, Any]:
         """Give what `vrnn evaluate --json` prints."""
@@ -93,7 +94,7 @@ class Evaluation:
         for name, *values in rows:
             cells = "".join(f"{v:>11.3f}" if not math.isnan(v) else f"{'-':>11}" for v in values)
             lines.append(f"{name:>18}{cells}")
-        rules = RULES.format(pool=self.samples * POOL, rows=self.observe + self.horizon)
+        rules = RULES.format(pool=self.samples * self.pool, rows=self.observe + self.horizon)
         return "\n".join([*lines, "", rules])
 
 
@@ -136,6 +137,7 @@ def evaluate(
     samples: int = 20,
     representatives: bool = False,
     seed: int = 0,
+    pool: int = POOL,
 ) -> Evaluation | TargetEvaluation:
     """Evaluate forecasts of every window of tracks, beside constant velocity.
 
@@ -147,8 +149,9 @@ def evaluate(
         observe: rows known.
         horizon: rows to forecast.
         samples: futures a window, K.
-        representatives: take the best of K representatives of 10 K samples in place of K plain samples.
+        representatives: take the best of K representatives in place of K plain samples.
         seed: of all noise.
+        pool: samples drawn for each representative.
 
     Raises:
         DataError: no track has `observe` + `horizon` consecutive complete rows.
@@ -166,6 +169,8 @@ def evaluate(
         raise ConfigError(
             f"expected observe and samples of at least 2 and a horizon of at least 1, found {observe}, {samples}, {horizon}"
         )
+    if pool < 2:
+        raise ConfigError(f"expected a pool of at least 2 samples a representative, found {pool}")
     tracks = as_tracks(tracks, model)
     if model.network.supervised:
         return _evaluate_targets(model, tracks, samples, seed)
@@ -180,7 +185,7 @@ def evaluate(
     u = np.stack(cut.u)[:, observe:] if cut.u_dim else None
     parts = []
     for f in futures(
-        model, cut.cut(stop=observe), horizon, samples * POOL if representatives else samples, seed, u
+        model, cut.cut(stop=observe), horizon, samples * pool if representatives else samples, seed, u
     ):
         drawn, true = f.decode()[..., positions], truth[f.rows]
         plain = drawn[:samples]
@@ -210,6 +215,7 @@ def evaluate(
         ),
         observe=observe,
         horizon=horizon,
+        pool=pool,
     )
 
 
