@@ -21,6 +21,7 @@ def evaluate(
     samples: int = 20,
     representative: FlagCreatePairsOff[bool] = False,
     pool: int = POOL,
+    quasi: FlagCreatePairsOff[bool] = False,
     as_json: Annotated[FlagCreatePairsOff[bool], arg(name="json")] = False,
     seed: int = 0,
     columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
@@ -35,10 +36,11 @@ def evaluate(
         samples: futures a window, the K of minADE and minFDE.
         representative: best of K representatives in place of K plain samples.
         pool: samples drawn for each representative.
+        quasi: quasi-random samples, that repel each other, in place of independent ones.
         as_json: print one JSON object and nothing else.
         seed: of all noise.
         columns: of the data.
     """
     model, tracks = open_run(run, data, columns)
-    result = score(model, tracks, observe, horizon, samples, representative, seed, pool)
+    result = score(model, tracks, observe, horizon, samples, representative, seed, pool, quasi)
     print(to_json(result.to_dict()) if as_json else result.to_text())

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from tyro.conf import Positional
+from tyro.conf import FlagCreatePairsOff, Positional
 
 from vrnn.cli.data import ColumnFlags
 from vrnn.cli.outputs import check_outputs
@@ -23,6 +23,7 @@ def forecast(
     representative: int | None = None,
     plot: Path | None = None,
     inputs: Literal["hold"] | None = None,
+    quasi: FlagCreatePairsOff[bool] = False,
     seed: int = 0,
     columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
 ) -> None:
@@ -37,6 +38,7 @@ def forecast(
         representative: write this many typical futures with their weights in place of all samples.
         plot: picture to write, .png, .pdf or .svg.
         inputs: hold carries the last known inputs on; needed by models that have any.
+        quasi: quasi-random paths, that repel each other, in place of independent ones.
         seed: of all noise.
         columns: of the data.
     """
@@ -47,7 +49,7 @@ def forecast(
             f"expected fewer representatives than samples and at least 1, found {representative} of {count} samples"
         )
     model, tracks = open_run(run, data, columns)
-    result = draw(model, tracks, horizon, count, seed, inputs)
+    result = draw(model, tracks, horizon, count, seed, inputs, quasi)
     if representative is not None:
         result = result.representative(representative, seed)
     result.save(out)

@@ -57,9 +57,9 @@ class Baseline:
 
 RULES = """\
 ADE, FDE: mean and final distance of the mean of all samples from the truth. minADE, minFDE: the best of K futures a window, each
-by its own best. iid: K plain samples; representative: the K centres of {pool} samples, chosen without the truth.
+by its own best. iid: K plain samples; quasi-random: K that repel each other; representative: the K centres of {pool} samples, chosen without the truth.
 NLL: minus the log of the mean, over K filtered states, of the (bounded) density of the true future, per step.
-Energy score: of plain samples, the whole future one vector, unbiased form. Constant velocity: the last displacement repeated.
+Energy score: of plain samples, the whole future one vector, unbiased form (of quasi-random ones that of the K points themselves). Constant velocity: the last displacement repeated.
 Windows: every run of {rows} complete rows at the usual time step, stride 1."""
 
 
@@ -138,6 +138,7 @@ def evaluate(
     representatives: bool = False,
     seed: int = 0,
     pool: int = POOL,
+    quasi: bool = False,
 ) -> Evaluation | TargetEvaluation:
     """Evaluate forecasts of every window of tracks, beside constant velocity.
 
@@ -152,6 +153,7 @@ def evaluate(
         representatives: take the best of K representatives in place of K plain samples.
         seed: of all noise.
         pool: samples drawn for each representative.
+        quasi: draw them by quasi-random normals, see `forecast`.
 
     Raises:
         DataError: no track has `observe` + `horizon` consecutive complete rows.
@@ -180,12 +182,19 @@ def evaluate(
     if plane is not None:
         positions = np.array([plane.lat, plane.lon])
         distance = partial(great_circle, radius=plane.radius)
+    space = (lambda points: points) if plane is None else partial(chords, plane=plane)
     truth = np.stack(cut.x)[:, observe:, positions]
     past = np.stack(cut.x)[:, :observe, positions]
     u = np.stack(cut.u)[:, observe:] if cut.u_dim else None
     parts = []
     for f in futures(
-        model, cut.cut(stop=observe), horizon, samples * pool if representatives else samples, seed, u
+        model,
+        cut.cut(stop=observe),
+        horizon,
+        samples * pool if representatives else samples,
+        seed,
+        u,
+        quasi=quasi,
     ):
         drawn, true = f.decode()[..., positions], truth[f.rows]
         plain = drawn[:samples]
@@ -197,9 +206,7 @@ def evaluate(
                 final_displacement(mean, true, distance),
                 *best_of(chosen, true, distance),
                 _future_nll(f, cut[f.rows], observe, samples, seed),
-                energy_score(
-                    *((plain, true) if plane is None else (chords(plain, plane), chords(true, plane)))
-                ),
+                energy_score(space(plain), space(true), fair=not quasi),
             )
         )
     values = [float(np.concatenate(column).mean()) for column in zip(*parts, strict=True)]
@@ -207,7 +214,7 @@ def evaluate(
     return Evaluation(
         windows=len(cut),
         samples=samples,
-        selection="representative" if representatives else "iid",
+        selection="representative" if representatives else "quasi-random" if quasi else "iid",
         model=ForecastScores(*values),
         constant_velocity=Baseline(
             float(average_displacement(straight, truth, distance).mean()),

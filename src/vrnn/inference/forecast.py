@@ -104,6 +104,7 @@ def forecast(
     samples: int = 20,
     seed: int = 0,
     inputs: np.ndarray | Literal["hold"] | None = None,
+    quasi: bool = False,
 ) -> Forecast:
     """Sample joint futures of tracks: x_{T+1:T+H} ~ p(. | x_{1:T}).
 
@@ -120,6 +121,8 @@ def forecast(
         seed: of all noise; the same seed gives the same paths.
         inputs: known inputs of the horizon in data units, (batch, horizon, inputs), for a model that has any; "hold"
             carries the last value on.
+        quasi: let the paths of a track cover their distribution more evenly than independent draws do, by quasi-random
+            normals: each path is distributed as before, and means, or the best of a few, vary less.
 
     Raises:
         DataError: tracks that do not fit the model, or a belief without the point that displacements start from.
@@ -141,12 +144,12 @@ def forecast(
         raise ConfigError(f"expected a horizon and samples of at least 1, found {horizon} and {samples}")
     if isinstance(prefix, TrackBelief):
         tracks = last_rows(model, prefix)
-        drawn = futures_after(model, prefix, horizon, samples, seed, inputs)
+        drawn = futures_after(model, prefix, horizon, samples, seed, inputs, quasi)
     else:
         tracks = as_tracks(prefix, model)
         if model.network.supervised:
-            return _draw_targets(model, tracks, horizon, samples, seed)
-        drawn = futures(model, tracks, horizon, samples, seed, inputs)
+            return _draw_targets(model, tracks, horizon, samples, seed, quasi)
+        drawn = futures(model, tracks, horizon, samples, seed, inputs, quasi=quasi)
     return Forecast(
         samples=np.concatenate([f.decode() for f in drawn], 1),
         times=future_times(tracks, model.encoding.step, horizon),
@@ -192,7 +195,9 @@ def _targets(tracks: Tracks, names: tuple[str, ...]) -> Tracks:
 
 
 @torch.no_grad()
-def _draw_targets(model: TrainedModel, tracks: Tracks, horizon: int, samples: int, seed: int) -> Forecast:
+def _draw_targets(
+    model: TrainedModel, tracks: Tracks, horizon: int, samples: int, seed: int, quasi: bool
+) -> Forecast:
     network, encoding = model.network, model.encoding
     given = encoding.frame.given
     for name, x in zip(tracks.ids, tracks.x, strict=True):
@@ -208,8 +213,8 @@ def _draw_targets(model: TrainedModel, tracks: Tracks, horizon: int, samples: in
         cut = batch.length - horizon
         prefix, rest = batch.split_at(cut)
         count, longest = prefix.x.shape[:2]
-        past = draw_noise(network, samples, count, longest, seeded(seed, 6, start))
-        ahead = draw_noise(network, samples, count, horizon, seeded(seed, 7, start))
+        past = draw_noise(network, samples, count, longest, seeded(seed, 6, start), quasi=quasi)
+        ahead = draw_noise(network, samples, count, horizon, seeded(seed, 7, start), quasi=quasi)
         drawn = imagine(network, begin(network, prefix, past), rest.u, ahead).x.cpu().double().numpy()
         parts.append(drawn * np.array(encoding.y_scale) + np.array(encoding.y_mean))
     last = pad([t[-horizon:, None] for t in tracks.times], horizon, np.nan)[..., 0]

@@ -59,8 +59,9 @@ def futures(
     seed: int,
     inputs: np.ndarray | Literal["hold"] | None = None,
     keep: bool = False,
+    quasi: bool = False,
 ) -> Iterator[Futures]:
-    """Draw futures chunk by chunk, with `keep` their emissions too, so that memory does not grow with the number of tracks."""
+    """Draw futures chunk by chunk, with `keep` their emissions too, with `quasi` normals of that kind, so that memory does not grow with the number of tracks."""
     network, encoding = model.network, model.encoding
     tracks = _readable(model, tracks)
     u = _future_inputs(model, tracks, horizon, inputs, np.stack([x[0] for x in tracks.x]))
@@ -71,8 +72,10 @@ def futures(
         prefix = prefix.to(next(network.parameters()))
         u_rows = u[rows].to(prefix.x)
         count, time = prefix.x.shape[:2]
-        past = draw_noise(network, samples, count, time, seeded(seed, 6, start), observations=prefix.gaps)
-        ahead = draw_noise(network, samples, count, horizon, seeded(seed, 7, start))
+        past = draw_noise(
+            network, samples, count, time, seeded(seed, 6, start), observations=prefix.gaps, quasi=quasi
+        )
+        ahead = draw_noise(network, samples, count, horizon, seeded(seed, 7, start), quasi=quasi)
         belief = begin(network, prefix, past)
         found = imagine(network, belief, u_rows, ahead, keep=keep)
         yield Futures(model, rows, belief, u_rows, found.x, anchor, found.emissions)
@@ -86,6 +89,7 @@ def futures_after(
     samples: int,
     seed: int,
     inputs: np.ndarray | Literal["hold"] | None = None,
+    quasi: bool = False,
 ) -> Iterator[Futures]:
     """Draw futures of particles chosen by weight, chunk by chunk."""
     network, anchor = model.network, belief.anchor
@@ -106,7 +110,7 @@ def futures_after(
             take(gap[:, rows], chosen),
             weights.new_full(chosen.shape, -math.log(samples)),
         )
-        ahead = draw_noise(network, samples, weights.shape[1], horizon, seeded(seed, 7, start))
+        ahead = draw_noise(network, samples, weights.shape[1], horizon, seeded(seed, 7, start), quasi=quasi)
         drawn = imagine(network, part, u[rows], ahead).x
         yield Futures(model, rows, part, u[rows], drawn, Anchor(*(a[rows] for a in anchor)))
 

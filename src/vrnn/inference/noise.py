@@ -1,5 +1,6 @@
 """The standard normals that a pass through a model uses up: an argument everywhere, drawn here when omitted."""
 
+from math import prod
 from typing import NamedTuple
 
 import torch
@@ -38,6 +39,7 @@ def draw_noise(
     *,
     observations: bool = True,
     resampling: bool = False,
+    quasi: bool = False,
 ) -> Noise:
     """Draw the normals for `samples` passes over `batch` sequences of `time` steps.
 
@@ -45,10 +47,13 @@ def draw_noise(
         generator: source of randomness; the draw happens on its device and is moved to the model's.
         observations: whether the pass draws observations, as where points are missing or the future is imagined.
         resampling: whether particles are resampled.
+        quasi: make the samples of each sequence cover the normal distribution evenly, see `quasi_normals`.
     """
     weight = next(model.parameters())
 
     def normals(*shape: int) -> Tensor:
+        if quasi and prod(shape):
+            return quasi_normals(shape[0], shape[1], prod(shape[2:]), generator).view(shape).to(weight)
         drawn = torch.randn(*shape, generator=generator, dtype=torch.float32, device=generator.device)
         return drawn.to(weight.device, weight.dtype)
 
@@ -57,6 +62,30 @@ def draw_noise(
     ancestors = normals(samples, batch, time if resampling else 0)
     drawn = normals(samples, batch, time if observations else 0, model.family.noise_size)
     return Noise(code, latent, drawn, ancestors)
+
+
+def quasi_normals(
+    samples: int, batch: int, width: int, generator: torch.Generator
+) -> Float[Tensor, "samples batch width"]:
+    """Draw normals that cover their distribution more evenly than independent ones, for each sequence on its own.
+
+    The points of a scrambled Sobol sequence, shifted at random for each sequence. Every single one is standard normal; the
+    samples of a sequence repel each other, so that means over them, and the best of a few, vary less. Past the 21,201
+    dimensions that Sobol's numbers are known for, the rest is independent.
+
+    Source: Owen 1998, "Scrambling Sobol' and Niederreiter-Xing points"; Cranley and Patterson 1976 for the shift.
+
+    >>> z = quasi_normals(64, 1, 1, torch.Generator().manual_seed(0))
+    >>> bool(abs((z < 0).double().mean() - 0.5) <= 1 / 64)
+    True
+    """
+    known = min(width, torch.quasirandom.SobolEngine.MAXDIM)
+    seed = int(torch.randint(2**31, (), generator=generator))
+    points = torch.quasirandom.SobolEngine(known, scramble=True, seed=seed).draw(samples, dtype=torch.float64)
+    shift = torch.rand(batch, known, generator=generator, dtype=torch.float64)
+    uniform = (points[:, None] + shift).remainder(1.0).clamp(1e-9, 1 - 1e-9)
+    rest = torch.randn(samples, batch, width - known, generator=generator)
+    return torch.cat([torch.special.ndtri(uniform).to(rest), rest], -1)
 
 
 def seeded(*numbers: int) -> torch.Generator:
