@@ -24,7 +24,7 @@ def test_draws_of_a_sequence_cover_the_normal_evenly():
     assert float((z.mean(0).var(0) * 32).max()) < 0.25
     below = (z < 0).double().mean(0)
     assert bool(((below - 0.5).abs() <= 1.5 / 32).all())
-    pairs = ((z[..., 0] < 0) & (z[..., 5] < 0)).double().mean(0)  # two dimensions at once
+    pairs = ((z[..., 0] < 0) & (z[..., 1] < 0)).double().mean(0)  # two dimensions at once
     assert float(pairs.std()) < 0.5 * np.sqrt(0.25 * 0.75 / 32)
 
 
