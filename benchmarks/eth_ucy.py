@@ -66,7 +66,7 @@ OTHERS = [name for name in SYSTEMS if name != "recipe"]
 EXPERIMENTS = [*(f"{scene}/recipe" for scene in SCENES), "hotel/vrnn", *(f"zara1/{name}" for name in OTHERS)]
 POOL = 25  # samples drawn for each representative of the recipe
 REGIONS = (0.5, 0.9)
-CALIBRATED = 4000  # windows of a scene that calibration is measured on, at most
+CALIBRATED = 1000  # windows of a scene that calibration is measured on, at most
 
 
 def run(experiment: str, data: Path, seed: int, steps: int | None) -> None:

@@ -7,11 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import vrnn
 from vrnn.data.encoding import Encoding
 from vrnn.data.frames import Anchor, Displacement, Frame, FrameConfig, Heading, Path, Standardise, turn
 from vrnn.data.tracks import Tracks
 from vrnn.distributions import parse_emission
-from vrnn.errors import ConfigError
+from vrnn.errors import ConfigError, DataError
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.unroll import unroll
 from vrnn.metrics.displacement import RADIUS, great_circle
@@ -169,12 +170,31 @@ def test_a_geographic_frame_encodes_rows_one_by_one_as_all_at_once():
     assert (pole > 0).all()
 
 
+def test_a_geographic_frame_is_fitted_from_the_first_point_that_there_is():
+    x = walks(20, 9, 1)
+    holed = [a.copy() for a in x]
+    for track in holed:
+        track[:2] = np.nan
+    frames = [
+        Frame.fit(tracks, FrameConfig(geographic="nmi"), (True, True), names=("lat", "lon"))
+        for tracks in (holed, [a[2:] for a in x])
+    ]
+    assert frames[0] == frames[1]
+
+
 def test_a_geographic_frame_refuses():
     x = walks(3, 6, 1)
     with pytest.raises(ConfigError, match="nmi, km or nothing, found 'miles'"):
         FrameConfig(geographic="miles")
     with pytest.raises(ConfigError, match="leave displacement on"):
         FrameConfig(geographic="km", displacement=False)
+    for augment in (vrnn.AugmentConfig(rotate=True), vrnn.AugmentConfig(speed=(0.5, 2.0))):
+        tracks = Tracks(list(x), x_names=("lat", "lon"))
+        settings = vrnn.TrainConfig(frame=FrameConfig(geographic="km"), augment=augment)
+        with pytest.raises(ConfigError, match="no motion on the globe"):
+            vrnn.train(RNNConfig(2), tracks, settings)
+    with pytest.raises(DataError, match="latitudes from -90 to 90 degrees, found 1"):
+        fitted(FrameConfig(geographic="km"), x + 100)
     for names in (("x", "y"), ("lat", "lat2"), ()):
         with pytest.raises(ConfigError, match="one column whose name begins with l"):
             Frame.fit(list(x), FrameConfig(geographic="km"), (True, True), names=names)

@@ -76,6 +76,32 @@ def test_constant_inputs():
             constant_inputs(names, given, 1, 1)
 
 
+def test_columns_with_an_equals_sign_in_their_name():
+    assert constant_inputs(("a=b", "c"), {"a=b": 2, "c": 1}, 1, 1).tolist() == [[[2, 1]]]
+
+
+def test_other_kinds_are_not_taken_for_those_of_the_training(tmp_path):
+    one = vrnn.read_tracks(
+        written(tmp_path / "a.csv", *(f"{i},{t},{t},0,{'ab'[i % 2]},1" for i in range(12) for t in range(5))),
+        COLUMNS,
+    )
+    other = vrnn.read_tracks(
+        written(tmp_path / "b.csv", *(f"{i},{t},{t},0,{'bc'[i % 2]},1" for i in range(12) for t in range(5))),
+        COLUMNS,
+    )
+    settings = vrnn.TrainConfig(steps=1)
+    model = vrnn.train(vrnn.RNNConfig(2, hidden=3), one, settings, quiet=True).model
+    for use in (
+        lambda: vrnn.score(model, other),
+        lambda: vrnn.train(vrnn.RNNConfig(2), one, settings, val=other),
+    ):
+        with pytest.raises(
+            DataError,
+            match=r"trained with the inputs kind=a, kind=b, load, the data has kind=b, kind=c, load",
+        ):
+            use()
+
+
 def test_a_model_learns_what_a_kind_does():
     """Two kinds that move in opposite directions, told apart by their kind alone."""
     random = np.random.default_rng(0)

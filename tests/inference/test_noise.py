@@ -33,6 +33,17 @@ def test_past_the_known_dimensions_the_rest_is_independent():
     assert z.shape == (4, 2, torch.quasirandom.SobolEngine.MAXDIM + 3) and bool(z.isfinite().all())
 
 
+def test_what_is_drawn_apart_is_independent():
+    """Latents and observations of a pass have a sequence each; over many samples of one sequence they do not go together."""
+    network, count = made("vrnn").network, 2048
+    for seed in range(3):
+        noise = draw_noise(network, count, 4, 2, seeded(seed), quasi=True)
+        for i in range(4):
+            both = torch.cat([noise.latent[:, i].flatten(1), noise.observation[:, i].flatten(1)], 1).double()
+            off = torch.corrcoef(both.T) - torch.eye(both.shape[1]).double()
+            assert float(off.abs().max()) < 5 / count**0.5
+
+
 def test_the_same_seed_gives_the_same_noise():
     network = made("vrnn").network
     one, two, other = (draw_noise(network, 4, 3, 5, seeded(s), quasi=True) for s in (1, 1, 2))

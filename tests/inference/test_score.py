@@ -233,7 +233,7 @@ def test_what_is_expected_is_the_mean_of_the_models_own_next_rows(name):
     np.testing.assert_allclose(scores.score, [np.mean(e) for e in scores.excess])
 
 
-def test_excess_finds_noise_and_the_calibration_goes_by_it_too():
+def test_the_calibration_goes_by_excess_too():
     model, tracks = made("vrnn"), walks(4)
     found = vrnn.score(model, tracks, calibration=walks(20, seed=5), particles=10, by="excess")
     plain = vrnn.score(model, walks(20, seed=5), particles=10, by="excess")
@@ -251,6 +251,8 @@ def test_against_counts_among_scored_tracks():
     assert found.p_value.tolist() == [3 / 4, 2 / 4]
     with pytest.raises(DataError, match="expected calibration tracks with a scored row"):
         found.against(of([float("nan")]))
+    with pytest.raises(DataError, match="scored by density like the tracks, found one by excess"):
+        found.against(replace(of([1.0]), by="excess"))
 
 
 # Files, seeds and refusals

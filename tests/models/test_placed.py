@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.inference.small import holed, walks
+from tests.inference.small import bits, holed, walks
 
 import vrnn
 from vrnn.errors import ConfigError
@@ -120,6 +120,13 @@ def test_it_learns_what_only_the_place_tells():
 
 def test_what_is_refused():
     tracks = walks(20)
+    with pytest.raises(
+        ConfigError, match="knows where on the map it is: give a start, first points of lat, lon"
+    ):
+        vrnn.generate(made("rnn"), 2, 5)
+    with pytest.raises(ConfigError, match="models positions"):
+        config = vrnn.RNNConfig(2, emission="bernoulli")
+        vrnn.train(config, bits(), vrnn.TrainConfig(position_input=True))
     for change, word in (
         ({"frame": vrnn.FrameConfig(displacement=False)}, "models positions"),
         ({"frame": vrnn.FrameConfig(heading=True), "observe": 5}, "a heading frame turns"),

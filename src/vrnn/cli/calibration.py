@@ -66,7 +66,7 @@ def _table(coverage: dict[str, np.ndarray], nll: np.ndarray, windows: int, sampl
     lines = [
         f"{windows} windows, {observe} observed, {samples} futures each",
         "",
-        "step ahead" + "".join(f"{float(name):>10.0%}" for name in coverage) + f"{'NLL':>10}",
+        "step ahead" + "".join(f"{100 * float(name):>9.4g}%" for name in coverage) + f"{'NLL':>10}",
     ]
     for t in range(len(nll)):
         cells = "".join(f"{values[t]:>10.1%}" for values in coverage.values())

@@ -71,7 +71,7 @@ def pair(word: str) -> tuple[str, str]:
     >>> pair("letter=a")
     ('letter', 'a')
     """
-    name, mark, value = word.partition("=")
+    name, mark, value = word.rpartition("=")
     if not (name and mark and value):
         raise ConfigError(f"--given: expected COLUMN=VALUE, found {word!r}")
     return name, value

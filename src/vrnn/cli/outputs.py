@@ -59,7 +59,8 @@ def save_tracks(tracks: Tracks, path: Path) -> Path:
     ids, times = np.array(tracks.ids, dtype=object), np.concatenate(tracks.times)
     x = np.concatenate(tracks.x)
     if path.suffix == ".npz":
-        return write_table({"id": ids, "length": tracks.lengths, "t": times, "x": x}, path)
+        inputs = {"u": np.concatenate(tracks.u)} if tracks.u_dim else {}
+        return write_table({"id": ids, "length": tracks.lengths, "t": times, "x": x} | inputs, path)
     columns = {"id": np.repeat(ids, tracks.lengths), "t": times}
     inputs = dict(zip(tracks.u_names, np.concatenate(tracks.u).T, strict=True))
     return write_table(columns | dict(zip(tracks.x_names, x.T, strict=True)) | inputs, path)
@@ -68,8 +69,8 @@ def save_tracks(tracks: Tracks, path: Path) -> Path:
 def to_json(values: dict[str, Any]) -> str:
     """Write one JSON object; a number that JSON has no word for becomes null.
 
-    >>> to_json({"a": {"b": math.inf, "c": 1.5}})
-    '{"a": {"b": null, "c": 1.5}}'
+    >>> to_json({"a": {"b": math.inf, "c": [1.5, math.nan]}})
+    '{"a": {"b": null, "c": [1.5, null]}}'
     """
     return json.dumps(_finite(values), allow_nan=False)
 
@@ -77,4 +78,6 @@ def to_json(values: dict[str, Any]) -> str:
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -44,7 +44,8 @@ def train_command(kind: str) -> Callable[..., None]:
     ) -> None:
         check_outputs(None, plot)
         tracks = read(data, columns)
-        seen = replace(columns, group=val_group or columns.group)
+        same = tracks.u_names if columns.u else ()  # the same kinds in both
+        seen = replace(columns, group=val_group or columns.group, u=same)
         source = val or (data if val_group else None)
         held_out = None if source is None else read(source, seen)
         chosen = config(x_dim=tracks.x_dim, **asdict(model))

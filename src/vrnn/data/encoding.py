@@ -142,6 +142,12 @@ class Encoding:
                     f"the model was trained with {role} columns ({', '.join(needed) or 'none'}); the data has "
                     f"({', '.join(found) or 'none'}); map the columns of the file to the same roles"
                 )
+        kinds = [name for name in self.u_names if "=" in name]
+        if kinds and tracks.u_names != self.u_names:
+            raise DataError(
+                f"the model was trained with the inputs {', '.join(self.u_names)}, the data has {', '.join(tracks.u_names)}: columns of kinds "
+                f"are named after the kinds found; read the data with Columns(u=model.encoding.u_names)"
+            )
 
     def batch(self, tracks: Tracks, change: Change | None = None) -> tuple[Batch, Anchor]:
         """Encode tracks into one padded batch and what ties their ends to the data.

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from vrnn.errors import ConfigError
+from vrnn.errors import ConfigError, DataError
 from vrnn.metrics.displacement import RADIUS
 
 POLE = 0.01  # least cosine of a latitude, 0.6 degrees from a pole
@@ -119,6 +119,19 @@ class Plane:
         """Of the sphere, in the unit."""
         return RADIUS[self.unit]
 
+    def check(self, x: np.ndarray) -> None:
+        """Refuse what cannot be a latitude in degrees.
+
+        Raises:
+            DataError: how far off it is.
+        """
+        far = np.nanmax(np.abs(x[..., self.lat]), initial=0.0)
+        if far > 90:
+            raise DataError(
+                f"a geographic frame: expected latitudes from -90 to 90 degrees, found {far:g}; are latitude and longitude swapped, or "
+                "the positions in metres?"
+            )
+
     def stretch(self, first: np.ndarray) -> np.ndarray:
         """Give the units of the plane that a degree measures, (batch, dim), from first points in degrees; 1 in other columns."""
         factor = np.ones(first.shape)
@@ -206,7 +219,7 @@ class Standardise:
 
 @dataclass(frozen=True)
 class Frame:
-    """Compose heading, displacement and standardisation; a part that is None is left out.
+    """Compose plane, heading, displacement and standardisation; a part that is None is left out.
 
     >>> x = np.cumsum(np.ones((1, 5, 2)), axis=1)
     >>> frame = Frame.fit([x[0]], FrameConfig(standardise=False), (True, True))
@@ -242,7 +255,9 @@ class Frame:
             observe: points known before the future begins; where the heading is read.
 
         Raises:
-            ConfigError: heading without `observe` or without two continuous columns to turn; an unknown position.
+            ConfigError: heading without `observe` or without two continuous columns to turn; an unknown position; no columns
+                of latitude and longitude for a geographic frame.
+            DataError: latitudes that are none.
         """
         heading = None
         if config.heading:
@@ -270,6 +285,8 @@ class Frame:
         frame = cls(len(continuous), plane, heading, displacement)
         if not config.standardise:
             return frame
+        if displacement is not None:  # a plane is laid at the first point that there is
+            tracks = [x[np.isfinite(x[:, frame.summed]).all(-1).argmax() :] for x in tracks]
         chunks = [tracks[i : i + 1024] for i in range(0, len(tracks), 1024)]
         paths = [frame.encode(pad(chunk, max(map(len, chunk)), np.nan))[0] for chunk in chunks]
         joined = Path(*(np.concatenate([p[i].reshape(-1, frame.dim) for p in paths]) for i in range(2)))
@@ -303,6 +320,8 @@ class Frame:
             length: rows of each track (batch,), the rest being padding; all rows when None.
         """
         first = x[:, 0]
+        if self.plane is not None:
+            self.plane.check(x)
         x = x * self.stretch(first)[:, None]
         angle = self.heading.angle(x) if self.heading else np.zeros(len(x))
         x = turn(x, -angle) if self.heading else x
@@ -381,7 +400,8 @@ def _plane(config: FrameConfig, names: tuple[str, ...], columns: tuple[bool, ...
         if len(named) != 1:
             raise ConfigError(
                 f"a geographic frame takes increments of one column whose name begins with {word}: found "
-                f"{len(named)} among the columns {', '.join(names) or 'without names'}; name the columns x of the file so"
+                f"{len(named)} among the positions {', '.join(n for n, c in zip(names, columns, strict=False) if c) or 'without names'}; "
+                f"name the columns x of the file so, and leave them among the positions"
             )
         found += named
     return Plane(found[0], found[1], config.geographic)

@@ -26,7 +26,7 @@ class Calibration:
     """Hold, for every window and step ahead, where the truth fell in the predictive distribution of that step.
 
     Attributes:
-        level: share of the model's own draws of the position at that step that are likelier than the true one, (window, horizon).
+        level: probability of the positions at that step that are likelier than the true one, (window, horizon).
             The truth lies in the region that holds the likeliest 90 % if its level is below 0.9; if the model is right
             levels are uniform.
         nll: minus the log-density of the true position at that step, given the prefix alone, in nats of data units,
@@ -73,7 +73,8 @@ def calibration(
     p(x_{T+h} | x_{1:T}) = 1/K sum_i p(x_{T+h} | s_h^i),   level_h = P( p(X) > p(x_{T+h}) ),  X from that distribution
 
     The density is that of K sampled futures with the model's own emission at their last step: no kernel, no
-    bandwidth. Regions are those of highest density, of any shape. Each draw is compared under the others.
+    bandwidth. Regions are those of highest density, of any shape. Each draw is compared with
+    the truth under the others; where r of K draws are likelier, the level is (r + 1/2) / (K + 1).
 
     Args:
         observe: rows known.
@@ -134,14 +135,16 @@ def compare(
         density = torch.cat(
             [
                 emission.log_prob(part[:, None] - before, None)
-                for part in against.split(max(1, PAIRS // (count * size)))
+                for part in against.split(max(1, PAIRS // (count * size * f.drawn.shape[-1])))
             ]
         )
-        others = density[:-1].masked_fill(own, -torch.inf).logsumexp(1) - math.log(count - 1)
+        others, seen = (
+            part.masked_fill(own, -torch.inf).logsumexp(1) for part in (density[:-1], density[-1:])
+        )
+        tie = torch.isclose(others, seen, rtol=1e-5, atol=1e-6)
+        likelier = ((others > seen) & ~tie).sum(0)
+        levels.append((likelier.double() + 0.5 * (tie.sum(0) + 1)) / (count + 1))
         true = density[-1].logsumexp(0) - math.log(count)
-        tie = torch.isclose(others, true, rtol=1e-5, atol=1e-6)
-        likelier = (others > true) & ~tie
-        levels.append((likelier.sum(0) + 0.5 * tie.sum(0)) / count)
         nll.append(-true - rest.log_jacobian.sum(-1))
         before = torch.where(rest.summed, place, 0.0)
         passed = torch.where(rest.summed, truth + passed, 0.0)

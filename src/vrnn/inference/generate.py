@@ -38,7 +38,8 @@ def generate(
 
     Raises:
         UnsupportedError: a forecasting RolloutVAE, which has no p(prefix), or a supervised model, which needs x.
-        ConfigError: missing inputs, sizes below 1, or a start for a model that draws the first point itself.
+        ConfigError: missing inputs, sizes below 1, a start for a model that draws the first point itself, or none for one
+            that knows its position.
 
     Example:
         >>> import numpy as np, vrnn
@@ -65,6 +66,10 @@ def generate(
         )
     if start is not None and not frame.given:
         raise ConfigError("this model works in positions and draws the first point itself: leave start out")
+    if start is None and (encoding.place_mean or frame.plane):
+        raise ConfigError(
+            f"this model knows where on the map it is: give a start, first points of {', '.join(encoding.x_names)}"
+        )
     if start is not None and not np.isfinite(np.asarray(start, np.float64)).all():
         raise ConfigError("expected a start of finite numbers, found NaN or infinity")
     width = len(encoding.u_names)

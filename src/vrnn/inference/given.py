@@ -15,7 +15,7 @@ def constant_inputs(
 
     Args:
         names: columns of the inputs; column=kind is 1 for tracks of that kind.
-        given: a number for each column, or the kind for a column of kinds.
+        given: a number for each column by its name, or the kind for a column of kinds.
 
     Raises:
         ConfigError: a column that is not there, one that is left out, or a kind that was not trained on.
@@ -24,8 +24,10 @@ def constant_inputs(
     [[[0.0, 1.0, 2.5], [0.0, 1.0, 2.5]]]
     """
     kinds: dict[str, list[str]] = {}
-    for name in names:
-        base, _, kind = name.partition("=")
+    parts = [
+        (name, "") if name in given else (name.partition("=")[0], name.partition("=")[2]) for name in names
+    ]
+    for base, kind in parts:
         kinds.setdefault(base, []).append(kind)
     wanted, found = set(kinds), set(given)
     if wanted != found:
@@ -34,8 +36,7 @@ def constant_inputs(
             f"expected a value for each known input ({', '.join(kinds)}), found {', '.join(given) or 'none'}: look at {off}"
         )
     row = []
-    for name in names:
-        base, _, kind = name.partition("=")
+    for base, kind in parts:
         value = given[base]
         if kind and str(value) not in kinds[base]:
             raise ConfigError(
@@ -43,7 +44,7 @@ def constant_inputs(
             )
         try:
             row.append(float(str(value) == kind) if kind else float(value))
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ConfigError(f"{base}: expected a number, found {value!r}") from error
     if not np.isfinite(row).all():
         raise ConfigError(f"expected finite known inputs, found {dict(given)}")

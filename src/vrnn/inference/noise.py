@@ -82,6 +82,8 @@ def quasi_normals(
     known = min(width, torch.quasirandom.SobolEngine.MAXDIM)
     seed = int(torch.randint(2**31, (), generator=generator))
     points = torch.quasirandom.SobolEngine(known, scramble=True, seed=seed).draw(samples, dtype=torch.float64)
+    # Dimension k of two scrambled sequences is one sequence with its digits mixed: in an order of their own they do not go together.
+    points = points[torch.randperm(samples, generator=generator)]
     shift = torch.rand(batch, known, generator=generator, dtype=torch.float64)
     uniform = (points[:, None] + shift).remainder(1.0).clamp(1e-9, 1 - 1e-9)
     rest = torch.randn(samples, batch, width - known, generator=generator)

@@ -86,8 +86,12 @@ class Scores:
         """Count p-values and thresholds among the scores of normal tracks that the model was not trained on.
 
         Raises:
-            DataError: no normal track has a scored row.
+            DataError: no normal track has a scored row, or its scores are of another sort.
         """
+        if normal.by != self.by:
+            raise DataError(
+                f"expected a calibration scored by {self.by} like the tracks, found one by {normal.by}"
+            )
         scored = normal.score[~np.isnan(normal.score)]
         if not len(scored):
             raise DataError(
@@ -237,7 +241,8 @@ def mixture(parts: Sequence[Scores], weights: Sequence[float] | None = None) -> 
 
     Returns:
         scores without `pit`, which is NaN, and without a calibration; see `Scores.against`. What is expected of a row is
-        what each kind expects, averaged by the kinds' probabilities given the rows before.
+        what each kind expects, averaged by the kinds' probabilities given the rows before; a row that tells the kinds apart adds
+        to the excess of normal tracks too, by at most log K a track in all.
 
     Raises:
         DataError: no parts, or parts of different tracks or rows.

@@ -104,6 +104,11 @@ def _check(config: ModelConfig, probe: Model, tracks: Tracks, settings: TrainCon
         )
     if settings.position_input:
         _check_position_input(probe, settings)
+    if settings.frame.geographic and settings.augment.turns:
+        raise ConfigError(
+            "augmentation turns and scales positions about the origin, which for latitude and longitude is no motion on the globe; "
+            "switch it or the geographic frame off"
+        )
     if not settings.augment.active:
         return
     if probe.supervised:
@@ -133,7 +138,7 @@ def _check_position_input(probe: Model, settings: TrainConfig) -> None:
         raise ConfigError(
             f"position_input is for models of increments that go on row by row: {what}; switch it off"
         )
-    if not settings.frame.displacement:
+    if not settings.frame.displacement or not any(probe.family.continuous):
         raise ConfigError(
             "position_input: this frame models positions, which the model reads already; switch it off"
         )
