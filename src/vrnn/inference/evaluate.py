@@ -37,7 +37,8 @@ POOL = 10  # samples drawn for each representative
 
 @dataclass(frozen=True)
 class ForecastScores:
-    """Hold the scores of a model, means over windows; distances in data units, `nll` in nats per step of data units."""
+    """Hold the scores of a model, means over windows; distances in data units, of a geographic frame in its own, `nll` in nats per
+    step of data units."""
 
     ade: float
     fde: float
@@ -75,6 +76,7 @@ class Evaluation:
     observe: int
     horizon: int
     pool: int = POOL
+    unit: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Give what `vrnn evaluate --json` prints."""
@@ -90,6 +92,7 @@ class Evaluation:
             ("constant velocity", c.ade, c.fde, c.ade, c.fde, math.nan, math.nan),
         ]
         head = f"{self.windows} windows, {self.observe} observed, {self.horizon} forecast, {self.samples} {self.selection} futures"
+        head += f", distances in {self.unit} along great circles" if self.unit else ""
         lines = [head, "", "".join(f"{n:>18}" if not i else f"{n:>11}" for i, n in enumerate(names))]
         for name, *values in rows:
             cells = "".join(f"{v:>11.3f}" if not math.isnan(v) else f"{'-':>11}" for v in values)
@@ -223,6 +226,7 @@ def evaluate(
         observe=observe,
         horizon=horizon,
         pool=pool,
+        unit="" if plane is None else plane.unit,
     )
 
 
