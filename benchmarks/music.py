@@ -140,7 +140,7 @@ the validation pieces. Mean over seeds, with their range where there are several
 
 {tables}
 
-**ELBO**: mean over 8 samples of the evidence lower bound. **FIVO-128**: a particle filter of 128 particles, mean of {jsb} runs (Nottingham {nottingham}); every
+**ELBO**: mean over 8 samples of the evidence lower bound. **FIVO-128**: a particle filter of 128 particles, mean of {jsb} runs (Nottingham at least {nottingham}); every
 number bounds -log p from above, and the second is the tighter. The RNN has no latent: its number is exact. The posterior of the SRNN reads
 the whole piece, which both bounds allow; that of the VRNN reads the past.
 
