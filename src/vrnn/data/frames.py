@@ -6,7 +6,7 @@ centres and scales. Each part hands on the values and, for every value, how many
 position. Arrays are NumPy float64 (batch, time, dim) with NaN where missing.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -231,10 +231,10 @@ class Frame:
     """
 
     dim: int
-    plane: Plane | None = None
     heading: Heading | None = None
     displacement: Displacement | None = None
     standardise: Standardise | None = None
+    plane: Plane | None = None
 
     @classmethod
     def fit(
@@ -282,7 +282,7 @@ class Frame:
         )
         displacement = Displacement(columns) if config.displacement and any(columns) else None
         plane = _plane(config, names, columns)
-        frame = cls(len(continuous), plane, heading, displacement)
+        frame = cls(len(continuous), heading, displacement, plane=plane)
         if not config.standardise:
             return frame
         if displacement is not None:  # a plane is laid at the first point that there is
@@ -290,7 +290,7 @@ class Frame:
         chunks = [tracks[i : i + 1024] for i in range(0, len(tracks), 1024)]
         paths = [frame.encode(pad(chunk, max(map(len, chunk)), np.nan))[0] for chunk in chunks]
         joined = Path(*(np.concatenate([p[i].reshape(-1, frame.dim) for p in paths]) for i in range(2)))
-        return cls(len(continuous), plane, heading, displacement, Standardise.fit(joined, continuous))
+        return replace(frame, standardise=Standardise.fit(joined, continuous))
 
     @property
     def given(self) -> int:
