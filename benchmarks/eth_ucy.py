@@ -228,7 +228,7 @@ top.
 TEXT = """# Pedestrians: ETH/UCY, 8 points observed, 12 forecast
 
 Made by `python -m benchmarks.eth_ucy`, each experiment on one thread of a CPU with two cores; one of them by its name, for
-example `python -m benchmarks.eth_ucy zara1/recipe`. Distances in metres, nats in metres. Training on the other four scenes, weights and settings chosen on
+example `python -m benchmarks.eth_ucy zara1/vrnn`. Distances in metres, nats in metres. Training on the other four scenes, weights and settings chosen on
 their validation files by the bound on the twelve future points, no choice made on the test scene. No system knows of other pedestrians.
 
 {folds}## Every system on one fold

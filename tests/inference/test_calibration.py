@@ -98,13 +98,13 @@ def test_units_of_the_data():
 
 def test_coverage_and_picture(tmp_path):
     level = np.array([[0.1, 0.95], [0.6, 0.2], [0.9, 0.3]])
-    found = Calibration(level, -level, 8, 0.4)
+    found = Calibration(level, -level, 0.4)
     assert found.coverage(0.5).tolist() == pytest.approx([1 / 3, 2 / 3])
     assert found.coverage(0.9).tolist() == pytest.approx([2 / 3, 2 / 3])  # a level of 0.9 is outside
     assert repr(found) == "Calibration(3 windows, 2 steps ahead)"
     assert found.plot(tmp_path / "r.png", units="s").stat().st_size > 1000
     with pytest.raises(DataError, match="at least one window"):
-        Calibration(level[:0], level[:0], 8, 0.4).plot(tmp_path / "none.png")
+        Calibration(level[:0], level[:0], 0.4).plot(tmp_path / "none.png")
     for share in (0.0, 1.0):
         with pytest.raises(ConfigError, match="between 0 and 1"):
             found.coverage(share)

@@ -15,7 +15,7 @@ from vrnn.models import make_model
 from vrnn.objectives.elbo import elbo, log_jacobian, loss_terms
 
 NOT_TIED = [n for n in CONFIGS if not build(CONFIGS[n]).tied]
-LATENT = [n for n in CONFIGS if "rnn" not in n or "vrnn" in n or "srnn" in n]
+LATENT = [n for n in CONFIGS if build(CONFIGS[n]).latent_dim or build(CONFIGS[n]).code_dim]
 
 
 def made(name: str, **more):

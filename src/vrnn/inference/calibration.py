@@ -31,13 +31,11 @@ class Calibration:
             levels are uniform.
         nll: minus the log-density of the true position at that step, given the prefix alone, in nats of data units,
             (window, horizon).
-        observe: rows of the prefix.
         step: time from one row to the next.
     """
 
     level: Float[np.ndarray, "window horizon"]
     nll: Float[np.ndarray, "window horizon"]
-    observe: int
     step: float
 
     def __repr__(self) -> str:
@@ -114,7 +112,7 @@ def calibration(
         found = compare(f, cut[f.rows], observe)
         levels.append(found[0].cpu().double().numpy())
         nll.append(found[1].cpu().double().numpy())
-    return Calibration(np.concatenate(levels), np.concatenate(nll), observe, model.encoding.step)
+    return Calibration(np.concatenate(levels), np.concatenate(nll), model.encoding.step)
 
 
 def compare(
@@ -134,7 +132,7 @@ def compare(
         against = torch.cat([place, (truth + passed)[None]])
         density = torch.cat(
             [
-                emission.log_prob(part[:, None] - before, None)
+                emission.log_prob(part[:, None] - before)
                 for part in against.split(max(1, PAIRS // (count * size * f.drawn.shape[-1])))
             ]
         )

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 
 from vrnn.data.batch import Batch
-from vrnn.data.frames import Plane
+from vrnn.data.plane import Plane
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
 from vrnn.errors import ConfigError, DataError, check_seed
