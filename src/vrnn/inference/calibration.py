@@ -16,6 +16,7 @@ from vrnn.errors import ConfigError, UnsupportedError, check_seed
 from vrnn.inference.evaluate import whole_rows
 from vrnn.inference.forecast import as_tracks
 from vrnn.inference.futures import Futures, futures
+from vrnn.inference.ranking import rank_draws
 from vrnn.trained import TrainedModel
 
 PAIRS = 1 << 22  # densities of one draw by one sample that are held at once
@@ -136,12 +137,9 @@ def compare(
                 for part in against.split(max(1, PAIRS // (count * size * f.drawn.shape[-1])))
             ]
         )
-        others, seen = (
-            part.masked_fill(own, -torch.inf).logsumexp(1) for part in (density[:-1], density[-1:])
-        )
-        tie = torch.isclose(others, seen, rtol=1e-5, atol=1e-6)
-        likelier = ((others > seen) & ~tie).sum(0)
-        levels.append((likelier.double() + 0.5 * (tie.sum(0) + 1)) / (count + 1))
+        ranked = rank_draws(density, own)
+        likelier = count - ranked.less - ranked.ties
+        levels.append((likelier.double() + 0.5 * (ranked.ties + 1)) / (count + 1))
         true = density[-1].logsumexp(0) - math.log(count)
         nll.append(-true - rest.log_jacobian.sum(-1))
         before = torch.where(rest.summed, place, 0.0)

@@ -18,6 +18,7 @@ from vrnn.inference.filtering import chunks, steps, write_rows
 from vrnn.inference.forecast import as_tracks
 from vrnn.inference.noise import seeded
 from vrnn.inference.particles import FilterStep
+from vrnn.inference.ranking import rank_draws
 from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.inference.step import Row
 from vrnn.models.contract import Model
@@ -335,12 +336,7 @@ def rank(
     drawn = take(fresh + before.gap, chosen)
     against = torch.cat([drawn, row.x.expand(1, size, -1)])
     density = emission.log_prob(against[:, None] - before.gap, row.present) + before.log_weight
-    of_draw, of_seen = density[:-1], density[-1:]
-    if count > 1:  # a draw is not compared with the particle that made it
-        own = chosen[:, None] == torch.arange(count, device=chosen.device)[:, None]
-        of_draw, of_seen = (part.masked_fill(own, -torch.inf) for part in (of_draw, of_seen))
-    level, seen = of_draw.logsumexp(1), of_seen.logsumexp(1)
-    tie = torch.isclose(level, seen, rtol=1e-5, atol=1e-6)
-    less, ties = ((level < seen) & ~tie).sum(0), tie.sum(0)
-    uniform = torch.rand(size, generator=generator).to(level)
-    return (less + uniform * (ties + 1)) / (count + 1), (level - seen).mean(0)
+    own = chosen[:, None] == torch.arange(count, device=chosen.device)[:, None]
+    ranked = rank_draws(density, own)
+    uniform = torch.rand(size, generator=generator).to(density)
+    return (ranked.less + uniform * (ranked.ties + 1)) / (count + 1), ranked.excess
