@@ -11,7 +11,7 @@ demo: .venv/.demo
 	$(BIN)/vrnn demo --out demo
 
 test: .venv/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 test-slow: .venv/.dev
 	$(BIN)/python -m pytest -m slow

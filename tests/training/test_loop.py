@@ -256,6 +256,8 @@ def test_transposition_is_of_binary_columns():
         ),
         ({"objective": "fivo", "samples": 4, "free_bits": 0.1}, "free_bits change the KL of the elbo"),
         ({"resampling_term": True}, "resampling_term belongs to fivo, found objective 'elbo'"),
+        ({"kernel": "fast"}, "kernel: expected auto, plain or native, found 'fast'"),
+        ({"kernel": "plain", "objective": "fivo", "samples": 4}, "kernel belongs to elbo and iwae"),
         ({"resample_below": 1.5}, "expected resample_below from 0 to 1, found 1.5"),
         ({"augment": vrnn.AugmentConfig(transpose=-1)}, "expected augment.transpose of at least 0, found -1"),
         ({"augment": vrnn.AugmentConfig(share=1.5)}, "expected augment.share from 0 to 1, found 1.5"),
@@ -274,6 +276,15 @@ def test_other_bounds_are_maximised(objective):
     run = vrnn.train(CONFIG, walks(), settings, quiet=True)
     values = [r["val_bound"] for r in run.history if "val_bound" in r]
     assert run.history[0]["bound"] + 0.3 < values[-1]
+
+
+def test_the_kernel_changes_the_time_and_not_the_training():
+    tracks = walks(40)
+    runs = [
+        vrnn.train(CONFIG, tracks, replace(QUICK, kernel=kernel), quiet=True) for kernel in ("plain", "auto")
+    ]
+    for plain, auto in zip(*(run.history for run in runs), strict=True):
+        assert auto["loss"] == pytest.approx(plain["loss"], rel=1e-4)
 
 
 def test_fivo_claims_no_bound_while_the_kl_is_raised():

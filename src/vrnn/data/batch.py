@@ -73,6 +73,10 @@ class Batch(NamedTuple):
             self._replace(length=(self.length - observe).clamp(min=0), **rest),
         )
 
+    def steps(self, start: int, stop: int) -> "Batch":
+        """Select the rows from `start` up to `stop`."""
+        return self.after(start).split(stop - start)[0]
+
     def after(self, start: int) -> "Batch":
         """Drop the first `start` rows."""
         return self.split(start)[1]

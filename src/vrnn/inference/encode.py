@@ -13,7 +13,7 @@ from vrnn.errors import DataError, UnsupportedError, check_seed, require
 from vrnn.inference.forecast import as_tracks
 from vrnn.inference.futures import PASS_SIZE
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.unroll import unroll
+from vrnn.kernels import unroll
 from vrnn.models import RolloutVAE
 from vrnn.trained import TrainedModel
 

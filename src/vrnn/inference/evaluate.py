@@ -18,7 +18,7 @@ from vrnn.inference.forecast import as_tracks
 from vrnn.inference.futures import PASS_SIZE, Futures, futures
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.step import embed
-from vrnn.inference.unroll import unroll
+from vrnn.kernels import unroll
 from vrnn.metrics.displacement import (
     average_displacement,
     best_of,

@@ -10,7 +10,7 @@ from vrnn.data.batch import Batch
 from vrnn.distributions.base import Distribution
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief, embed_prefix, start_belief
-from vrnn.inference.unroll import unroll
+from vrnn.kernels import unroll
 from vrnn.models.contract import Model
 
 

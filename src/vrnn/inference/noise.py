@@ -29,6 +29,10 @@ class Noise(NamedTuple):
         """Select sequences."""
         return Noise(*(t[:, index] for t in self))
 
+    def steps(self, index: slice) -> "Noise":
+        """Select steps; what is drawn at none of them stays so."""
+        return Noise(self.code, *(t[:, :, index] for t in self[1:]))
+
 
 def draw_noise(
     model: Model,

@@ -22,6 +22,7 @@ from vrnn.inference.step import (
     embed,
     last_belief,
     rows,
+    stack_beliefs,
     stack_steps,
     start_belief,
 )
@@ -145,7 +146,7 @@ def particle_filter(
         code=code,
         x=stack_steps([r.step.x.expand(*lead[:2], -1) for r in records]),
         mask=batch.mask,
-        belief=last_belief([r.belief for r in records], batch, start),
+        belief=last_belief(stack_beliefs([r.belief for r in records]), batch, start),
     )
 
 

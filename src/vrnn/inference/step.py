@@ -56,11 +56,15 @@ class Embedded(NamedTuple):
     evidence: Float[Tensor, "batch time evidence"]
     context: Float[Tensor, "batch context"]
 
+    def steps(self, index: slice) -> "Embedded":
+        """Select steps."""
+        return self._replace(
+            known=self.known[:, index], seen=self.seen[:, index], evidence=self.evidence[:, index]
+        )
+
     def after(self, start: int) -> "Embedded":
         """Drop the first `start` steps."""
-        return self._replace(
-            known=self.known[:, start:], seen=self.seen[:, start:], evidence=self.evidence[:, start:]
-        )
+        return self.steps(slice(start, None))
 
 
 class Row(NamedTuple):
@@ -144,11 +148,16 @@ def embed_prefix(model: Model, prefix: Batch) -> Float[Tensor, "batch context"]:
 
 def rows(batch: Batch, embedded: Embedded, start: Belief) -> Iterator[Row]:
     """Go through the steps of a batch, from a belief that may have drawn observations itself."""
-    resumes = bool((start.gap != 0).any())
-    whole = (batch.present | ~batch.alive[..., None]).all(-1).all(0).tolist()
-    plain = [now and before for now, before in zip(whole, [not resumes, *whole[:-1]], strict=False)]
+    plain = plain_rows(batch, start)
     parts = (embedded.known, embedded.seen, embedded.evidence, batch.x, batch.present)
     return (Row(*row) for row in zip(*(part.unbind(1) for part in parts), plain, strict=True))
+
+
+def plain_rows(batch: Batch, start: Belief) -> list[bool]:
+    """Tell at which rows every living sequence has all its entries, there and at the row before."""
+    resumes = bool((start.gap != 0).any())
+    whole = (batch.present | ~batch.alive[..., None]).all(-1).all(0).tolist()
+    return [now and before for now, before in zip(whole, [not resumes, *whole[:-1]], strict=False)]
 
 
 def start_belief(
@@ -227,24 +236,20 @@ def stack_steps(steps: list) -> State:
     return type(steps[0])(*(stack_steps(list(field)) for field in zip(*steps, strict=True)))
 
 
-def last_belief(beliefs: list[Belief], batch: Batch, start: Belief) -> Belief:
-    """Gather the belief after each sequence's own last row; that of the start where it has none."""
+def stack_beliefs(beliefs: list[Belief]) -> Belief:
+    """Stack the beliefs after every step, time behind the sequences."""
+    return Belief(
+        stack_steps([b.state for b in beliefs]),
+        stack_steps([b.gap for b in beliefs]),
+        torch.stack([b.log_weight for b in beliefs], -1),
+    )
+
+
+def last_belief(left: Belief, batch: Batch, start: Belief) -> Belief:
+    """Gather the belief after each sequence's own last row, of those after every row; that of the start where it has none."""
     time = batch.x.shape[1]
-    if not time or not bool((batch.length < time).any()):
-        return beliefs[-1] if time else start
+    if not bool((batch.length < time).any()):
+        return left.map(lambda steps: steps[:, :, -1])
     index = batch.length.clamp(min=1) - 1
     each = torch.arange(len(index), device=index.device)
-
-    def gather(first: Tensor, steps: list[Tensor]) -> Tensor:
-        if all(s is first for s in steps):
-            return first
-        picked = torch.stack(torch.broadcast_tensors(*steps), 2)[:, each, index]
-        none = (batch.length > 0)[:, None] if first.dim() == 3 else batch.length > 0
-        return torch.where(none, picked, first)
-
-    states = zip(start.state, *(b.state for b in beliefs), strict=True)
-    return Belief(
-        type(start.state)(*(gather(first, steps) for first, *steps in states)),
-        gather(start.gap, [b.gap for b in beliefs]),
-        gather(start.log_weight, [b.log_weight for b in beliefs]),
-    )
+    return left.map(lambda steps: steps[:, each, index]).where(batch.length > 0, start)

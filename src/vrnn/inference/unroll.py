@@ -1,5 +1,6 @@
 """The one loop over time: teacher-forces a batch through a model and records what every objective needs."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -19,10 +20,11 @@ from vrnn.inference.step import (
     embed,
     last_belief,
     rows,
+    stack_beliefs,
     stack_steps,
     start_belief,
 )
-from vrnn.models.contract import Model, no_latent
+from vrnn.models.contract import Model, State, no_latent
 
 
 class Unrolled(NamedTuple):
@@ -68,6 +70,52 @@ class Unrolled(NamedTuple):
         return self.code_prior.log_prob(self.code) - self.code_posterior.log_prob(self.code)
 
 
+class Stretch(NamedTuple):
+    """Record what the loop over time makes of a stretch of rows; time before the last axis of every tensor.
+
+    Attributes:
+        entering: the states that prior and posterior read.
+        posterior: the distributions that the latents were drawn from.
+        latent: the draws, (sample, batch, time, latent).
+        emitting: the states that the emissions read.
+        x: the observations as the model received them, (sample or 1, batch, time, dim).
+        left: the beliefs after every row, time behind the sequences.
+    """
+
+    entering: State
+    posterior: DiagonalGaussian
+    latent: Float[Tensor, "sample batch time latent"]
+    emitting: State
+    x: Float[Tensor, "*sample batch time dim"]
+    left: Belief
+
+
+Loop = Callable[[Model, Batch, Noise, Embedded, Belief, Proposal], Stretch]
+
+
+def run_rows(
+    model: Model, batch: Batch, noise: Noise, embedded: Embedded, start: Belief, proposal: Proposal
+) -> Stretch:
+    """Go through the rows of a batch one after another; arguments as in `unroll`."""
+    time = batch.x.shape[1]
+    drawn = noise.observation.unbind(2) or (None,) * time
+    belief, steps = start, []
+    for row, latent, observation in zip(
+        rows(batch, embedded, start), noise.latent.unbind(2), drawn, strict=False
+    ):
+        steps.append(advance(model, belief, row, latent, observation, batch, proposal))
+        belief = Belief(steps[-1].state, steps[-1].gap, start.log_weight)
+    given = all(s.emission is None for s in steps)
+    return Stretch(
+        entering=stack_steps([s.entering for s in steps]),
+        posterior=DiagonalGaussian(*stack_steps([s.posterior for s in steps])),
+        latent=stack_steps([s.latent for s in steps]),
+        emitting=stack_steps([s.emitting for s in steps]),
+        x=batch.x if given else stack_steps([s.x for s in steps]),
+        left=stack_beliefs([Belief(s.state, s.gap, start.log_weight) for s in steps]),
+    )
+
+
 def unroll(
     model: Model,
     batch: Batch,
@@ -76,6 +124,7 @@ def unroll(
     proposal: Proposal = "posterior",
     embedded: Embedded | None = None,
     start: Belief | None = None,
+    loop: Loop = run_rows,
 ) -> Unrolled:
     """Teacher-force a batch through a model.
 
@@ -90,6 +139,7 @@ def unroll(
             reproduces its own states and densities.
         embedded: what `embed` gives; computed here when omitted. Needed with a prefix that is not scored.
         start: the belief to go on from; the model's initial state when omitted.
+        loop: what goes through the rows.
 
     Returns:
         the record of the pass.
@@ -102,34 +152,24 @@ def unroll(
     else:  # the belief has drawn its code already
         code_prior = code_posterior = no_latent(embedded.context)
         code = noise.code[..., :0]
-    drawn = noise.observation.unbind(2) or (None,) * batch.x.shape[1]
-    state, gap, steps = start.state, start.gap, []
-    for row, latent, observation in zip(
-        rows(batch, embedded, start), noise.latent.unbind(2), drawn, strict=False
-    ):
-        step = advance(model, Belief(state, gap, start.log_weight), row, latent, observation, batch, proposal)
-        state, gap = step.state, step.gap
-        steps.append(step)
-
-    emission = model.emission(stack_steps([s.emitting for s in steps]), embedded.known)
-    x = batch.x if all(s.emission is None for s in steps) else stack_steps([s.x for s in steps])
-    posterior = DiagonalGaussian(*stack_steps([s.posterior for s in steps]))
-    prior = posterior
+    passed = loop(model, batch, noise, embedded, start, proposal)
+    emission = model.emission(passed.emitting, embedded.known)
+    prior = passed.posterior
     if not model.tied and proposal == "posterior":
-        prior = model.prior(stack_steps([s.entering for s in steps]), embedded.known)
+        prior = model.prior(passed.entering, embedded.known)
     lead = noise.latent.shape[:3]
     return Unrolled(
-        log_prob=emission.log_prob(x, batch.present),
+        log_prob=emission.log_prob(passed.x, batch.present),
         prior=DiagonalGaussian(*(p.expand(*lead, -1) for p in prior)),
-        posterior=posterior,
-        latent=stack_steps([s.latent for s in steps]),
+        posterior=passed.posterior,
+        latent=passed.latent,
         code_prior=code_prior,
         code_posterior=code_posterior,
         code=code,
         emission=emission,
-        x=x,
+        x=passed.x,
         mask=batch.mask,
-        belief=last_belief([Belief(s.state, s.gap, start.log_weight) for s in steps], batch, start),
+        belief=last_belief(passed.left, batch, start),
     )
 
 

@@ -1,12 +1,18 @@
-"""Fast forms of the loop over time, each equal to `vrnn.inference.unroll.unroll`, and the choice among them."""
+"""Fast forms of the loop over time, each equal to `vrnn.inference.unroll`, and the choice among them."""
+
+from typing import Literal
 
 from vrnn.data.batch import Batch
+from vrnn.errors import UnsupportedError
 from vrnn.inference import unroll as plain
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief, Embedded, Proposal, embed
 from vrnn.inference.unroll import Unrolled
-from vrnn.kernels.apart import fits, unroll_apart
+from vrnn.kernels import apart, recurrence
+from vrnn.kernels.stretches import in_stretches
 from vrnn.models.contract import Model
+
+Kernel = Literal["auto", "plain", "native"]
 
 
 def unroll(
@@ -17,11 +23,26 @@ def unroll(
     proposal: Proposal = "posterior",
     embedded: Embedded | None = None,
     start: Belief | None = None,
+    kernel: Kernel = "auto",
 ) -> Unrolled:
-    """Teacher-force a batch by the fastest kernel that fits it; arguments and result as of the plain loop.
+    """Teacher-force a batch by the fastest kernel that fits it; other arguments and the result as of the plain loop.
 
-    The belief at the end, which training has no use for, is given by the plain loop alone: kernels give that of the start.
+    Args:
+        kernel: auto; plain, the loop in PyTorch that every other form is held against; or native, the loop in C++ for a VRNN on a
+            CPU, refused where it does not fit.
+
+    Raises:
+        UnsupportedError: a native kernel for a model, device or number type that has none, or no compiler to build it.
     """
     embedded = embed(model, batch) if embedded is None else embedded
-    kernel = unroll_apart if fits(model, batch, start) else plain.unroll
-    return kernel(model, batch, noise, proposal=proposal, embedded=embedded, start=start)
+    loop = plain.run_rows
+    if kernel == "auto" and apart.fits(model, batch, start):
+        return apart.unroll_apart(model, batch, noise, proposal=proposal, embedded=embedded, start=start)
+    if kernel != "plain" and recurrence.fits(model, batch, proposal):
+        loop = in_stretches(recurrence.run_rows)
+    elif kernel == "native":
+        raise UnsupportedError(
+            f"no native kernel fits: expected a VRNN with a GRU and depth 1, its latents drawn from the posterior, on a CPU in "
+            f"float32 or float64, and a C++ compiler; found {type(model).__name__} on {batch.x.device} in {batch.x.dtype}"
+        )
+    return plain.unroll(model, batch, noise, proposal=proposal, embedded=embedded, start=start, loop=loop)

@@ -89,13 +89,13 @@ class VRNN(Model):
         self.tied = config.supervised == "encoder"
         self.standard = config.prior == "standard"
         read = 0 if self.supervised else dim  # what the transition reads of the observation
-        self.x_features, self.x_width = features(read, hidden, depth), features_dim(read, hidden, depth)
+        self.x_features, x_width = features(read, hidden, depth), features_dim(read, hidden, depth)
         self.u_features, u_width = features(known, hidden, depth), features_dim(known, hidden, depth)
         self.z_features, z_width = (
             features(config.latent_dim, hidden, depth),
             features_dim(config.latent_dim, hidden, depth),
         )
-        self.cell = make_cell(config.cell, self.x_width + u_width, hidden)
+        self.cell = make_cell(config.cell, x_width + u_width, hidden)
         self.of_latent = nn.Linear(z_width, self.cell.gates, bias=False)
         self.h0 = learned(self.cell.carry_dim)
         self.z_width = z_width
@@ -109,14 +109,14 @@ class VRNN(Model):
 
     def embed_observations(self, x: Float[Tensor, "*lead dim"], known: Features) -> Features:
         of_x = x[..., :0] if self.supervised else self.x_features(x)
-        return join(of_x, self.cell.project(join(of_x, self.u_features(known))))
+        return self.cell.project(join(of_x, self.u_features(known)))
 
     def embed_evidence(
         self, x: Float[Tensor, "*lead dim"], known: Features, seen: Features, batch: Batch
     ) -> Features:
         if self.tied:
             return x[..., :0]
-        of_x = self.y_features(x) if self.supervised else seen[..., : self.x_width]
+        of_x = self.y_features(x) if self.supervised else self.x_features(x)
         return self.posterior_head.project(join(of_x, known))
 
     def initial_state(self, code: Tensor, context: Tensor) -> VRNNState:
@@ -140,5 +140,5 @@ class VRNN(Model):
         return self.family(self.head(join(state.z, self.cell.output(state.h), known)))
 
     def with_observation(self, state: VRNNState, seen: Features) -> VRNNState:
-        gates = seen[..., self.x_width :] + self.of_latent(state.z)
+        gates = seen + self.of_latent(state.z)
         return VRNNState(self.cell.step(gates, state.h), state.z)

@@ -10,7 +10,7 @@ from vrnn.inference.noise import Noise
 from vrnn.inference.particles import Filtered, particle_filter
 from vrnn.inference.step import Embedded, embed
 from vrnn.inference.unroll import Unrolled
-from vrnn.kernels import unroll
+from vrnn.kernels import Kernel, unroll
 from vrnn.models.contract import Model
 from vrnn.objectives.elbo import Elbo, Kl, kl_terms, loss_terms
 from vrnn.objectives.fivo import fivo, resampling_term
@@ -50,6 +50,7 @@ def bound(
     regulariser_weight: float = 0.0,
     resample_below: float = 0.5,
     with_resampling_term: bool = False,
+    kernel: Kernel = "auto",
 ) -> Bounded:
     """Bound log p of each sequence from below with the samples of the noise.
 
@@ -65,6 +66,7 @@ def bound(
         free_bits, regulariser_weight: see `loss_terms`; free bits are of the ELBO.
         resample_below: of FIVO, the effective sample size, as a share of N, under which particles are resampled.
         with_resampling_term: of FIVO, add the gradient through the choice of ancestors, by multinomial resampling.
+        kernel: of the ELBO and IWAE, see `vrnn.kernels.unroll`.
     """
     embedded = embed(model, batch) if embedded is None else embedded
     kl_start = 0 if model.looks_ahead else start
@@ -82,7 +84,7 @@ def bound(
         kl, value = kl_terms(model, filtered).after(start, kl_start), fivo(filtered)
         gain = value + resampling_term(filtered) if with_resampling_term else value
         return Bounded(filtered, kl, -gain, kl_weight * regulariser_weight * kl.regularisation, value)
-    unrolled = unroll(model, batch, noise, embedded=embedded)
+    unrolled = unroll(model, batch, noise, embedded=embedded, kernel=kernel)
     kl = kl_terms(model, unrolled).after(start, kl_start)
     if objective == "iwae":
         weighted, value = (

@@ -60,6 +60,8 @@ class TrainConfig:
         samples: latent samples a sequence, the K or N of the bound; of the ELBO their mean is taken.
         resample_below: of fivo, the effective sample size, as a share of N, under which particles are resampled.
         resampling_term: of fivo, add the gradient through the choice of particles, unbiased and of high variance.
+        kernel: of elbo and iwae, the form of the loop over time: auto, the fastest that fits; plain, the one in PyTorch; native, the
+            one in C++, or an error where there is none.
         window: rows of the pieces that tracks are cut into; whole tracks when None.
         observe: points known before the future begins: the prefix of a forecasting RolloutVAE and the row of a heading
             frame; not needed by others.
@@ -89,6 +91,7 @@ class TrainConfig:
     samples: int = 1
     resample_below: float = 0.5
     resampling_term: bool = False
+    kernel: Literal["auto", "plain", "native"] = "auto"
     window: int | None = None
     observe: int | None = None
     frame: FrameConfig = field(default_factory=FrameConfig)
@@ -106,6 +109,10 @@ class TrainConfig:
             raise ConfigError(f"schedule: expected constant or cosine, found {self.schedule!r}")
         if self.objective not in ("elbo", "iwae", "fivo"):
             raise ConfigError(f"objective: expected elbo, iwae or fivo, found {self.objective!r}")
+        if self.kernel not in ("auto", "plain", "native"):
+            raise ConfigError(f"kernel: expected auto, plain or native, found {self.kernel!r}")
+        if self.kernel != "auto" and self.objective == "fivo":
+            raise ConfigError("kernel belongs to elbo and iwae, found objective 'fivo'; leave it auto")
         if self.objective != "elbo" and self.samples < 2:
             raise ConfigError(
                 f"{self.objective} is a bound by several samples: expected samples of at least 2, found {self.samples}; "

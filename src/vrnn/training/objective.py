@@ -71,6 +71,7 @@ class Objective(nn.Module):
             free_bits=config.free_bits,
             regulariser_weight=config.regulariser_weight,
             resample_below=config.resample_below,
+            kernel=config.kernel,
             with_resampling_term=config.resampling_term,
         )
         with torch.no_grad():

@@ -1,0 +1,86 @@
+"""Build the C++ of this folder with the machine's own compiler, once, and load it.
+
+The library is plain C at its edges: it needs no header of torch, compiles in seconds and fits any torch. It is kept in the
+user's cache under a name made of the source, the compiler and the processor's features, and written whole or not at all.
+"""
+
+import ctypes
+import hashlib
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+SOURCE = Path(__file__).with_name("recurrence.cpp")
+FLAGS = ["-O3", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared", "-pthread"]
+log = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=1)
+def library() -> ctypes.CDLL | None:
+    """Give the compiled kernels, built on the first call; None, said once, where they cannot be had."""
+    try:
+        return ctypes.CDLL(str(build()))
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = getattr(error, "stderr", "") or str(error)
+        log.warning(
+            "the C++ kernels could not be built, so the loop over time runs in PyTorch: equal results, more slowly (%s)",
+            reason.strip().splitlines()[0] if reason.strip() else type(error).__name__,
+        )
+        return None
+
+
+def build(folder: Path | None = None) -> Path:
+    """Compile the kernels unless the cache has them.
+
+    Args:
+        folder: where the library is kept; the folder `vrnn` of the user's cache when omitted.
+
+    Raises:
+        OSError: no compiler; CXX names it where it is not c++.
+        subprocess.CalledProcessError: the compiler refused.
+    """
+    compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        raise FileNotFoundError("no C++ compiler found; install one, or name it in CXX")
+    native, machine = ["-march=native"], _macros(compiler, "-march=native")
+    if machine is None:
+        native, machine = [], _macros(compiler) or ""
+    key = hashlib.sha256(
+        "\n".join([compiler, *FLAGS, machine, SOURCE.read_text("utf-8")]).encode()
+    ).hexdigest()
+    folder = cache_folder() if folder is None else folder
+    path = folder / f"recurrence-{key[:16]}.so"
+    if path.exists():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        made = Path(temporary) / path.name
+        subprocess.run(
+            [compiler, *FLAGS, *native, "-o", str(made), str(SOURCE)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        made.replace(path)  # in one piece, whoever else is building
+    return path
+
+
+def cache_folder() -> Path:
+    """Give the user's cache for vrnn: XDG_CACHE_HOME or ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "vrnn"
+
+
+def _macros(compiler: str, *options: str) -> str | None:
+    """Give what the compiler predefines, its version and the processor's features among it; None if it refuses."""
+    found = subprocess.run(
+        [compiler, *options, "-dM", "-E", "-x", "c++", os.devnull],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout if found.returncode == 0 else None

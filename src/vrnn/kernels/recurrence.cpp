@@ -1,0 +1,400 @@
+// The recurrent loop of the VRNN, forward and backward, for one stretch of complete rows; the equations are in recurrence.py.
+//
+// Every worker takes a share of the sequences through all steps, forward or back, with no barrier on the way. What waits for
+// the state is here and nothing else: the products over all steps (input maps, heads, gradients of weights) are left to the
+// caller. No memory is allocated inside the loop.
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int VECTOR_BYTES = 64, TILE_ROWS = 8;
+#elif defined(__AVX__)
+constexpr int VECTOR_BYTES = 32, TILE_ROWS = 4;
+#else
+constexpr int VECTOR_BYTES = 16, TILE_ROWS = 4;
+#endif
+constexpr int BLOCK_ROWS = 64;  // sequences that go through the loop together: their states stay in the near caches
+
+template <class T>
+struct Vector {
+  typedef T type __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(T)), may_alias));
+};
+template <class T>
+constexpr int LANES = VECTOR_BYTES / sizeof(T);
+template <class T>
+constexpr int PANEL = 2 * LANES<T>;  // columns of a panel
+
+// ---- memory ----
+
+template <class T>
+class Buffer {
+ public:
+  explicit Buffer(std::size_t count)
+      : data_(static_cast<T*>(std::aligned_alloc(64, (count * sizeof(T) + 63) / 64 * 64 + 64))) {
+    if (!data_) throw std::bad_alloc();
+  }
+  T* get() { return data_.get(); }
+  const T* get() const { return data_.get(); }
+
+ private:
+  struct Free {
+    void operator()(T* p) const { std::free(p); }
+  };
+  std::unique_ptr<T, Free> data_;
+};
+
+// ---- matrix products: (rows, inner) times a packed (inner, columns) ----
+
+template <class T>
+int padded(int columns) {
+  return (columns + PANEL<T> - 1) / PANEL<T> * PANEL<T>;
+}
+
+// A matrix (inner, columns) cut into panels of PANEL columns, each (inner, PANEL) on end, filled up with zeros.
+template <class T>
+struct Packed {
+  int inner, columns;
+  Buffer<T> data;
+
+  Packed(int inner, int columns) : inner(inner), columns(columns), data(std::size_t(inner) * padded<T>(columns)) {
+    std::memset(data.get(), 0, sizeof(T) * inner * padded<T>(columns));
+  }
+
+  // Put `part`, whose entry (k, n) lies at k * along_inner + n * along_columns, at (first_inner, first_column).
+  Packed& put(const T* part, int rows, int width, std::ptrdiff_t along_inner, std::ptrdiff_t along_columns,
+              int first_inner = 0, int first_column = 0) {
+    for (int n = 0; n < width; n++) {
+      const int column = first_column + n;
+      T* panel = data.get() + std::size_t(column / PANEL<T>) * inner * PANEL<T> + column % PANEL<T>;
+      for (int k = 0; k < rows; k++) panel[std::size_t(first_inner + k) * PANEL<T>] = part[k * along_inner + n * along_columns];
+    }
+    return *this;
+  }
+  Packed& put_transposed(const T* weight, int out, int in, int first_column = 0) {  // of a layer (out, in): inner = in
+    return put(weight, in, out, 1, in, 0, first_column);
+  }
+};
+
+template <class T, int ROWS>
+void multiply_tile(int inner, const T* a, std::ptrdiff_t a_row, const T* panel, T* c, std::ptrdiff_t c_row) {
+  using V = typename Vector<T>::type;
+  V low[ROWS], high[ROWS];
+  for (int i = 0; i < ROWS; i++) low[i] = high[i] = V{};
+  for (int k = 0; k < inner; k++) {
+    const V b0 = *reinterpret_cast<const V*>(panel + std::size_t(k) * PANEL<T>);
+    const V b1 = *reinterpret_cast<const V*>(panel + std::size_t(k) * PANEL<T> + LANES<T>);
+#pragma GCC unroll 8
+    for (int i = 0; i < ROWS; i++) {
+      const T x = a[i * a_row + k];
+      low[i] += x * b0;
+      high[i] += x * b1;
+    }
+  }
+  for (int i = 0; i < ROWS; i++) {
+    *reinterpret_cast<V*>(c + i * c_row) = low[i];
+    *reinterpret_cast<V*>(c + i * c_row + LANES<T>) = high[i];
+  }
+}
+
+template <class T>
+void multiply_some(int rows, int inner, const T* a, std::ptrdiff_t a_row, const T* panel, T* c, std::ptrdiff_t c_row) {
+  switch (rows) {
+    case 1: return multiply_tile<T, 1>(inner, a, a_row, panel, c, c_row);
+    case 2: return multiply_tile<T, 2>(inner, a, a_row, panel, c, c_row);
+    case 3: return multiply_tile<T, 3>(inner, a, a_row, panel, c, c_row);
+    case 4: return multiply_tile<T, 4>(inner, a, a_row, panel, c, c_row);
+    case 5: return multiply_tile<T, 5>(inner, a, a_row, panel, c, c_row);
+    case 6: return multiply_tile<T, 6>(inner, a, a_row, panel, c, c_row);
+    case 7: return multiply_tile<T, 7>(inner, a, a_row, panel, c, c_row);
+    default: return multiply_tile<T, 8>(inner, a, a_row, panel, c, c_row);
+  }
+}
+
+// c = a b; rows of c are padded(b.columns) wide.
+template <class T>
+void multiply(int rows, const T* a, std::ptrdiff_t a_row, const Packed<T>& b, T* c) {
+  const int wide = padded<T>(b.columns);
+  for (int n = 0; n < wide; n += PANEL<T>) {
+    const T* panel = b.data.get() + std::size_t(n) * b.inner;
+    for (int i = 0; i < rows; i += TILE_ROWS)
+      multiply_some(std::min(TILE_ROWS, rows - i), b.inner, a + i * a_row, a_row, panel, c + std::ptrdiff_t(i) * wide + n,
+                    wide);
+  }
+}
+
+// ---- functions of one number, without a branch, so that the compiler makes vectors of them ----
+
+template <class T>
+struct Float;
+template <>
+struct Float<float> {
+  using integer = std::int32_t;
+  static constexpr int mantissa = 23, bias = 127, exp_terms = 7, log_terms = 8;
+  static constexpr float least = -87.0f, most = 88.0f, ln2_high = 0.693359375f, ln2_low = -2.12194440054690583e-4f;
+};
+template <>
+struct Float<double> {
+  using integer = std::int64_t;
+  static constexpr int mantissa = 52, bias = 1023, exp_terms = 13, log_terms = 18;
+  static constexpr double least = -708.0, most = 709.0, ln2_high = 0.693145751953125, ln2_low = 1.42860682030941723e-6;
+};
+
+// e^x = 2^n e^r with |r| <= log(2) / 2 and the power series of e^r; NaN stays NaN.
+template <class T>
+inline T exponential(T x) {
+  using F = Float<T>;
+  x = x < F::least ? F::least : x;
+  x = x > F::most ? F::most : x;
+  const T n = std::rint(x * T(1.4426950408889634));
+  const T r = (x - n * F::ln2_high) - n * F::ln2_low;
+  T sum = T(1);
+#pragma GCC unroll 16
+  for (int k = F::exp_terms; k > 0; k--) sum = sum * r / T(k) + T(1);
+  const typename F::integer bits = (typename F::integer(n) + F::bias) << F::mantissa;
+  return sum * __builtin_bit_cast(T, bits);
+}
+
+template <class T>
+inline T sigmoid(T x) {
+  return T(1) / (T(1) + exponential(-x));
+}
+
+template <class T>
+inline T hyperbolic_tangent(T x) {
+  return T(1) - T(2) / (T(1) + exponential(T(2) * x));
+}
+
+// max(x, 0) + log(1 + e), e = e^-|x|, the logarithm as 2 artanh(e / (2 + e)); x itself above 20, as in PyTorch.
+template <class T>
+inline T softplus(T x) {
+  const T e = exponential(-std::abs(x)), s = e / (T(2) + e), square = s * s;
+  T sum = T(0);
+#pragma GCC unroll 32
+  for (int k = Float<T>::log_terms; k >= 0; k--) sum = sum * square + T(1) / T(2 * k + 1);
+  const T low = (x > T(0) ? x : x - x) + T(2) * s * sum;
+  return x > T(20) ? x : low;
+}
+
+// The derivative of softplus, 1 - e^-y, from its value y.
+template <class T>
+inline T softplus_slope(T y) {
+  return y > T(20) ? T(1) : T(1) - exponential(-y);
+}
+
+}  // namespace
+
+// ---- the loop ----
+
+// What both passes work on; recurrence.py has the same fields in the same order. Sequences (samples times batch) lead, then steps.
+template <class T>
+struct Loop {
+  std::int64_t samples, batch, time, hidden, latent, threads;
+  std::int64_t gates_row, gates_step, evidence_row, evidence_step;  // strides of the two inputs, whose last axis is dense
+  double floor;
+  // read: inputs, draws, weights
+  const T *gates, *evidence, *normals, *start;
+  const T *of_state, *out, *out_bias, *of_latent, *latent_bias, *of_features, *of_carry, *carry_bias;
+  // written forward, read back
+  T *carry, *last, *first_layer, *mean, *scale, *z, *features, *memory;  // memory: r, u, n, m
+  // backward: what arrives, and what is written
+  const T *d_carry, *d_last, *d_mean, *d_scale, *d_z, *d_features;
+  T *d_gates, *d_features_raw, *d_out, *d_start;  // d_gates: of m, evidence, r, u, n
+};
+
+namespace {
+
+template <class T, class Body>
+void share_out(const Loop<T>& loop, Body body) {
+  const std::int64_t rows = loop.samples * loop.batch;
+  const std::int64_t workers = std::max<std::int64_t>(1, std::min(loop.threads, rows));
+  auto work = [&](std::int64_t worker) {
+    const std::int64_t begin = rows * worker / workers, end = rows * (worker + 1) / workers;
+    const std::int64_t blocks = (end - begin + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    for (std::int64_t b = 0; b < blocks; b++) {
+      const std::int64_t from = begin + (end - begin) * b / blocks;
+      body(from, int(begin + (end - begin) * (b + 1) / blocks - from));
+    }
+  };
+  std::vector<std::thread> others;
+  for (std::int64_t worker = 1; worker < workers; worker++) others.emplace_back(work, worker);
+  work(0);
+  for (auto& other : others) other.join();
+}
+
+template <class T>
+void forward(const Loop<T>& loop) {
+  const int H = loop.hidden, L = loop.latent;
+  const std::int64_t time = loop.time;
+  Packed<T> of_h(H, 4 * H), of_a(H, 2 * L), of_z(L, H), of_f(H, 3 * H);
+  of_h.put_transposed(loop.of_state, H, H).put_transposed(loop.of_carry, 3 * H, H, H);
+  of_a.put_transposed(loop.out, 2 * L, H);
+  of_z.put_transposed(loop.of_latent, H, L);
+  of_f.put_transposed(loop.of_features, 3 * H, H);
+  const int wide_h = padded<T>(4 * H), wide_a = padded<T>(2 * L), wide_z = padded<T>(H), wide_f = padded<T>(3 * H);
+
+  share_out(loop, [&](std::int64_t from, int rows) {
+    Buffer<T> h_(std::size_t(rows) * H), a_(std::size_t(rows) * H), f_(std::size_t(rows) * H), z_(std::size_t(rows) * L);
+    Buffer<T> of_h_(std::size_t(rows) * wide_h), of_f_(std::size_t(rows) * wide_f);
+    Buffer<T> of_a_(std::size_t(rows) * wide_a), of_z_(std::size_t(rows) * wide_z);
+    T *h = h_.get(), *a = a_.get(), *f = f_.get(), *z = z_.get();
+    std::memcpy(h, loop.start + from * H, sizeof(T) * rows * H);
+    for (std::int64_t t = 0; t < time; t++) {
+      multiply(rows, h, H, of_h, of_h_.get());
+      for (int i = 0; i < rows; i++) {
+        const std::int64_t at = (from + i) * time + t;
+        const T* fixed = loop.evidence + (from + i) % loop.batch * loop.evidence_row + t * loop.evidence_step;
+        const T* p = of_h_.get() + std::ptrdiff_t(i) * wide_h;
+        T* a_i = a + std::ptrdiff_t(i) * H;
+#pragma GCC ivdep
+        for (int j = 0; j < H; j++) {
+          const T x = fixed[j] + p[j];
+          a_i[j] = x < T(0) ? T(0) : x;
+        }
+        std::memcpy(loop.carry + at * H, h + std::ptrdiff_t(i) * H, sizeof(T) * H);
+        std::memcpy(loop.first_layer + at * H, a_i, sizeof(T) * H);
+      }
+      multiply(rows, a, H, of_a, of_a_.get());
+      for (int i = 0; i < rows; i++) {
+        const std::int64_t at = ((from + i) * time + t) * L;
+        const T* o = of_a_.get() + std::ptrdiff_t(i) * wide_a;
+#pragma GCC ivdep
+        for (int j = 0; j < L; j++) {
+          const T mean = o[j] + loop.out_bias[j];
+          const T scale = T(loop.floor) + softplus(o[L + j] + loop.out_bias[L + j]);
+          const T value = mean + scale * loop.normals[at + j];
+          loop.mean[at + j] = mean;
+          loop.scale[at + j] = scale;
+          loop.z[at + j] = value;
+          z[std::ptrdiff_t(i) * L + j] = value;
+        }
+      }
+      multiply(rows, z, L, of_z, of_z_.get());
+      for (int i = 0; i < rows; i++) {
+        const T* o = of_z_.get() + std::ptrdiff_t(i) * wide_z;
+        T* f_i = f + std::ptrdiff_t(i) * H;
+#pragma GCC ivdep
+        for (int j = 0; j < H; j++) {
+          const T x = o[j] + loop.latent_bias[j];
+          f_i[j] = x < T(0) ? T(0) : x;
+        }
+        std::memcpy(loop.features + ((from + i) * time + t) * H, f_i, sizeof(T) * H);
+      }
+      multiply(rows, f, H, of_f, of_f_.get());
+      for (int i = 0; i < rows; i++) {
+        const T* fixed = loop.gates + (from + i) % loop.batch * loop.gates_row + t * loop.gates_step;
+        const T* g = of_f_.get() + std::ptrdiff_t(i) * wide_f;
+        const T* p = of_h_.get() + std::ptrdiff_t(i) * wide_h + H;
+        T* h_i = h + std::ptrdiff_t(i) * H;
+        T* kept = loop.memory + ((from + i) * time + t) * 4 * H;
+#pragma GCC ivdep
+        for (int j = 0; j < H; j++) {
+          const T r = sigmoid(fixed[j] + g[j] + p[j] + loop.carry_bias[j]);
+          const T u = sigmoid(fixed[H + j] + g[H + j] + p[H + j] + loop.carry_bias[H + j]);
+          const T m = p[2 * H + j] + loop.carry_bias[2 * H + j];
+          const T n = hyperbolic_tangent(fixed[2 * H + j] + g[2 * H + j] + r * m);
+          kept[j] = r;
+          kept[H + j] = u;
+          kept[2 * H + j] = n;
+          kept[3 * H + j] = m;
+          h_i[j] = n + u * (h_i[j] - n);
+        }
+      }
+    }
+    std::memcpy(loop.last + from * H, h, sizeof(T) * rows * H);
+  });
+}
+
+template <class T>
+void backward(const Loop<T>& loop) {
+  const int H = loop.hidden, L = loop.latent;
+  const std::int64_t time = loop.time;
+  Packed<T> to_f(3 * H, H), to_z(H, L), to_a(2 * L, H), to_h(4 * H, H);
+  to_f.put(loop.of_features, 3 * H, H, H, 1);
+  to_z.put(loop.of_latent, H, L, L, 1);
+  to_a.put(loop.out, 2 * L, H, H, 1);
+  to_h.put(loop.of_carry + 2 * H * H, H, H, H, 1).put(loop.of_state, H, H, H, 1, H).put(loop.of_carry, 2 * H, H, H, 1, 2 * H);
+  const int wide_h = padded<T>(H), wide_z = padded<T>(L);
+
+  share_out(loop, [&](std::int64_t from, int rows) {
+    Buffer<T> dh_(std::size_t(rows) * H), gates_(std::size_t(rows) * 5 * H), raw_(std::size_t(rows) * H);
+    Buffer<T> out_(std::size_t(rows) * 2 * L), wide_(std::size_t(rows) * wide_h), narrow_(std::size_t(rows) * wide_z);
+    T *dh = dh_.get(), *gates = gates_.get(), *raw = raw_.get(), *out = out_.get();
+    std::memcpy(dh, loop.d_last + from * H, sizeof(T) * rows * H);
+    for (std::int64_t t = time - 1; t >= 0; t--) {
+      for (int i = 0; i < rows; i++) {
+        const std::int64_t at = (from + i) * time + t;
+        const T *kept = loop.memory + at * 4 * H, *h = loop.carry + at * H;
+        T *g = gates + std::ptrdiff_t(i) * 5 * H, *dh_i = dh + std::ptrdiff_t(i) * H;
+#pragma GCC ivdep
+        for (int j = 0; j < H; j++) {
+          const T r = kept[j], u = kept[H + j], n = kept[2 * H + j], m = kept[3 * H + j], d = dh_i[j];
+          const T dn = d * (T(1) - u) * (T(1) - n * n);
+          g[j] = dn * r;
+          g[2 * H + j] = dn * m * r * (T(1) - r);
+          g[3 * H + j] = d * (h[j] - n) * u * (T(1) - u);
+          g[4 * H + j] = dn;
+          dh_i[j] = d * u;
+        }
+      }
+      multiply(rows, gates + 2 * H, 5 * H, to_f, wide_.get());
+      for (int i = 0; i < rows; i++) {
+        const std::int64_t at = (from + i) * time + t;
+        const T *o = wide_.get() + std::ptrdiff_t(i) * wide_h, *f = loop.features + at * H, *d = loop.d_features + at * H;
+        T* raw_i = raw + std::ptrdiff_t(i) * H;
+#pragma GCC ivdep
+        for (int j = 0; j < H; j++) raw_i[j] = f[j] > T(0) ? o[j] + d[j] : T(0);
+        std::memcpy(loop.d_features_raw + at * H, raw_i, sizeof(T) * H);
+      }
+      multiply(rows, raw, H, to_z, narrow_.get());
+      for (int i = 0; i < rows; i++) {
+        const std::int64_t at = ((from + i) * time + t) * L;
+        const T* o = narrow_.get() + std::ptrdiff_t(i) * wide_z;
+        T* out_i = out + std::ptrdiff_t(i) * 2 * L;
+#pragma GCC ivdep
+        for (int j = 0; j < L; j++) {
+          const T dz = o[j] + loop.d_z[at + j];
+          const T ds = dz * loop.normals[at + j] + loop.d_scale[at + j];
+          out_i[j] = dz + loop.d_mean[at + j];
+          out_i[L + j] = ds * softplus_slope(loop.scale[at + j] - T(loop.floor));
+        }
+        std::memcpy(loop.d_out + 2 * at, out_i, sizeof(T) * 2 * L);
+      }
+      multiply(rows, out, 2 * L, to_a, wide_.get());
+      for (int i = 0; i < rows; i++) {
+        const std::int64_t at = (from + i) * time + t;
+        const T *o = wide_.get() + std::ptrdiff_t(i) * wide_h, *a = loop.first_layer + at * H;
+        T* g = gates + std::ptrdiff_t(i) * 5 * H;
+#pragma GCC ivdep
+        for (int j = 0; j < H; j++) g[H + j] = a[j] > T(0) ? o[j] : T(0);
+        std::memcpy(loop.d_gates + at * 5 * H, g, sizeof(T) * 5 * H);
+      }
+      multiply(rows, gates, 5 * H, to_h, wide_.get());
+      for (int i = 0; i < rows; i++) {
+        const T *o = wide_.get() + std::ptrdiff_t(i) * wide_h, *d = loop.d_carry + ((from + i) * time + t) * H;
+        T* dh_i = dh + std::ptrdiff_t(i) * H;
+#pragma GCC ivdep
+        for (int j = 0; j < H; j++) dh_i[j] += o[j] + d[j];
+      }
+    }
+    std::memcpy(loop.d_start + from * H, dh, sizeof(T) * rows * H);
+  });
+}
+
+}  // namespace
+
+extern "C" {
+void vrnn_forward_float32(const Loop<float>* loop) { forward(*loop); }
+void vrnn_forward_float64(const Loop<double>* loop) { forward(*loop); }
+void vrnn_backward_float32(const Loop<float>* loop) { backward(*loop); }
+void vrnn_backward_float64(const Loop<double>* loop) { backward(*loop); }
+}

@@ -1,0 +1,193 @@
+"""The loop in C++ against the plain loop: values and all gradients, over random models, shapes, lengths and gaps."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.models.settings import CONFIGS, build, make_case, tensors
+
+from vrnn import kernels
+from vrnn.data.batch import make_batch
+from vrnn.errors import UnsupportedError
+from vrnn.inference.noise import draw_noise, seeded
+from vrnn.kernels import native, recurrence
+from vrnn.kernels.stretches import stretches
+from vrnn.models import VRNNConfig
+from vrnn.objectives.elbo import elbo
+
+needs_compiler = pytest.mark.skipif(native.library() is None, reason="no C++ compiler")
+SETTINGS = [
+    name for name in CONFIGS if name.startswith("vrnn") and not {"lstm", "affine"} & set(name.split("-"))
+]
+
+
+def results(model, batch, noise, kernel, start=None):
+    """Give all values and all gradients of a pass, those of its start and of the belief it leaves among them."""
+    found = kernels.unroll(model, batch, noise, kernel=kernel, start=start)
+    left = tensors(found.belief)
+    value = elbo(model, found).bound.sum() + found.log_weight.square().sum() + found.latent.pow(3).sum()
+    value = value + sum(t.square().sum() for t in left)
+    inputs = [*model.parameters(), *([] if start is None else start.state)]
+    gradients = torch.autograd.grad(value, inputs, allow_unused=True)
+    return tensors(found), [
+        torch.zeros_like(i) if g is None else g for g, i in zip(gradients, inputs, strict=True)
+    ]
+
+
+def compare(model, batch, noise, start=None, tolerance=1e-10):
+    values, gradients = results(model, batch, noise, "native", start)
+    expected, expected_gradients = results(model, batch, noise, "plain", start)
+    for a, b in zip(values, expected, strict=True):
+        torch.testing.assert_close(*torch.broadcast_tensors(a, b), rtol=tolerance, atol=tolerance)
+    for a, b in zip(gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance * max(1.0, float(b.abs().max())))
+
+
+@needs_compiler
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("name", [n for n in SETTINGS if "supervised" not in n])
+def test_equals_the_plain_loop_in_every_setting(name, gaps):
+    model = build(CONFIGS[name])
+    case = make_case(model, CONFIGS[name], gaps=gaps)
+    compare(model, case.batch, case.noise)
+
+
+@st.composite
+def cases(draw):
+    """Draw a model's widths, a batch's shape and where its points are missing."""
+    size = st.integers(1, 4) | st.sampled_from([7, 31, 33])
+    shape = {n: draw(size) for n in ("hidden", "latent", "batch", "time")}
+    return shape | {
+        "samples": draw(st.integers(1, 3)),
+        "inputs": draw(st.integers(0, 2)),
+        "missing": draw(st.sampled_from([0.0, 0.0, 0.02, 0.2])),
+        "threads": draw(st.sampled_from([1, 2, 3])),
+        "seed": draw(st.integers(0, 1000)),
+    }
+
+
+def random_case(shape, dtype):
+    config = VRNNConfig(2, shape["inputs"], hidden=shape["hidden"], latent_dim=shape["latent"])
+    model = build(config, shape["seed"]).to(dtype)
+    with (
+        torch.no_grad()
+    ):  # wide random recurrences are chaotic: they enlarge rounding errors from step to step
+        for weight in model.parameters():
+            weight *= min(1.0, (5 / weight.shape[-1]) ** 0.5)
+    generator = seeded(shape["seed"], 5)
+    x = torch.randn(shape["batch"], shape["time"], 2, generator=generator)
+    x[torch.rand(x.shape[:2], generator=generator) < shape["missing"]] = torch.nan
+    u = torch.randn(*x.shape[:2], shape["inputs"], generator=generator)
+    length = torch.randint(1, shape["time"] + 1, (shape["batch"],), generator=generator)
+    batch = make_batch(x.to(dtype), u=u.to(dtype), length=length, summed=torch.tensor([True, False]))
+    return model, batch, draw_noise(model, shape["samples"], *x.shape[:2], generator)
+
+
+@needs_compiler
+@settings(max_examples=20, deadline=None)
+@given(cases())
+def test_equals_the_plain_loop_on_random_shapes(shape):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(shape["threads"])
+    try:
+        compare(*random_case(shape, torch.float64))
+    finally:
+        torch.set_num_threads(threads)
+
+
+@needs_compiler
+@settings(max_examples=8, deadline=None)
+@given(cases())
+def test_float32_is_as_near_to_float64_as_the_plain_loop(shape):
+    shape = shape | {"missing": 0.0, "time": min(shape["time"], 33)}
+    model, batch, noise = random_case(shape, torch.float64)
+    _, exact = results(model, batch, noise, "plain")
+    narrow = [*random_case(shape, torch.float32)]
+    _, found = results(*narrow, "native")
+    for a, b in zip(found, exact, strict=True):
+        torch.testing.assert_close(a.double(), b, rtol=1e-4, atol=1e-4 * max(1.0, float(b.abs().max())))
+
+
+@needs_compiler
+def test_goes_on_from_a_belief():
+    model = build(CONFIGS["vrnn"])
+    case = make_case(model, CONFIGS["vrnn"], gaps=False)
+    first = kernels.unroll(model, case.batch.steps(0, 2), case.noise.steps(slice(2))).belief
+    begun = first.map(lambda t: t.detach().requires_grad_())
+    compare(model, case.batch.after(2), case.noise.steps(slice(2, None)), start=begun)
+
+
+@needs_compiler
+def test_a_diverged_model_shows():
+    model = build(CONFIGS["vrnn"])
+    case = make_case(model, CONFIGS["vrnn"], gaps=False)
+    with torch.no_grad():
+        model.of_latent.weight[0, 0] = torch.nan
+    assert kernels.unroll(model, case.batch, case.noise, kernel="native").log_prob.isnan().any()
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", ["rnn", "vrnn-lstm-u", "vrnn-affine", "vrnn-supervised", "dmm"])
+def test_what_it_does_not_serve_takes_the_plain_loop_or_is_refused(name):
+    model = build(CONFIGS[name])
+    case = make_case(model, CONFIGS[name])
+    assert not recurrence.fits(model, case.batch, "posterior")
+    kernels.unroll(model, case.batch, case.noise)
+    with pytest.raises(UnsupportedError, match="GRU and depth 1"):
+        kernels.unroll(model, case.batch, case.noise, kernel="native")
+
+
+def test_serves_complete_stretches_only():
+    assert stretches([True] * 5) == [(0, 5, True)]
+    assert stretches([False, True, True]) == [(0, 3, False)]
+    assert stretches([False, *[True] * 3, False, True]) == [(0, 1, False), (1, 4, True), (4, 6, False)]
+
+
+def test_without_a_compiler_the_plain_loop_serves_and_it_is_said_once(monkeypatch, caplog, tmp_path):
+    monkeypatch.setenv("CXX", str(tmp_path / "none"))
+    native.library.cache_clear()
+    try:
+        model = build(CONFIGS["vrnn"])
+        case = make_case(model, CONFIGS["vrnn"])
+        for _ in range(2):
+            kernels.unroll(model, case.batch, case.noise)
+        assert len(caplog.records) == 1 and "runs in PyTorch" in caplog.text
+    finally:
+        native.library.cache_clear()
+
+
+@needs_compiler
+def test_is_built_once_and_whole(tmp_path):
+    path = native.build(tmp_path)
+    made = path.stat().st_mtime_ns
+    assert native.build(tmp_path) == path and path.stat().st_mtime_ns == made
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+@needs_compiler
+def test_a_compiler_that_refuses_leaves_nothing(tmp_path, monkeypatch):
+    broken = tmp_path / "broken.cpp"
+    broken.write_text("this is not C++")
+    monkeypatch.setattr(native, "SOURCE", broken)
+    with pytest.raises(native.subprocess.CalledProcessError):
+        native.build(tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_the_layout_of_both_sides_is_one():
+    """The fields of the C++ record, read from its source, are those that Python hands over."""
+    source = native.SOURCE.read_text("utf-8")
+    body = source[source.index("struct Loop {") :]
+    body = body[body.index("{") + 1 : body.index("};")]
+    code = " ".join(line.split("//")[0] for line in body.splitlines())
+    names = [
+        word.strip(" *")
+        for statement in code.split(";")
+        if statement.strip()
+        for word in statement.replace("const T", "")
+        .replace("std::int64_t", "")
+        .replace("double", "")
+        .split(",")
+    ]
+    names = [name.split("*")[-1].strip() for name in names]
+    assert names == [field for field, _ in recurrence._Loop._fields_]
