@@ -1,9 +1,11 @@
-"""Letters: a VRNN on pen tracks, generated letters beside real ones, and write docs/letters.md.
+"""Letters: a VRNN on pen tracks, told which letter to write; how well they are recognised, how they vary; write docs/letters.md.
 
-    python -m benchmarks.letters            train, generate, draw docs/images/letters_*.png, write the page
+    python -m benchmarks.letters            seeds 0 to 2, with the pictures of the first, then the page
+    python -m benchmarks.letters --seed 1   one seed, then the page
     python -m benchmarks.letters --page     the page alone, from the results kept
 
-UCI Character Trajectories, 1,429 single-stroke letters of 20 kinds. The letter is not told to the model.
+UCI Character Trajectories, 1,429 single-stroke letters of 20 kinds. Four fifths of them train the model and the classifier, a tenth of
+those validating each; the others test the classifier and say how far real letters are from one another.
 """
 
 import argparse
@@ -13,91 +15,281 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 import vrnn
-from benchmarks.common import data_folder, keep, kept
-from vrnn.plots import plot_tracks
+from benchmarks.common import data_folder, keep, kept, table
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "letters.md"
 THIN = 3  # 200 Hz to 67 Hz
 LONGEST = 90  # rows of a generated letter, if the pen is not lifted before
-SHOWN = 24
+EACH = 50  # letters generated of a kind
+POINTS = 48  # to which letters are resampled to be recognised and compared
+SEEDS = (0, 1, 2)
 MODEL = vrnn.VRNNConfig(x_dim=3, hidden=192, latent_dim=16, emission="mixture(10):2+bernoulli:1")
-TRAINING = vrnn.TrainConfig(steps=4000, batch_size=64, learning_rate=2e-3, validate_every=250)
+TRAINING = vrnn.TrainConfig(
+    steps=3000,
+    batch_size=64,
+    learning_rate=2e-3,
+    weight_decay=0.1,
+    average=0.99,
+    validate_every=250,
+)
 
 
-def letters(path: Path) -> vrnn.Tracks:
-    """Read pen positions and a last column that is 1 where the pen is lifted, (T, 3) a letter.
+def letters(path: Path) -> tuple[vrnn.Tracks, np.ndarray]:
+    """Read pen positions and a last column that is 1 where the pen is lifted, (T, 3) a letter, and which letter each is.
 
-    Velocities are summed to positions; the still rows at both ends are trimmed.
+    Velocities are summed to positions; the still rows at both ends are trimmed. The letter is an input, one 0/1 column a kind.
     """
     with np.load(path, allow_pickle=False) as data:
         pieces = np.split(data["train_X"], np.cumsum(data["train_len"])[:-1])
-    tracks = []
-    for piece in pieces:
+        labels = np.asarray(data["key"][data["train_label"] - 1]).astype(str)
+    kinds = np.unique(labels)
+    x, u = [], []
+    for piece, label in zip(pieces, labels, strict=True):
         moving = np.flatnonzero(np.abs(piece[:, :2]).sum(1) > 0)
         position = np.cumsum(piece[moving[0] : moving[-1] + 1, :2], axis=0)[::THIN]
         lifted = np.zeros((len(position), 1))
         lifted[-1] = 1.0
-        tracks.append(np.concatenate([position, lifted], 1))
-    return vrnn.Tracks(tracks, x_names=("x", "y", "lifted"))
+        x.append(np.concatenate([position, lifted], 1))
+        u.append(np.tile((kinds == label).astype(float), (len(position), 1)))
+    return vrnn.Tracks(x, u=u, x_names=("x", "y", "lifted"), u_names=[f"letter={k}" for k in kinds]), labels
 
 
-def until_lifted(tracks: vrnn.Tracks) -> list[np.ndarray]:
-    """Cut each generated letter where the pen is first lifted; the columns are (x, y)."""
-    ends = [int(np.argmax(x[1:, 2] > 0.5)) + 2 if (x[1:, 2] > 0.5).any() else len(x) for x in tracks.x]
-    return [x[:end, :2] for x, end in zip(tracks.x, ends, strict=True)]
+def until_lifted(x: np.ndarray) -> np.ndarray:
+    """Cut a generated letter where the pen is first lifted; the columns are (x, y)."""
+    lifted = np.flatnonzero(x[1:, 2] > 0.5)
+    return x[: lifted[0] + 2 if len(lifted) else len(x), :2]
 
 
-TEXT = """# Letters: pen tracks that a VRNN writes
+def shape(x: np.ndarray) -> np.ndarray:
+    """Resample a letter to POINTS points along its time, centred and scaled to mean square 1, (2, POINTS)."""
+    at = np.linspace(0, len(x) - 1, POINTS)
+    points = np.stack([np.interp(at, np.arange(len(x)), x[:, i]) for i in range(2)])
+    points -= points.mean(1, keepdims=True)
+    return points / np.sqrt((points**2).sum(0).mean())
 
-Made by `python -m benchmarks.letters` on one thread of a CPU: {seconds:.0f} s of training, seed {seed}. The model has seen {count} letters of 20
-kinds (UCI Character Trajectories), as pen positions with a column that says when the pen is lifted: a mixture of ten correlated
-Gaussians over the displacement and a Bernoulli over the lift. It is not told which letter it writes. Validation bound
-{bound:.3f} nats per step of data units, {active} of {latents} latent dimensions active; {ended:.0%} of the generated letters end by themselves.
-{use}
 
-Generated, the first {shown} draws of seed {seed}, none left out:
+def classifier(kinds: int) -> nn.Module:
+    """Build a small network that reads a letter's shape."""
+    return nn.Sequential(
+        nn.Conv1d(2, 32, 5, padding=2), nn.ReLU(), nn.MaxPool1d(2),
+        nn.Conv1d(32, 64, 5, padding=2), nn.ReLU(), nn.MaxPool1d(2),
+        nn.Flatten(), nn.Dropout(0.3), nn.Linear(64 * POINTS // 4, kinds),
+    )  # fmt: skip
 
-![generated letters](images/letters_generated.png)
 
-Real, the first {shown} of the file:
+def train_classifier(shapes: np.ndarray, kinds: np.ndarray, seed: int) -> nn.Module:
+    """Train the classifier on real letters, keeping the weights that recognise a tenth held out best."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = classifier(int(kinds.max()) + 1)
+        x, y = torch.tensor(shapes, dtype=torch.float32), torch.tensor(kinds)
+        order = torch.randperm(len(x))
+        val, train = order[: len(x) // 10], order[len(x) // 10 :]
+        optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.05)
+        best, weights = -1.0, network.state_dict()
+        for _ in range(60):
+            network.train()
+            for batch in train[torch.randperm(len(train))].split(64):
+                optimiser.zero_grad()
+                nn.functional.cross_entropy(network(x[batch]), y[batch]).backward()
+                optimiser.step()
+            share = float((recognised(network, shapes[val]) == kinds[val]).mean())
+            if share > best:
+                best, weights = share, {k: v.clone() for k, v in network.state_dict().items()}
+        network.load_state_dict(weights)
+    return network
 
-![real letters](images/letters_real.png)
-"""
+
+@torch.no_grad()
+def recognised(network: nn.Module, shapes: np.ndarray) -> np.ndarray:
+    """Say which kind each letter is taken for."""
+    network.eval()
+    return network(torch.tensor(shapes, dtype=torch.float32)).argmax(-1).numpy()
+
+
+def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Root mean square distance of the points of shapes (n, 2, POINTS) and (m, 2, POINTS), (n, m)."""
+    return np.sqrt(((a[:, None] - b[None]) ** 2).sum(2).mean(-1))
+
+
+def variety(shapes: np.ndarray) -> float:
+    """Mean distance of two different letters of a set."""
+    d = distances(shapes, shapes)
+    return float(d.sum() / (len(d) * (len(d) - 1)))
 
 
 def run(path: Path, seed: int, steps: int | None) -> None:
-    """Train, generate and draw."""
-    tracks = letters(path)
+    """Train, generate every letter, and measure."""
+    tracks, labels = letters(path)
+    names = np.unique(labels)
+    kinds = np.searchsorted(names, labels)
+    order = np.random.default_rng([seed, 20]).permutation(len(tracks))
+    train, test = np.sort(order[len(order) // 5 :]), np.sort(order[: len(order) // 5])
+    real = np.stack([shape(x[:, :2]) for x in tracks.x])
     settings = replace(TRAINING, seed=seed, **({"steps": steps} if steps else {}))
     started = time.perf_counter()
-    trained = vrnn.train(MODEL, tracks, settings)
+    trained = vrnn.train(MODEL, tracks[train], settings)
     seconds = time.perf_counter() - started
-    drawn = until_lifted(vrnn.generate(trained.model, count=400, steps=LONGEST, seed=seed))
-    images = DOCS / "images"
-    plot_tracks(drawn[:SHOWN], images / "letters_generated.png", overlay=False)
-    plot_tracks([x[:, :2] for x in tracks.x[:SHOWN]], images / "letters_real.png", overlay=False)
-    keep(
-        f"letters-{seed}",
-        {
-            "seed": seed,
-            "count": len(tracks),
-            "seconds": round(seconds, 1),
-            "bound": max(r["val_bound"] for r in trained.history if "val_bound" in r),
-            "active": trained.report.active_units if trained.report else 0,
-            "ended": float(np.mean([len(d) < LONGEST for d in drawn])),
-        },
-    )
+    network = train_classifier(real[train], kinds[train], seed)
+    drawn, nearest, counts = [], [], []
+    for kind, name in enumerate(names):
+        made = vrnn.generate(
+            trained.model, EACH, LONGEST, seed=seed * len(names) + kind, inputs={"letter": name}
+        )
+        paths = [until_lifted(x) for x in made.x]
+        shapes = np.stack([shape(x) for x in paths])
+        of_kind, others = train[kinds[train] == kind], test[kinds[test] == kind]
+        near = distances(shapes, real[of_kind])
+        drawn.append(paths)
+        nearest.append(tracks.x[of_kind[near[0].argmin()]][:, :2])
+        counts.append(
+            {
+                "letter": name,
+                "recognised": float((recognised(network, shapes) == kind).mean()),
+                "ended": float(np.mean([len(x) < LONGEST for x in paths])),
+                "variety": variety(shapes),
+                "real_variety": variety(real[kinds == kind]),
+                "nearest": float(near.min(1).mean()),
+                "real_nearest": float(distances(real[others], real[of_kind]).min(1).mean()),
+            }
+        )
+    result = {
+        "seed": seed,
+        "count": len(train),
+        "tested": len(test),
+        "seconds": round(seconds, 1),
+        "bound": max(r["val_bound"] for r in trained.history if "val_bound" in r),
+        "active": trained.report.active_units if trained.report else 0,
+        "real_recognised": float((recognised(network, real[test]) == kinds[test]).mean()),
+        "letters": counts,
+    }
+    keep(f"letters-{seed}", result)
+    print(seed, {k: np.mean([c[k] for c in counts]) for k in counts[0] if k != "letter"}, flush=True)
+    if seed == SEEDS[0]:
+        draw_pairs(names, [paths[0] for paths in drawn], nearest, DOCS / "images" / "letters_nearest.png")
+        draw_kinds(drawn, DOCS / "images" / "letters_generated.png")
+
+
+def draw_pairs(names: np.ndarray, drawn: list, nearest: list, path: Path) -> None:
+    """Draw a generated letter of every kind with the training letter nearest to it below."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    wide = len(names) // 2
+    fig, axes = plt.subplots(4, wide, figsize=(1.1 * wide, 5.2), layout="constrained")
+    for i, (made, real) in enumerate(zip(drawn, nearest, strict=True)):
+        row, column = 2 * (i // wide), i % wide
+        for axis, x, colour in (
+            (axes[row, column], made, "#1f5fa8"),
+            (axes[row + 1, column], real, "#777777"),
+        ):
+            axis.plot(x[:, 0], x[:, 1], color=colour, linewidth=1.6)
+    for axis in axes.flat:
+        axis.set(aspect="equal")
+        axis.axis("off")
+    fig.savefig(path, dpi=110)
+    plt.close(fig)
+
+
+def draw_kinds(drawn: list, path: Path, each: int = 6) -> None:
+    """Draw the first few letters generated of every kind, a column each."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    fig, axes = plt.subplots(each, len(drawn), figsize=(0.6 * len(drawn), 0.62 * each), layout="constrained")
+    for column, paths in enumerate(drawn):
+        for row in range(each):
+            axes[row, column].plot(*paths[row].T, color="#1f5fa8", linewidth=1.1)
+    for axis in axes.flat:
+        axis.set(aspect="equal")
+        axis.axis("off")
+    fig.savefig(path, dpi=120)
+    plt.close(fig)
+
+
+TEXT = """# Letters: pen tracks that a VRNN writes, told which letter
+
+Made by `python -m benchmarks.letters` on one thread of a CPU, {minutes:.0f} minutes of training a seed. Single-stroke letters of 20 kinds (UCI
+Character Trajectories) as pen positions with a column that says when the pen is lifted, the letter being an input: a mixture of ten correlated
+Gaussians over the displacement and a Bernoulli over the lift. {count} letters train the model, a tenth of them validating it; {each} letters are
+then generated of every kind (`vrnn generate RUN --given letter=a`), and the pen is cut where it lifts. Mean over the seeds {seeds}.
+
+{overall}
+
+**Recognised**: share that a small convolutional network takes for the letter asked for; it was trained on the model's {count} real letters and nothing
+else, and recognises {real:.1%} of the {tested} real letters that neither has seen. **Nearest training letter**: root mean square distance of the
+points of a letter to the nearest training letter of its kind, letters being centred and scaled to size 1: copies would have 0, real letters
+that were not trained on have the number beside it. **Variety**: the same distance between two letters of a kind. **Ended**: the pen was lifted within
+{longest} rows. {use}
+
+{by_letter}
+
+Generated, the first six of every kind, none left out (seed 0):
+
+![generated letters](images/letters_generated.png)
+
+The first of every kind (blue) and the training letter nearest to it (grey):
+
+![generated letters and their nearest neighbours](images/letters_nearest.png)
+"""
 
 
 def page() -> None:
     """Write docs/letters.md from the results kept."""
-    result = kept("letters-")[0]
-    unused = "With so rich an emission the latent is not needed and stays unused: here the VRNN writes as an RNN would."
-    use = "" if result["active"] else unused
-    PAGE.write_text(TEXT.format(**result, shown=SHOWN, latents=MODEL.latent_dim, use=use), encoding="utf-8")
+    results = kept("letters-")
+
+    def mean(key: str, letter: str | None = None) -> float:
+        return float(
+            np.mean([c[key] for r in results for c in r["letters"] if letter in (None, c["letter"])])
+        )
+
+    def measured(key: str) -> str:
+        values = [np.mean([c[key] for c in r["letters"]]) for r in results]
+        percent = key in ("recognised", "ended")
+        show = (lambda v: f"{v:.1%}") if percent else (lambda v: f"{v:.3f}")
+        return show(np.mean(values)) + (
+            f" ({show(min(values))} to {show(max(values))})" if len(values) > 1 else ""
+        )
+
+    overall = table(
+        ["", "generated", "real"],
+        [
+            ["recognised", measured("recognised"), f"{np.mean([r['real_recognised'] for r in results]):.1%}"],
+            ["nearest training letter", measured("nearest"), measured("real_nearest")],
+            ["variety", measured("variety"), measured("real_variety")],
+            ["ended", measured("ended"), ""],
+        ],
+    )
+    names = [c["letter"] for c in results[0]["letters"]]
+    keys = ("recognised", "nearest", "real_nearest", "variety", "real_variety")
+    rows = [[n, f"{mean(keys[0], n):.0%}", *(f"{mean(k, n):.3f}" for k in keys[1:])] for n in names]
+    head = ["letter", "recognised", "nearest", "real nearest", "variety", "real variety"]
+    unused = (
+        "With so rich an emission the latent is not needed and stays unused: the VRNN writes as an RNN would."
+    )
+    PAGE.write_text(
+        TEXT.format(
+            minutes=np.mean([r["seconds"] for r in results]) / 60,
+            count=results[0]["count"],
+            tested=results[0]["tested"],
+            each=EACH,
+            seeds=", ".join(str(r["seed"]) for r in results),
+            overall=overall,
+            real=np.mean([r["real_recognised"] for r in results]),
+            longest=LONGEST,
+            use="" if any(r["active"] for r in results) else unused,
+            by_letter=table(head, rows),
+        ),
+        encoding="utf-8",
+    )
 
 
 def main() -> None:
@@ -105,14 +297,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, help="folder with char_trajectories.npz")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, help="one seed in place of 0, 1 and 2")
     parser.add_argument("--steps", type=int, help="optimiser steps, in place of the script's")
     parser.add_argument("--threads", type=int, default=1, help="of the processor")
     parser.add_argument("--page", action="store_true", help="write the page alone")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     if not given.page:
-        run(data_folder(given.data, "uci_characters") / "char_trajectories.npz", given.seed, given.steps)
+        path = data_folder(given.data, "uci_characters") / "char_trajectories.npz"
+        for seed in SEEDS if given.seed is None else (given.seed,):
+            run(path, seed, given.steps)
     page()
 
 

@@ -9,8 +9,9 @@ from tests.models.test_linear_gaussian import CONFIGS, make_world
 from torch import nn
 
 from vrnn.data.batch import make_batch
+from vrnn.inference.begin import begin
 from vrnn.inference.bridge import build_bridge, masked_inverse, missing_inside
-from vrnn.inference.imagine import begin, imagine
+from vrnn.inference.imagine import imagine
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.particles import filter_steps, first_belief
 from vrnn.inference.resampling import effective_size

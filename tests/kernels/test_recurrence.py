@@ -10,7 +10,7 @@ from vrnn import kernels
 from vrnn.data.batch import make_batch
 from vrnn.errors import UnsupportedError
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.kernels import native, recurrence
+from vrnn.kernels import ahead, native, recurrence
 from vrnn.kernels.stretches import stretches
 from vrnn.models import VRNNConfig
 from vrnn.objectives.elbo import elbo
@@ -168,26 +168,24 @@ def test_is_built_once_and_whole(tmp_path):
 def test_a_compiler_that_refuses_leaves_nothing(tmp_path, monkeypatch):
     broken = tmp_path / "broken.cpp"
     broken.write_text("this is not C++")
-    monkeypatch.setattr(native, "SOURCE", broken)
+    monkeypatch.setattr(native, "SOURCES", [broken])
     with pytest.raises(native.subprocess.CalledProcessError):
         native.build(tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_the_layout_of_both_sides_is_one():
+@pytest.mark.parametrize(
+    ("source", "record", "mirror"),
+    [(0, "Loop", recurrence._Loop), (1, "Ahead", ahead._Ahead)],
+    ids=["recurrence", "ahead"],
+)
+def test_the_layout_of_both_sides_is_one(source, record, mirror):
     """The fields of the C++ record, read from its source, are those that Python hands over."""
-    source = native.SOURCE.read_text("utf-8")
-    body = source[source.index("struct Loop {") :]
+    text = native.SOURCES[source].read_text("utf-8")
+    body = text[text.index(f"struct {record} {{") :]
     body = body[body.index("{") + 1 : body.index("};")]
     code = " ".join(line.split("//")[0] for line in body.splitlines())
-    names = [
-        word.strip(" *")
-        for statement in code.split(";")
-        if statement.strip()
-        for word in statement.replace("const T", "")
-        .replace("std::int64_t", "")
-        .replace("double", "")
-        .split(",")
-    ]
-    names = [name.split("*")[-1].strip() for name in names]
-    assert names == [field for field, _ in recurrence._Loop._fields_]
+    for word in ("const T", "std::int64_t", "double", "T *", "*"):
+        code = code.replace(word, "")
+    names = [name.strip() for statement in code.split(";") for name in statement.split(",") if name.strip()]
+    assert names == [field for field, _ in mirror._fields_]

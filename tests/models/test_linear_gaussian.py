@@ -15,7 +15,8 @@ from tests.models.settings import build
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch, make_batch
-from vrnn.inference.imagine import begin, imagine
+from vrnn.inference.begin import begin
+from vrnn.inference.imagine import imagine
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.step import embed
 from vrnn.inference.unroll import Unrolled, unroll

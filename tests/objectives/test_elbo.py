@@ -8,7 +8,8 @@ from tests.models.settings import CONFIGS, build, make_case, run
 
 import vrnn
 from vrnn.data.batch import make_batch
-from vrnn.inference.imagine import begin, imagine
+from vrnn.inference.begin import begin
+from vrnn.inference.imagine import imagine
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.unroll import unroll
 from vrnn.models import make_model

@@ -12,10 +12,11 @@ from vrnn.data.frames import pad
 from vrnn.data.tracks import Tracks
 from vrnn.data.writers import Columns, write_table
 from vrnn.errors import ConfigError, DataError, check_seed, require
+from vrnn.inference.begin import begin
 from vrnn.inference.futures import PASS_SIZE, future_times, futures, futures_after, last_rows
-from vrnn.inference.imagine import begin, imagine
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.observe import TrackBelief
+from vrnn.kernels import imagine
 from vrnn.metrics.representative import representative
 from vrnn.trained import TrainedModel
 

@@ -13,11 +13,12 @@ from vrnn.data.frames import Anchor
 from vrnn.data.tracks import Tracks
 from vrnn.distributions.base import Distribution
 from vrnn.errors import ConfigError, DataError, UnsupportedError
-from vrnn.inference.imagine import begin, imagine
+from vrnn.inference.begin import begin
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.observe import TrackBelief, check_begun
 from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.inference.step import Belief
+from vrnn.kernels import imagine
 from vrnn.trained import TrainedModel
 
 PASS_SIZE = 16384  # sample paths that go through a model at once

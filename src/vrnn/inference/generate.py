@@ -8,9 +8,10 @@ import torch
 from vrnn.data.batch import make_batch
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, UnsupportedError, check_seed
+from vrnn.inference.begin import begin
 from vrnn.inference.given import constant_inputs
-from vrnn.inference.imagine import begin, imagine
 from vrnn.inference.noise import draw_noise, seeded
+from vrnn.kernels import imagine
 from vrnn.trained import TrainedModel
 
 

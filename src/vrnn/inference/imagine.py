@@ -6,11 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vrnn.data.batch import Batch
 from vrnn.distributions.base import Distribution
 from vrnn.inference.noise import Noise
-from vrnn.inference.step import Belief, embed_prefix, start_belief
-from vrnn.kernels import unroll
+from vrnn.inference.step import Belief
 from vrnn.models.contract import Model
 
 
@@ -52,15 +50,3 @@ def imagine(
         if keep:
             emissions.append(emission)
     return Imagined(torch.stack(drawn, -2), emissions if keep else None)
-
-
-def begin(model: Model, prefix: Batch, noise: Noise) -> Belief:
-    """Give the belief after a prefix: filtered through its posterior, or encoded at once where the model conditions.
-
-    A prefix of no rows gives the model's own beginning.
-    """
-    if prefix.x.shape[1] and not model.conditions:
-        return unroll(model, prefix, noise).belief
-    context = embed_prefix(model, prefix)
-    code = model.code_prior(context).sample(noise.code)
-    return start_belief(model, code, context, prefix.x.shape[-1])

@@ -2,13 +2,18 @@
 
 from typing import Literal
 
+from jaxtyping import Float
+from torch import Tensor
+
 from vrnn.data.batch import Batch
 from vrnn.errors import UnsupportedError
+from vrnn.inference import imagine as plain_ahead
 from vrnn.inference import unroll as plain
+from vrnn.inference.imagine import Imagined
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief, Embedded, Proposal, embed
 from vrnn.inference.unroll import Unrolled
-from vrnn.kernels import apart, recurrence
+from vrnn.kernels import ahead, apart, recurrence
 from vrnn.kernels.stretches import in_stretches
 from vrnn.models.contract import Model
 
@@ -46,3 +51,30 @@ def unroll(
             f"float32 or float64, and a C++ compiler; found {type(model).__name__} on {batch.x.device} in {batch.x.dtype}"
         )
     return plain.unroll(model, batch, noise, proposal=proposal, embedded=embedded, start=start, loop=loop)
+
+
+def imagine(
+    model: Model,
+    belief: Belief,
+    u: Float[Tensor, "batch time inputs"],
+    noise: Noise,
+    *,
+    keep: bool = False,
+    kernel: Kernel = "auto",
+) -> Imagined:
+    """Go on alone by the fastest kernel that fits; other arguments and the result as of `vrnn.inference.imagine`.
+
+    Args:
+        kernel: as of `unroll`; the native one gives no gradients.
+
+    Raises:
+        UnsupportedError: a native kernel where there is none.
+    """
+    if kernel != "plain" and ahead.fits(model, belief):
+        return ahead.imagine(model, belief, u, noise, keep=keep)
+    if kernel == "native":
+        raise UnsupportedError(
+            f"no native kernel fits: expected an unsupervised VRNN with a GRU and depth 1 on a CPU, no gradients asked for, and a C++ "
+            f"compiler; found {type(model).__name__}"
+        )
+    return plain_ahead.imagine(model, belief, u, noise, keep=keep)

@@ -14,7 +14,8 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
-SOURCE = Path(__file__).with_name("recurrence.cpp")
+SOURCES = [Path(__file__).with_name(name) for name in ("recurrence.cpp", "ahead.cpp")]
+SHARED = Path(__file__).with_name("common.hpp")
 FLAGS = ["-O3", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared", "-pthread"]
 log = logging.getLogger(__name__)
 
@@ -49,22 +50,17 @@ def build(folder: Path | None = None) -> Path:
     native, machine = ["-march=native"], _macros(compiler, "-march=native")
     if machine is None:
         native, machine = [], _macros(compiler) or ""
-    key = hashlib.sha256(
-        "\n".join([compiler, *FLAGS, machine, SOURCE.read_text("utf-8")]).encode()
-    ).hexdigest()
+    texts = [source.read_text("utf-8") for source in (SHARED, *SOURCES)]
+    key = hashlib.sha256("\n".join([compiler, *FLAGS, machine, *texts]).encode()).hexdigest()
     folder = cache_folder() if folder is None else folder
-    path = folder / f"recurrence-{key[:16]}.so"
+    path = folder / f"kernels-{key[:16]}.so"
     if path.exists():
         return path
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         made = Path(temporary) / path.name
-        subprocess.run(
-            [compiler, *FLAGS, *native, "-o", str(made), str(SOURCE)],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
+        command = [compiler, *FLAGS, *native, "-o", str(made), *map(str, SOURCES)]
+        subprocess.run(command, check=True, capture_output=True, text=True)
         made.replace(path)  # in one piece, whoever else is building
     return path
 

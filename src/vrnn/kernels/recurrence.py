@@ -43,18 +43,25 @@ class _Loop(ctypes.Structure):
     )
 
 
-def fits(model: Model, batch: Batch, proposal: Proposal) -> bool:
-    """Tell whether this kernel can run complete rows of the batch: a VRNN with a GRU and one hidden layer, on a CPU."""
+def native_shape(model: Model) -> bool:
+    """Tell whether the compiled loops know the model: a VRNN with a GRU and one hidden layer, posterior apart from prior, on a CPU."""
     return (
         type(model) is VRNN
-        and proposal == "posterior"
         and not model.tied
         and isinstance(model.cell, GRUCell)
-        and len(_layers(model.z_features)) == len(_layers(model.posterior_head.rest)) == 1
-        and batch.x.device.type == "cpu"
-        and batch.x.dtype in (torch.float32, torch.float64)
-        and batch.x.dtype == model.h0.dtype
+        and len(affine_layers(model.z_features)) == len(affine_layers(model.posterior_head.rest)) == 1
+        and model.h0.device.type == "cpu"
+        and model.h0.dtype in (torch.float32, torch.float64)
         and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def fits(model: Model, batch: Batch, proposal: Proposal) -> bool:
+    """Tell whether this kernel can run complete rows of the batch."""
+    return (
+        native_shape(model)
+        and proposal == "posterior"
+        and (batch.x.device, batch.x.dtype) == (model.h0.device, model.h0.dtype)
         and library() is not None
     )
 
@@ -64,7 +71,7 @@ def run_rows(
 ) -> Stretch:
     """Run complete rows as `vrnn.inference.unroll.run_rows` does, where `fits` holds."""
     assert isinstance(model, VRNN) and proposal == "posterior"
-    (out,), (of_latent,) = _layers(model.posterior_head.rest), _layers(model.z_features)
+    (out,), (of_latent,) = affine_layers(model.posterior_head.rest), affine_layers(model.z_features)
     carry, last, mean, scale, z, features = _Recurrence.apply(
         embedded.seen,
         embedded.evidence,
@@ -95,7 +102,7 @@ def run_rows(
     )
 
 
-def _layers(network: nn.Module) -> list[nn.Linear]:
+def affine_layers(network: nn.Module) -> list[nn.Linear]:
     """List the affine layers of a network from input to output."""
     return [part for part in network.modules() if isinstance(part, nn.Linear)]
 

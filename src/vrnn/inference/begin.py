@@ -1,0 +1,19 @@
+"""Where a forecast or a generation begins: the belief after a prefix."""
+
+from vrnn.data.batch import Batch
+from vrnn.inference.noise import Noise
+from vrnn.inference.step import Belief, embed_prefix, start_belief
+from vrnn.kernels import unroll
+from vrnn.models.contract import Model
+
+
+def begin(model: Model, prefix: Batch, noise: Noise) -> Belief:
+    """Give the belief after a prefix: filtered through its posterior, or encoded at once where the model conditions.
+
+    A prefix of no rows gives the model's own beginning.
+    """
+    if prefix.x.shape[1] and not model.conditions:
+        return unroll(model, prefix, noise).belief
+    context = embed_prefix(model, prefix)
+    code = model.code_prior(context).sample(noise.code)
+    return start_belief(model, code, context, prefix.x.shape[-1])

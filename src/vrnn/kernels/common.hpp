@@ -1,0 +1,218 @@
+// What the loops share: packed matrix products, functions of one number, sequences split over threads.
+//
+// Every worker takes a share of the sequences through all steps, with no barrier on the way.
+
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <thread>
+#include <vector>
+
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int VECTOR_BYTES = 64, TILE_ROWS = 8;
+#elif defined(__AVX__)
+constexpr int VECTOR_BYTES = 32, TILE_ROWS = 4;
+#else
+constexpr int VECTOR_BYTES = 16, TILE_ROWS = 4;
+#endif
+constexpr int BLOCK_ROWS = 64;  // sequences that go through the loop together: their states stay in the near caches
+
+template <class T>
+struct Vector {
+  typedef T type __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(T)), may_alias));
+};
+template <class T>
+constexpr int LANES = VECTOR_BYTES / sizeof(T);
+template <class T>
+constexpr int PANEL = 2 * LANES<T>;  // columns of a panel
+
+// ---- memory ----
+
+template <class T>
+class Buffer {
+ public:
+  explicit Buffer(std::size_t count)
+      : data_(static_cast<T*>(std::aligned_alloc(64, (count * sizeof(T) + 63) / 64 * 64 + 64))) {
+    if (!data_) throw std::bad_alloc();
+  }
+  T* get() { return data_.get(); }
+  const T* get() const { return data_.get(); }
+
+ private:
+  struct Free {
+    void operator()(T* p) const { std::free(p); }
+  };
+  std::unique_ptr<T, Free> data_;
+};
+
+// ---- matrix products: (rows, inner) times a packed (inner, columns) ----
+
+template <class T>
+int padded(int columns) {
+  return (columns + PANEL<T> - 1) / PANEL<T> * PANEL<T>;
+}
+
+// A matrix (inner, columns) cut into panels of PANEL columns, each (inner, PANEL) on end, filled up with zeros.
+template <class T>
+struct Packed {
+  int inner, columns;
+  Buffer<T> data;
+
+  Packed(int inner, int columns) : inner(inner), columns(columns), data(std::size_t(inner) * padded<T>(columns)) {
+    std::memset(data.get(), 0, sizeof(T) * inner * padded<T>(columns));
+  }
+
+  // Put `part`, whose entry (k, n) lies at k * along_inner + n * along_columns, at (first_inner, first_column).
+  Packed& put(const T* part, int rows, int width, std::ptrdiff_t along_inner, std::ptrdiff_t along_columns,
+              int first_inner = 0, int first_column = 0) {
+    for (int n = 0; n < width; n++) {
+      const int column = first_column + n;
+      T* panel = data.get() + std::size_t(column / PANEL<T>) * inner * PANEL<T> + column % PANEL<T>;
+      for (int k = 0; k < rows; k++) panel[std::size_t(first_inner + k) * PANEL<T>] = part[k * along_inner + n * along_columns];
+    }
+    return *this;
+  }
+  Packed& put_transposed(const T* weight, int out, int in, int first_column = 0) {  // of a layer (out, in): inner = in
+    return put(weight, in, out, 1, in, 0, first_column);
+  }
+};
+
+template <class T, int ROWS>
+void multiply_tile(int inner, const T* a, std::ptrdiff_t a_row, const T* panel, T* c, std::ptrdiff_t c_row) {
+  using V = typename Vector<T>::type;
+  V low[ROWS], high[ROWS];
+  for (int i = 0; i < ROWS; i++) low[i] = high[i] = V{};
+  for (int k = 0; k < inner; k++) {
+    const V b0 = *reinterpret_cast<const V*>(panel + std::size_t(k) * PANEL<T>);
+    const V b1 = *reinterpret_cast<const V*>(panel + std::size_t(k) * PANEL<T> + LANES<T>);
+#pragma GCC unroll 8
+    for (int i = 0; i < ROWS; i++) {
+      const T x = a[i * a_row + k];
+      low[i] += x * b0;
+      high[i] += x * b1;
+    }
+  }
+  for (int i = 0; i < ROWS; i++) {
+    *reinterpret_cast<V*>(c + i * c_row) = low[i];
+    *reinterpret_cast<V*>(c + i * c_row + LANES<T>) = high[i];
+  }
+}
+
+template <class T>
+void multiply_some(int rows, int inner, const T* a, std::ptrdiff_t a_row, const T* panel, T* c, std::ptrdiff_t c_row) {
+  switch (rows) {
+    case 1: return multiply_tile<T, 1>(inner, a, a_row, panel, c, c_row);
+    case 2: return multiply_tile<T, 2>(inner, a, a_row, panel, c, c_row);
+    case 3: return multiply_tile<T, 3>(inner, a, a_row, panel, c, c_row);
+    case 4: return multiply_tile<T, 4>(inner, a, a_row, panel, c, c_row);
+    case 5: return multiply_tile<T, 5>(inner, a, a_row, panel, c, c_row);
+    case 6: return multiply_tile<T, 6>(inner, a, a_row, panel, c, c_row);
+    case 7: return multiply_tile<T, 7>(inner, a, a_row, panel, c, c_row);
+    default: return multiply_tile<T, 8>(inner, a, a_row, panel, c, c_row);
+  }
+}
+
+// c = a b, with b in panels that are `wide` columns together; rows of c are `wide` long.
+template <class T>
+void multiply(int rows, int inner, int wide, const T* a, std::ptrdiff_t a_row, const T* panels, T* c) {
+  for (int n = 0; n < wide; n += PANEL<T>) {
+    const T* panel = panels + std::size_t(n) * inner;
+    for (int i = 0; i < rows; i += TILE_ROWS)
+      multiply_some(std::min(TILE_ROWS, rows - i), inner, a + i * a_row, a_row, panel, c + std::ptrdiff_t(i) * wide + n, wide);
+  }
+}
+
+template <class T>
+void multiply(int rows, const T* a, std::ptrdiff_t a_row, const Packed<T>& b, T* c) {
+  multiply(rows, b.inner, padded<T>(b.columns), a, a_row, b.data.get(), c);
+}
+
+// ---- functions of one number, without a branch, so that the compiler makes vectors of them ----
+
+template <class T>
+struct Float;
+template <>
+struct Float<float> {
+  using integer = std::int32_t;
+  static constexpr int mantissa = 23, bias = 127, exp_terms = 7, log_terms = 8;
+  static constexpr float least = -87.0f, most = 88.0f, ln2_high = 0.693359375f, ln2_low = -2.12194440054690583e-4f;
+};
+template <>
+struct Float<double> {
+  using integer = std::int64_t;
+  static constexpr int mantissa = 52, bias = 1023, exp_terms = 13, log_terms = 18;
+  static constexpr double least = -708.0, most = 709.0, ln2_high = 0.693145751953125, ln2_low = 1.42860682030941723e-6;
+};
+
+// e^x = 2^n e^r with |r| <= log(2) / 2 and the power series of e^r; NaN stays NaN.
+template <class T>
+inline T exponential(T x) {
+  using F = Float<T>;
+  x = x < F::least ? F::least : x;
+  x = x > F::most ? F::most : x;
+  const T n = std::rint(x * T(1.4426950408889634));
+  const T r = (x - n * F::ln2_high) - n * F::ln2_low;
+  T sum = T(1);
+#pragma GCC unroll 16
+  for (int k = F::exp_terms; k > 0; k--) sum = sum * r / T(k) + T(1);
+  const typename F::integer bits = (typename F::integer(n) + F::bias) << F::mantissa;
+  return sum * __builtin_bit_cast(T, bits);
+}
+
+template <class T>
+inline T sigmoid(T x) {
+  return T(1) / (T(1) + exponential(-x));
+}
+
+template <class T>
+inline T hyperbolic_tangent(T x) {
+  return T(1) - T(2) / (T(1) + exponential(T(2) * x));
+}
+
+// max(x, 0) + log(1 + e), e = e^-|x|, the logarithm as 2 artanh(e / (2 + e)); x itself above 20, as in PyTorch.
+template <class T>
+inline T softplus(T x) {
+  const T e = exponential(-std::abs(x)), s = e / (T(2) + e), square = s * s;
+  T sum = T(0);
+#pragma GCC unroll 32
+  for (int k = Float<T>::log_terms; k >= 0; k--) sum = sum * square + T(1) / T(2 * k + 1);
+  const T low = (x > T(0) ? x : x - x) + T(2) * s * sum;
+  return x > T(20) ? x : low;
+}
+
+// The derivative of softplus, 1 - e^-y, from its value y.
+template <class T>
+inline T softplus_slope(T y) {
+  return y > T(20) ? T(1) : T(1) - exponential(-y);
+}
+
+// ---- sequences split over threads ----
+
+// Call body(first, count) for blocks of rows that cover all of them.
+template <class Body>
+void share_out(std::int64_t rows, std::int64_t threads, Body body) {
+  const std::int64_t workers = std::max<std::int64_t>(1, std::min(threads, rows));
+  auto work = [&](std::int64_t worker) {
+    const std::int64_t begin = rows * worker / workers, end = rows * (worker + 1) / workers;
+    const std::int64_t blocks = (end - begin + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    for (std::int64_t b = 0; b < blocks; b++) {
+      const std::int64_t from = begin + (end - begin) * b / blocks;
+      body(from, int(begin + (end - begin) * (b + 1) / blocks - from));
+    }
+  };
+  std::vector<std::thread> others;
+  for (std::int64_t worker = 1; worker < workers; worker++) others.emplace_back(work, worker);
+  work(0);
+  for (auto& other : others) other.join();
+}
+
+}  // namespace
