@@ -3,17 +3,17 @@
 from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief, embed_prefix, start_belief
-from vrnn.kernels import unroll
+from vrnn.kernels import Kernel, follow
 from vrnn.models.contract import Model
 
 
-def begin(model: Model, prefix: Batch, noise: Noise) -> Belief:
+def begin(model: Model, prefix: Batch, noise: Noise, *, kernel: Kernel = "auto") -> Belief:
     """Give the belief after a prefix: filtered through its posterior, or encoded at once where the model conditions.
 
     A prefix of no rows gives the model's own beginning.
     """
     if prefix.x.shape[1] and not model.conditions:
-        return unroll(model, prefix, noise).belief
+        return follow(model, prefix, noise, kernel=kernel)
     context = embed_prefix(model, prefix)
     code = model.code_prior(context).sample(noise.code)
     return start_belief(model, code, context, prefix.x.shape[-1])

@@ -173,6 +173,14 @@ def unroll(
     )
 
 
+def follow(model: Model, batch: Batch, noise: Noise, *, loop: Loop = run_rows) -> Belief:
+    """Give the belief that `unroll` leaves from the posterior, without the terms of a bound."""
+    embedded = embed(model, batch)
+    _, posterior = code_laws(model, batch, embedded, "posterior")
+    start = start_belief(model, posterior.sample(noise.code), embedded.context, batch.x.shape[-1])
+    return last_belief(loop(model, batch, noise, embedded, start, "posterior").left, batch, start)
+
+
 def code_laws(
     model: Model, batch: Batch, embedded: Embedded, proposal: Proposal
 ) -> tuple[DiagonalGaussian, DiagonalGaussian]:

@@ -12,7 +12,7 @@ from vrnn.inference import unroll as plain
 from vrnn.inference.imagine import Imagined
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief, Embedded, Proposal, embed
-from vrnn.inference.unroll import Unrolled
+from vrnn.inference.unroll import Loop, Unrolled
 from vrnn.kernels import ahead, apart, recurrence
 from vrnn.kernels.stretches import in_stretches
 from vrnn.models.contract import Model
@@ -40,17 +40,27 @@ def unroll(
         UnsupportedError: a native kernel for a model, device or number type that has none, or no compiler to build it.
     """
     embedded = embed(model, batch) if embedded is None else embedded
-    loop = plain.run_rows
     if kernel == "auto" and apart.fits(model, batch, start):
         return apart.unroll_apart(model, batch, noise, proposal=proposal, embedded=embedded, start=start)
+    loop = _loop(model, batch, proposal, kernel)
+    return plain.unroll(model, batch, noise, proposal=proposal, embedded=embedded, start=start, loop=loop)
+
+
+def follow(model: Model, batch: Batch, noise: Noise, *, kernel: Kernel = "auto") -> Belief:
+    """Give the belief that a pass leaves, by the fastest kernel that fits; see `unroll`."""
+    return plain.follow(model, batch, noise, loop=_loop(model, batch, "posterior", kernel))
+
+
+def _loop(model: Model, batch: Batch, proposal: Proposal, kernel: Kernel) -> Loop:
+    """Choose what goes through the rows."""
     if kernel != "plain" and recurrence.fits(model, batch, proposal):
-        loop = in_stretches(recurrence.run_rows)
-    elif kernel == "native":
+        return in_stretches(recurrence.run_rows)
+    if kernel == "native":
         raise UnsupportedError(
             f"no native kernel fits: expected a VRNN with a GRU and depth 1, its latents drawn from the posterior, on a CPU in "
             f"float32 or float64, and a C++ compiler; found {type(model).__name__} on {batch.x.device} in {batch.x.dtype}"
         )
-    return plain.unroll(model, batch, noise, proposal=proposal, embedded=embedded, start=start, loop=loop)
+    return plain.run_rows
 
 
 def imagine(

@@ -67,14 +67,16 @@ void step(const Ahead<T>& ahead) {
   const int H = ahead.hidden, L = ahead.latent, D = ahead.dim, E = ahead.size;
   const Plan<T> plan(H, L, D, E);
   const bool standard = ahead.prior == nullptr;  // the prior is N(0, I)
+  const int drawn = standard ? 0 : L;
 
-  share_out(ahead.samples * ahead.batch, ahead.threads, [&](std::int64_t from, int rows) {
+  share_out(ahead.samples * ahead.batch, ahead.threads, [&](const Share& share) {
+    Buffer<T> hidden_(std::size_t(share.most) * H), z_(std::size_t(share.most) * L);
+    Buffer<T> of_state_(std::size_t(share.most) * plan.wide(OF_STATE)), other_(std::size_t(share.most) * std::max({plan.wide(OF_FEATURES), plan.wide(TO_LATENT), plan.wide(TO_OUT), plan.wide(OF_X)}));
+    T *hidden = hidden_.get(), *z = z_.get(), *of_state = of_state_.get(), *other = other_.get();
+    share.each([&](std::int64_t from, int rows) {
     auto product = [&](Product which, const T* a, T* c) {
       multiply(rows, plan.inner[which], plan.wide(which), a, plan.inner[which], ahead.weights + plan.offset[which], c);
     };
-    Buffer<T> hidden_(std::size_t(rows) * H), z_(std::size_t(rows) * L);
-    Buffer<T> of_state_(std::size_t(rows) * plan.wide(OF_STATE)), other_(std::size_t(rows) * std::max({plan.wide(OF_FEATURES), plan.wide(TO_LATENT), plan.wide(TO_OUT), plan.wide(OF_X)}));
-    T *hidden = hidden_.get(), *z = z_.get(), *of_state = of_state_.get(), *other = other_.get();
     T *h = ahead.carry + from * H, *pending = ahead.pending + from * 4 * H;
     auto row_of = [&](const T* fixed, std::int64_t stride, int i) { return fixed + (from + i) % ahead.batch * stride; };
 
@@ -106,7 +108,7 @@ void step(const Ahead<T>& ahead) {
       T* z_i = z + std::ptrdiff_t(i) * L;
       if (standard) std::memcpy(z_i, normals, sizeof(T) * L);
 #pragma GCC ivdep
-      for (int j = 0; j < (standard ? 0 : L); j++)
+      for (int j = 0; j < drawn; j++)
         z_i[j] = o[j] + ahead.prior_bias[j] + (T(ahead.floor) + softplus(o[L + j] + ahead.prior_bias[L + j])) * normals[j];
     }
     product(OF_LATENT, z, other);
@@ -133,6 +135,7 @@ void step(const Ahead<T>& ahead) {
       T* out = ahead.out + (from + i) * E;
       for (int j = 0; j < E; j++) out[j] = o[j] + ahead.out_bias[j];
     }
+    });
   });
 }
 

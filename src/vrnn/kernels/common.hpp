@@ -197,21 +197,34 @@ inline T softplus_slope(T y) {
 
 // ---- sequences split over threads ----
 
-// Call body(first, count) for blocks of rows that cover all of them.
-template <class Body>
-void share_out(std::int64_t rows, std::int64_t threads, Body body) {
-  const std::int64_t workers = std::max<std::int64_t>(1, std::min(threads, rows));
-  auto work = [&](std::int64_t worker) {
-    const std::int64_t begin = rows * worker / workers, end = rows * (worker + 1) / workers;
-    const std::int64_t blocks = (end - begin + BLOCK_ROWS - 1) / BLOCK_ROWS;
+// A worker's share of the sequences, in blocks of at most `most` rows.
+struct Share {
+  std::int64_t begin, end;
+  int most = BLOCK_ROWS;
+
+  // Call body(first row, count) for every block.
+  template <class Body>
+  void each(Body body) const {
+    const std::int64_t blocks = (end - begin + most - 1) / most;
     for (std::int64_t b = 0; b < blocks; b++) {
       const std::int64_t from = begin + (end - begin) * b / blocks;
       body(from, int(begin + (end - begin) * (b + 1) / blocks - from));
     }
+  }
+};
+
+// Call work(share) in every worker; the shares cover all rows.
+template <class Work>
+void share_out(std::int64_t rows, std::int64_t threads, Work work) {
+  const std::int64_t workers = std::max<std::int64_t>(1, std::min(threads, rows));
+  auto part = [&](std::int64_t worker) {
+    Share share{rows * worker / workers, rows * (worker + 1) / workers};
+    share.most = int(std::max<std::int64_t>(1, std::min<std::int64_t>(BLOCK_ROWS, share.end - share.begin)));
+    work(share);
   };
   std::vector<std::thread> others;
-  for (std::int64_t worker = 1; worker < workers; worker++) others.emplace_back(work, worker);
-  work(0);
+  for (std::int64_t worker = 1; worker < workers; worker++) others.emplace_back(part, worker);
+  part(0);
   for (auto& other : others) other.join();
 }
 

@@ -14,7 +14,7 @@ struct Loop {
   // read: inputs, draws, weights
   const T *gates, *evidence, *normals, *start;
   const T *of_state, *out, *out_bias, *of_latent, *latent_bias, *of_features, *of_carry, *carry_bias;
-  // written forward, read back
+  // written forward, read back; no first_layer and memory where there is no way back
   T *carry, *last, *first_layer, *mean, *scale, *z, *features, *memory;  // memory: r, u, n, m
   // backward: what arrives, and what is written
   const T *d_carry, *d_last, *d_mean, *d_scale, *d_z, *d_features;
@@ -34,11 +34,13 @@ void forward(const Loop<T>& loop) {
   of_f.put_transposed(loop.of_features, 3 * H, H);
   const int wide_h = padded<T>(4 * H), wide_a = padded<T>(2 * L), wide_z = padded<T>(H), wide_f = padded<T>(3 * H);
 
-  share_out(loop.samples * loop.batch, loop.threads, [&](std::int64_t from, int rows) {
-    Buffer<T> h_(std::size_t(rows) * H), a_(std::size_t(rows) * H), f_(std::size_t(rows) * H), z_(std::size_t(rows) * L);
-    Buffer<T> of_h_(std::size_t(rows) * wide_h), of_f_(std::size_t(rows) * wide_f);
-    Buffer<T> of_a_(std::size_t(rows) * wide_a), of_z_(std::size_t(rows) * wide_z);
-    T *h = h_.get(), *a = a_.get(), *f = f_.get(), *z = z_.get();
+  share_out(loop.samples * loop.batch, loop.threads, [&](const Share& share) {
+    Buffer<T> h_(std::size_t(share.most) * H), a_(std::size_t(share.most) * H), f_(std::size_t(share.most) * H), z_(std::size_t(share.most) * L);
+    Buffer<T> of_h_(std::size_t(share.most) * wide_h), of_f_(std::size_t(share.most) * wide_f);
+    Buffer<T> of_a_(std::size_t(share.most) * wide_a), of_z_(std::size_t(share.most) * wide_z);
+    Buffer<T> unread_(4 * H);
+    T *h = h_.get(), *a = a_.get(), *f = f_.get(), *z = z_.get(), *unread = unread_.get();
+    share.each([&](std::int64_t from, int rows) {
     std::memcpy(h, loop.start + from * H, sizeof(T) * rows * H);
     for (std::int64_t t = 0; t < time; t++) {
       multiply(rows, h, H, of_h, of_h_.get());
@@ -53,7 +55,7 @@ void forward(const Loop<T>& loop) {
           a_i[j] = x < T(0) ? T(0) : x;
         }
         std::memcpy(loop.carry + at * H, h + std::ptrdiff_t(i) * H, sizeof(T) * H);
-        std::memcpy(loop.first_layer + at * H, a_i, sizeof(T) * H);
+        if (loop.first_layer) std::memcpy(loop.first_layer + at * H, a_i, sizeof(T) * H);
       }
       multiply(rows, a, H, of_a, of_a_.get());
       for (int i = 0; i < rows; i++) {
@@ -87,7 +89,7 @@ void forward(const Loop<T>& loop) {
         const T* g = of_f_.get() + std::ptrdiff_t(i) * wide_f;
         const T* p = of_h_.get() + std::ptrdiff_t(i) * wide_h + H;
         T* h_i = h + std::ptrdiff_t(i) * H;
-        T* kept = loop.memory + ((from + i) * time + t) * 4 * H;
+        T* kept = loop.memory ? loop.memory + ((from + i) * time + t) * 4 * H : unread;
 #pragma GCC ivdep
         for (int j = 0; j < H; j++) {
           const T r = sigmoid(fixed[j] + g[j] + p[j] + loop.carry_bias[j]);
@@ -103,6 +105,7 @@ void forward(const Loop<T>& loop) {
       }
     }
     std::memcpy(loop.last + from * H, h, sizeof(T) * rows * H);
+    });
   });
 }
 
@@ -117,10 +120,11 @@ void backward(const Loop<T>& loop) {
   to_h.put(loop.of_carry + 2 * H * H, H, H, H, 1).put(loop.of_state, H, H, H, 1, H).put(loop.of_carry, 2 * H, H, H, 1, 2 * H);
   const int wide_h = padded<T>(H), wide_z = padded<T>(L);
 
-  share_out(loop.samples * loop.batch, loop.threads, [&](std::int64_t from, int rows) {
-    Buffer<T> dh_(std::size_t(rows) * H), gates_(std::size_t(rows) * 5 * H), raw_(std::size_t(rows) * H);
-    Buffer<T> out_(std::size_t(rows) * 2 * L), wide_(std::size_t(rows) * wide_h), narrow_(std::size_t(rows) * wide_z);
+  share_out(loop.samples * loop.batch, loop.threads, [&](const Share& share) {
+    Buffer<T> dh_(std::size_t(share.most) * H), gates_(std::size_t(share.most) * 5 * H), raw_(std::size_t(share.most) * H);
+    Buffer<T> out_(std::size_t(share.most) * 2 * L), wide_(std::size_t(share.most) * wide_h), narrow_(std::size_t(share.most) * wide_z);
     T *dh = dh_.get(), *gates = gates_.get(), *raw = raw_.get(), *out = out_.get();
+    share.each([&](std::int64_t from, int rows) {
     std::memcpy(dh, loop.d_last + from * H, sizeof(T) * rows * H);
     for (std::int64_t t = time - 1; t >= 0; t--) {
       for (int i = 0; i < rows; i++) {
@@ -179,6 +183,7 @@ void backward(const Loop<T>& loop) {
       }
     }
     std::memcpy(loop.d_start + from * H, dh, sizeof(T) * rows * H);
+    });
   });
 }
 

@@ -73,6 +73,7 @@ def run_rows(
     assert isinstance(model, VRNN) and proposal == "posterior"
     (out,), (of_latent,) = affine_layers(model.posterior_head.rest), affine_layers(model.z_features)
     carry, last, mean, scale, z, features = _Recurrence.apply(
+        torch.is_grad_enabled(),
         embedded.seen,
         embedded.evidence,
         noise.latent,
@@ -120,7 +121,7 @@ class _Recurrence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, *given: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, differentiable: bool, *given: Tensor) -> tuple[Tensor, ...]:
         gates, evidence, *rest = given
         tensors = dict(
             zip(
@@ -132,11 +133,12 @@ class _Recurrence(torch.autograd.Function):
         samples, batch, time, latent = tensors["normals"].shape
         hidden = tensors["start"].shape[-1]
         widths = {"first_layer": hidden, "carry": hidden, "features": hidden, "memory": 4 * hidden}
-        for name in WRITTEN:
+        for name in WRITTEN if differentiable else RESULTS:
             shape = (samples, batch, time, widths.get(name, latent))
             tensors[name] = gates.new_empty((samples, batch, hidden) if name == "last" else shape)
         _call("forward", tensors)
-        ctx.save_for_backward(*tensors.values())
+        if differentiable:
+            ctx.save_for_backward(*tensors.values())
         return tuple(tensors[name] for name in RESULTS)
 
     @staticmethod
@@ -160,6 +162,7 @@ class _Recurrence(torch.autograd.Function):
         biases = gates.sum(0)
         of_inputs = tensors["d_gates"].sum(0) if samples > 1 else tensors["d_gates"][0]
         return (
+            None,
             of_inputs[..., 2 * hidden :],
             of_inputs[..., hidden : 2 * hidden],
             None,

@@ -1,0 +1,255 @@
+"""Speed: a training step, filtering and forecasting beside a VRNN as commonly written, GRU and matrix peak; write docs/speed.md.
+
+    python -m benchmarks.speed              everything, in one process, then the page (about ten minutes)
+    python -m benchmarks.speed --page       the page alone, from the result kept
+
+Times are medians of runs that take turns, so that a busy machine slows all of them alike; read the ratios.
+"""
+
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import vrnn
+from vrnn import kernels
+from vrnn.data.batch import Batch, make_batch
+from vrnn.inference.begin import begin
+from vrnn.inference.noise import draw_noise, seeded
+from vrnn.models import Model, make_model
+from vrnn.objectives.elbo import elbo
+
+PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
+SIZES = [(64, 20, 2, 64, 16), (64, 100, 2, 128, 16), (128, 100, 88, 256, 64), (256, 200, 2, 256, 32)]
+TRACKS, SAMPLES, OBSERVED, HORIZON = 1000, 20, 8, 12
+LENGTHS = (50, 100, 200, 400, 800)
+BATCHES = (16, 32, 64, 128, 256)
+
+
+class PerStepVRNN(nn.Module):
+    """A VRNN as it is commonly written: every network is called inside the loop, the losses are summed step by step.
+
+    The layers are those of `vrnn.VRNN`, so that both do the same multiplications.
+    """
+
+    def __init__(self, dim: int, hidden: int, latent: int, binary: bool):
+        super().__init__()
+        self.hidden, self.binary = hidden, binary
+        self.of_x = nn.Sequential(nn.Linear(dim, hidden), nn.ReLU())
+        self.of_z = nn.Sequential(nn.Linear(latent, hidden), nn.ReLU())
+        self.encoder = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.ReLU())
+        self.encoder_mean, self.encoder_scale = (
+            nn.Linear(hidden, latent),
+            nn.Sequential(nn.Linear(hidden, latent), nn.Softplus()),
+        )
+        self.prior = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU())
+        self.prior_mean, self.prior_scale = (
+            nn.Linear(hidden, latent),
+            nn.Sequential(nn.Linear(hidden, latent), nn.Softplus()),
+        )
+        self.decoder = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.ReLU())
+        self.decoder_mean, self.decoder_scale = (
+            nn.Linear(hidden, dim),
+            nn.Sequential(nn.Linear(hidden, dim), nn.Softplus()),
+        )
+        self.cell = nn.GRUCell(2 * hidden, hidden)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give the negative bound of sequences (batch, time, dim)."""
+        h, loss = x.new_zeros(x.shape[0], self.hidden), x.new_zeros(())
+        for t in range(x.shape[1]):
+            h, step = self.step(x[:, t], h)
+            loss = loss + step
+        return loss / x[..., 0].numel()
+
+    def step(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.of_x(x)
+        code = self.encoder(torch.cat([features, h], -1))
+        mean, scale = self.encoder_mean(code), self.encoder_scale(code) + 1e-3
+        before = self.prior(h)
+        prior_mean, prior_scale = self.prior_mean(before), self.prior_scale(before) + 1e-3
+        z = mean + scale * torch.randn_like(scale)
+        of_z = self.of_z(z)
+        out = self.decoder(torch.cat([of_z, h], -1))
+        kl = (prior_scale / scale).log() + (scale**2 + (mean - prior_mean) ** 2) / (2 * prior_scale**2) - 0.5
+        if self.binary:
+            nll = nn.functional.binary_cross_entropy_with_logits(self.decoder_mean(out), x, reduction="sum")
+        else:
+            spread = self.decoder_scale(out) + 1e-3
+            nll = (0.5 * ((x - self.decoder_mean(out)) / spread) ** 2 + spread.log() + 0.919).sum()
+        return self.cell(torch.cat([features, of_z], -1), h), nll + kl.sum()
+
+    @torch.no_grad()
+    def forecast(self, x: Tensor, samples: int, horizon: int) -> Tensor:
+        """Draw futures (sample * batch, horizon, dim) of prefixes (batch, time, dim)."""
+        x = x.repeat(samples, 1, 1)
+        h = x.new_zeros(x.shape[0], self.hidden)
+        for t in range(x.shape[1]):
+            h, _ = self.step(x[:, t], h)
+        drawn = []
+        for _ in range(horizon):
+            before = self.prior(h)
+            mean, scale = self.prior_mean(before), self.prior_scale(before) + 1e-3
+            of_z = self.of_z(mean + scale * torch.randn_like(scale))
+            out = self.decoder(torch.cat([of_z, h], -1))
+            mean, scale = self.decoder_mean(out), self.decoder_scale(out) + 1e-3
+            drawn.append(mean + scale * torch.randn_like(scale))
+            h = self.cell(torch.cat([self.of_x(drawn[-1]), of_z], -1), h)
+        return torch.stack(drawn, 1)
+
+
+def interleaved(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Give the median seconds of each run, the runs taking turns; a first round does not count."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for i in range(rounds + 1):
+        for name, run in runs.items():
+            started = time.perf_counter()
+            run()
+            if i:
+                times[name].append(time.perf_counter() - started)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def our_model(dim: int, hidden: int, latent: int) -> Model:
+    return make_model(
+        vrnn.VRNNConfig(
+            dim, hidden=hidden, latent_dim=latent, emission="gaussian" if dim == 2 else "bernoulli"
+        )
+    )
+
+
+def data(batch: int, time_: int, dim: int) -> Tensor:
+    x = torch.randn(batch, time_, dim, generator=seeded(0))
+    return x if dim == 2 else (x > 1.3).float()
+
+
+def our_step(model: Model, batch: Batch, kernel: kernels.Kernel) -> Callable[[], None]:
+    """Give a training step: forward and backward."""
+    noise = draw_noise(model, 1, *batch.x.shape[:2], seeded(1), observations=False)
+
+    def step() -> None:
+        model.zero_grad(set_to_none=True)
+        found = kernels.unroll(model, batch, noise, kernel=kernel)
+        (-elbo(model, found).bound.mean()).backward()
+
+    return step
+
+
+def products(model: Model, rows: int) -> float:
+    """Count the multiply-adds of a training step over `rows` steps: forward, and back to inputs and to weights."""
+    return 3.0 * rows * sum(p.numel() for p in model.parameters() if p.dim() == 2)
+
+
+def at_peak(count: float) -> tuple[Callable[[], None], float]:
+    """Give a large matrix product to time, and what its time is to be multiplied by to stand for `count` multiply-adds."""
+    size = 1536
+    a, b = torch.randn(size, size), torch.randn(size, size)
+    times = max(1, min(8, round(count / size**3)))
+
+    def run() -> None:
+        for _ in range(times):
+            torch.mm(a, b)
+
+    return run, count / (times * size**3)
+
+
+def training(size: tuple[int, ...], rounds: int) -> dict[str, float]:
+    """Time a training step of every kind at one size, in seconds."""
+    batch, time_, dim, hidden, latent = size
+    x, model = data(batch, time_, dim), our_model(dim, hidden, latent)
+    per_step, gru = PerStepVRNN(dim, hidden, latent, dim != 2), nn.GRU(dim, hidden, batch_first=True)
+    peak, factor = at_peak(products(model, batch * time_))
+
+    def common() -> None:
+        per_step.zero_grad(set_to_none=True)
+        per_step(x).backward()
+
+    def recurrent() -> None:
+        gru.zero_grad(set_to_none=True)
+        gru(x)[0].sum().backward()
+
+    ours = make_batch(x)
+    found = interleaved(
+        {"per step": common, "plain": our_step(model, ours, "plain"), "fast": our_step(model, ours, "auto"),
+         "GRU": recurrent, "peak": peak},
+        rounds,
+    )  # fmt: skip
+    return found | {"peak": found["peak"] * factor}
+
+
+def filtering(rounds: int) -> dict[str, float]:
+    """Time the states of 1,000 tracks of 20 rows, in seconds."""
+    x = data(TRACKS, 20, 2)
+    model, per_step = our_model(2, 64, 16), PerStepVRNN(2, 64, 16, False)
+    batch, noise = make_batch(x), draw_noise(model, 1, TRACKS, 20, seeded(1), observations=False)
+
+    def common() -> None:
+        with torch.no_grad():
+            per_step(x)
+
+    def ours(kernel: kernels.Kernel) -> Callable[[], None]:
+        def run() -> None:
+            with torch.no_grad():
+                kernels.unroll(model, batch, noise, kernel=kernel)
+
+        return run
+
+    return interleaved({"per step": common, "plain": ours("plain"), "fast": ours("auto")}, rounds)
+
+
+def forecasting(tracks: int, rounds: int) -> dict[str, float]:
+    """Time 20 futures of 12 rows after 8 observed, in seconds."""
+    x = data(tracks, OBSERVED, 2)
+    model, per_step = our_model(2, 64, 16), PerStepVRNN(2, 64, 16, False)
+    prefix, u = make_batch(x), x.new_zeros(tracks, HORIZON, 0)
+
+    def ours(kernel: kernels.Kernel) -> Callable[[], None]:
+        def run() -> None:
+            with torch.no_grad():
+                past = draw_noise(model, SAMPLES, tracks, OBSERVED, seeded(1), observations=False)
+                ahead = draw_noise(model, SAMPLES, tracks, HORIZON, seeded(2))
+                kernels.imagine(model, begin(model, prefix, past, kernel=kernel), u, ahead, kernel=kernel)
+
+        return run
+
+    common = lambda: per_step.forecast(x, SAMPLES, HORIZON)  # noqa: E731
+    return interleaved({"per step": common, "plain": ours("plain"), "fast": ours("auto")}, rounds)
+
+
+def slope(sizes: tuple[int, ...], values: list[float]) -> float:
+    """Slope of log value over log size."""
+    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
+
+
+def growth(rounds: int) -> dict[str, dict]:
+    """Time and memory of a training step over its length and over its batch."""
+    model, found = our_model(2, 64, 16), {}
+    for name, sizes in (("time", LENGTHS), ("batch", BATCHES)):
+        shapes = [(64, n) if name == "time" else (n, 100) for n in sizes]
+        steps = {str(s): our_step(model, make_batch(data(*s, 2)), "auto") for s in shapes}
+        seconds = list(interleaved(steps, rounds).values())
+        memory = [peak_memory(*s) for s in shapes]
+        found[name] = {"sizes": sizes, "seconds": seconds, "bytes": memory,
+                       "slope": slope(sizes, seconds), "memory_slope": slope(sizes, memory)}  # fmt: skip
+    return found
+
+
+def peak_memory(batch: int, time_: int) -> int:
+    """Measure the memory that a training step adds to a fresh process, in bytes."""
+    command = [sys.executable, "-m", "benchmarks.speed", "--memory", str(batch), str(time_)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
+def memory_of_step(batch: int, time_: int) -> int:
+    step = our_step(our_model(2, 64, 16), make_batch(data(batch, time_, 2)), "auto")
+    our_step(our_model(2, 64, 16), make_batch(data(2, 3, 2)), "auto")()  # what is loaded on first use
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    step()
+    return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
