@@ -253,3 +253,106 @@ def memory_of_step(batch: int, time_: int) -> int:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     step()
     return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+
+
+def mean_range(values: list[float]) -> str:
+    return f"{1e3 * min(values):.0f} to {1e3 * max(values):.0f}"
+
+
+TEXT = """# Speed
+
+Made by `python -m benchmarks.speed` on {threads} threads of a CPU ({machine}), float32. Medians of runs that take turns in one process. **Per step**
+is a VRNN as it is commonly written, for this comparison: every network called inside the loop over time, with the layers of ours, so that both do
+the same multiplications. **Plain** is our loop in PyTorch, in which only what waits for the state stays inside; **fast** the same with that
+loop in C++ and a hand-derived backward pass (tested equal). **GRU** is `torch.nn.GRU` of the same width alone, with no latent, prior or emission. **Peak** is the time of a large matrix product
+with as many multiply-adds as our training step: what no form of this model can beat.
+
+## A training step, forward and backward, milliseconds
+
+{training}
+
+## Without gradients, milliseconds
+
+Width 64, latent 16, two dimensions. Filtering: {tracks} tracks of 20 rows, states, bound and all. Forecasting: {samples} futures of {horizon} rows after {observed} observed ones.
+
+{inference}
+
+## Growth of a training step
+
+Width 64, latent 16; memory is what one step adds to a fresh process. A slope of 1 is proportional.
+
+{growth}
+"""
+
+
+def page() -> None:
+    """Write docs/speed.md from the result kept."""
+    (result,) = kept("speed")
+    ms = lambda v: f"{1e3 * v:.3g}"  # noqa: E731
+    rows = [
+        [
+            "{}, {}, {}, {}, {}".format(*r["size"]), *(ms(r[k]) for k in ("per step", "plain", "fast", "GRU", "peak")),
+            f"{r['per step'] / r['fast']:.1f}", f"{r['fast'] / r['peak']:.2f}",
+        ]
+        for r in result["training"]
+    ]  # fmt: skip
+    head = ["batch, time, x, hidden, latent", "per step", "plain", "fast", "GRU", "peak", "fast against per step", "fast over peak"]  # fmt: skip
+    inference = [
+        [name, *(ms(r[k]) for k in ("per step", "plain", "fast")), f"{r['per step'] / r['fast']:.1f}"]
+        for name, r in result["inference"].items()
+    ]
+    growth_rows = [
+        [
+            {"time": "length (batch 64)", "batch": "batch (length 100)"}[name],
+            f"{r['sizes'][0]} to {r['sizes'][-1]}",
+            f"{ms(r['seconds'][0])} to {ms(r['seconds'][-1])} ms", f"{r['slope']:.2f}",
+            f"{r['bytes'][0] / 2**20:.0f} to {r['bytes'][-1] / 2**20:.0f} MiB", f"{r['memory_slope']:.2f}",
+        ]
+        for name, r in result["growth"].items()
+    ]  # fmt: skip
+    PAGE.write_text(
+        TEXT.format(
+            threads=result["threads"],
+            machine=result["machine"],
+            training=table(head, rows),
+            tracks=TRACKS,
+            samples=SAMPLES,
+            horizon=HORIZON,
+            observed=OBSERVED,
+            inference=table(["", "per step", "plain", "fast", "fast against per step"], inference),
+            growth=table(["over", "from, to", "time", "slope", "memory", "slope"], growth_rows),
+        ),
+        encoding="utf-8",
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--threads", type=int, default=2, help="of the processor")
+    parser.add_argument("--rounds", type=int, default=15, help="of the runs that take turns")
+    parser.add_argument("--page", action="store_true", help="write the page alone")
+    parser.add_argument("--memory", type=int, nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    if given.memory:
+        print(memory_of_step(*given.memory))
+        return
+    if not given.page:
+        many = lambda size: given.rounds if size[0] * size[1] < 10_000 else max(3, given.rounds // 3)  # noqa: E731
+        result = {
+            "training": [{"size": size, **training(size, many(size))} for size in SIZES],
+            "inference": {
+                "filtering": filtering(given.rounds),
+                f"forecasting {TRACKS} tracks": forecasting(TRACKS, max(3, given.rounds // 3)),
+                "forecasting one track": forecasting(1, 3 * given.rounds),
+            },
+            "growth": growth(given.rounds),
+        }
+        keep("speed", result)
+    page()
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from vrnn.data.readers import read_tracks
 from vrnn.data.tracks import Tracks
-from vrnn.data.windows import regular, runs, windows
+from vrnn.data.windows import at_rate, regular, runs, windows
 from vrnn.errors import DataError
 
 COUNTS = {
@@ -120,3 +120,33 @@ def test_regular_refuses_times_between_grid_points(times):
         DataError, match=r"track a: expected times that are whole steps of .*found (7|1.02) \("
     ):
         regular(track(times), step=6 if 6 in times else 1)
+
+
+@given(st.floats(0.3, 3.0), st.integers(1, 12))
+def test_a_straight_walk_at_another_rate_is_a_straight_walk_at_another_speed(rate, rows):
+    walk = Tracks([np.arange(rows)[:, None] * np.array([[1.0, -2.0]])], times=[10 + 5 * np.arange(rows)])
+    found = at_rate(walk, rate)
+    count = len(found.x[0])
+    assert rate * (count - 1) <= rows - 1 + 1e-6 < rate * count + 1e-6
+    np.testing.assert_allclose(found.x[0], rate * np.arange(count)[:, None] * np.array([[1.0, -2.0]]))
+    np.testing.assert_allclose(found.times[0], 10 + 5 * np.arange(count))
+
+
+def test_what_lies_beside_a_missing_row_is_missing_at_another_rate():
+    walk = Tracks(
+        [np.array([[0.0], [1], [np.nan], [3], [4]])],
+        u=[np.arange(5.0)[:, None]],
+        times=[np.array([0.0, 1, 2, 3, 8])],
+    )
+    found = at_rate(walk, 0.5)
+    np.testing.assert_array_equal(found.x[0].ravel(), [0, 0.5, 1, np.nan, np.nan, np.nan, 3, 3.5, 4])
+    assert found.u[0].ravel().tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4]
+    assert np.diff(found.times[0])[-2:].tolist() == [5.0, 5.0]  # a longer time between rows stays one
+    assert at_rate(walk, 1.0) is walk
+    assert len(at_rate(Tracks([np.zeros((0, 1))]), 0.7).x[0]) == 0
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, np.nan])
+def test_a_rate_that_is_none_is_refused(rate):
+    with pytest.raises(DataError, match="positive rate"):
+        at_rate(Tracks([np.zeros((3, 1))]), rate)

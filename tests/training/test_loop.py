@@ -22,6 +22,7 @@ from vrnn.data.synthetic import ConstantVelocityWalk
 from vrnn.data.tracks import concatenate
 from vrnn.errors import ConfigError, DataError, NonFiniteError, RunFolderError
 from vrnn.training.checkpoint import load_checkpoint
+from vrnn.training.prepare import prepare
 from vrnn.training.tracking import read_metrics
 
 RUNS = Path(__file__).with_name("runs.py")
@@ -239,6 +240,31 @@ def test_augmentation_ends_where_told():
     assert none == never and half[:middle] == whole[:middle] and half[middle:] != whole[middle:]
 
 
+def test_copies_at_other_rates_join_the_training_and_not_the_validation():
+    tracks, val = walks(12, rows=21), walks(4, rows=21, seed=1)
+    augment = vrnn.AugmentConfig(rates=(1.0, 2.0))
+    settings = replace(QUICK, augment=augment)
+    ready = prepare(RNN, tracks, settings, val)
+    assert len(ready.train) == 24 and len(ready.val) == 4
+    np.testing.assert_array_equal(ready.train.x[12], tracks.x[0][::2])
+    np.testing.assert_allclose(np.diff(ready.train.times[12]), np.diff(tracks.times[0])[0])
+    assert vrnn.train(RNN, tracks, settings, val=val, quiet=True).history[-1]["val_bound"] < 0
+
+
+def test_rates_are_of_continuous_columns():
+    tracks = vrnn.Tracks([np.zeros((5, 2))])
+    with pytest.raises(ConfigError, match=r"augment\.rates interpolates"):
+        vrnn.train(
+            vrnn.RNNConfig(2, emission="bernoulli"),
+            tracks,
+            replace(
+                QUICK,
+                frame=vrnn.FrameConfig(displacement=False),
+                augment=vrnn.AugmentConfig(rates=(1.0, 2.0)),
+            ),
+        )
+
+
 def test_transposition_is_of_binary_columns():
     with pytest.raises(
         ConfigError, match=r"augment.transpose shifts the keys .*: expected every column to be binary"
@@ -256,6 +282,7 @@ def test_transposition_is_of_binary_columns():
         ),
         ({"objective": "fivo", "samples": 4, "free_bits": 0.1}, "free_bits change the KL of the elbo"),
         ({"resampling_term": True}, "resampling_term belongs to fivo, found objective 'elbo'"),
+        ({"augment": vrnn.AugmentConfig(rates=(1.0, 0.0))}, "augment.rates as positive factors"),
         ({"kernel": "fast"}, "kernel: expected auto, plain or native, found 'fast'"),
         ({"kernel": "plain", "objective": "fivo", "samples": 4}, "kernel belongs to elbo and iwae"),
         ({"resample_below": 1.5}, "expected resample_below from 0 to 1, found 1.5"),

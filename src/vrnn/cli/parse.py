@@ -135,5 +135,5 @@ def as_flags(text: str) -> str:
     text = re.sub(r"read_tracks\(path, (.*?)\)", r"\1", text)
     for words, flags in _IN_FLAGS.items():
         text = text.replace(words, flags)
-    text = re.sub(r"\baugment\.(speed|transpose|share|until)\b", r"--\1", text)
+    text = re.sub(r"\baugment\.(speed|rates|transpose|share|until)\b", r"--\1", text)
     return re.sub(r"\b(task|group|inputs|format|prior)='([\w-]+)'", r"--\1 \2", text)

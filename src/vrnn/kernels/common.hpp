@@ -25,6 +25,7 @@ constexpr int VECTOR_BYTES = 32, TILE_ROWS = 4;
 constexpr int VECTOR_BYTES = 16, TILE_ROWS = 4;
 #endif
 constexpr int BLOCK_ROWS = 64;  // sequences that go through the loop together: their states stay in the near caches
+constexpr int WORTH_ROWS = 16;  // sequences that are worth a worker of their own
 
 template <class T>
 struct Vector {
@@ -216,7 +217,7 @@ struct Share {
 // Call work(share) in every worker; the shares cover all rows.
 template <class Work>
 void share_out(std::int64_t rows, std::int64_t threads, Work work) {
-  const std::int64_t workers = std::max<std::int64_t>(1, std::min(threads, rows));
+  const std::int64_t workers = std::max<std::int64_t>(1, std::min(threads, rows / WORTH_ROWS));
   auto part = [&](std::int64_t worker) {
     Share share{rows * worker / workers, rows * (worker + 1) / workers};
     share.most = int(std::max<std::int64_t>(1, std::min<std::int64_t>(BLOCK_ROWS, share.end - share.begin)));

@@ -15,6 +15,8 @@ class AugmentConfig:
         flip: mirror a share of the tracks.
         rotate: turn each track by its own angle, uniform over the circle.
         speed: enlarge each track by its own factor, log-uniform between these two; (1, 1) leaves it.
+        rates: how fast copies of the tracks go along them, in rows, positions between rows being interpolated: with (0.5, 1.0) every
+            track is there a second time, at half its rate. For data of another frame rate than that of the training.
         transpose: shift the columns of a share of the tracks, each by its own whole number, uniform from -transpose to
             transpose; for binary columns in order of pitch.
         share: of the tracks that are mirrored, and of those that are transposed.
@@ -24,6 +26,7 @@ class AugmentConfig:
     flip: bool = False
     rotate: bool = False
     speed: tuple[float, float] = (1.0, 1.0)
+    rates: tuple[float, ...] = (1.0,)
     transpose: int = 0
     share: float = 0.5
     until: float = 1.0
@@ -34,7 +37,13 @@ class AugmentConfig:
         return self.flip or self.rotate or self.speed != (1.0, 1.0)
 
     @property
+    def resamples(self) -> bool:
+        """Whether tracks are gone along at other rates."""
+        return self.rates != (1.0,)
+
+    @property
     def active(self) -> bool:
+        """Whether a step changes its tracks at random."""
         return self.turns or self.transpose > 0
 
 
@@ -151,6 +160,8 @@ class TrainConfig:
         for name in ("share", "until"):
             if not 0 <= getattr(self.augment, name) <= 1:
                 raise ConfigError(f"expected augment.{name} from 0 to 1, found {getattr(self.augment, name)}")
+        if not self.augment.rates or not all(rate > 0 for rate in self.augment.rates):
+            raise ConfigError(f"expected augment.rates as positive factors, found {self.augment.rates}")
         low, high = self.augment.speed
         if not 0 < low <= high:
             raise ConfigError(

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from vrnn.data.encoding import Encoding
-from vrnn.data.tracks import Tracks
-from vrnn.data.windows import windows
+from vrnn.data.tracks import Tracks, concatenate
+from vrnn.data.windows import at_rate, windows
 from vrnn.errors import ConfigError, DataError
 from vrnn.models import Model, ModelConfig, make_model
 from vrnn.trained import TrainedModel, build_network
@@ -45,6 +45,8 @@ def prepare(config: ModelConfig, tracks: Tracks, settings: TrainConfig, val: Tra
     notes: list[str] = []
     if val is None:
         tracks, val = _hold_out(tracks, settings, notes)
+    if settings.augment.resamples:
+        tracks = concatenate([at_rate(tracks, rate) for rate in settings.augment.rates])
     train, val = _pieces(tracks, settings, notes, "training"), _pieces(val, settings, notes, "validation")
     encoding = Encoding.fit(
         train,
@@ -108,6 +110,10 @@ def _check(config: ModelConfig, probe: Model, tracks: Tracks, settings: TrainCon
         raise ConfigError(
             "augmentation turns and scales positions about the origin, which for latitude and longitude is no motion on the globe; "
             "switch it or the geographic frame off"
+        )
+    if settings.augment.resamples and not (all(probe.family.continuous) and not probe.supervised):
+        raise ConfigError(
+            "augment.rates interpolates between rows, which columns of kinds and supervised targets do not allow; leave it 1.0"
         )
     if not settings.augment.active:
         return
