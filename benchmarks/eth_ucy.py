@@ -18,6 +18,8 @@ import torch
 
 import vrnn
 from benchmarks.common import data_folder, keep, kept, table
+from vrnn.metrics.displacement import best_of
+from vrnn.metrics.representative import representative
 from vrnn.models import ModelConfig, kind_of
 from vrnn.trained import TrainedModel
 
@@ -64,7 +66,8 @@ SCENES = ("eth", "hotel", "univ", "zara1", "zara2")
 SEEDS = (0, 1, 2)
 OTHERS = [name for name in SYSTEMS if name != "recipe"]
 EXPERIMENTS = [*(f"{scene}/recipe" for scene in SCENES), "hotel/vrnn", *(f"zara1/{name}" for name in OTHERS)]
-POOL = 25  # samples drawn for each representative of the recipe
+K = 20
+POOL = 20  # samples drawn for each representative of the recipe
 REGIONS = (0.5, 0.9)
 CALIBRATED = 1000  # windows of a scene that calibration is measured on, at most
 
@@ -119,6 +122,35 @@ def coverage(model: TrainedModel, tracks: vrnn.Tracks) -> dict:
     found = vrnn.calibration(model, cut[np.sort(some)])
     shares = {str(share): found.coverage(share).tolist() for share in REGIONS}
     return {"windows": len(found.level), "coverage": shares, "nll": found.nll.mean(0).tolist()}
+
+
+def selections(model: TrainedModel, tracks: vrnn.Tracks) -> dict[str, tuple[float, float]]:
+    """Measure the best of K futures chosen in different ways, minADE and minFDE on the same windows."""
+    cut = vrnn.windows(tracks, 20)
+    cut = cut[np.sort(np.random.default_rng(0).permutation(len(cut))[:CALIBRATED])]
+    past, truth = cut.cut(stop=8), np.stack(cut.x)[:, 8:]
+    plain = vrnn.forecast(model, past, 12, K * POOL).samples
+    quasi = vrnn.forecast(model, past, 12, K, quasi=True).samples
+    chosen = {
+        "plain": plain[:K],
+        "quasi-random": quasi,
+        "greedy": greedy(plain, K),
+        "k-means": representative(plain, K)[0],
+    }
+    return {name: tuple(float(d.mean()) for d in best_of(paths, truth)) for name, paths in chosen.items()}
+
+
+def greedy(samples: np.ndarray, k: int) -> np.ndarray:
+    """Choose k of the samples (sample, batch, time, dim) one by one, each the one that lowers the mean distance to the nearest most."""
+    chosen = []
+    for paths in samples.swapaxes(0, 1):
+        apart = np.linalg.norm(paths[:, None] - paths[None], axis=-1).mean(-1)
+        near, picked = np.full(len(paths), np.inf), []
+        for _ in range(k):
+            picked.append(int(np.minimum(near, apart).mean(1).argmin()))
+            near = np.minimum(near, apart[picked[-1]])
+        chosen.append(paths[picked])
+    return np.stack(chosen, 1)
 
 
 def recipe_tables(results: list[dict]) -> tuple[str, str]:
