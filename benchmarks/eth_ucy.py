@@ -2,10 +2,11 @@
 
     python -m benchmarks.eth_ucy                    every experiment of the page, then the page (hours)
     python -m benchmarks.eth_ucy zara1/recipe       one experiment with --seed, then the page
+    python -m benchmarks.eth_ucy eth-univ/recipe    the same without UNIV in the training of fold ETH, tested on UNIV: how settings are chosen
     python -m benchmarks.eth_ucy --page             the page alone, from the results kept
 
-The data is the leave-one-scene-out split that VRNN_DATA (or --data) points to. Validation files choose the weights; no choice is
-made on the test file.
+The data is the leave-one-scene-out split that VRNN_DATA (or --data) points to. Validation files choose the weights, and scenes left out of the
+training of a fold its settings; no choice is made on the test file.
 """
 
 import argparse
@@ -41,13 +42,16 @@ def rollout(**settings: str) -> vrnn.RolloutVAEConfig:
 
 
 RECIPE = {
-    "steps": 4000,
+    "steps": 3000,
     "learning_rate": 2e-3,
     "average": 0.998,
-    "augment": vrnn.AugmentConfig(flip=True, speed=(0.6, 1.8)),
+    "augment": vrnn.AugmentConfig(flip=True, speed=(0.6, 1.8), rates=(0.75, 1.0, 1.33, 1.77)),
 }
+ONE_RATE = {**RECIPE, "augment": replace(RECIPE["augment"], rates=(1.0,))}
 SYSTEMS: dict[str, tuple[ModelConfig, dict]] = {
-    "recipe": (vrnn.VRNNConfig(**{**COMMON, "emission": "mixture(8)"}), RECIPE),
+    "recipe": (vrnn.VRNNConfig(**COMMON), RECIPE),
+    "recipe-one-rate": (vrnn.VRNNConfig(**COMMON), ONE_RATE),
+    "recipe-mixture": (vrnn.VRNNConfig(**{**COMMON, "emission": "mixture(3)"}), RECIPE),
     "rnn": (vrnn.RNNConfig(x_dim=2, hidden=64, emission="full_gaussian"), {}),
     "vrnn": (vrnn.VRNNConfig(**COMMON), {"steps": 3500}),
     "seq2seq-next": (vrnn.Seq2SeqVAEConfig(**COMMON, target="next"), {}),
@@ -63,20 +67,56 @@ SYSTEMS: dict[str, tuple[ModelConfig, dict]] = {
     "rollout-sequence-autoencoding": (rollout(latent="driven", redraw="sequence", task="autoencoding"), {}),
 }
 SCENES = ("eth", "hotel", "univ", "zara1", "zara2")
+FILES = {
+    "eth": ("biwi_eth",), "hotel": ("biwi_hotel",), "univ": ("students", "uni_"), "zara1": ("crowds_zara01",), "zara2": ("crowds_zara02",)
+}  # fmt: skip
 SEEDS = (0, 1, 2)
-OTHERS = [name for name in SYSTEMS if name != "recipe"]
-EXPERIMENTS = [*(f"{scene}/recipe" for scene in SCENES), "hotel/vrnn", *(f"zara1/{name}" for name in OTHERS)]
+RECIPES = [name for name in SYSTEMS if name.startswith("recipe")]
+OTHERS = [name for name in SYSTEMS if name not in RECIPES]
+CHOICE = ("eth-univ", "eth-zara2", "hotel-zara1", "zara1-eth")  # fold, and the scene left out of its training
+EXPERIMENTS = [
+    *(f"{pair}/{name}" for pair in CHOICE for name in RECIPES),
+    *(f"{scene}/recipe" for scene in SCENES),
+    "hotel/vrnn",
+    *(f"zara1/{name}" for name in OTHERS),
+]
 K = 20
 POOL = 20  # samples drawn for each representative of the recipe
 REGIONS = (0.5, 0.9)
 CALIBRATED = 1000  # windows of a scene that calibration is measured on, at most
 
 
+def files(folder: Path, without: str = "") -> vrnn.Tracks:
+    """Read the files of a folder, those of one scene left out."""
+    names = [p for p in sorted(folder.glob("*.txt")) if not (without and p.name.startswith(FILES[without]))]
+    return vrnn.concatenate([vrnn.read_tracks(p) for p in names])
+
+
+def choose(experiment: str, data: Path, seed: int, steps: int | None) -> None:
+    """Train one system on a fold without one more scene, and keep its scores on windows of that scene."""
+    pair, system = experiment.split("/")
+    fold, left = pair.split("-")
+    config, changes = SYSTEMS[system]
+    settings = replace(SETTINGS, **{**changes, "seed": seed, **({"steps": steps} if steps else {})})
+    train, val = (files(data / fold / part, left) for part in ("train", "val"))
+    trained = vrnn.train(config, train, settings, val=val)
+    test = files(data / left / "test")
+    found = {
+        "pair": pair,
+        "system": system,
+        "seed": seed,
+        "selections": selections(trained.model, test),
+        "calibration": coverage(trained.model, test),
+    }
+    keep(f"eth_ucy_choice-{pair}-{system}-{seed}", found)
+    print(experiment, found["selections"], flush=True)
+
+
 def run(experiment: str, data: Path, seed: int, steps: int | None) -> None:
     """Train one system on one fold and keep its scores on the test windows."""
     scene, system = experiment.split("/")
     config, changes = SYSTEMS[system]
-    settings = replace(SETTINGS, **changes, seed=seed, **({"steps": steps} if steps else {}))
+    settings = replace(SETTINGS, **{**changes, "seed": seed, **({"steps": steps} if steps else {})})
     train, val, test = (vrnn.read_tracks(data / scene / part) for part in ("train", "val", "test"))
     started = time.perf_counter()
     trained = vrnn.train(config, train, settings, val=val)
@@ -86,9 +126,10 @@ def run(experiment: str, data: Path, seed: int, steps: int | None) -> None:
     evaluated_in = time.perf_counter() - started
     recipe = system == "recipe"
     chosen = vrnn.evaluate(trained.model, test, representatives=True, pool=POOL if recipe else 10)
-    more = {}
+    more: dict = {}
     if recipe:
-        more = {"calibration": {"test": coverage(trained.model, test), "val": coverage(trained.model, val)}}
+        more["selections"] = {"test": selections(trained.model, test), "val": selections(trained.model, val)}
+        more |= {"calibration": {"test": coverage(trained.model, test), "val": coverage(trained.model, val)}}
         if scene == "eth":
             true_rate = vrnn.read_tracks(data / "true_rate" / "seq_eth.txt")
             more["true_rate"] = {
@@ -306,9 +347,10 @@ def main() -> None:
     if not given.page:
         data = data_folder(given.data, "eth_ucy")
         for experiment in given.experiments or EXPERIMENTS:
-            every = SEEDS if experiment.endswith("/recipe") and given.seed is None else (given.seed or 0,)
-            for seed in every:
-                run(experiment, data, seed, given.steps)
+            one = choose if "-" in experiment.split("/")[0] else run
+            every = SEEDS if experiment.split("/")[0] in SCENES and experiment.endswith("/recipe") else (0,)
+            for seed in every if given.seed is None else (given.seed,):
+                one(experiment, data, seed, given.steps)
     page()
 
 

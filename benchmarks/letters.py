@@ -221,9 +221,9 @@ def draw_kinds(drawn: list, path: Path, each: int = 6) -> None:
 TEXT = """# Letters: pen tracks that a VRNN writes, told which letter
 
 Made by `python -m benchmarks.letters` on one thread of a CPU, {minutes:.0f} minutes of training a seed. Single-stroke letters of 20 kinds (UCI
-Character Trajectories) as pen positions with a column that says when the pen is lifted, the letter being an input: a mixture of ten correlated
-Gaussians over the displacement and a Bernoulli over the lift. {count} letters train the model, a tenth of them validating it; {each} letters are
-then generated of every kind (`vrnn generate RUN --given letter=a`), and the pen is cut where it lifts. Mean over the seeds {seeds}.
+Character Trajectories, 22 rows a second) as pen positions with a column that says when the pen is lifted; the letter and the place of the pen are inputs.
+Each row is a mixture of five correlated Gaussians over the displacement and a Bernoulli over the lift. {count} letters train the model, a tenth of them validating it; {each} letters are
+then generated of every kind (`vrnn generate RUN --given letter=a --start 0 0 0`), and the pen is cut where it lifts. Mean over the seeds {seeds}.
 
 {overall}
 
