@@ -52,8 +52,8 @@ def letters(path: Path) -> tuple[vrnn.Tracks, np.ndarray]:
     x, u = [], []
     for piece, label in zip(pieces, labels, strict=True):
         moving = np.flatnonzero(np.abs(piece[:, :2]).sum(1) > 0)
-        path = np.cumsum(piece[moving[0] : moving[-1] + 1, :2], axis=0)
-        position = path[::THIN] - path[0]
+        whole = np.cumsum(piece[moving[0] : moving[-1] + 1, :2], axis=0)
+        position = whole[::THIN] - whole[0]
         lifted = np.zeros((len(position), 1))
         lifted[-1] = 1.0
         x.append(np.concatenate([position, lifted], 1))
@@ -61,10 +61,14 @@ def letters(path: Path) -> tuple[vrnn.Tracks, np.ndarray]:
     return vrnn.Tracks(x, u=u, x_names=("x", "y", "lifted"), u_names=[f"letter={k}" for k in kinds]), labels
 
 
+def ends(x: np.ndarray) -> bool:
+    """Tell whether the pen is lifted in a generated letter."""
+    return bool((x[1:, 2] > 0.5).any())
+
+
 def until_lifted(x: np.ndarray) -> np.ndarray:
     """Cut a generated letter where the pen is first lifted; the columns are (x, y)."""
-    lifted = np.flatnonzero(x[1:, 2] > 0.5)
-    return x[: lifted[0] + 2 if len(lifted) else len(x), :2]
+    return x[: int(np.argmax(x[1:, 2] > 0.5)) + 2 if ends(x) else len(x), :2]
 
 
 def shape(x: np.ndarray) -> np.ndarray:
@@ -153,7 +157,7 @@ def run(path: Path, seed: int, steps: int | None) -> None:
             {
                 "letter": name,
                 "recognised": float((recognised(network, shapes) == kind).mean()),
-                "ended": float(np.mean([len(x) < LONGEST for x in paths])),
+                "ended": float(np.mean([ends(x) for x in made.x])),
                 "variety": variety(shapes),
                 "real_variety": variety(real[kinds == kind]),
                 "nearest": float(near.min(1).mean()),

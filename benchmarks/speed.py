@@ -6,7 +6,7 @@
 Times are medians of runs that take turns, so that a busy machine slows all of them alike; read the ratios.
 """
 
-import resource
+import argparse
 import statistics
 import subprocess
 import sys
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 import vrnn
+from benchmarks.common import keep, kept, table
 from vrnn import kernels
 from vrnn.data.batch import Batch, make_batch
 from vrnn.inference.begin import begin
@@ -244,19 +245,22 @@ def growth(rounds: int) -> dict[str, dict]:
 def peak_memory(batch: int, time_: int) -> int:
     """Measure the memory that a training step adds to a fresh process, in bytes."""
     command = [sys.executable, "-m", "benchmarks.speed", "--memory", str(batch), str(time_)]
+    command += ["--threads", str(torch.get_num_threads())]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
 def memory_of_step(batch: int, time_: int) -> int:
-    step = our_step(our_model(2, 64, 16), make_batch(data(batch, time_, 2)), "auto")
+    """Take a step and give by how much the most memory ever held has grown, in bytes (Linux)."""
     our_step(our_model(2, 64, 16), make_batch(data(2, 3, 2)), "auto")()  # what is loaded on first use
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    step = our_step(our_model(2, 64, 16), make_batch(data(batch, time_, 2)), "auto")
+    before = most_memory()
     step()
-    return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    return most_memory() - before
 
 
-def mean_range(values: list[float]) -> str:
-    return f"{1e3 * min(values):.0f} to {1e3 * max(values):.0f}"
+def most_memory() -> int:
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
 
 
 TEXT = """# Speed

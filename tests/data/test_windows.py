@@ -146,6 +146,14 @@ def test_what_lies_beside_a_missing_row_is_missing_at_another_rate():
     assert len(at_rate(Tracks([np.zeros((0, 1))]), 0.7).x[0]) == 0
 
 
+@pytest.mark.parametrize(("rate", "place"), [(1.1, 50), (0.58, 50)])
+def test_a_row_that_is_met_is_met_exactly(rate, place):
+    x, row = np.full((80, 1), np.nan), round(rate * place)
+    x[row] = 7.0
+    found = at_rate(Tracks([x], u=[np.arange(80.0)[:, None]]), rate)
+    assert found.x[0][place] == 7.0 and found.u[0][place] == row
+
+
 @pytest.mark.parametrize("rate", [0.0, -1.0, np.nan])
 def test_a_rate_that_is_none_is_refused(rate):
     with pytest.raises(DataError, match="positive rate"):

@@ -76,6 +76,23 @@ def test_leaves_the_belief_as_it_was():
     assert torch.equal(belief.state.h, before)
 
 
+def test_tensors_that_do_not_go_together_are_refused_or_broadcast_as_by_the_plain_loop():
+    model = build(CONFIGS["vrnn"])
+    noise = draw_noise(model, 2, 3, 4, seeded(0))
+    belief = start_belief(model, noise.code, noise.code[0], 2)
+    u = torch.zeros(1, 4, 0).double()  # one for all sequences
+    with torch.no_grad():
+        found, expected = (kernels.imagine(model, belief, u, noise, kernel=k).x for k in ("native", "plain"))
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+        shared = noise._replace(latent=noise.latent[:, :1].expand(-1, 3, -1, -1))
+        found, expected = (kernels.imagine(model, belief, u, shared, kernel=k).x for k in ("native", "plain"))
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+        with pytest.raises(RuntimeError, match="all in float32 or all in float64"):
+            kernels.imagine(model, belief, u, noise._replace(latent=noise.latent.float()), kernel="native")
+        with pytest.raises(ValueError):
+            kernels.imagine(model, belief, torch.zeros(3, 5, 0).double(), noise, kernel="native")
+
+
 def test_gradients_take_the_plain_loop():
     model = build(CONFIGS["vrnn"])
     noise = draw_noise(model, 2, 3, 4, seeded(0))

@@ -9,7 +9,7 @@ from tests.models.settings import CONFIGS, build, make_case, tensors
 from vrnn import kernels
 from vrnn.data.batch import make_batch
 from vrnn.errors import UnsupportedError
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.kernels import ahead, native, recurrence
 from vrnn.kernels.stretches import stretches
 from vrnn.models import VRNNConfig
@@ -109,6 +109,49 @@ def test_float32_is_as_near_to_float64_as_the_plain_loop(shape):
 
 
 @needs_compiler
+@pytest.mark.parametrize("gaps", [False, True])
+def test_follows_to_the_belief_that_a_pass_leaves(gaps):
+    model = build(CONFIGS["vrnn"])
+    case = make_case(model, CONFIGS["vrnn"], gaps=gaps)
+    expected = kernels.unroll(model, case.batch, case.noise, kernel="plain").belief
+    with torch.no_grad():
+        found = kernels.follow(model, case.batch, case.noise, kernel="native")
+    for a, b in zip(tensors(found), tensors(expected), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+@needs_compiler
+def test_tensors_that_do_not_go_together_are_refused_or_broadcast_as_by_the_plain_loop():
+    model = build(CONFIGS["vrnn"])
+    case = make_case(model, CONFIGS["vrnn"], gaps=False)
+    with pytest.raises(RuntimeError, match="all in float32 or all in float64"):
+        kernels.unroll(
+            model, case.batch, case.noise._replace(latent=case.noise.latent.float()), kernel="native"
+        )
+    start = kernels.unroll(model, case.batch, Noise(*(t[:1] for t in case.noise))).belief
+    compare(model, case.batch, case.noise, start=start.map(lambda t: t.detach().requires_grad_()))
+    spread = case.noise._replace(latent=case.noise.latent[:, :1].expand(-1, 4, -1, -1))
+    compare(model, case.batch, spread)
+
+
+@needs_compiler
+def test_a_small_scale_keeps_its_gradient():
+    """In single precision too: 1 - e^-y would have none left where the softplus y is far below 1."""
+    model = build(CONFIGS["vrnn"])
+    case = make_case(model, CONFIGS["vrnn"], gaps=False)
+    with torch.no_grad():
+        bias = model.posterior_head.rest[1][0].bias
+        bias[3:] = -13.0
+    gradients = []
+    for dtype, kernel in ((torch.float64, "plain"), (torch.float32, "native")):
+        narrow = model.to(dtype)
+        batch, noise = case.batch.to(narrow.h0), Noise(*(t.to(dtype) for t in case.noise))
+        found = kernels.unroll(narrow, batch, noise, kernel=kernel).posterior.scale.sum()
+        gradients.append(torch.autograd.grad(found, narrow.posterior_head.rest[1][0].bias)[0][3:].double())
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-3, atol=0.0)
+
+
+@needs_compiler
 def test_goes_on_from_a_belief():
     model = build(CONFIGS["vrnn"])
     case = make_case(model, CONFIGS["vrnn"], gaps=False)
@@ -144,7 +187,7 @@ def test_serves_complete_stretches_only():
 
 
 def test_without_a_compiler_the_plain_loop_serves_and_it_is_said_once(monkeypatch, caplog, tmp_path):
-    monkeypatch.setenv("CXX", str(tmp_path / "none"))
+    monkeypatch.setenv("CXX", f"{tmp_path / 'none'} -std=c++17")
     native.library.cache_clear()
     try:
         model = build(CONFIGS["vrnn"])

@@ -305,6 +305,26 @@ def test_other_bounds_are_maximised(objective):
     assert run.history[0]["bound"] + 0.3 < values[-1]
 
 
+@pytest.mark.parametrize(
+    ("config", "changes", "message"),
+    [
+        (RNN, {"kernel": "native"}, "found RNN: leave kernel auto"),
+        (replace(CONFIG, depth=2), {"kernel": "native"}, "depth=1"),
+        (
+            CONFIG,
+            {"frame": vrnn.FrameConfig(geographic="km"), "augment": vrnn.AugmentConfig(rates=(0.5,))},
+            "180 degrees",
+        ),
+    ],
+)
+def test_kernels_and_rates_that_do_not_fit_are_refused_before_training(config, changes, message):
+    tracks = walks(4)
+    if "frame" in changes:
+        tracks = replace(tracks, x_names=("lat", "lon"))
+    with pytest.raises(ConfigError, match=message):
+        vrnn.train(config, tracks, replace(QUICK, **changes), quiet=True)
+
+
 def test_the_kernel_changes_the_time_and_not_the_training():
     tracks = walks(40)
     runs = [

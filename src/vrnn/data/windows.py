@@ -127,9 +127,7 @@ def at_rate(tracks: Tracks, rate: float) -> Tracks:
         raise DataError(f"expected a positive rate, found {rate}")
     if rate == 1:
         return tracks
-    places = [
-        np.arange(int((len(x) - 1) / rate + 1e-9) + 1) * rate if len(x) else np.zeros(0) for x in tracks.x
-    ]
+    places = [_places(len(x), rate) for x in tracks.x]
     return replace(
         tracks,
         x=[_between(a, at) for a, at in zip(tracks.x, places, strict=True)],
@@ -140,6 +138,12 @@ def at_rate(tracks: Tracks, rate: float) -> Tracks:
             for t, at in zip(tracks.times, places, strict=True)
         ],
     )
+
+
+def _places(rows: int, rate: float) -> np.ndarray:
+    """Count 0, rate, 2 rate, ... up to the last of the rows; rounded, so that a row that is met is met exactly."""
+    count = int((rows - 1) / rate + 1e-9) + 1 if rows else 0
+    return np.minimum(np.round(np.arange(count) * rate, 9), max(rows - 1, 0))
 
 
 def _between(values: np.ndarray, at: np.ndarray) -> np.ndarray:

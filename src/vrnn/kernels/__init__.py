@@ -34,7 +34,7 @@ def unroll(
 
     Args:
         kernel: auto; plain, the loop in PyTorch that every other form is held against; or native, the loop in C++ for a VRNN on a
-            CPU, refused where it does not fit.
+            CPU, refused where it does not fit. It takes complete stretches of at least three rows; the plain loop serves between.
 
     Raises:
         UnsupportedError: a native kernel for a model, device or number type that has none, or no compiler to build it.

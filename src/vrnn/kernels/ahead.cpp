@@ -3,11 +3,11 @@
 #include "common.hpp"
 
 // ahead.py has the same fields in the same order. Sequences (samples times batch) lead; what the known inputs add is given for
-// each sequence of the batch, or once for all of them with a stride of 0.
+// each sequence of the batch.
 template <class T>
 struct Ahead {
   std::int64_t samples, batch, hidden, latent, dim, size, threads;
-  std::int64_t normals_row, gates_row, prior_row, emission_row;  // strides from one sequence to the next
+  std::int64_t gates_row, prior_row, emission_row;  // strides from one sequence of the batch to the next
   double floor;
   const T *x, *gates;          // the last observation and what its inputs add to the gates; x is none before the first step
   const T *prior, *emission;   // what the inputs of this step add to the hidden layers of the prior and the emission
@@ -104,7 +104,7 @@ void step(const Ahead<T>& ahead) {
       product(TO_LATENT, hidden, other);
     }
     for (int i = 0; i < rows; i++) {
-      const T *o = other + std::ptrdiff_t(i) * plan.wide(TO_LATENT), *normals = ahead.normals + (from + i) * ahead.normals_row;
+      const T *o = other + std::ptrdiff_t(i) * plan.wide(TO_LATENT), *normals = ahead.normals + (from + i) * L;
       T* z_i = z + std::ptrdiff_t(i) * L;
       if (standard) std::memcpy(z_i, normals, sizeof(T) * L);
 #pragma GCC ivdep
@@ -144,8 +144,12 @@ void step(const Ahead<T>& ahead) {
 extern "C" {
 std::int64_t vrnn_packed_float32(int H, int L, int D, int E) { return Plan<float>(H, L, D, E).offset[PRODUCTS]; }
 std::int64_t vrnn_packed_float64(int H, int L, int D, int E) { return Plan<double>(H, L, D, E).offset[PRODUCTS]; }
-void vrnn_pack_float32(int H, int L, int D, int E, const float* const* layers, float* to) { pack(H, L, D, E, layers, to); }
-void vrnn_pack_float64(int H, int L, int D, int E, const double* const* layers, double* to) { pack(H, L, D, E, layers, to); }
-void vrnn_ahead_float32(const Ahead<float>* ahead) { step(*ahead); }
-void vrnn_ahead_float64(const Ahead<double>* ahead) { step(*ahead); }
+int vrnn_pack_float32(int H, int L, int D, int E, const float* const* layers, float* to) {
+  return guarded([&] { pack(H, L, D, E, layers, to); });
+}
+int vrnn_pack_float64(int H, int L, int D, int E, const double* const* layers, double* to) {
+  return guarded([&] { pack(H, L, D, E, layers, to); });
+}
+int vrnn_ahead_float32(const Ahead<float>* ahead) { return guarded([&] { step(*ahead); }); }
+int vrnn_ahead_float64(const Ahead<double>* ahead) { return guarded([&] { step(*ahead); }); }
 }

@@ -10,8 +10,10 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <new>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -145,12 +147,14 @@ template <>
 struct Float<float> {
   using integer = std::int32_t;
   static constexpr int mantissa = 23, bias = 127, exp_terms = 7, log_terms = 8;
+  static constexpr float near_zero = 1e-2f;  // where two terms of a series are exact
   static constexpr float least = -87.0f, most = 88.0f, ln2_high = 0.693359375f, ln2_low = -2.12194440054690583e-4f;
 };
 template <>
 struct Float<double> {
   using integer = std::int64_t;
   static constexpr int mantissa = 52, bias = 1023, exp_terms = 13, log_terms = 18;
+  static constexpr double near_zero = 1e-5;
   static constexpr double least = -708.0, most = 709.0, ln2_high = 0.693145751953125, ln2_low = 1.42860682030941723e-6;
 };
 
@@ -193,7 +197,8 @@ inline T softplus(T x) {
 // The derivative of softplus, 1 - e^-y, from its value y.
 template <class T>
 inline T softplus_slope(T y) {
-  return y > T(20) ? T(1) : T(1) - exponential(-y);
+  const T far = y > T(20) ? T(1) : T(1) - exponential(-y), near = y * (T(1) - y * (T(0.5) - y / T(6)));
+  return y < Float<T>::near_zero ? near : far;
 }
 
 // ---- sequences split over threads ----
@@ -214,19 +219,43 @@ struct Share {
   }
 };
 
-// Call work(share) in every worker; the shares cover all rows.
+// Call work(share) in every worker; the shares cover all rows. What a worker throws is thrown here, once all have ended.
 template <class Work>
 void share_out(std::int64_t rows, std::int64_t threads, Work work) {
   const std::int64_t workers = std::max<std::int64_t>(1, std::min(threads, rows / WORTH_ROWS));
+  std::vector<std::exception_ptr> errors(workers);
   auto part = [&](std::int64_t worker) {
-    Share share{rows * worker / workers, rows * (worker + 1) / workers};
-    share.most = int(std::max<std::int64_t>(1, std::min<std::int64_t>(BLOCK_ROWS, share.end - share.begin)));
-    work(share);
+    try {
+      Share share{rows * worker / workers, rows * (worker + 1) / workers};
+      share.most = int(std::max<std::int64_t>(1, std::min<std::int64_t>(BLOCK_ROWS, share.end - share.begin)));
+      work(share);
+    } catch (...) {
+      errors[worker] = std::current_exception();
+    }
   };
   std::vector<std::thread> others;
-  for (std::int64_t worker = 1; worker < workers; worker++) others.emplace_back(part, worker);
+  others.reserve(workers);
+  std::int64_t begun = 1;
+  try {
+    for (; begun < workers; begun++) others.emplace_back(part, begun);
+  } catch (const std::system_error&) {  // no more threads to be had: the rest is done here
+  }
   part(0);
+  for (; begun < workers; begun++) part(begun);
   for (auto& other : others) other.join();
+  for (auto& error : errors)
+    if (error) std::rethrow_exception(error);
+}
+
+// Call body; give 0, or 1 where it threw, which must not cross into another language.
+template <class Body>
+int guarded(Body body) {
+  try {
+    body();
+    return 0;
+  } catch (...) {
+    return 1;
+  }
 }
 
 }  // namespace

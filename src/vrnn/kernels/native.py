@@ -8,11 +8,17 @@ import ctypes
 import hashlib
 import logging
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
 
 SOURCES = [Path(__file__).with_name(name) for name in ("recurrence.cpp", "ahead.cpp")]
 SHARED = Path(__file__).with_name("common.hpp")
@@ -25,7 +31,7 @@ def library() -> ctypes.CDLL | None:
     """Give the compiled kernels, built on the first call; None, said once, where they cannot be had."""
     try:
         return ctypes.CDLL(str(build()))
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:  # RuntimeError: no home directory
         reason = getattr(error, "stderr", "") or str(error)
         log.warning(
             "the C++ kernels could not be built, so the loop over time runs in PyTorch: equal results, more slowly (%s)",
@@ -44,14 +50,15 @@ def build(folder: Path | None = None) -> Path:
         OSError: no compiler; CXX names it where it is not c++.
         subprocess.CalledProcessError: the compiler refused.
     """
-    compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
-    if compiler is None:
+    usual = (shutil.which(name) for name in ("c++", "g++", "clang++"))
+    compiler = shlex.split(os.environ.get("CXX", "")) or [path for path in usual if path][:1]
+    if not compiler:
         raise FileNotFoundError("no C++ compiler found; install one, or name it in CXX")
-    native, machine = ["-march=native"], _macros(compiler, "-march=native")
+    native, machine = ["-march=native"], _macros([*compiler, "-march=native"])
     if machine is None:
         native, machine = [], _macros(compiler) or ""
     texts = [source.read_text("utf-8") for source in (SHARED, *SOURCES)]
-    key = hashlib.sha256("\n".join([compiler, *FLAGS, machine, *texts]).encode()).hexdigest()
+    key = hashlib.sha256("\n".join([*compiler, *FLAGS, machine, *texts]).encode()).hexdigest()
     folder = cache_folder() if folder is None else folder
     path = folder / f"kernels-{key[:16]}.so"
     if path.exists():
@@ -59,7 +66,7 @@ def build(folder: Path | None = None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         made = Path(temporary) / path.name
-        command = [compiler, *FLAGS, *native, "-o", str(made), *map(str, SOURCES)]
+        command = [*compiler, *FLAGS, *native, "-o", str(made), *map(str, SOURCES)]
         subprocess.run(command, check=True, capture_output=True, text=True)
         made.replace(path)  # in one piece, whoever else is building
     return path
@@ -71,12 +78,36 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "vrnn"
 
 
-def _macros(compiler: str, *options: str) -> str | None:
+def _macros(command: list[str]) -> str | None:
     """Give what the compiler predefines, its version and the processor's features among it; None if it refuses."""
-    found = subprocess.run(
-        [compiler, *options, "-dM", "-E", "-x", "c++", os.devnull],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    asked = [*command, "-dM", "-E", "-x", "c++", os.devnull]
+    found = subprocess.run(asked, capture_output=True, text=True, check=False)
     return found.stdout if found.returncode == 0 else None
+
+
+def call(name: str, tensors: Iterable[Tensor], *arguments: Any) -> None:
+    """Call a compiled function, in the number type of the tensors that it is to work on.
+
+    Raises:
+        RuntimeError: tensors of several number types, or not on the CPU; or the function ran out of memory.
+    """
+    kinds = {(t.device.type, t.dtype) for t in tensors}
+    if len(kinds) != 1 or not kinds <= {("cpu", torch.float32), ("cpu", torch.float64)}:
+        found = ", ".join(sorted(f"{dtype} on {device}" for device, dtype in kinds))
+        raise RuntimeError(
+            f"expected model, noise and states all in float32 or all in float64 on the CPU, found {found}"
+        )
+    ((_, dtype),) = kinds
+    if _function(name, dtype)(*arguments):
+        raise RuntimeError("a compiled loop ran out of memory")
+
+
+def packed_size(dtype: torch.dtype, hidden: int, latent: int, dim: int, size: int) -> int:
+    """Give how many numbers the packed weights of a step take, see ahead.cpp."""
+    function = _function("packed", dtype)
+    function.restype = ctypes.c_int64
+    return function(hidden, latent, dim, size)
+
+
+def _function(name: str, dtype: torch.dtype) -> Any:
+    return getattr(library(), f"vrnn_{name}_{str(dtype).removeprefix('torch.')}")

@@ -190,8 +190,8 @@ void backward(const Loop<T>& loop) {
 }  // namespace
 
 extern "C" {
-void vrnn_forward_float32(const Loop<float>* loop) { forward(*loop); }
-void vrnn_forward_float64(const Loop<double>* loop) { forward(*loop); }
-void vrnn_backward_float32(const Loop<float>* loop) { backward(*loop); }
-void vrnn_backward_float64(const Loop<double>* loop) { backward(*loop); }
+int vrnn_forward_float32(const Loop<float>* loop) { return guarded([&] { forward(*loop); }); }
+int vrnn_forward_float64(const Loop<double>* loop) { return guarded([&] { forward(*loop); }); }
+int vrnn_backward_float32(const Loop<float>* loop) { return guarded([&] { backward(*loop); }); }
+int vrnn_backward_float64(const Loop<double>* loop) { return guarded([&] { backward(*loop); }); }
 }

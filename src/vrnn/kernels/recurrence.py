@@ -14,7 +14,7 @@ from vrnn.distributions.scale import SCALE_FLOOR
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief, Embedded, Proposal
 from vrnn.inference.unroll import Stretch
-from vrnn.kernels.native import library
+from vrnn.kernels.native import call, library
 from vrnn.models.contract import Model
 from vrnn.models.networks import GRUCell
 from vrnn.models.vrnn import VRNN, VRNNState
@@ -29,6 +29,10 @@ WEIGHTS = (
 READ = ("gates", "evidence", "normals", "start", *WEIGHTS)
 RESULTS = ("carry", "last", "mean", "scale", "z", "features")
 WRITTEN = ("carry", "last", "first_layer", "mean", "scale", "z", "features", "memory")
+KEPT = (
+    "normals", "start", "of_state", "out", "of_latent", "of_features", "of_carry",
+    "carry", "first_layer", "scale", "z", "features", "memory",
+)  # fmt: skip
 ARRIVING = ("d_carry", "d_last", "d_mean", "d_scale", "d_z", "d_features")
 GRADIENTS = ("d_gates", "d_features_raw", "d_out", "d_start")
 
@@ -77,7 +81,7 @@ def run_rows(
         embedded.seen,
         embedded.evidence,
         noise.latent,
-        start.state.h,
+        start.state.h.expand(*noise.latent.shape[:2], -1),
         model.posterior_head.of_state.weight,
         out.weight,
         out.bias,
@@ -132,27 +136,27 @@ class _Recurrence(torch.autograd.Function):
         )
         samples, batch, time, latent = tensors["normals"].shape
         hidden = tensors["start"].shape[-1]
+        assert tensors["start"].shape == (samples, batch, hidden)
+        assert gates.shape == (batch, time, 3 * hidden) and evidence.shape == (batch, time, hidden)
         widths = {"first_layer": hidden, "carry": hidden, "features": hidden, "memory": 4 * hidden}
         for name in WRITTEN if differentiable else RESULTS:
             shape = (samples, batch, time, widths.get(name, latent))
             tensors[name] = gates.new_empty((samples, batch, hidden) if name == "last" else shape)
         _call("forward", tensors)
         if differentiable:
-            ctx.save_for_backward(*tensors.values())
+            ctx.save_for_backward(*(tensors[name] for name in KEPT))
         return tuple(tensors[name] for name in RESULTS)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Any) -> Any:  # pyrefly: ignore[bad-override]
-        saved = dict(zip((*READ, *WRITTEN), ctx.saved_tensors, strict=True))
-        samples, batch, time, latent = saved["normals"].shape
-        hidden = saved["start"].shape[-1]
-        tensors = saved | {n: t.contiguous() for n, t in zip(ARRIVING, grad_outputs, strict=True)}
-        widths = {"d_gates": 5 * hidden, "d_features_raw": hidden, "d_out": 2 * latent}
-        for name in GRADIENTS:
-            tensors[name] = torch.empty_like(saved["start"]) if name == "d_start" else None
-            if name != "d_start":
-                tensors[name] = saved["start"].new_empty(samples, batch, time, widths[name])
+        tensors = dict(zip(KEPT, ctx.saved_tensors, strict=True))
+        samples, batch, time, latent = tensors["normals"].shape
+        hidden = tensors["start"].shape[-1]
+        tensors |= {n: t.contiguous() for n, t in zip(ARRIVING, grad_outputs, strict=True)}
+        for name, width in (("d_gates", 5 * hidden), ("d_features_raw", hidden), ("d_out", 2 * latent)):
+            tensors[name] = tensors["start"].new_empty(samples, batch, time, width)
+        tensors["d_start"] = torch.empty_like(tensors["start"])
         _call("backward", tensors)
         flat = {
             n: tensors[n].flatten(0, 2) for n in (*GRADIENTS[:3], "carry", "first_layer", "z", "features")
@@ -185,6 +189,12 @@ def _dense_rows(x: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch ti
 def _call(direction: str, tensors: dict[str, Tensor]) -> None:
     """Call the compiled loop on these tensors."""
     samples, batch, time, latent = tensors["normals"].shape
+    strides = {
+        f"{name}_{axis}": tensors[name].stride(i)
+        for name in ("gates", "evidence")
+        if name in tensors
+        for i, axis in enumerate(("row", "step"))
+    }
     loop = _Loop(
         samples=samples,
         batch=batch,
@@ -192,12 +202,8 @@ def _call(direction: str, tensors: dict[str, Tensor]) -> None:
         hidden=tensors["start"].shape[-1],
         latent=latent,
         threads=torch.get_num_threads(),
-        gates_row=tensors["gates"].stride(0),
-        gates_step=tensors["gates"].stride(1),
-        evidence_row=tensors["evidence"].stride(0),
-        evidence_step=tensors["evidence"].stride(1),
         floor=SCALE_FLOOR,
+        **strides,
         **{name: t.data_ptr() for name, t in tensors.items()},
     )
-    kernel = "float32" if tensors["start"].dtype == torch.float32 else "float64"
-    getattr(library(), f"vrnn_{direction}_{kernel}")(ctypes.byref(loop))
+    call(direction, tensors.values(), ctypes.byref(loop))

@@ -9,7 +9,8 @@ from vrnn.errors import ConfigError, check_seed
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Change the training tracks at random: positions in the first two columns of x, or the keys of a piano roll.
+    """Change the training tracks: at random in every step, positions in the first two columns of x or the keys of a piano roll; by copies
+    at other rates, once and for all.
 
     Args:
         flip: mirror a share of the tracks.
@@ -20,7 +21,7 @@ class AugmentConfig:
         transpose: shift the columns of a share of the tracks, each by its own whole number, uniform from -transpose to
             transpose; for binary columns in order of pitch.
         share: of the tracks that are mirrored, and of those that are transposed.
-        until: share of the steps after which tracks are left as they are, for a last stretch on the data itself.
+        until: share of the steps after which nothing is changed at random any more, for a last stretch on the data itself.
     """
 
     flip: bool = False
@@ -39,7 +40,7 @@ class AugmentConfig:
     @property
     def resamples(self) -> bool:
         """Whether tracks are gone along at other rates."""
-        return self.rates != (1.0,)
+        return any(rate != 1 for rate in self.rates)
 
     @property
     def active(self) -> bool:

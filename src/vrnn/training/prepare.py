@@ -11,6 +11,7 @@ from vrnn.data.encoding import Encoding
 from vrnn.data.tracks import Tracks, concatenate
 from vrnn.data.windows import at_rate, windows
 from vrnn.errors import ConfigError, DataError
+from vrnn.kernels.recurrence import native_shape
 from vrnn.models import Model, ModelConfig, make_model
 from vrnn.trained import TrainedModel, build_network
 from vrnn.training.config import TrainConfig
@@ -70,6 +71,11 @@ def prepare(config: ModelConfig, tracks: Tracks, settings: TrainConfig, val: Tra
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(settings.seed)  # not CUDA's, which fork_rng would not restore
         network = build_network(config, encoding)
+    if settings.kernel == "native" and not native_shape(network):
+        raise ConfigError(
+            f"kernel='native' is for a VRNN with cell='gru' and depth=1, without position_input and supervised='encoder'; found "
+            f"{type(network).__name__}: leave kernel auto"
+        )
     return Prepared(
         TrainedModel(network, encoding, config, settings), train, val, notes, _fingerprint(train, val)
     )
@@ -114,6 +120,11 @@ def _check(config: ModelConfig, probe: Model, tracks: Tracks, settings: TrainCon
     if settings.augment.resamples and not (all(probe.family.continuous) and not probe.supervised):
         raise ConfigError(
             "augment.rates interpolates between rows, which columns of kinds and supervised targets do not allow; leave it 1.0"
+        )
+    if settings.augment.resamples and settings.frame.geographic:
+        raise ConfigError(
+            "augment.rates averages neighbouring rows, which longitudes on both sides of 180 degrees do not allow; leave it 1.0 or "
+            "switch the geographic frame off"
         )
     if not settings.augment.active:
         return
