@@ -2,7 +2,7 @@
 
     python -m benchmarks.eth_ucy                    every experiment of the page, then the page (hours)
     python -m benchmarks.eth_ucy zara1/recipe       one experiment with --seed, then the page
-    python -m benchmarks.eth_ucy eth-univ/recipe    the same without UNIV in the training of fold ETH, tested on UNIV: how settings are chosen
+    python -m benchmarks.eth_ucy eth-univ/recipe    trained without ETH and UNIV, scored on both: how the settings of either fold are chosen
     python -m benchmarks.eth_ucy --page             the page alone, from the results kept
 
 The data is the leave-one-scene-out split that VRNN_DATA (or --data) points to. Validation files choose the weights, and scenes left out of the
@@ -73,7 +73,7 @@ FILES = {
 SEEDS = (0, 1, 2)
 RECIPES = [name for name in SYSTEMS if name.startswith("recipe")]
 OTHERS = [name for name in SYSTEMS if name not in RECIPES]
-CHOICE = ("eth-univ", "eth-zara2", "hotel-zara1", "zara1-eth")  # fold, and the scene left out of its training
+CHOICE = ("eth-hotel", "eth-univ", "eth-zara1", "eth-zara2")  # two scenes that a training is without
 EXPERIMENTS = [
     *(f"{pair}/{name}" for pair in CHOICE for name in RECIPES),
     *(f"{scene}/recipe" for scene in SCENES),
@@ -93,23 +93,45 @@ def files(folder: Path, without: str = "") -> vrnn.Tracks:
 
 
 def choose(experiment: str, data: Path, seed: int, steps: int | None) -> None:
-    """Train one system on a fold without one more scene, and keep its scores on windows of that scene."""
+    """Train one system without two scenes, and keep its scores on windows of both.
+
+    Those of the second speak for a setting on the fold of the first, which they say nothing about, and the other way round.
+    """
     pair, system = experiment.split("/")
     fold, left = pair.split("-")
     config, changes = SYSTEMS[system]
     settings = replace(SETTINGS, **{**changes, "seed": seed, **({"steps": steps} if steps else {})})
     train, val = (files(data / fold / part, left) for part in ("train", "val"))
     trained = vrnn.train(config, train, settings, val=val)
-    test = files(data / left / "test")
-    found = {
-        "pair": pair,
-        "system": system,
-        "seed": seed,
-        "selections": selections(trained.model, test),
-        "calibration": coverage(trained.model, test),
-    }
+    scores = {}
+    for scene in (fold, left):
+        test = files(data / scene / "test")
+        scores[scene] = {
+            "selections": selections(trained.model, test),
+            "calibration": coverage(trained.model, test),
+        }
+    found = {"pair": pair, "system": system, "seed": seed, "steps": settings.steps, "scores": scores}
     keep(f"eth_ucy_choice-{pair}-{system}-{seed}", found)
-    print(experiment, found["selections"], flush=True)
+    print(experiment, {k: v["selections"] for k, v in scores.items()}, flush=True)
+
+
+def choice_table(results: list[dict]) -> str:
+    """Give, for every fold, the scores of each system on the scenes left out of its training."""
+    rows = []
+    for fold in SCENES:
+        for system in RECIPES:
+            found = {
+                scene: r["scores"][scene]["selections"]
+                for r in results
+                for scene in r["scores"]
+                if r["system"] == system and fold in r["scores"] and scene != fold
+            }
+            if not found:
+                continue
+            cells = [np.mean([s[how] for s in found.values()], axis=0) for how in ("plain", "k-means")]
+            scenes = ", ".join(scene.upper() for scene in found)
+            rows.append([fold.upper(), scenes, system, *(f"{ade:.3f}/{fde:.3f}" for ade, fde in cells)])
+    return table(["fold", "scored on", "system", "best of 20 samples", "of 20 representatives"], rows)
 
 
 def run(experiment: str, data: Path, seed: int, steps: int | None) -> None:
@@ -230,6 +252,41 @@ def recipe_tables(results: list[dict]) -> tuple[str, str]:
     return table(head, rows), table(["scene", "files", *regions], calibrated)
 
 
+def selection_table(results: list[dict]) -> str:
+    """Give the best of 20 futures chosen in each way, the mean over scenes of the mean over seeds."""
+    scenes = sorted({r["scene"] for r in results})
+    rows = []
+    for how in ("plain", "quasi-random", "greedy", "k-means"):
+        cells = []
+        for part in ("val", "test"):
+            each = [[r["selections"][part][how] for r in results if r["scene"] == s] for s in scenes]
+            ade, fde = np.mean([np.mean(values, axis=0) for values in each], axis=0)
+            cells.append(f"{ade:.3f}/{fde:.3f}")
+        rows.append([how, *cells])
+    return table(["20 futures", "validation files", "test files"], rows)
+
+
+def five_folds(results: list[dict], choices: list[dict]) -> str:
+    """Write the section on the recipe."""
+    recipe, calibrated = recipe_tables(results)
+    augment = RECIPE["augment"]
+    return FOLDS.format(
+        hidden=COMMON["hidden"],
+        latent=COMMON["latent_dim"],
+        slow=augment.speed[0],
+        fast=augment.speed[1],
+        rates=", ".join(f"{rate:g}" for rate in augment.rates),
+        batch=SETTINGS.batch_size,
+        steps=RECIPE["steps"],
+        recipe=recipe,
+        pool=K * POOL,
+        calibrated_windows=CALIBRATED,
+        selections=selection_table(results),
+        calibrated=calibrated,
+        choice=CHOSEN.format(table=choice_table(choices)) if choices else "",
+    )
+
+
 def mean_range(values: list[float]) -> str:
     """Write a mean over seeds, with the range where there are several."""
     text = f"{np.mean(values):.3f}"
@@ -240,8 +297,7 @@ def page() -> None:
     """Write docs/pedestrians.md from the results kept."""
     every = kept("eth_ucy-")
     found = [r for r in every if r["system"] == "recipe"]
-    recipe, calibrated = recipe_tables(found)
-    folds = FOLDS.format(recipe=recipe, calibrated=calibrated, pool=20 * POOL) if found else ""
+    folds = five_folds(found, kept("eth_ucy_choice-")) if found else ""
     results = [r for r in every if r["system"] != "recipe"]
     rows = []
     order = {name: i for i, name in enumerate(SYSTEMS)}
@@ -277,9 +333,9 @@ def page() -> None:
 
 FOLDS = """## Five folds
 
-A VRNN, hidden 64, latent 8, each step a mixture of eight correlated Gaussians; displacements turned to the heading at the last observed point, random
-mirror images and speeds from 0.6 to 1.8 times; batches of 128, 4,000 steps of Adam with a cosine schedule, weights averaged. Mean over seeds, and
-their range.
+A VRNN, hidden {hidden}, latent {latent}, each step one correlated Gaussian; displacements turned to the heading at the last observed point, random
+mirror images, speeds from {slow} to {fast} times, and copies of the tracks gone along at {rates} times the frame rate; batches of {batch}, {steps:,} steps of Adam with a
+cosine schedule, weights averaged. Mean over seeds, and their range.
 
 {recipe}
 
@@ -289,19 +345,31 @@ The ETH scene runs 1.6 times too fast in the standard files; *at its true rate* 
 Published, best of 20, mean ADE/FDE over the five scenes: SGAN 0.48/0.96, PECNet 0.32/0.56, Trajectron++ without its leak 0.32/0.55, AgentFormer 0.23/0.39,
 LED 0.21/0.33 (their repositories); most of them know of the other pedestrians.
 
-Calibration: share of windows whose true position lies in the region of highest density that should hold 50 % or 90 % (`vrnn calibration`):
+**How 20 futures are chosen**, best of them on up to {calibrated_windows} windows a scene, mean over scenes: plain samples; 20 quasi-random ones; 20 of {pool} samples picked
+one by one, each lowering the mean distance of the samples to the nearest pick most (greedy coverage); the 20 centres of {pool} (k-means).
+
+{selections}
+
+**Calibration**: share of windows whose true position lies in the region of highest density that should hold 50 % or 90 % (`vrnn calibration`):
 
 {calibrated}
 
 On the validation files, other times of the scenes trained on, the difference from 50 % and 90 % is the model's; on the test files that of another scene comes on
 top.
 
+{choice}
+"""
+
+CHOSEN = """**How the settings were chosen.** For every fold, on scenes left out of its training: the best of 20 on such a scene after training without it and without
+the fold's own (`python -m benchmarks.eth_ucy eth-univ/recipe`), seed 0:
+
+{table}
 """
 
 TEXT = """# Pedestrians: ETH/UCY, 8 points observed, 12 forecast
 
 Made by `python -m benchmarks.eth_ucy`, each experiment on one thread of a CPU with two cores; one of them by its name, for
-example `python -m benchmarks.eth_ucy zara1/vrnn`. Distances in metres, nats in metres. Training on the other four scenes, weights and settings chosen on
+example `python -m benchmarks.eth_ucy zara1/vrnn`. Distances in metres, nats in metres. Training on the other four scenes, weights chosen on
 their validation files by the bound on the twelve future points, no choice made on the test scene. No system knows of other pedestrians.
 
 {folds}## Every system on one fold
