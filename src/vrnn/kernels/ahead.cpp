@@ -2,14 +2,14 @@
 
 #include "common.hpp"
 
-// ahead.py has the same fields in the same order. Sequences (samples times batch) lead; what the known inputs add is given for
-// each sequence of the batch.
+// ahead.py has the same fields in the same order. Sequences (samples times batch) lead; what the known inputs add is
+// given for each sequence of the batch.
 template <class T>
 struct Ahead {
   std::int64_t samples, batch, hidden, latent, dim, size, threads;
   std::int64_t gates_row, prior_row, emission_row;  // strides from one sequence of the batch to the next
   double floor;
-  const T *x, *gates;          // the last observation and what its inputs add to the gates; x is none before the first step
+  const T *x, *gates;  // the last observation and what its inputs add to the gates; x is none before the first step
   const T *prior, *emission;   // what the inputs of this step add to the hidden layers of the prior and the emission
   const T *normals, *weights;  // draws of this step's latent; the packed products
   const T *x_bias, *prior_bias, *latent_bias, *out_bias, *carry_bias;
@@ -33,16 +33,20 @@ struct Plan {
   int wide(Product which) const { return padded<T>(columns[which]); }
 };
 
-// Lay the weights of layers (out, in) out behind one another: of the state to the prior, the emission and the gates; of the prior's
-// hidden layer; of the latent; of its features to the emission and the gates; of the emission's hidden layer; of x and its features.
+// Lay the weights of layers (out, in) out behind one another: of the state to the prior, the emission and the gates; of
+// the prior's hidden layer; of the latent; of its features to the emission and the gates; of the emission's hidden
+// layer; of x and its features.
 template <class T>
 void pack(int H, int L, int D, int E, const T* const* layers, T* to) {
   const Plan<T> plan(H, L, D, E);
   auto place = [&](Product which, const Packed<T>& packed) {
     std::memcpy(to + plan.offset[which], packed.data.get(), sizeof(T) * (plan.offset[which + 1] - plan.offset[which]));
   };
-  Packed<T> of_state(H, 5 * H), to_latent(H, 2 * L), of_latent(L, H), of_features(H, 4 * H), to_out(H, E), of_x(D, H), of_x_features(H, 3 * H);
-  of_state.put_transposed(layers[0], H, H).put_transposed(layers[1], H, H, H).put_transposed(layers[2], 3 * H, H, 2 * H);
+  Packed<T> of_state(H, 5 * H), to_latent(H, 2 * L), of_latent(L, H), of_features(H, 4 * H), to_out(H, E), of_x(D, H),
+      of_x_features(H, 3 * H);
+  of_state.put_transposed(layers[0], H, H)
+      .put_transposed(layers[1], H, H, H)
+      .put_transposed(layers[2], 3 * H, H, 2 * H);
   of_features.put_transposed(layers[5], H, H).put_transposed(layers[6], 3 * H, H, H);
   place(OF_STATE, of_state);
   place(TO_LATENT, to_latent.put_transposed(layers[3], 2 * L, H));
@@ -71,70 +75,80 @@ void step(const Ahead<T>& ahead) {
 
   share_out(ahead.samples * ahead.batch, ahead.threads, [&](const Share& share) {
     Buffer<T> hidden_(std::size_t(share.most) * H), z_(std::size_t(share.most) * L);
-    Buffer<T> of_state_(std::size_t(share.most) * plan.wide(OF_STATE)), other_(std::size_t(share.most) * std::max({plan.wide(OF_FEATURES), plan.wide(TO_LATENT), plan.wide(TO_OUT), plan.wide(OF_X)}));
+    Buffer<T> of_state_(std::size_t(share.most) * plan.wide(OF_STATE)),
+        other_(std::size_t(share.most) *
+               std::max({plan.wide(OF_FEATURES), plan.wide(TO_LATENT), plan.wide(TO_OUT), plan.wide(OF_X)}));
     T *hidden = hidden_.get(), *z = z_.get(), *of_state = of_state_.get(), *other = other_.get();
     share.each([&](std::int64_t from, int rows) {
-    auto product = [&](Product which, const T* a, T* c) {
-      multiply(rows, plan.inner[which], plan.wide(which), a, plan.inner[which], ahead.weights + plan.offset[which], c);
-    };
-    T *h = ahead.carry + from * H, *pending = ahead.pending + from * 4 * H;
-    auto row_of = [&](const T* fixed, std::int64_t stride, int i) { return fixed + (from + i) % ahead.batch * stride; };
+      auto product = [&](Product which, const T* a, T* c) {
+        multiply(rows, plan.inner[which], plan.wide(which), a, plan.inner[which], ahead.weights + plan.offset[which],
+                 c);
+      };
+      T *h = ahead.carry + from * H, *pending = ahead.pending + from * 4 * H;
+      auto row_of = [&](const T* fixed, std::int64_t stride, int i) {
+        return fixed + (from + i) % ahead.batch * stride;
+      };
 
-    if (ahead.x) {
-      product(OF_X, ahead.x + from * D, other);
-      for (int i = 0; i < rows; i++)
-        relu_sum(H, other + std::ptrdiff_t(i) * plan.wide(OF_X), ahead.x_bias, hidden + std::ptrdiff_t(i) * H);
-      product(OF_X_FEATURES, hidden, other);
-      for (int i = 0; i < rows; i++) {
-        const T *g = other + std::ptrdiff_t(i) * plan.wide(OF_X_FEATURES), *fixed = row_of(ahead.gates, ahead.gates_row, i);
-        const T* p = pending + std::ptrdiff_t(i) * 4 * H;
-        T* h_i = h + std::ptrdiff_t(i) * H;
+      if (ahead.x) {
+        product(OF_X, ahead.x + from * D, other);
+        for (int i = 0; i < rows; i++)
+          relu_sum(H, other + std::ptrdiff_t(i) * plan.wide(OF_X), ahead.x_bias, hidden + std::ptrdiff_t(i) * H);
+        product(OF_X_FEATURES, hidden, other);
+        for (int i = 0; i < rows; i++) {
+          const T *g = other + std::ptrdiff_t(i) * plan.wide(OF_X_FEATURES),
+                  *fixed = row_of(ahead.gates, ahead.gates_row, i);
+          const T* p = pending + std::ptrdiff_t(i) * 4 * H;
+          T* h_i = h + std::ptrdiff_t(i) * H;
 #pragma GCC ivdep
-        for (int j = 0; j < H; j++) {
-          const T r = sigmoid(fixed[j] + g[j] + p[j]), u = sigmoid(fixed[H + j] + g[H + j] + p[H + j]);
-          const T n = hyperbolic_tangent(fixed[2 * H + j] + g[2 * H + j] + p[2 * H + j] + r * p[3 * H + j]);
-          h_i[j] = n + u * (h_i[j] - n);
+          for (int j = 0; j < H; j++) {
+            const T r = sigmoid(fixed[j] + g[j] + p[j]), u = sigmoid(fixed[H + j] + g[H + j] + p[H + j]);
+            const T n = hyperbolic_tangent(fixed[2 * H + j] + g[2 * H + j] + p[2 * H + j] + r * p[3 * H + j]);
+            h_i[j] = n + u * (h_i[j] - n);
+          }
         }
       }
-    }
-    product(OF_STATE, h, of_state);
-    if (!standard) {
-      for (int i = 0; i < rows; i++)
-        relu_sum(H, of_state + std::ptrdiff_t(i) * plan.wide(OF_STATE), row_of(ahead.prior, ahead.prior_row, i), hidden + std::ptrdiff_t(i) * H);
-      product(TO_LATENT, hidden, other);
-    }
-    for (int i = 0; i < rows; i++) {
-      const T *o = other + std::ptrdiff_t(i) * plan.wide(TO_LATENT), *normals = ahead.normals + (from + i) * L;
-      T* z_i = z + std::ptrdiff_t(i) * L;
-      if (standard) std::memcpy(z_i, normals, sizeof(T) * L);
-#pragma GCC ivdep
-      for (int j = 0; j < drawn; j++)
-        z_i[j] = o[j] + ahead.prior_bias[j] + (T(ahead.floor) + softplus(o[L + j] + ahead.prior_bias[L + j])) * normals[j];
-    }
-    product(OF_LATENT, z, other);
-    for (int i = 0; i < rows; i++)
-      relu_sum(H, other + std::ptrdiff_t(i) * plan.wide(OF_LATENT), ahead.latent_bias, hidden + std::ptrdiff_t(i) * H);
-    product(OF_FEATURES, hidden, other);
-    for (int i = 0; i < rows; i++) {
-      const T *s = of_state + std::ptrdiff_t(i) * plan.wide(OF_STATE), *f = other + std::ptrdiff_t(i) * plan.wide(OF_FEATURES);
-      const T *fixed = row_of(ahead.emission, ahead.emission_row, i), *bias = ahead.carry_bias;
-      T *hidden_i = hidden + std::ptrdiff_t(i) * H, *p = pending + std::ptrdiff_t(i) * 4 * H;
-#pragma GCC ivdep
-      for (int j = 0; j < H; j++) {
-        const T x = s[H + j] + f[j] + fixed[j];
-        hidden_i[j] = x < T(0) ? T(0) : x;
-        p[j] = s[2 * H + j] + bias[j] + f[H + j];
-        p[H + j] = s[3 * H + j] + bias[H + j] + f[2 * H + j];
-        p[2 * H + j] = f[3 * H + j];
-        p[3 * H + j] = s[4 * H + j] + bias[2 * H + j];
+      product(OF_STATE, h, of_state);
+      if (!standard) {
+        for (int i = 0; i < rows; i++)
+          relu_sum(H, of_state + std::ptrdiff_t(i) * plan.wide(OF_STATE), row_of(ahead.prior, ahead.prior_row, i),
+                   hidden + std::ptrdiff_t(i) * H);
+        product(TO_LATENT, hidden, other);
       }
-    }
-    product(TO_OUT, hidden, other);
-    for (int i = 0; i < rows; i++) {
-      const T* o = other + std::ptrdiff_t(i) * plan.wide(TO_OUT);
-      T* out = ahead.out + (from + i) * E;
-      for (int j = 0; j < E; j++) out[j] = o[j] + ahead.out_bias[j];
-    }
+      for (int i = 0; i < rows; i++) {
+        const T *o = other + std::ptrdiff_t(i) * plan.wide(TO_LATENT), *normals = ahead.normals + (from + i) * L;
+        T* z_i = z + std::ptrdiff_t(i) * L;
+        if (standard) std::memcpy(z_i, normals, sizeof(T) * L);
+#pragma GCC ivdep
+        for (int j = 0; j < drawn; j++)
+          z_i[j] =
+              o[j] + ahead.prior_bias[j] + (T(ahead.floor) + softplus(o[L + j] + ahead.prior_bias[L + j])) * normals[j];
+      }
+      product(OF_LATENT, z, other);
+      for (int i = 0; i < rows; i++)
+        relu_sum(H, other + std::ptrdiff_t(i) * plan.wide(OF_LATENT), ahead.latent_bias,
+                 hidden + std::ptrdiff_t(i) * H);
+      product(OF_FEATURES, hidden, other);
+      for (int i = 0; i < rows; i++) {
+        const T *s = of_state + std::ptrdiff_t(i) * plan.wide(OF_STATE),
+                *f = other + std::ptrdiff_t(i) * plan.wide(OF_FEATURES);
+        const T *fixed = row_of(ahead.emission, ahead.emission_row, i), *bias = ahead.carry_bias;
+        T *hidden_i = hidden + std::ptrdiff_t(i) * H, *p = pending + std::ptrdiff_t(i) * 4 * H;
+#pragma GCC ivdep
+        for (int j = 0; j < H; j++) {
+          const T x = s[H + j] + f[j] + fixed[j];
+          hidden_i[j] = x < T(0) ? T(0) : x;
+          p[j] = s[2 * H + j] + bias[j] + f[H + j];
+          p[H + j] = s[3 * H + j] + bias[H + j] + f[2 * H + j];
+          p[2 * H + j] = f[3 * H + j];
+          p[3 * H + j] = s[4 * H + j] + bias[2 * H + j];
+        }
+      }
+      product(TO_OUT, hidden, other);
+      for (int i = 0; i < rows; i++) {
+        const T* o = other + std::ptrdiff_t(i) * plan.wide(TO_OUT);
+        T* out = ahead.out + (from + i) * E;
+        for (int j = 0; j < E; j++) out[j] = o[j] + ahead.out_bias[j];
+      }
     });
   });
 }
@@ -150,6 +164,10 @@ int vrnn_pack_float32(int H, int L, int D, int E, const float* const* layers, fl
 int vrnn_pack_float64(int H, int L, int D, int E, const double* const* layers, double* to) {
   return guarded([&] { pack(H, L, D, E, layers, to); });
 }
-int vrnn_ahead_float32(const Ahead<float>* ahead) { return guarded([&] { step(*ahead); }); }
-int vrnn_ahead_float64(const Ahead<double>* ahead) { return guarded([&] { step(*ahead); }); }
+int vrnn_ahead_float32(const Ahead<float>* ahead) {
+  return guarded([&] { step(*ahead); });
+}
+int vrnn_ahead_float64(const Ahead<double>* ahead) {
+  return guarded([&] { step(*ahead); });
+}
 }

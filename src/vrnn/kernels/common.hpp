@@ -80,7 +80,8 @@ struct Packed {
     for (int n = 0; n < width; n++) {
       const int column = first_column + n;
       T* panel = data.get() + std::size_t(column / PANEL<T>) * inner * PANEL<T> + column % PANEL<T>;
-      for (int k = 0; k < rows; k++) panel[std::size_t(first_inner + k) * PANEL<T>] = part[k * along_inner + n * along_columns];
+      for (int k = 0; k < rows; k++)
+        panel[std::size_t(first_inner + k) * PANEL<T>] = part[k * along_inner + n * along_columns];
     }
     return *this;
   }
@@ -113,14 +114,22 @@ void multiply_tile(int inner, const T* a, std::ptrdiff_t a_row, const T* panel, 
 template <class T>
 void multiply_some(int rows, int inner, const T* a, std::ptrdiff_t a_row, const T* panel, T* c, std::ptrdiff_t c_row) {
   switch (rows) {
-    case 1: return multiply_tile<T, 1>(inner, a, a_row, panel, c, c_row);
-    case 2: return multiply_tile<T, 2>(inner, a, a_row, panel, c, c_row);
-    case 3: return multiply_tile<T, 3>(inner, a, a_row, panel, c, c_row);
-    case 4: return multiply_tile<T, 4>(inner, a, a_row, panel, c, c_row);
-    case 5: return multiply_tile<T, 5>(inner, a, a_row, panel, c, c_row);
-    case 6: return multiply_tile<T, 6>(inner, a, a_row, panel, c, c_row);
-    case 7: return multiply_tile<T, 7>(inner, a, a_row, panel, c, c_row);
-    default: return multiply_tile<T, 8>(inner, a, a_row, panel, c, c_row);
+    case 1:
+      return multiply_tile<T, 1>(inner, a, a_row, panel, c, c_row);
+    case 2:
+      return multiply_tile<T, 2>(inner, a, a_row, panel, c, c_row);
+    case 3:
+      return multiply_tile<T, 3>(inner, a, a_row, panel, c, c_row);
+    case 4:
+      return multiply_tile<T, 4>(inner, a, a_row, panel, c, c_row);
+    case 5:
+      return multiply_tile<T, 5>(inner, a, a_row, panel, c, c_row);
+    case 6:
+      return multiply_tile<T, 6>(inner, a, a_row, panel, c, c_row);
+    case 7:
+      return multiply_tile<T, 7>(inner, a, a_row, panel, c, c_row);
+    default:
+      return multiply_tile<T, 8>(inner, a, a_row, panel, c, c_row);
   }
 }
 
@@ -130,7 +139,8 @@ void multiply(int rows, int inner, int wide, const T* a, std::ptrdiff_t a_row, c
   for (int n = 0; n < wide; n += PANEL<T>) {
     const T* panel = panels + std::size_t(n) * inner;
     for (int i = 0; i < rows; i += TILE_ROWS)
-      multiply_some(std::min(TILE_ROWS, rows - i), inner, a + i * a_row, a_row, panel, c + std::ptrdiff_t(i) * wide + n, wide);
+      multiply_some(std::min(TILE_ROWS, rows - i), inner, a + i * a_row, a_row, panel, c + std::ptrdiff_t(i) * wide + n,
+                    wide);
   }
 }
 
@@ -219,7 +229,8 @@ struct Share {
   }
 };
 
-// Call work(share) in every worker; the shares cover all rows. What a worker throws is thrown here, once all have ended.
+// Call work(share) in every worker; the shares cover all rows. What a worker throws is thrown here, once all have
+// ended.
 template <class Work>
 void share_out(std::int64_t rows, std::int64_t threads, Work work) {
   const std::int64_t workers = std::max<std::int64_t>(1, std::min(threads, rows / WORTH_ROWS));
