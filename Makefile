@@ -20,7 +20,7 @@ check: .venv/.dev docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyrefly check
-	VRNN_SHAPES=1 $(BIN)/python -m pytest tests/models tests/objectives  # shapes of every tensor checked
+	VRNN_SHAPES=1 $(BIN)/python -m pytest -n 2 tests/models tests/objectives  # shapes of every tensor checked
 
 docs: .venv/.dev
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
