@@ -32,6 +32,8 @@ def unroll(
 ) -> Unrolled:
     """Teacher-force a batch by the fastest kernel that fits it; other arguments and the result as of the plain loop.
 
+    Of a model that is `apart` the belief is that of the start; `follow` gives the one at the end.
+
     Args:
         kernel: auto; plain, the loop in PyTorch that every other form is held against; or native, the loop in C++ for a VRNN on a
             CPU, refused where it does not fit. It takes complete stretches of at least three rows; the plain loop serves between.

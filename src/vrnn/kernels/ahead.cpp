@@ -58,15 +58,6 @@ void pack(int H, int L, int D, int E, const T* const* layers, T* to) {
 }
 
 template <class T>
-void relu_sum(int width, const T* a, const T* b, T* to) {
-#pragma GCC ivdep
-  for (int j = 0; j < width; j++) {
-    const T x = a[j] + b[j];
-    to[j] = x < T(0) ? T(0) : x;
-  }
-}
-
-template <class T>
 void step(const Ahead<T>& ahead) {
   const int H = ahead.hidden, L = ahead.latent, D = ahead.dim, E = ahead.size;
   const Plan<T> plan(H, L, D, E);

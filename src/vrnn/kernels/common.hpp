@@ -211,6 +211,16 @@ inline T softplus_slope(T y) {
   return y < Float<T>::near_zero ? near : far;
 }
 
+// to = max(a + b, 0).
+template <class T>
+void relu_sum(int width, const T* a, const T* b, T* to) {
+#pragma GCC ivdep
+  for (int j = 0; j < width; j++) {
+    const T x = a[j] + b[j];
+    to[j] = x < T(0) ? T(0) : x;
+  }
+}
+
 // ---- sequences split over threads ----
 
 // A worker's share of the sequences, in blocks of at most `most` rows.

@@ -53,11 +53,7 @@ void forward(const Loop<T>& loop) {
           const T* fixed = loop.evidence + (from + i) % loop.batch * loop.evidence_row + t * loop.evidence_step;
           const T* p = of_h_.get() + std::ptrdiff_t(i) * wide_h;
           T* a_i = a + std::ptrdiff_t(i) * H;
-#pragma GCC ivdep
-          for (int j = 0; j < H; j++) {
-            const T x = fixed[j] + p[j];
-            a_i[j] = x < T(0) ? T(0) : x;
-          }
+          relu_sum(H, fixed, p, a_i);
           std::memcpy(loop.carry + at * H, h + std::ptrdiff_t(i) * H, sizeof(T) * H);
           if (loop.first_layer) std::memcpy(loop.first_layer + at * H, a_i, sizeof(T) * H);
         }
@@ -80,11 +76,7 @@ void forward(const Loop<T>& loop) {
         for (int i = 0; i < rows; i++) {
           const T* o = of_z_.get() + std::ptrdiff_t(i) * wide_z;
           T* f_i = f + std::ptrdiff_t(i) * H;
-#pragma GCC ivdep
-          for (int j = 0; j < H; j++) {
-            const T x = o[j] + loop.latent_bias[j];
-            f_i[j] = x < T(0) ? T(0) : x;
-          }
+          relu_sum(H, o, loop.latent_bias, f_i);
           std::memcpy(loop.features + ((from + i) * time + t) * H, f_i, sizeof(T) * H);
         }
         multiply(rows, f, H, of_f, of_f_.get());
