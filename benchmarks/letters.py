@@ -19,6 +19,7 @@ from torch import nn
 
 import vrnn
 from benchmarks.common import data_folder, keep, kept, table
+from vrnn.training.tracking import best_record
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "letters.md"
@@ -169,7 +170,7 @@ def run(path: Path, seed: int, steps: int | None) -> None:
         "count": len(train),
         "tested": len(test),
         "seconds": round(seconds, 1),
-        "bound": max(r["val_bound"] for r in trained.history if "val_bound" in r),
+        "bound": best_record(trained.history)["val_bound"],
         "active": trained.report.active_units if trained.report else 0,
         "real_recognised": float((recognised(network, real[test]) == kinds[test]).mean()),
         "letters": counts,

@@ -19,6 +19,7 @@ import torch
 import vrnn
 from benchmarks.common import data_folder, keep, kept, table
 from vrnn.models import ModelConfig, kind_of
+from vrnn.training.tracking import best_record
 
 PAGE = Path(__file__).parents[1] / "docs" / "music.md"
 FILES = {"jsb": "JSB_Chorales.npz", "nottingham": "Nottingham.npz"}
@@ -98,7 +99,7 @@ def run(experiment: str, data: Path, seed: int, steps: int | None) -> None:
             found = vrnn.likelihood(trained.model, parts[part], bound, samples, REPEATS[name], seed)
             bounds[part][label] = {"nll": -found.per_row, "standard_error": found.standard_error}
             print(experiment, seed, part, label, found.to_text(), flush=True)
-    best = max((r for r in trained.history if "val_bound" in r), key=lambda r: r["val_bound"])
+    best = best_record(trained.history)
     result = {
         "experiment": experiment,
         "data": name,

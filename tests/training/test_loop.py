@@ -24,7 +24,7 @@ from vrnn.errors import ConfigError, DataError, NonFiniteError, RunFolderError
 from vrnn.kernels.native import library
 from vrnn.training.checkpoint import load_checkpoint
 from vrnn.training.prepare import prepare
-from vrnn.training.tracking import read_metrics
+from vrnn.training.tracking import best_record, read_metrics
 
 RUNS = Path(__file__).with_name("runs.py")
 RNN = vrnn.RNNConfig(2, hidden=8)
@@ -89,6 +89,21 @@ def test_noisy_autoregression_is_learnt_to_its_entropy(config):
 
 
 # Which weights are kept
+
+
+def test_validation_begins_anew_when_futures_are_drawn():
+    """A bound alone and a bound with a score are two quantities, of which only the second is compared from then on."""
+    run = vrnn.train(CONFIG, walks(), replace(SETTINGS, validate_every=2, future_weight=50.0), quiet=True)
+    validated = [r for r in run.history if "val_bound" in r]
+    assert ["val_score" in r for r in validated] == [r["step"] > 4 for r in validated]
+    best = best_record(run.history, 50.0)
+    assert best["step"] > 4
+    assert best["val_bound"] - 50 * best["val_score"] < max(r["val_bound"] for r in validated)
+    short = vrnn.train(CONFIG, walks(), replace(SETTINGS, validate_every=2, future_weight=50.0), quiet=True)
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(run.model.network.parameters(), short.model.network.parameters(), strict=True)
+    )
 
 
 def test_best_weights_are_those_of_the_best_step_and_no_alias():
@@ -158,7 +173,9 @@ def test_gradient_is_clipped_before_the_step():
 def test_loss_is_per_observed_row_and_adds_up():
     run = vrnn.train(CONFIG, walks(), replace(SETTINGS, free_bits=0.1), quiet=True)
     for record in run.history:
-        assert record["loss"] == pytest.approx(record["nll"] + record["penalty"], rel=1e-5)
+        future = SETTINGS.future_weight * record.get("score", 0.0)
+        assert record["loss"] == pytest.approx(record["nll"] + record["penalty"] + future, rel=1e-5)
+    assert ["score" in record for record in run.history] == [record["step"] > 4 for record in run.history]
     assert [r["kl_weight"] for r in run.history[:7]] == pytest.approx(
         [1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1, 1]
     )

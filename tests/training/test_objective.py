@@ -11,7 +11,7 @@ from vrnn.inference.step import embed
 from vrnn.inference.unroll import unroll
 from vrnn.objectives.elbo import elbo, log_jacobian
 from vrnn.training.collapse import collapse_report
-from vrnn.training.objective import Objective
+from vrnn.training.objective import Objective, Work
 from vrnn.training.prepare import prepare
 
 SETTINGS = vrnn.TrainConfig(observe=4, holdout=0.0)
@@ -29,7 +29,9 @@ CONFIGS = {
 def made(name: str, settings: vrnn.TrainConfig = SETTINGS, samples: int = 2):
     trained = prepare(CONFIGS[name], walks(), settings, None).trained
     batch = trained.encoding.batch(trained.encoding.trim(walks()))[0]
-    objective = Objective(trained.network, settings, settings.observe - 1, trained.first_scored)
+    objective = Objective(
+        trained.network, settings, settings.observe - 1, trained.first_scored, torch.ones(2)
+    )
     prefix, rest = objective.split(batch)
     noise = draw_noise(trained.network, samples, len(rest.x), rest.x.shape[1], seeded(0))
     return trained, objective, prefix, rest, noise
@@ -38,7 +40,7 @@ def made(name: str, settings: vrnn.TrainConfig = SETTINGS, samples: int = 2):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_terms_are_means_over_samples_of_the_bound(name):
     trained, objective, prefix, rest, noise = made(name)
-    terms = objective(prefix, rest, noise, 1.0)
+    terms = objective(Work(prefix, rest, noise, None), 1.0)
     model = trained.network
     expected = elbo(model, unroll(model, rest, noise, embedded=embed(model, rest, prefix)))
     torch.testing.assert_close(terms.bound, (expected.bound.mean(0) + log_jacobian(rest)).detach())
@@ -54,7 +56,7 @@ def test_rows_that_a_heading_was_read_from_do_not_count(name):
     settings = vrnn.TrainConfig(observe=4, holdout=0.0, frame=vrnn.FrameConfig(heading=True))
     trained, objective, _, batch, noise = made(name, settings)
     assert trained.first_scored == 3
-    terms = objective(None, batch, noise, 1.0)
+    terms = objective(Work(None, batch, noise, None), 1.0)
     assert torch.equal(terms.rows, batch.mask[:, 3:].sum(-1).float())
     whole = elbo(trained.network, unroll(trained.network, batch, noise))
     later = whole.log_prob[..., 3:].sum(-1).mean(0)

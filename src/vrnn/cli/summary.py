@@ -9,7 +9,7 @@ from vrnn.data.describe import describe
 from vrnn.data.tracks import Tracks
 from vrnn.trained import TrainedModel
 from vrnn.training.collapse import CollapseReport
-from vrnn.training.tracking import Record
+from vrnn.training.tracking import Record, best_record
 
 
 def summary(
@@ -30,13 +30,16 @@ def summary(
         unseen: `data` was not trained on.
     """
     lines = [f"run            {out}"]
-    validated = [r for r in records if r.get("val_bound") is not None]
-    if validated:
-        best = max(validated, key=lambda r: r["val_bound"])
+    best = best_record(records, model.training.future_weight)
+    if best:
         lines += [
             f"validation     {best['val_bound']:.4f} nats per step, in data units, at step {best['step']} (weights kept)",
             f"               {bound_name(model)}",
         ]
+        if "val_score" in best:
+            lines.append(
+                f"               {best['val_score']:.4f} energy score of futures drawn alone, in model units"
+            )
         latents = best["kl_per_dimension"]
         if latents:
             active = best["active_units"]

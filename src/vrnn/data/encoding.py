@@ -126,6 +126,16 @@ class Encoding:
         )
         return (np.array(mean) / np.array(scale))[self.frame.summed][: len(self.place_mean)]
 
+    @property
+    def relative_scale(self) -> np.ndarray:
+        """What model units of increments are multiplied by to be the same length in every column, near 1; 1 for other columns."""
+        summed, standard = self.frame.summed, self.frame.standardise
+        scale = np.ones(self.frame.dim)
+        if standard and summed.any():
+            lengths = np.array(standard.scale)[summed]
+            scale[summed] = lengths / np.sqrt((lengths**2).mean())
+        return scale
+
     def check(self, tracks: Tracks) -> None:
         """Refuse tracks whose columns are not those of the training data; targets may be absent.
 

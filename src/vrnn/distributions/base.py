@@ -42,6 +42,7 @@ class Family(ABC):
         noise_size: standard normals a draw needs.
         factorises: whether the density is a product over dimensions, so that single entries may be missing.
         continuous: for each dimension, whether it has a density (True) or a mass (False).
+        reparameterised: whether a draw is differentiable in all parameters, its gradient that of the expectation.
     """
 
     dim: int
@@ -49,6 +50,7 @@ class Family(ABC):
     noise_size: int
     factorises: bool
     continuous: tuple[bool, ...]
+    reparameterised: bool = False
 
     def counts(self) -> tuple[int, ...]:
         """For each dimension the number of values it takes, 0, 1, ...; 0 where it is continuous."""

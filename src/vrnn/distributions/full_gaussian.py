@@ -87,6 +87,7 @@ class FullGaussian(Family):
 
     dim: int
     factorises = False
+    reparameterised = True
 
     def __post_init__(self):
         if self.dim < 1:

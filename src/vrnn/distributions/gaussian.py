@@ -70,6 +70,7 @@ class Gaussian(Family):
 
     dim: int
     factorises = True
+    reparameterised = True
 
     def __post_init__(self):
         if self.dim < 0:

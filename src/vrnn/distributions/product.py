@@ -79,6 +79,10 @@ class Product(nn.Module, Family):
         return all(part.factorises for part in self.parts)
 
     @property
+    def reparameterised(self) -> bool:
+        return all(part.reparameterised for part in self.parts)
+
+    @property
     def continuous(self) -> tuple[bool, ...]:
         return tuple(flag for part in self.parts for flag in part.continuous)
 

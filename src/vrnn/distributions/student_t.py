@@ -81,6 +81,7 @@ class StudentT(Family):
 
     dim: int
     factorises = True
+    reparameterised = True
 
     def __post_init__(self):
         if self.dim < 1:

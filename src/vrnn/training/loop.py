@@ -5,13 +5,13 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
-from vrnn.data.batch import Batch
 from vrnn.data.encoding import Change
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, NonFiniteError, RunFolderError
-from vrnn.inference.noise import Noise, draw_noise, seeded
+from vrnn.inference.noise import draw_noise, seeded
 from vrnn.models import ModelConfig
 from vrnn.trained import TrainedModel
 from vrnn.training.average import Average
@@ -30,7 +30,7 @@ from vrnn.training.checkpoint import (
 )
 from vrnn.training.collapse import CollapseReport, collapse_report
 from vrnn.training.config import TrainConfig
-from vrnn.training.objective import Objective, Terms
+from vrnn.training.objective import Objective, Terms, Work
 from vrnn.training.order import Order, augmentation
 from vrnn.training.prepare import Prepared, prepare
 from vrnn.training.tracking import MetricsFile, Progress, Quiet, Record, Tracker
@@ -68,6 +68,8 @@ def train(
     """Train a model by maximising the evidence lower bound.
 
     minimises  sum_i ( -log p(x_i | s_i) + w KL_i ) / (observed rows of the batch),  w rising to 1 in the warm-up
+
+    and with `future_weight`, from some step on, that times the mean energy score of the rows of futures that the model draws alone.
 
     Widths of inputs and targets are taken from the tracks. Under `torchrun` every process takes its part of the batch, and
     the losses are those of one process.
@@ -133,8 +135,12 @@ class Loop:
         self.settings, self.network = self.trained.training, self.trained.network
         self.accelerator, self.folder = accelerator, folder
         settings = self.settings
-        observe = 0 if settings.observe is None else settings.observe - self.trained.encoding.frame.given
-        objective = Objective(self.network, settings, observe, self.trained.first_scored)
+        encoding = self.trained.encoding
+        observe = None if settings.observe is None else settings.observe - encoding.frame.given
+        dim = self.network.family.dim
+        scale = np.ones(dim) if self.network.supervised else encoding.relative_scale
+        scale = torch.from_numpy(scale).to(next(self.network.parameters()))
+        objective = Objective(self.network, settings, observe, self.trained.first_scored, scale)
         optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
@@ -190,11 +196,15 @@ class Loop:
         index = self.order.batch(step)
         changes = step < settings.augment.until * settings.steps
         change = augmentation(settings.augment, settings.seed, step) if changes else None
-        prefix, batch, noise = self._assemble(
-            self.data[index], seeded(settings.seed, 4, step), settings.samples, change
+        draws = seeded(settings.seed, 6, step) if step >= settings.first_future else None
+        work = self._assemble(
+            self.data[index], seeded(settings.seed, 4, step), draws, settings.samples, change
         )
-        count, processes = len(batch.x), accelerator.num_processes
-        observed = batch.mask[:, self.trained.first_scored :].sum().clamp(min=1)
+        if step == settings.first_future:  # what is validated now is another quantity
+            self.progress |= {"best_value": None, "waited": 0}
+        count, processes = len(work.batch.x), accelerator.num_processes
+        observed = work.batch.mask[:, self.trained.first_scored :].sum().clamp(min=1)
+        future_rows = work.future.scored.sum().clamp(min=1) if work.future else observed
         mine = slice(
             accelerator.process_index * count // processes,
             (accelerator.process_index + 1) * count // processes,
@@ -205,16 +215,16 @@ class Loop:
         )
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        index, batch, noise = index[mine], batch.rows(mine), noise.rows(mine)
-        prefix = None if prefix is None else prefix.rows(mine)
-        terms: Terms = self.objective(prefix, batch, noise, kl_weight)
+        index, work = index[mine], work.rows(mine)
+        terms: Terms = self.objective(work, kl_weight)
         self._check_finite(terms, step, index)
         loss = (terms.nll + terms.penalty).sum() / observed
+        loss = loss + settings.future_weight * terms.score.sum() / future_rows
         self.optimiser.zero_grad()
         accelerator.backward(loss * processes)  # data-parallel wrappers average the gradients
         norm = accelerator.clip_grad_norm_(self.network.parameters(), settings.clip)
         if not bool(torch.isfinite(norm)):
-            track = self.data.ids[int(index[self._steepest(prefix, batch, noise, kl_weight)])]
+            track = self.data.ids[int(index[self._steepest(work, kl_weight)])]
             raise NonFiniteError(
                 f"step {step}: the gradient of the loss of track {track} is not finite though the loss is; look at its values "
                 f"with vrnn doctor, or lower learning_rate or clip"
@@ -223,34 +233,41 @@ class Loop:
         self.average.update(step)
         if step % settings.log_every and (step + 1) % settings.validate_every and step + 1 < settings.steps:
             return {}
-        sums = torch.stack(
-            [loss.detach(), terms.nll.detach().sum() / observed, terms.penalty.detach().sum() / observed]
+        parts = (
+            loss,
+            terms.nll.sum() / observed,
+            terms.penalty.sum() / observed,
+            terms.score.sum() / future_rows,
         )
-        sums = torch.cat([sums, torch.stack([terms.bound.sum(), terms.rows.sum()])])
-        loss_sum, nll, penalty, bound, rows = accelerator.reduce(sums, "sum").tolist()
+        sums = torch.stack([part.detach() for part in (*parts, terms.bound.sum(), terms.rows.sum())])
+        loss_sum, nll, penalty, score, bound, rows = accelerator.reduce(sums, "sum").tolist()
         bounds = (
             kl_weight == 1.0 or settings.objective != "fivo"
         )  # FIVO's particles are chosen by the weighted ratio
         return {
             "loss": loss_sum, "nll": nll, "penalty": penalty, "kl_weight": kl_weight,
+            **({"score": score} if work.future else {}),
             "bound": bound / max(rows, 1.0) if bounds else None, "gradient_norm": float(norm), "learning_rate": rate,
         }  # fmt: skip
 
-    def _steepest(self, prefix: Batch | None, batch: Batch, noise: Noise, kl_weight: float) -> int:
+    def _steepest(self, work: Work, kl_weight: float) -> int:
         """Find the sequence of a batch with the largest gradient, one that is not finite first."""
         parameters, norms = list(self.network.parameters()), []
-        for i in range(len(batch.x)):
-            row = slice(i, i + 1)
-            terms = self.plain_objective(
-                None if prefix is None else prefix.rows(row), batch.rows(row), noise.rows(row), kl_weight
-            )
-            gradient = torch.autograd.grad((terms.nll + terms.penalty).sum(), parameters, allow_unused=True)
+        for i in range(len(work.batch.x)):
+            terms = self.plain_objective(work.rows(slice(i, i + 1)), kl_weight)
+            loss = (terms.nll + terms.penalty + self.settings.future_weight * terms.score).sum()
+            gradient = torch.autograd.grad(loss, parameters, allow_unused=True)
             norms.append(sum(float(g.norm()) for g in gradient if g is not None))
         return max(range(len(norms)), key=lambda i: norms[i] if math.isfinite(norms[i]) else math.inf)
 
     def _assemble(
-        self, tracks: Tracks, generator: torch.Generator, samples: int, change: Change | None = None
-    ) -> tuple[Batch | None, Batch, Noise]:
+        self,
+        tracks: Tracks,
+        generator: torch.Generator,
+        draws: torch.Generator | None,
+        samples: int,
+        change: Change | None = None,
+    ) -> Work:
         batch, _ = self.trained.encoding.batch(tracks, change)
         if self.network.supervised:
             batch = batch.swap_target()
@@ -264,7 +281,8 @@ class Loop:
             observations=batch.gaps,
             resampling=self.settings.objective == "fivo",
         )
-        return prefix, batch, noise
+        future = None if draws is None else self.plain_objective.cut(prefix, batch, draws)
+        return Work(prefix, batch, noise, future)
 
     @torch.no_grad()
     def _validate(self) -> Record:
@@ -276,15 +294,19 @@ class Loop:
         order = self.val.lengths.argsort(kind="stable")
         parts = []
         for i in range(0, len(order), per_batch):
-            generator = seeded(self.settings.seed, 5, i)
-            prefix, batch, noise = self._assemble(self.val[order[i : i + per_batch]], generator, samples)
-            terms = self.plain_objective(prefix, batch, noise, 1.0)
+            seed = self.settings.seed
+            draws = seeded(seed, 7, i) if self.step > self.settings.first_future else None
+            work = self._assemble(self.val[order[i : i + per_batch]], seeded(seed, 5, i), draws, samples)
+            terms = self.plain_objective(work, 1.0)
             self._check_finite(terms, self.step, order[i : i + per_batch], self.val)
             parts.append(terms)
-        bound, kl, rows, means = (
-            torch.cat([getattr(p, name).cpu() for p in parts]) for name in ("bound", "kl", "rows", "means")
+        bound, kl, rows, means, score, future_rows = (
+            torch.cat([getattr(p, name).cpu() for p in parts])
+            for name in ("bound", "kl", "rows", "means", "score", "future_rows")
         )
-        value = float(bound.sum() / rows.sum().clamp(min=1))
+        found = float(bound.sum() / rows.sum().clamp(min=1))
+        score = float(score.sum() / future_rows.sum().clamp(min=1))
+        value = found - self.settings.future_weight * score
         self.report = collapse_report(kl, means, rows, self.network.code_dim - self.network.noise_dim)
         if self.progress["best_value"] is None or value > self.progress["best_value"]:
             self.progress |= {"best_value": value, "best_step": self.step, "waited": 0}
@@ -294,8 +316,8 @@ class Loop:
             self.progress["stopped"] = self.progress["waited"] == self.settings.patience
         name = "val_regulariser" if self.network.tied else "val_kl"
         return {
-            "val_bound": value, name: sum(self.report.kl), "kl_per_dimension": self.report.kl,
-            "active_units": self.report.active_units,
+            "val_bound": found, name: sum(self.report.kl), "kl_per_dimension": self.report.kl,
+            "active_units": self.report.active_units, **({"val_score": score} if draws else {}),
         }  # fmt: skip
 
     def _save(self) -> None:
@@ -312,9 +334,13 @@ class Loop:
             save_weights(self.folder, self.best)
 
     def _check_finite(self, terms: Terms, step: int, index, tracks: Tracks | None = None) -> None:
-        if bool(torch.isfinite(terms.nll + terms.penalty).all()):
+        if bool(torch.isfinite(terms.nll + terms.penalty + terms.score).all()):
             return
-        for name, term in (("log-likelihood", terms.nll), ("KL", terms.penalty)):
+        for name, term in (
+            ("log-likelihood", terms.nll),
+            ("KL", terms.penalty),
+            ("score of futures", terms.score),
+        ):
             bad = ~torch.isfinite(term)
             if bool(bad.any()):
                 track = (tracks or self.data).ids[int(index[int(bad.nonzero()[0])])]
@@ -386,5 +412,6 @@ def _line(record: Record, steps: int) -> str:
         *([f"bound {record['bound']:.4f} nats/step"] if record["bound"] is not None else []),
     ]
     if "val_bound" in record:
-        parts.append(f"validation {record['val_bound']:.4f}, {record['active_units']} active units")
+        score = f", futures {record['val_score']:.4f}" if "val_score" in record else ""
+        parts.append(f"validation {record['val_bound']:.4f}{score}, {record['active_units']} active units")
     return "  ".join([*parts, f"{record['seconds']:.0f} s"])

@@ -13,7 +13,30 @@ from vrnn.inference.step import embed
 from vrnn.inference.unroll import Unrolled
 from vrnn.models import Model
 from vrnn.objectives.bounds import bound
+from vrnn.objectives.futures import Future, cut_future, draw_future, futures_score
 from vrnn.training.config import TrainConfig
+
+
+class Work(NamedTuple):
+    """Hold what a pass works on.
+
+    Attributes:
+        prefix: what a model that conditions goes on from, else None.
+        batch: what is scored.
+        noise: standard normals for it.
+        future: the batch cut in two, where futures are drawn, else None.
+    """
+
+    prefix: Batch | None
+    batch: Batch
+    noise: Noise
+    future: Future | None
+
+    def rows(self, index: slice) -> "Work":
+        """Select sequences."""
+        prefix = None if self.prefix is None else self.prefix.rows(index)
+        future = None if self.future is None else self.future.rows(index)
+        return Work(prefix, self.batch.rows(index), self.noise.rows(index), future)
 
 
 class Terms(NamedTuple):
@@ -22,22 +45,26 @@ class Terms(NamedTuple):
     Attributes:
         nll: minus log-likelihood in nats of model units, (batch,).
         penalty: weighted KL and regulariser, (batch,).
+        score: energy score of the futures, 0 where none are drawn, (batch,).
         bound: the bound in nats of data units, (batch,).
         kl: the KL of the bound, or the regulariser where the model is tied, per latent dimension, (batch, latent + code).
         rows: observed rows, (batch,).
+        future_rows: rows of the futures that count, (batch,).
         means: posterior means, summed over observed rows, and their squares, (batch, 2, latent + code).
     """
 
     nll: Float[Tensor, " batch"]
     penalty: Float[Tensor, " batch"]
+    score: Float[Tensor, " batch"]
     bound: Float[Tensor, " batch"]
     kl: Float[Tensor, "batch latent"]
     rows: Float[Tensor, " batch"]
+    future_rows: Float[Tensor, " batch"]
     means: Float[Tensor, "batch 2 latent"]
 
 
 class Objective(nn.Module):
-    """Compute the bound that training maximises, of batches under fixed settings: ELBO, IWAE or FIVO.
+    """Compute what training works on, of batches under fixed settings: the bound (ELBO, IWAE or FIVO) and the score of futures.
 
     Rows up to the one that a heading frame was read from have no density of the data (the step into it has no sideways
     part at all) and count neither in training nor in the bound; a posterior that looks ahead pays its KL there all the same, or it
@@ -46,20 +73,41 @@ class Objective(nn.Module):
     Args:
         observe: rows of a batch that are the prefix, for a model that conditions on one.
         first_scored: rows before the first whose density is one of the data.
+        scale: what the score of futures multiplies each dimension by, (dim,).
     """
 
-    def __init__(self, model: Model, config: TrainConfig, observe: int, first_scored: int):
+    def __init__(
+        self,
+        model: Model,
+        config: TrainConfig,
+        observe: int | None,
+        first_scored: int,
+        scale: Float[Tensor, " dim"],
+    ):
         super().__init__()
         self.model, self.config, self.observe, self.first_scored = model, config, observe, first_scored
+        self.register_buffer("scale", scale, persistent=False)
 
     def split(self, batch: Batch) -> tuple[Batch | None, Batch]:
         """Give (prefix, what is scored)."""
         if not self.model.conditions:
             return None, batch
+        assert self.observe is not None
         return batch.split_prefix(self.observe)[:2]
 
-    def forward(self, prefix: Batch | None, batch: Batch, noise: Noise, kl_weight: float) -> Terms:
+    def cut(self, prefix: Batch | None, batch: Batch, generator: torch.Generator) -> Future:
+        """Cut what `split` gave where its futures begin."""
+        samples, rows = self.config.future_samples, self.config.future_rows
+        if prefix is not None:
+            return draw_future(self.model, prefix, batch.split(rows)[0], generator, samples=samples)
+        least = max(1, self.first_scored)
+        return cut_future(
+            self.model, batch, generator, samples=samples, rows=rows, observe=self.observe, least=least
+        )
+
+    def forward(self, work: Work, kl_weight: float) -> Terms:
         model, config, start = self.model, self.config, self.first_scored
+        prefix, batch, noise, future = work
         passed, kl, nll, penalty, value = bound(
             model,
             batch,
@@ -78,9 +126,15 @@ class Objective(nn.Module):
             density = batch.density[:, start:].sum(-1)
             steps = kl.regulariser if model.tied else kl.kl
             code = kl.code_regulariser if model.tied else kl.code_kl
+        score, future_rows = torch.zeros_like(nll), torch.zeros_like(nll)
+        if future is not None:
+            score = futures_score(model, future, self.scale, kernel=config.kernel).sum(-1)
+            future_rows = future.scored.sum(-1).to(nll.dtype)
         return Terms(
             nll=nll,
             penalty=penalty,
+            score=score,
+            future_rows=future_rows,
             bound=value.detach() + density,
             kl=torch.cat([steps.sum(-2).mean(0), code.mean(0).expand(len(batch.x), -1)], -1).detach(),
             rows=passed.mask[:, start:].sum(-1).to(nll.dtype),

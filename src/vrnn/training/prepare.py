@@ -112,6 +112,11 @@ def _check(config: ModelConfig, probe: Model, tracks: Tracks, settings: TrainCon
         )
     if settings.position_input:
         _check_position_input(probe, settings)
+    if settings.future_weight and not probe.family.reparameterised:
+        raise ConfigError(
+            "future_weight trains through draws of the emission, which must be differentiable: expected emission gaussian, full_gaussian or "
+            "student_t; set it 0 or choose one of these"
+        )
     if settings.frame.geographic and settings.augment.turns:
         raise ConfigError(
             "augmentation turns and scales positions about the origin, which for latitude and longitude is no motion on the globe; "

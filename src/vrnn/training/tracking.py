@@ -73,6 +73,14 @@ class Quiet:
         pass
 
 
+def best_record(records: list[Record], future_weight: float = 0.0) -> Record | None:
+    """Give the record of the validation whose weights are kept: the best one since futures are drawn, where they are at all."""
+    validated = [r for r in records if r.get("val_bound") is not None]
+    found = [r for r in validated if "val_score" in r] or validated
+    value = lambda r: r["val_bound"] - future_weight * r.get("val_score", 0.0)  # noqa: E731
+    return max(found, key=value, default=None)
+
+
 def read_metrics(path: str | Path) -> list[Record]:
     """Read metrics.jsonl; a last line cut short by a kill is left out."""
     path = Path(path)

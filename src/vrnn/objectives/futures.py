@@ -1,0 +1,123 @@
+"""The energy score of futures that a model draws itself: what makes it good at going on alone, which no bound asks for."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from vrnn.data.batch import Batch
+from vrnn.inference.begin import begin
+from vrnn.inference.noise import Noise, draw_noise
+from vrnn.kernels import Kernel, imagine
+from vrnn.models.contract import Model
+
+SMALLEST = 1e-6  # added to squared distances, in model units: the norm has no gradient at 0
+
+
+class Future(NamedTuple):
+    """Hold sequences cut in two, and the noise to go through the first part and to draw the second.
+
+    Attributes:
+        prefix, rest: the parts, the rests moved to begin at row 0.
+        past, ahead: standard normals of each.
+    """
+
+    prefix: Batch
+    rest: Batch
+    past: Noise
+    ahead: Noise
+
+    def rows(self, index: slice) -> "Future":
+        """Select sequences."""
+        return Future(
+            self.prefix.rows(index), self.rest.rows(index), self.past.rows(index), self.ahead.rows(index)
+        )
+
+    @property
+    def scored(self) -> Bool[Tensor, "batch time"]:
+        """Rows whose score is taken: those with all entries observed, as a vector has no score without."""
+        return self.rest.present.all(-1)
+
+
+def cut_future(
+    model: Model,
+    batch: Batch,
+    generator: torch.Generator,
+    *,
+    samples: int,
+    rows: int,
+    observe: int | None = None,
+    least: int = 1,
+) -> Future:
+    """Cut every sequence where its future begins, and draw the noise for it.
+
+    Args:
+        samples: futures of each sequence.
+        rows: of the future, at most.
+        observe: rows of the batch before the future; where None, each sequence is cut at random, uniformly over its rows.
+        least: rows before the future, at least, where it is cut at random.
+    """
+    if observe is None:
+        room = (batch.length - least).clamp(min=1).cpu()
+        cut = least + (torch.rand(len(room), generator=generator) * room).long().clamp(max=room - 1)
+    else:
+        cut = torch.full((len(batch.x),), observe)
+    prefix, rest = batch.split_at(cut.to(batch.length))
+    return draw_future(model, prefix, rest.split(rows)[0], generator, samples=samples)
+
+
+def draw_future(
+    model: Model, prefix: Batch, rest: Batch, generator: torch.Generator, *, samples: int
+) -> Future:
+    """Draw the noise for sequences that have been cut."""
+    past, ahead = (
+        draw_noise(model, samples, len(part.x), part.x.shape[1], generator) for part in (prefix, rest)
+    )
+    return Future(prefix, rest, past, ahead)
+
+
+def futures_score(
+    model: Model, future: Future, scale: Float[Tensor, " dim"] | None = None, *, kernel: Kernel = "auto"
+) -> Float[Tensor, "batch time"]:
+    """Score the rows of futures that the model draws alone, each row by the fair energy score of its marginal distribution.
+
+        S_t = 1/M sum_k || X_k,t - y_t ||  -  1/(2 M (M-1)) sum_{j,k} || X_j,t - X_k,t ||
+
+    least in expectation for the true distribution. In the dimensions that are `summed` X and y are the means of the increments from the
+    beginning of the future to row t, so that the error of a position counts in steps of the way there. Gradients go through the draws
+    (the emission must be `reparameterised`) and through the prefix. Needs two samples.
+
+    Args:
+        scale: what each dimension is multiplied by.
+
+    Returns:
+        in model units; 0 on rows with a missing entry.
+
+    Source: Gneiting and Raftery 2007, "Strictly proper scoring rules", eq. 22; `vrnn.metrics.scores.energy_score` is the same of whole paths.
+    """
+    rest = future.rest
+    belief = begin(model, future.prefix, future.past, kernel=kernel)
+    free: Kernel = "plain" if kernel == "plain" else "auto"  # the native one has no gradients
+    drawn = imagine(model, belief, rest.u, future.ahead, kernel=free).x
+    unit = drawn.new_ones(drawn.shape[-1]) if scale is None else scale
+    samples = _ways(drawn, belief.gap, rest.summed) * unit
+    truth = _ways(rest.x, torch.zeros_like(rest.x[:, 0]), rest.summed) * unit
+    count = len(samples)
+    error = _norm(samples - truth).mean(0)
+    spread = sum(
+        (_norm(samples - samples.roll(k, 0)).sum(0) for k in range(1, count)), torch.zeros_like(error)
+    )
+    return torch.where(future.scored, error - spread / (2 * count * (count - 1)), 0.0)
+
+
+def _ways(
+    x: Float[Tensor, "*lead time dim"], before: Float[Tensor, "*lead dim"], summed: Bool[Tensor, " dim"]
+) -> Float[Tensor, "*lead time dim"]:
+    """Turn increments into their means from the beginning, `before` being what was drawn before it in the same gap."""
+    steps = torch.arange(1, x.shape[-2] + 1, device=x.device, dtype=x.dtype)[:, None]
+    return torch.where(summed, (before[..., None, :] + x.cumsum(-2)) / steps, x)
+
+
+def _norm(difference: Float[Tensor, "*lead dim"]) -> Float[Tensor, "*lead"]:
+    return (difference.square().sum(-1) + SMALLEST).sqrt()

@@ -1,0 +1,183 @@
+"""The score of futures: against the metric, a linear process with a known law, and what training makes of it."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tests.models.settings import CONFIGS, build, make_case
+
+import vrnn
+from vrnn.data.batch import make_batch
+from vrnn.distributions import parse_emission
+from vrnn.errors import ConfigError
+from vrnn.inference.begin import begin
+from vrnn.inference.imagine import imagine
+from vrnn.inference.noise import seeded
+from vrnn.metrics.scores import energy_score
+from vrnn.models import make_model
+from vrnn.objectives.futures import cut_future, draw_future, futures_score
+
+NAN = float("nan")
+
+
+def tracks_with_gaps(batch: int = 5, time: int = 9, dim: int = 2) -> torch.Tensor:
+    x = torch.randn(batch, time, dim, generator=seeded(1), dtype=torch.float64)
+    x[0, 3:5] = NAN
+    x[1, 6] = NAN
+    return x
+
+
+def walker() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return make_model(vrnn.VRNNConfig(2, hidden=6, latent_dim=3)).double()
+
+
+@torch.no_grad()
+def test_score_is_the_metric_of_the_positions_on_the_way():
+    """Row by row, of what the model draws by itself from the same noise; after a gap the position counts from where it was seen last."""
+    model, summed, scale = walker(), torch.tensor([True, True]), torch.tensor([2.0, 0.5]).double()
+    batch = make_batch(tracks_with_gaps(), length=torch.tensor([9, 9, 8, 9, 4]), summed=summed)
+    future = cut_future(model, batch, seeded(2), samples=6, rows=4, observe=4)
+    score = futures_score(model, future, scale, kernel="plain")
+    belief = begin(model, future.prefix, future.past, kernel="plain")
+    drawn = imagine(model, belief, future.rest.u, future.ahead).x
+    assert bool((belief.gap[:, 0] != 0).any())  # the first track is cut within its gap
+    for i in range(5):
+        for t in range(future.rest.x.shape[1]):
+            if not bool(future.rest.present[i, t].all()):
+                assert score[i, t] == 0
+                continue
+            way = (belief.gap[:, i] + drawn[:, i, : t + 1].sum(1)) / (t + 1)
+            truth = future.rest.x[i, : t + 1].sum(0) / (t + 1)
+            expected = energy_score((way * scale).numpy()[:, None], (truth * scale).numpy()[None])
+            assert float(score[i, t]) == pytest.approx(float(expected[0]), abs=1e-5)
+
+
+@torch.no_grad()
+def test_columns_that_are_no_increments_count_as_they_are():
+    model = walker()
+    batch = make_batch(tracks_with_gaps())
+    future = cut_future(model, batch, seeded(2), samples=4, rows=20, observe=2)
+    belief = begin(model, future.prefix, future.past)
+    drawn = imagine(model, belief, future.rest.u, future.ahead).x
+    expected = energy_score(drawn[:, 3, 5:6].numpy(), future.rest.x[3, 5:6].numpy())
+    assert float(futures_score(model, future)[3, 5]) == pytest.approx(float(expected[0]), abs=1e-5)
+
+
+def test_cuts_are_within_the_sequences_and_everywhere():
+    model = walker()
+    batch = make_batch(torch.zeros(400, 7, 2).double(), length=torch.tensor([7, 4] * 200))
+    future = cut_future(model, batch, seeded(0), samples=2, rows=3, least=2)
+    cuts = future.prefix.length
+    assert sorted(cuts[::2].unique().tolist()) == [2, 3, 4, 5, 6] and sorted(
+        cuts[1::2].unique().tolist()
+    ) == [2, 3]
+    assert torch.equal(future.rest.length, (batch.length - cuts).clamp(max=3))
+    assert future.rest.x.shape[1] == 3 and future.ahead.latent.shape[:3] == (2, 400, 3)
+
+
+def test_part_of_the_sequences_scores_as_in_the_whole():
+    model = walker()
+    future = cut_future(model, make_batch(tracks_with_gaps()), seeded(2), samples=3, rows=4)
+    whole = futures_score(model, future)
+    torch.testing.assert_close(futures_score(model, future.rows(slice(1, 3))), whole[1:3])
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_model_can_be_scored_and_gets_gradients_where_its_draws_have_them(name):
+    model = build(CONFIGS[name])
+    prefix, batch, _ = make_case(model, CONFIGS[name])
+    if prefix is None:
+        future = cut_future(model, batch, seeded(1), samples=3, rows=6)
+    else:
+        future = draw_future(model, prefix, batch, seeded(1), samples=3)
+    score = futures_score(model, future)
+    assert torch.equal(score != 0, future.scored) and bool(score.isfinite().all())
+    if model.family.reparameterised:
+        score.sum().backward()
+        moved = [p for p in model.parameters() if p.grad is not None and bool((p.grad != 0).any())]
+        assert moved and all(bool(p.grad.isfinite().all()) for p in moved)
+
+
+def test_gradient_is_that_of_finite_differences():
+    model = walker()
+    future = cut_future(model, make_batch(tracks_with_gaps()), seeded(2), samples=3, rows=4)
+    loss = lambda: futures_score(model, future).sum()  # noqa: E731
+    loss().backward()
+    for parameter in model.parameters():
+        if parameter.grad is None or not bool((parameter.grad != 0).any()):
+            continue
+        at = int(parameter.grad.abs().argmax())
+        with torch.no_grad():
+            values = []
+            for step in (1e-5, -1e-5):
+                parameter.view(-1)[at] += step
+                values.append(float(loss()))
+                parameter.view(-1)[at] -= step
+        found = float(parameter.grad.view(-1)[at])
+        assert (values[0] - values[1]) / 2e-5 == pytest.approx(found, rel=1e-4, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("emission", "expected"),
+    [
+        ("gaussian", True),
+        ("full_gaussian", True),
+        ("student_t", True),
+        ("mixture(2)", False),
+        ("gaussian:1+student_t:1", True),
+        ("gaussian:1+bernoulli:1", False),
+    ],
+)
+def test_families_say_whether_their_draws_are_differentiable(emission, expected):
+    """Where they say so, the gradient of a mean over draws is that of the expectation; here of E|x|^2."""
+    family = parse_emission(emission, 2).double() if "+" in emission else parse_emission(emission, 2)
+    assert family.reparameterised is expected
+    if not expected:
+        return
+    raw = torch.full((family.size,), 0.7, dtype=torch.float64, requires_grad=True)
+    noise = torch.randn(200_000, family.noise_size, generator=seeded(0), dtype=torch.float64)
+    square = family(raw).sample(noise).square().sum(-1).clamp(max=100.0)  # heavy tails have no variance
+    square.mean().backward()
+    fresh = torch.randn(200_000, family.noise_size, generator=seeded(1), dtype=torch.float64)
+    with torch.no_grad():
+        for i in range(family.size):
+            step = torch.zeros_like(raw)
+            step[i] = 0.05
+            up, down = (
+                family(raw + s).sample(fresh).square().sum(-1).clamp(max=100.0) for s in (step, -step)
+            )
+            difference = (up - down) / 0.1
+            error = 4.5 * float(difference.std()) / math.sqrt(200_000)
+            assert float(difference.mean()) == pytest.approx(float(raw.grad[i]), abs=2 * error + 1e-2)
+
+
+def test_training_on_futures_needs_differentiable_draws():
+    tracks = vrnn.Tracks([np.zeros((6, 2))] * 3)
+    settings = vrnn.TrainConfig(future_weight=1.0)
+    config = vrnn.VRNNConfig(2, hidden=4, emission="mixture(2)")
+    with pytest.raises(ConfigError, match="must be differentiable: expected emission gaussian"):
+        vrnn.train(config, tracks, settings, quiet=True)
+
+
+def test_training_on_futures_makes_them_better():
+    """A Gaussian is the wrong law of the single step here: straight walks, seen with a few glitches."""
+    random = np.random.default_rng(0)
+
+    def made(count: int) -> vrnn.Tracks:
+        velocity, glitch = random.normal(size=(count, 1, 2)), random.random((count, 24, 1)) < 0.1
+        noise = random.normal(size=(count, 24, 2)) * np.where(glitch, 15.0, 0.15)
+        return vrnn.Tracks([*(velocity * np.arange(24)[:, None] + noise)])
+
+    train, held_out = made(150), made(60)
+    without = vrnn.TrainConfig(steps=260, batch_size=32, learning_rate=5e-3, observe=12, validate_every=130)
+    scores = []
+    for settings in (without, replace(without, future_weight=20.0)):
+        model = vrnn.train(vrnn.RNNConfig(2, hidden=8), train, settings, val=held_out, quiet=True).model
+        batch, _ = model.encoding.batch(held_out)
+        future = cut_future(model.network, batch, seeded(9), samples=16, rows=12, observe=11)
+        with torch.no_grad():
+            scores.append(float(futures_score(model.network, future).mean()))
+    assert scores[1] < 0.97 * scores[0]
