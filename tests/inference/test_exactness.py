@@ -324,7 +324,7 @@ def test_smoothed_paths(name, seed, particles, sweeps):
 
     With two particles the filter's own paths are far off, and only sweeps that leave the posterior unchanged bring them there.
     """
-    world, runs, paths = make_world(name, seed), 120, 8
+    world, runs, paths = make_world(name, seed), 160, 8
     n, width = len(world.space.m), TIME * len(world.space.m)
     mean, cov = joint(world.space, TIME)
     there = np.concatenate([np.zeros(width, bool), np.isfinite(world.x.flatten())])

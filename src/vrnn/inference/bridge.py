@@ -1,5 +1,6 @@
 """Bridges over gaps: potentials that favour particles inside a gap by where they are likely to come out of it."""
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -8,11 +9,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from vrnn.data.batch import Batch
+from vrnn.distributions.base import Distribution
 from vrnn.inference.noise import Noise
 from vrnn.inference.particles import FilterStep
 from vrnn.inference.resampling import take
+from vrnn.inference.step import Belief, Row
 from vrnn.models.contract import Model
 
+FITS = 8  # steps of expectation maximisation; the first is least squares
+DRAWS = 32  # draws of a missing point that each particle chooses from
 FREEDOM = 4.0  # degrees of freedom: heavy tails, so that a bridge misjudged shuts no particle out
 
 
@@ -22,7 +27,7 @@ class Bridge(NamedTuple):
     psi_t = Student-t( x_next - gap_t ; W_t (x_t, x_{t-1}, 1), S_t ),   1 at all other rows
 
     A filter that multiplies its weights by psi_t / psi_{t-1} has the same target and the same estimate of the likelihood, in
-    expectation, whatever psi is: by the row at which the track is seen again all of it has been divided out.
+    expectation, whatever psi is: by the row at which the track is seen again all of it has been divided out. `Guided` does so.
 
     Attributes:
         weight: (batch, time, feature, dim), of the continuous dimensions.
@@ -47,22 +52,79 @@ class Bridge(NamedTuple):
     def log_potential(
         self,
         t: int,
-        x: Float[Tensor, "sample batch dim"],
+        x: Float[Tensor, "*draw sample batch dim"],
         before: Float[Tensor, "sample batch dim"],
-        gap: Float[Tensor, "sample batch dim"],
-    ) -> Float[Tensor, "sample batch"]:
+        gap: Float[Tensor, "*draw sample batch dim"],
+    ) -> Float[Tensor, "*draw sample batch"]:
         """Give log psi_t of particles that drew x_t after x_{t-1}; 0 where the row is no missing one."""
-        said = torch.einsum("sbf,bfd->sbd", features(x, before, self.columns), self.weight[:, t])
+        said = torch.einsum("...bf,bfd->...bd", features(x, before, self.columns), self.weight[:, t])
         off = self.target[:, t] - gap[..., self.columns] - said
-        squared = torch.einsum("sbd,bde,sbe->sb", off, self.precision[:, t], off)
+        squared = (torch.einsum("...bd,bde->...be", off, self.precision[:, t]) * off).sum(-1)
         return torch.where(
             self.inside[:, t], -(FREEDOM + len(self.columns)) / 2 * torch.log1p(squared / FREEDOM), 0.0
         )
 
 
+class Guided:
+    """Lead the particles of a filter over bridges: each chooses among several draws of a missing point by where they lead.
+
+    x^1, ..., x^C ~ p(x_t | s_t),   x_t = x^c with probability psi_t(x^c) / sum_k psi_t(x^k)
+    w_t = w_{t-1} / psi_{t-1}(x_{t-1}) 1/C sum_k psi_t(x^k) a_t
+
+    A particle so chosen is properly weighted for p psi, as C particles that share their state would be together; a missing point
+    between two others is often known to a small part of what the emission alone would draw. The fixed path of a conditional
+    filter is the first of its own C draws.
+
+    Args:
+        bridge: what foretells.
+        generator: of the further draws and the choices.
+        draws: C.
+    """
+
+    def __init__(self, bridge: Bridge, generator: torch.Generator, draws: int = DRAWS):
+        self.bridge, self.generator, self.draws = bridge, generator, draws
+        self.left: tuple[Tensor, Tensor] | None = None  # x and log psi of the row before
+
+    def enter(self, t: int, row: Row, before: Belief, ancestor: Tensor, summed: Tensor) -> None:
+        """Come to row t with the resampled particles."""
+        self.t, self.row, self.gap, self.summed = t, row, before.gap, summed
+        if self.left is None:
+            self.before, self.carried = torch.zeros_like(before.gap), torch.zeros_like(before.log_weight)
+        else:
+            x, value = self.left
+            self.before, self.carried = take(x, ancestor), value.gather(0, ancestor)
+        self.spread = 0.0
+
+    def draw(self, emission: Distribution, normals: Tensor, fixed: Tensor | None) -> Tensor:
+        """Choose among the draws of each particle; only one is made where no sequence of the batch is in a gap."""
+        drawn = emission.sample(normals)
+        drawn = drawn if fixed is None else torch.cat([fixed[None], drawn[1:]])
+        if not bool(self.bridge.inside[:, self.t].any()):
+            return drawn
+        more = torch.randn(self.draws - 1, *normals.shape, generator=self.generator).to(normals)
+        drawn = torch.cat([drawn[None], emission.sample(more)])
+        reached = torch.where(self.summed & ~self.row.present, self.gap + drawn, 0.0)
+        value = self.bridge.log_potential(self.t, drawn, self.before, reached)
+        uniform = torch.rand(value.shape[1:], generator=self.generator).to(value)
+        chosen = (value.softmax(0).cumsum(0) < uniform).sum(0).clamp(max=self.draws - 1)
+        if fixed is not None:
+            chosen[0] = 0
+        self.spread = value.logsumexp(0) - math.log(self.draws) - value.gather(0, chosen[None])[0]
+        index = chosen[None, ..., None].expand(1, *drawn.shape[1:])
+        return drawn.gather(0, index)[0]
+
+    def leave(self, x: Tensor, gap: Tensor) -> Tensor:
+        """Give what the log-weights change by: log psi_t - log psi_{t-1}, of the draws together in place of the chosen one."""
+        x = x.expand_as(gap)
+        value = self.bridge.log_potential(self.t, x, self.before, gap)
+        self.left = x, value
+        return value - self.carried + self.spread
+
+
 def features(x: Tensor, before: Tensor, columns: list[int]) -> Tensor:
     """Put (x_t, x_{t-1}, 1) side by side, of the continuous dimensions."""
-    return torch.cat([x[..., columns], before[..., columns], torch.ones_like(x[..., :1])], -1)
+    before = before[..., columns].expand(*x.shape[:-1], -1)
+    return torch.cat([x[..., columns], before, torch.ones_like(x[..., :1])], -1)
 
 
 def missing_inside(batch: Batch) -> Bool[Tensor, "batch time"]:
@@ -78,25 +140,25 @@ def build_bridge(
     known: Float[Tensor, "batch time known"],
     steps: Iterable[FilterStep],
 ) -> Bridge:
-    """Learn bridges from a filter that crosses the gaps blindly: by weighted least squares over its particles, row by row.
+    """Learn bridges from a filter that crosses the gaps: by weighted least squares over its particles, row by row.
 
     What a particle foretells of the first row after a gap is drawn with a latent from the prior: one from the posterior has
-    been told.
+    been told. Bridges learnt from a blind filter fit everywhere; learnt anew from a filter that these have led, they fit where it matters.
 
     Args:
         noise: of that filter.
         known: features of the inputs.
-        steps: of that filter. Inside a gap nothing is weighed, so that particles keep their places from row to row; where
-            a gap begins in the first rows and a code is weighed there, a row may lose its bridge's sharpness, no more.
+        steps: of that filter.
     """
     columns = [i for i, continuous in enumerate(model.family.continuous) if continuous]
-    xs, befores, gaps, foretold, weights = [], [], [], [], []
+    xs, befores, gaps, foretold, weights, ancestors = [], [], [], [], [], []
     for t, record in enumerate(steps):
         step, lead = record.step, record.before.gap.shape[:2]
         befores.append(take(xs[-1], record.ancestor) if xs else torch.zeros_like(step.gap))
         xs.append(step.x.expand(*lead, -1))
         gaps.append(step.gap)
-        weights.append(record.belief.log_weight.exp())
+        weights.append(record.before.log_weight.exp())
+        ancestors.append(record.ancestor)
         if step.emission is None:
             foretold.append(torch.zeros_like(step.gap))
             continue
@@ -106,27 +168,66 @@ def build_bridge(
     x, before, gap, said = (
         torch.stack(part, 2)[..., columns].double() for part in (xs, befores, gaps, foretold)
     )
-    weight = torch.stack(weights, 2).double()
+    weight, ancestor = torch.stack(weights, 2).double(), torch.stack(ancestors, 2)
     time = torch.arange(x.shape[2], device=x.device)
     seen = torch.where(batch.mask, time, x.shape[2] - 1)
     following = seen.flip(-1).cummin(-1).values.flip(-1)  # the next observed row
-    index = following[None, ..., None].expand_as(said)
-    y = said.gather(2, index) - gap
+    index = following[None].expand_as(weight)
+    place = forebears(ancestor, batch.mask)
+    x, before, gap = (part.gather(0, place[..., None].expand_as(part)) for part in (x, before, gap))
+    y, weight = said.gather(2, index[..., None].expand_as(said)) - gap, weight.gather(2, index)
     phi = features(x, before, list(range(len(columns))))
-    phi_w = phi * weight[..., None]
-    gram = torch.einsum("sbtf,sbtg->btfg", phi_w, phi)
-    gram = gram + 1e-6 * (1 + gram.diagonal(dim1=-2, dim2=-1).sum(-1))[..., None, None] * torch.eye(
-        phi.shape[-1]
-    ).to(gram)
-    solved = torch.linalg.solve(gram, torch.einsum("sbtf,sbtd->btfd", phi_w, y))
-    off = y - torch.einsum("sbtf,btfd->sbtd", phi, solved)
-    spread = torch.einsum("sbt,sbtd,sbte->btde", weight, off, off)
-    trace = spread.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
-    spread = spread + (1e-4 * trace + 1e-8) * torch.eye(len(columns)).to(spread)
+    solved, spread = fit_student(phi, y, weight)
     chosen = following[..., None].expand(-1, -1, len(columns))
     target, there = (part[..., columns].gather(1, chosen) for part in (batch.x, batch.present))
     precision = masked_inverse(spread, there)
     return Bridge(solved.to(batch.x), precision.to(batch.x), target, missing_inside(batch), columns)
+
+
+def fit_student(
+    phi: Float[Tensor, "sample batch time feature"],
+    y: Float[Tensor, "sample batch time dim"],
+    weight: Float[Tensor, "sample batch time"],
+) -> tuple[Float[Tensor, "batch time feature dim"], Float[Tensor, "batch time dim dim"]]:
+    """Fit y ~ Student-t(W phi, S) with `FREEDOM` degrees of freedom to weighted samples, by expectation maximisation from least squares.
+
+    Source: Lange, Little and Taylor 1989, "Robust statistical modeling using the t distribution".
+
+    Returns:
+        W, S.
+    """
+    dim, trust = y.shape[-1], weight
+    total = weight.sum(0)[..., None, None].clamp(min=1e-300)
+    eye_features, eye = torch.eye(phi.shape[-1]).to(phi), torch.eye(dim).to(y)
+    solved, spread = phi.new_zeros(*phi.shape[1:], dim), eye
+    for _ in range(FITS):
+        phi_w = phi * trust[..., None]
+        gram = torch.einsum("sbtf,sbtg->btfg", phi_w, phi)
+        ridge = 1e-6 * (1 + gram.diagonal(dim1=-2, dim2=-1).sum(-1))[..., None, None]
+        solved = torch.linalg.solve(gram + ridge * eye_features, torch.einsum("sbtf,sbtd->btfd", phi_w, y))
+        off = y - torch.einsum("sbtf,btfd->sbtd", phi, solved)
+        spread = torch.einsum("sbt,sbtd,sbte->btde", trust, off, off) / total
+        trace = spread.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
+        spread = spread + (1e-4 * trace + 1e-8) * eye
+        squared = (torch.einsum("sbtd,btde->sbte", off, torch.linalg.inv(spread)) * off).sum(-1)
+        trust = weight * (FREEDOM + dim) / (FREEDOM + squared)
+    return solved, spread
+
+
+def forebears(
+    ancestor: Int[Tensor, "sample batch time"], observed: Bool[Tensor, "batch time"]
+) -> Int[Tensor, "sample batch time"]:
+    """Give, for each particle of the next observed row (of the last row where none follows), where its forebear at a row stands.
+
+    >>> forebears(torch.tensor([[[0, 1, 0]], [[1, 0, 0]]]), torch.tensor([[True, False, True]]))[:, 0].tolist()
+    [[0, 0, 0], [1, 0, 1]]
+    """
+    own = torch.arange(len(ancestor), device=ancestor.device)[:, None].expand(ancestor.shape[:2])
+    place, places = own, []
+    for t in reversed(range(ancestor.shape[2])):
+        places.append(torch.where(observed[:, t], own, place))
+        place = ancestor[..., t].gather(0, places[-1])
+    return torch.stack(places[::-1], 2)
 
 
 def masked_inverse(

@@ -1,7 +1,7 @@
 """The particle filter: samples that compete, their weights, and the estimate of the likelihood they give."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -9,8 +9,9 @@ from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian
+from vrnn.distributions.base import Distribution
 from vrnn.inference.noise import Noise
-from vrnn.inference.resampling import THRESHOLD, Scheme, effective_size, resample, take, weigh
+from vrnn.inference.resampling import THRESHOLD, Scheme, effective_size, resample, weigh
 from vrnn.inference.step import (
     Belief,
     Embedded,
@@ -29,7 +30,21 @@ from vrnn.inference.step import (
 from vrnn.inference.unroll import code_laws
 from vrnn.models.contract import Model, no_latent
 
-Potential = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+
+class Guide(Protocol):
+    """Lead the particles of a filter through gaps; see `vrnn.inference.bridge.Guided`."""
+
+    def enter(self, t: int, row: Row, before: Belief, ancestor: Tensor, summed: Tensor) -> None:
+        """Come to row t with the resampled particles."""
+        ...
+
+    def draw(self, emission: Distribution, normals: Tensor, fixed: Tensor | None) -> Tensor:
+        """Draw the missing points of the row."""
+        ...
+
+    def leave(self, x: Tensor, gap: Tensor) -> Tensor:
+        """Give what the log-weights of the particles change by."""
+        ...
 
 
 class Filtered(NamedTuple):
@@ -160,19 +175,16 @@ def filter_steps(
     unscored: int = 0,
     path: Path | None = None,
     resamples_first: bool = False,
-    potential: Potential | None = None,
     **settings: Any,
 ) -> Iterator["FilterStep"]:
     """Go through the steps of a particle filter; arguments as in `particle_filter`.
 
     Args:
         resamples_first: the weights of the start add up to 1, so that the first step may resample them.
-        potential: log psi_t of (t, x_t, x_{t-1}, gap_t); weights are multiplied by psi_t / psi_{t-1}, see `Bridge`.
     """
     time = batch.x.shape[1]
     drawn, chosen = (part.unbind(2) or (None,) * time for part in (noise.observation, noise.resampling))
     belief = start
-    carried, last = torch.zeros_like(start.log_weight), torch.zeros_like(start.gap)
     for t, row in enumerate(rows(batch, embedded, start)):
         record = filter_step(
             model,
@@ -180,21 +192,13 @@ def filter_steps(
             row,
             Normals(noise.latent[:, :, t], drawn[t], chosen[t] if t or resamples_first else None),
             batch,
+            t=t,
             scored=t >= unscored,
             weighs_ratio=t >= unscored or model.looks_ahead,
             alive=t < batch.length,
             path=None if path is None else Path(path.code, path.latent[:, t], path.x[:, t]),
             **settings,
         )
-        if potential is not None:
-            x, before = record.step.x.expand_as(last), take(last, record.ancestor)
-            value = potential(t, x, before, record.step.gap)
-            change = value - carried.gather(0, record.ancestor)
-            log_prob, log_weight = weigh(record.belief.log_weight, change)
-            record = record._replace(
-                belief=record.belief._replace(log_weight=log_weight), log_prob=record.log_prob + log_prob
-            )
-            carried, last = value, x
         belief = record.belief
         yield record
 
@@ -231,6 +235,7 @@ def filter_step(
     normals: Normals,
     batch: Batch,
     *,
+    t: int = 0,
     proposal: Proposal = "posterior",
     threshold: float = THRESHOLD,
     scheme: Scheme = "systematic",
@@ -239,20 +244,28 @@ def filter_step(
     weighs_ratio: bool = True,
     alive: Bool[Tensor, " batch"] | None = None,
     path: Path | None = None,
+    guide: Guide | None = None,
 ) -> FilterStep:
     """Take one step of a particle filter: resample, advance, weigh; arguments as in `particle_filter`.
 
     Args:
         batch: what the row belongs to.
+        t: which row of it, for the guide.
         scored, weighs_ratio: whether the densities of x and of z enter the weights.
         alive: sequences that the row is a part of.
+        guide: what draws missing points in view of those observed after them, the draws being weighed for it.
     """
     before, ancestor, choice = resample(
         belief, normals.resampling, threshold, scheme, alive, path is not None
     )
-    step = advance(model, before, row, normals.latent, normals.observation, batch, proposal, path)
+    if guide is not None:
+        guide.enter(t, row, before, ancestor, batch.summed)
+    draw = None if guide is None else guide.draw
+    step = advance(model, before, row, normals.latent, normals.observation, batch, proposal, path, draw)
     prior = step.posterior if model.tied or proposal == "prior" else model.prior(step.entering, row.known)
     gain = step_weight(model, step, row, prior, ratio_weight, scored, weighs_ratio)
+    if guide is not None:
+        gain = gain + guide.leave(step.x, step.gap)
     log_prob, log_weight = weigh(before.log_weight, gain)
     after = Belief(step.state, step.gap, log_weight)
     return FilterStep(before, after, step, prior, log_prob, ancestor, choice)
@@ -293,8 +306,23 @@ class Lineage(NamedTuple):
     latent: Float[Tensor, "sample batch time latent"]
     x: Float[Tensor, "sample batch time dim"]
 
-    def trace(self, index: Int[Tensor, "path batch"]) -> Path:
+    def forebears(self, index: Int[Tensor, "path batch"], row: int, first: int) -> Int[Tensor, "path batch"]:
+        """Give the particles of row `first` that particles of a later row stem from."""
+        for t in range(row, first, -1):
+            index = self.ancestor[..., t].gather(0, index)
+        return index
+
+    def of(self, i: int) -> "Lineage":
+        """Select one sequence."""
+        return Lineage(*(part[:, i : i + 1] for part in self))
+
+    def trace(
+        self, index: Int[Tensor, "path batch"], change: Callable[[int, Tensor], Tensor] | None = None
+    ) -> Path:
         """Follow particles of the last row back to the first.
+
+        Args:
+            change: may put others in place of the particles (path, batch) that a row has been traced back to.
 
         Returns:
             what each one and its forebears drew, with the paths as a leading axis.
@@ -302,6 +330,7 @@ class Lineage(NamedTuple):
         batch = torch.arange(index.shape[1], device=index.device)
         latents, xs = [], []
         for t in reversed(range(self.ancestor.shape[-1])):
+            index = index if change is None else change(t, index)
             latents.append(self.latent[index, batch, t])
             xs.append(self.x[index, batch, t])
             index = self.ancestor[..., t].gather(0, index)

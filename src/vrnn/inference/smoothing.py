@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from vrnn.data.batch import Batch
-from vrnn.inference.bridge import Bridge, build_bridge, missing_inside
+from vrnn.inference.bridge import Bridge, Guided, build_bridge, missing_inside
 from vrnn.inference.noise import Noise, draw_noise
 from vrnn.inference.particles import FilterStep, Lineage, filter_steps, first_belief
 from vrnn.inference.resampling import draw_ancestors
@@ -15,6 +15,9 @@ from vrnn.inference.step import Path, embed
 from vrnn.models.contract import Model
 
 PILOTS = 100  # particles, at least, that bridges are learnt from
+ROUNDS = 2  # times that they are learnt: from a blind filter, then from one led by what it taught
+SHARE = 10  # one path in so many is distinct enough
+LAG = 4  # rows after a gap, at least, that tell about it
 
 
 def smooth(
@@ -30,17 +33,20 @@ def smooth(
     """Draw paths of (code, z_{1:T}, missing x) from p(. | x_observed), a leading axis of `paths`.
 
     A particle filter crosses the gaps blindly; what its particles foretold of the points after them makes bridges (`Bridge`),
-    and a second filter is led over these. `paths` of its particles, drawn by their last weights, are followed back. Far from the
-    end they share forebears; each can then be renewed `sweeps` times by a conditional particle filter of its own (particle
+    and a second filter is led over these (`Guided`). `paths` of its particles, drawn by their last weights, are followed back. Far from the
+    end they share forebears; where few of them are distinct in a gap, the lineages before its end begin at an earlier row,
+    so that what is known much later is left out (fixed-lag smoothing). Each path can be renewed `sweeps` times by a conditional particle filter of its own (particle
     Gibbs), a move that leaves p(. | x_observed) unchanged for any number of particles. States that carry the whole past in a
     recurrent network rule out backward simulation: no path but its own leads to a state.
 
-    Source: Andrieu, Doucet and Holenstein 2010, section 2.4.3, for the conditional filter.
+    Source: Andrieu, Doucet and Holenstein 2010, section 2.4.3, for the conditional filter; Kitagawa and Sato 2001, "Monte Carlo
+    smoothing and self-organising state-space model", for the fixed lag.
     """
     bridge = None
     if any(model.family.continuous) and bool(missing_inside(batch).any()):
-        noise, steps, _ = _filter(model, batch, max(PILOTS, particles // 4), generator)
-        bridge = build_bridge(model, batch, noise, model.embed_inputs(batch.u), steps)
+        for _ in range(ROUNDS):
+            noise, steps, _ = _filter(model, batch, max(PILOTS, particles // 4), generator, bridge)
+            bridge = build_bridge(model, batch, noise, model.embed_inputs(batch.u), steps)
     drawn = _draw(model, batch, max(particles, 2), paths, generator, bridge)
     index = torch.arange(len(batch.x), device=batch.x.device).repeat(paths)
     for _ in range(sweeps):
@@ -65,7 +71,7 @@ def _filter(
     embedded = embed(model, batch)
     start, _, _, code = first_belief(model, batch, noise, embedded, path=path)
     scheme = "systematic" if path is None else "multinomial"
-    potential = None if bridge is None else bridge.log_potential
+    guide = None if bridge is None else Guided(bridge, generator)
     steps = filter_steps(
         model,
         batch,
@@ -74,7 +80,7 @@ def _filter(
         start,
         scheme=scheme,
         path=path,
-        potential=potential,
+        guide=guide,
     )
     return noise, steps, code
 
@@ -90,12 +96,71 @@ def _draw(
 ) -> Path:
     """Filter, draw particles by their last weights and follow them back."""
     _, steps, code = _filter(model, batch, particles, generator, bridge, path)
-    drawn, log_weight = [], code.new_zeros(particles, len(batch.x))
+    drawn = []
     for record in steps:
         step = record.step
-        drawn.append((record.ancestor, step.latent, step.x.expand(particles, len(batch.x), -1)))
-        log_weight = record.belief.log_weight  # a sequence that has ended keeps its own
-    ancestor, latent, x = zip(*drawn, strict=True)
+        drawn.append(
+            (
+                record.ancestor,
+                step.latent,
+                step.x.expand(particles, len(batch.x), -1),
+                record.belief.log_weight,
+            )
+        )
+    ancestor, latent, x, log_weight = zip(*drawn, strict=True)
     lineage = Lineage(code, torch.stack(ancestor, -1), torch.stack(latent, 2), torch.stack(x, 2))
-    normals = torch.randn(paths, len(batch.x), generator=generator).to(batch.x)
-    return lineage.trace(draw_ancestors(log_weight, normals, "multinomial", paths))
+    last = _chosen(log_weight[-1], paths, generator)  # a sequence that has ended keeps its weights
+    if path is not None:
+        return lineage.trace(last)
+    return lineage.trace(last, _Branches(lineage, torch.stack(log_weight, -1), batch, generator).at)
+
+
+def _chosen(
+    log_weight: Float[Tensor, "sample batch"], paths: int, generator: torch.Generator
+) -> Int[Tensor, "path batch"]:
+    normals = torch.randn(paths, log_weight.shape[1], generator=generator).to(log_weight)
+    return draw_ancestors(log_weight, normals, "multinomial", paths)
+
+
+class _Branches:
+    """Begin new lineages, on the way back, where those that come from the end have too few forebears in a gap.
+
+    They are drawn by the weights of as late a row after the gap as leaves enough of them distinct, or of the one that leaves most.
+    """
+
+    def __init__(
+        self,
+        lineage: Lineage,
+        log_weight: Float[Tensor, "sample batch time"],
+        batch: Batch,
+        generator: torch.Generator,
+    ):
+        self.lineage, self.log_weight, self.generator = lineage, log_weight, generator
+        self.missing, self.length = missing_inside(batch), batch.length.tolist()
+
+    def at(self, t: int, index: Int[Tensor, "path batch"]) -> Int[Tensor, "path batch"]:
+        """Give the particles of row t to go on from."""
+        if t + 1 == self.missing.shape[1]:
+            return index
+        ends = (self.missing[:, t] & ~self.missing[:, t + 1]).nonzero().flatten().tolist()
+        return self._renewed(t, index, ends) if ends else index
+
+    def _renewed(self, t: int, index: Tensor, ends: list[int]) -> Tensor:
+        index = index.clone()
+        for i in ends:
+            lineage, own, paths = self.lineage.of(i), index[:, i : i + 1], len(index)
+            first = t
+            while first and bool(self.missing[i, first - 1]):
+                first -= 1
+            most = len(lineage.forebears(own, t, first).unique())
+            lag = 1 << max(self.length[i] - 2 - t, 1).bit_length()
+            while SHARE * most < paths and lag > LAG:
+                lag //= 2
+                row = min(t + lag, self.length[i] - 1)
+                later = _chosen(self.log_weight[:, i : i + 1, row], paths, self.generator)
+                found = lineage.forebears(later, row, t)
+                distinct = len(lineage.forebears(found, t, first).unique())
+                if distinct > most:
+                    most, own = distinct, found
+            index[:, i : i + 1] = own
+        return index

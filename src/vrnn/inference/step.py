@@ -1,7 +1,7 @@
 """One step of a model over a row of data, which every inference is made of: unroll, particle filter, online filtering."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 import torch
@@ -15,6 +15,9 @@ from vrnn.errors import ConfigError
 from vrnn.models.contract import Model, State
 
 Proposal = Literal["posterior", "prior"]
+Draw = Callable[
+    [Distribution, Tensor, Tensor | None], Tensor
+]  # of (emission, normals, the first particle's path)
 
 
 class Belief(NamedTuple):
@@ -178,6 +181,7 @@ def advance(
     batch: Batch,
     proposal: Proposal = "posterior",
     path: Path | None = None,
+    draw: Draw | None = None,
 ) -> Step:
     """Take one step: input, latent, observation.
 
@@ -189,6 +193,7 @@ def advance(
         observation_normals: needed where the row is not plain.
         batch: what the row belongs to.
         path: what the first particle is made to draw, for a conditional particle filter.
+        draw: how missing points are drawn, of what is observed later too; by the emission when omitted.
     """
     known, x, seen, gap = row.known, row.x, row.seen, belief.gap
     entering = model.with_input(belief.state, known)
@@ -208,7 +213,11 @@ def advance(
     if not row.plain:
         emission = model.emission(emitting, known)
         assert observation_normals is not None, "a row that is not plain needs normals for its draws"
-        drawn = _follow(emission.sample(observation_normals), None if path is None else path.x)
+        fixed = None if path is None else path.x
+        if draw is None:
+            drawn = _follow(emission.sample(observation_normals), fixed)
+        else:
+            drawn = draw(emission, observation_normals, fixed)
         x = torch.where(row.present, x, drawn)
         gap = torch.where(batch.summed & ~row.present, gap + drawn, 0.0)
         seen = model.embed_observations(x, known)
