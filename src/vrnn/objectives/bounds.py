@@ -8,7 +8,7 @@ from torch import Tensor
 from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise
 from vrnn.inference.particles import Filtered, particle_filter
-from vrnn.inference.step import Embedded, embed
+from vrnn.inference.step import Belief, Embedded, embed
 from vrnn.inference.unroll import Unrolled
 from vrnn.kernels import Kernel, unroll
 from vrnn.models.contract import Model
@@ -44,6 +44,7 @@ def bound(
     objective: BoundName = "elbo",
     *,
     embedded: Embedded | None = None,
+    belief: Belief | None = None,
     start: int = 0,
     kl_weight: float = 1.0,
     free_bits: float = 0.0,
@@ -59,6 +60,7 @@ def bound(
     Args:
         noise: standard normals; its sample axis is K or N. FIVO needs those for `resampling`.
         embedded: what `embed` gives; needed with a prefix that is not scored.
+        belief: of the ELBO and IWAE, where to go on from; the model's beginning when omitted.
         start: rows that do not count, those a heading frame was read from; a posterior that looks ahead pays there all
             the same, or it would tell of the future for nothing.
         kl_weight: factor on the KL, or on log p(z) - log q(z) in the weights, of what is minimised; below 1 the value of FIVO,
@@ -84,7 +86,7 @@ def bound(
         kl, value = kl_terms(model, filtered).after(start, kl_start), fivo(filtered)
         gain = value + resampling_term(filtered) if with_resampling_term else value
         return Bounded(filtered, kl, -gain, kl_weight * regulariser_weight * kl.regularisation, value)
-    unrolled = unroll(model, batch, noise, embedded=embedded, kernel=kernel)
+    unrolled = unroll(model, batch, noise, embedded=embedded, start=belief, kernel=kernel)
     kl = kl_terms(model, unrolled).after(start, kl_start)
     if objective == "iwae":
         weighted, value = (

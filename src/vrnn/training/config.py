@@ -77,6 +77,9 @@ class TrainConfig:
         future_from: share of the steps after which they are drawn: a score teaches a model little that has learned nothing yet.
         kernel: of elbo and iwae, the form of the loop over time: auto, the fastest that fits; plain, the one in PyTorch; native, the
             one in C++, or an error where there is none.
+        chunk: rows that are gone through at a time, for sequences too long for memory: gradients are the same, a step takes a third longer
+            and memory grows with the chunk in place of the length; None goes through all of them at once.
+        truncate: stop gradients between chunks (truncated back-propagation); states are carried on all the same.
         window: rows of the pieces that tracks are cut into; whole tracks when None.
         observe: points known before the future begins: the prefix of a forecasting RolloutVAE and the row of a heading
             frame; not needed by others.
@@ -111,6 +114,8 @@ class TrainConfig:
     future_samples: int = 8
     future_from: float = 0.5
     kernel: Literal["auto", "plain", "native"] = "auto"
+    chunk: int | None = None
+    truncate: bool = False
     window: int | None = None
     observe: int | None = None
     frame: FrameConfig = field(default_factory=FrameConfig)
@@ -184,6 +189,15 @@ class TrainConfig:
             raise ConfigError(f"expected average from 0 up to 1, found {self.average}")
         if not 0 <= self.holdout < 1:
             raise ConfigError(f"expected holdout from 0 up to 1, found {self.holdout}")
+        if self.chunk is not None and self.chunk < 1:
+            raise ConfigError(f"expected a chunk of at least 1 row, found {self.chunk}")
+        if self.truncate and self.chunk is None:
+            raise ConfigError("truncate stops gradients between chunks: set chunk to their rows")
+        if self.chunk is not None and (self.objective != "elbo" or self.future_weight):
+            what = "futures" if self.future_weight else f"objective {self.objective!r}"
+            raise ConfigError(
+                f"chunk goes through a sequence part by part, which the elbo alone allows; found {what}"
+            )
         if self.window is not None and self.window < 2:
             raise ConfigError(f"expected a window of at least 2 rows, found {self.window}")
         if self.observe is not None and (

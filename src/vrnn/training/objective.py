@@ -5,11 +5,12 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise
 from vrnn.inference.particles import Filtered
-from vrnn.inference.step import embed
+from vrnn.inference.step import Belief, embed
 from vrnn.inference.unroll import Unrolled
 from vrnn.models import Model
 from vrnn.objectives.bounds import bound
@@ -66,6 +67,9 @@ class Terms(NamedTuple):
 class Objective(nn.Module):
     """Compute what training works on, of batches under fixed settings: the bound (ELBO, IWAE or FIVO) and the score of futures.
 
+    With a `chunk` the rows are gone through that many at a time, and each chunk is computed anew in the backward pass (gradient
+    checkpointing), so that memory is that of a chunk; gradients are the same, or stop between chunks with `truncate`.
+
     Rows up to the one that a heading frame was read from have no density of the data (the step into it has no sideways
     part at all) and count neither in training nor in the bound; a posterior that looks ahead pays its KL there all the same, or it
     would tell of the future for nothing.
@@ -106,6 +110,20 @@ class Objective(nn.Module):
         )
 
     def forward(self, work: Work, kl_weight: float) -> Terms:
+        chunk, time = self.config.chunk, work.batch.x.shape[1]
+        if chunk is None or time <= chunk:
+            return self._terms(work, kl_weight)[0]
+        found, belief = [], None
+        for begin in range(0, time, chunk):
+            steps = slice(begin, begin + chunk)
+            part = Work(None, work.batch.steps(begin, begin + chunk), work.noise.steps(steps), None)
+            terms, belief = checkpoint(self._terms, part, kl_weight, belief, use_reentrant=False)
+            belief = belief.map(torch.detach) if self.config.truncate else belief
+            found.append(terms)
+        return Terms(*(torch.stack(column).sum(0) for column in zip(*found, strict=True)))
+
+    def _terms(self, work: Work, kl_weight: float, belief: Belief | None = None) -> tuple[Terms, Belief]:
+        """Compute the terms of a batch, or of a chunk of its rows from where the one before left."""
         model, config, start = self.model, self.config, self.first_scored
         prefix, batch, noise, future = work
         passed, kl, nll, penalty, value = bound(
@@ -114,6 +132,7 @@ class Objective(nn.Module):
             noise,
             config.objective,
             embedded=embed(model, batch, prefix),
+            belief=belief,
             start=start,
             kl_weight=kl_weight,
             free_bits=config.free_bits,
@@ -126,11 +145,9 @@ class Objective(nn.Module):
             density = batch.density[:, start:].sum(-1)
             steps = kl.regulariser if model.tied else kl.kl
             code = kl.code_regulariser if model.tied else kl.code_kl
-        score, future_rows = torch.zeros_like(nll), torch.zeros_like(nll)
-        if future is not None:
-            score = futures_score(model, future, self.scale, kernel=config.kernel).sum(-1)
-            future_rows = future.scored.sum(-1).to(nll.dtype)
-        return Terms(
+        nothing = torch.zeros_like(nll)
+        score, future_rows = (nothing, nothing) if future is None else self.score(future)
+        terms = Terms(
             nll=nll,
             penalty=penalty,
             score=score,
@@ -140,6 +157,12 @@ class Objective(nn.Module):
             rows=passed.mask[:, start:].sum(-1).to(nll.dtype),
             means=self._moments(passed, start),
         )
+        return terms, passed.belief
+
+    def score(self, future: Future) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
+        """Give the energy score of futures, summed over their rows, and the number of these."""
+        score = futures_score(self.model, future, self.scale, kernel=self.config.kernel).sum(-1)
+        return score, future.scored.sum(-1).to(score.dtype)
 
     @torch.no_grad()
     def _moments(self, passed: Unrolled | Filtered, start: int) -> Float[Tensor, "batch 2 latent"]:

@@ -112,6 +112,14 @@ def _check(config: ModelConfig, probe: Model, tracks: Tracks, settings: TrainCon
         )
     if settings.position_input:
         _check_position_input(probe, settings)
+    if settings.chunk is not None and (
+        probe.looks_ahead or probe.code_dim or probe.conditions or settings.frame.heading
+    ):
+        what = "a heading frame" if settings.frame.heading else f"{type(probe).__name__}"
+        raise ConfigError(
+            f"chunk goes through a sequence part by part, of a model that does not look ahead (rnn, vrnn, seq2seq): found {what}; leave it "
+            f"None, or cut tracks into windows"
+        )
     if settings.future_weight and not probe.family.reparameterised:
         raise ConfigError(
             "future_weight trains through draws of the emission, which must be differentiable: expected emission gaussian, full_gaussian or "
