@@ -18,6 +18,7 @@ from vrnn.inference.noise import seeded
 from vrnn.metrics.scores import energy_score
 from vrnn.models import make_model
 from vrnn.objectives.futures import cut_future, draw_future, futures_score
+from vrnn.training.prepare import prepare
 
 NAN = float("nan")
 
@@ -181,3 +182,57 @@ def test_training_on_futures_makes_them_better():
         with torch.no_grad():
             scores.append(float(futures_score(model.network, future).mean()))
     assert scores[1] < 0.97 * scores[0]
+
+
+WAYS = {
+    "random-cut": (vrnn.VRNNConfig(2, hidden=5), {}),
+    "late": (vrnn.VRNNConfig(2, hidden=5), {"observe": 12}),
+    "heading": (vrnn.VRNNConfig(2, hidden=5), {"observe": 5, "frame": vrnn.FrameConfig(heading=True)}),
+    "place": (vrnn.VRNNConfig(2, hidden=5), {"position_input": True}),
+    "positions": (vrnn.VRNNConfig(2, hidden=5), {"frame": vrnn.FrameConfig(displacement=False)}),
+    "iwae": (vrnn.VRNNConfig(2, hidden=5), {"objective": "iwae", "samples": 2}),
+    "fivo": (vrnn.VRNNConfig(2, hidden=5), {"objective": "fivo", "samples": 2}),
+    "rollout": (vrnn.RolloutVAEConfig(2, hidden=5), {"observe": 3}),
+    "autoencoding": (vrnn.RolloutVAEConfig(2, hidden=5, task="autoencoding"), {}),
+    "srnn": (vrnn.SRNNConfig(2, hidden=5, emission="student_t"), {}),
+    "seq2seq": (vrnn.Seq2SeqVAEConfig(2, hidden=5), {}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_tracks_of_all_lengths_are_trained_on(way):
+    """Batches without any future, of tracks shorter than the rows before it, among them."""
+    config, more = WAYS[way]
+    random = np.random.default_rng(0)
+    lengths = [2, 3, 5, 6, 30, 31] * 6 if way != "rollout" else [6, 7, 30] * 8
+    tracks = vrnn.Tracks([random.normal(size=(n, 2)).cumsum(0) for n in lengths])
+    settings = vrnn.TrainConfig(
+        steps=12, batch_size=4, future_weight=1.0, validate_every=6, log_every=1, **more
+    )
+    history = vrnn.train(config, tracks, settings, quiet=True).history
+    scores = [r["score"] for r in history if "score" in r]
+    assert len(scores) == 6 and max(scores) > 0 and all(math.isfinite(s) for s in scores)
+
+
+def test_data_without_a_future_to_score_is_refused():
+    tracks = vrnn.Tracks([np.zeros((6, 2))] * 3)
+    with pytest.raises(ConfigError, match="after the first 8 rows of some track, found none"):
+        vrnn.train(
+            vrnn.VRNNConfig(2, hidden=4), tracks, vrnn.TrainConfig(future_weight=1.0, observe=8), quiet=True
+        )
+
+
+def test_increments_of_all_columns_are_scored_in_the_same_length():
+    """Columns that vary by 1 and by 100: model units times their relative scale are lengths of the data over one number."""
+    random = np.random.default_rng(0)
+    tracks = vrnn.Tracks([(random.normal(size=(30, 2)) * [1.0, 100.0]).cumsum(0) for _ in range(20)])
+
+    def made(**more):
+        return prepare(vrnn.VRNNConfig(2, hidden=4), tracks, vrnn.TrainConfig(**more), None).trained.encoding
+
+    encoding = made()
+    batch, _ = encoding.batch(tracks[:1])
+    steps = np.diff(tracks.x[0], axis=0) - np.array(encoding.frame.standardise.mean)
+    factor = (batch.x[0].numpy() * encoding.relative_scale) / steps
+    assert factor == pytest.approx(np.full_like(factor, factor[0, 0]), rel=1e-4)
+    assert made(frame=vrnn.FrameConfig(displacement=False)).relative_scale.tolist() == [1.0, 1.0]

@@ -38,7 +38,7 @@ def summary(
         ]
         if "val_score" in best:
             lines.append(
-                f"               {best['val_score']:.4f} energy score of futures drawn alone, in model units"
+                f"               {best['val_score']:.4f} energy score of futures drawn alone, in steps of the training data"
             )
         latents = best["kl_per_dimension"]
         if latents:

@@ -33,6 +33,7 @@ class Bridge(NamedTuple):
         weight: (batch, time, feature, dim), of the continuous dimensions.
         precision: inverse of S_t, (batch, time, dim, dim).
         target: x_next, (batch, time, dim).
+        there: how many of the dimensions of x_next are observed, (batch, time).
         inside: missing rows with an observed one to come, (batch, time).
         columns: the continuous dimensions.
     """
@@ -40,13 +41,19 @@ class Bridge(NamedTuple):
     weight: Float[Tensor, "batch time feature dim"]
     precision: Float[Tensor, "batch time dim dim"]
     target: Float[Tensor, "batch time dim"]
+    there: Int[Tensor, "batch time"]
     inside: Bool[Tensor, "batch time"]
     columns: list[int]
 
     def rows(self, index: Int[Tensor, " rows"]) -> "Bridge":
         """Select sequences."""
         return Bridge(
-            self.weight[index], self.precision[index], self.target[index], self.inside[index], self.columns
+            self.weight[index],
+            self.precision[index],
+            self.target[index],
+            self.there[index],
+            self.inside[index],
+            self.columns,
         )
 
     def log_potential(
@@ -56,12 +63,12 @@ class Bridge(NamedTuple):
         before: Float[Tensor, "sample batch dim"],
         gap: Float[Tensor, "*draw sample batch dim"],
     ) -> Float[Tensor, "*draw sample batch"]:
-        """Give log psi_t of particles that drew x_t after x_{t-1}; 0 where the row is no missing one."""
+        """Give log psi_t of particles that drew x_t after x_{t-1}; 0 at observed rows, and where none is to come."""
         said = torch.einsum("...bf,bfd->...bd", features(x, before, self.columns), self.weight[:, t])
         off = self.target[:, t] - gap[..., self.columns] - said
         squared = (torch.einsum("...bd,bde->...be", off, self.precision[:, t]) * off).sum(-1)
         return torch.where(
-            self.inside[:, t], -(FREEDOM + len(self.columns)) / 2 * torch.log1p(squared / FREEDOM), 0.0
+            self.inside[:, t], -(FREEDOM + self.there[:, t]) / 2 * torch.log1p(squared / FREEDOM), 0.0
         )
 
 
@@ -140,7 +147,7 @@ def build_bridge(
     known: Float[Tensor, "batch time known"],
     steps: Iterable[FilterStep],
 ) -> Bridge:
-    """Learn bridges from a filter that crosses the gaps: by weighted least squares over its particles, row by row.
+    """Learn bridges from a filter that crosses the gaps: by maximum likelihood over its weighted particles, row by row.
 
     What a particle foretells of the first row after a gap is drawn with a latent from the prior: one from the posterior has
     been told. Bridges learnt from a blind filter fit everywhere; learnt anew from a filter that these have led, they fit where it matters.
@@ -173,7 +180,7 @@ def build_bridge(
     seen = torch.where(batch.mask, time, x.shape[2] - 1)
     following = seen.flip(-1).cummin(-1).values.flip(-1)  # the next observed row
     index = following[None].expand_as(weight)
-    place = forebears(ancestor, batch.mask)
+    place = next_ancestors(ancestor, batch.mask)
     x, before, gap = (part.gather(0, place[..., None].expand_as(part)) for part in (x, before, gap))
     y, weight = said.gather(2, index[..., None].expand_as(said)) - gap, weight.gather(2, index)
     phi = features(x, before, list(range(len(columns))))
@@ -181,7 +188,8 @@ def build_bridge(
     chosen = following[..., None].expand(-1, -1, len(columns))
     target, there = (part[..., columns].gather(1, chosen) for part in (batch.x, batch.present))
     precision = masked_inverse(spread, there)
-    return Bridge(solved.to(batch.x), precision.to(batch.x), target, missing_inside(batch), columns)
+    inside = missing_inside(batch)
+    return Bridge(solved.to(batch.x), precision.to(batch.x), target, there.sum(-1), inside, columns)
 
 
 def fit_student(
@@ -214,12 +222,12 @@ def fit_student(
     return solved, spread
 
 
-def forebears(
+def next_ancestors(
     ancestor: Int[Tensor, "sample batch time"], observed: Bool[Tensor, "batch time"]
 ) -> Int[Tensor, "sample batch time"]:
-    """Give, for each particle of the next observed row (of the last row where none follows), where its forebear at a row stands.
+    """Give, for each particle of the next observed row (of the last row where none follows), where its ancestor at a row stands.
 
-    >>> forebears(torch.tensor([[[0, 1, 0]], [[1, 0, 0]]]), torch.tensor([[True, False, True]]))[:, 0].tolist()
+    >>> next_ancestors(torch.tensor([[[0, 1, 0]], [[1, 0, 0]]]), torch.tensor([[True, False, True]]))[:, 0].tolist()
     [[0, 0, 0], [1, 0, 1]]
     """
     own = torch.arange(len(ancestor), device=ancestor.device)[:, None].expand(ancestor.shape[:2])

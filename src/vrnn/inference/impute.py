@@ -48,7 +48,7 @@ class Imputed:
     def distinct(self) -> Int[np.ndarray, " tracks"]:
         """Count how many of the paths differ at the missing row where fewest do, (N,); all of them where nothing is missing.
 
-        Of continuous data, few of them mean that the paths share forebears: the filter has lost the others on the way, and
+        Of continuous data, few of them mean that the paths share ancestors: the filter has lost the others on the way, and
         more particles or sweeps are due.
         """
         return np.array(

@@ -306,7 +306,7 @@ class Lineage(NamedTuple):
     latent: Float[Tensor, "sample batch time latent"]
     x: Float[Tensor, "sample batch time dim"]
 
-    def forebears(self, index: Int[Tensor, "path batch"], row: int, first: int) -> Int[Tensor, "path batch"]:
+    def ancestors(self, index: Int[Tensor, "path batch"], row: int, first: int) -> Int[Tensor, "path batch"]:
         """Give the particles of row `first` that particles of a later row stem from."""
         for t in range(row, first, -1):
             index = self.ancestor[..., t].gather(0, index)
@@ -325,7 +325,7 @@ class Lineage(NamedTuple):
             change: may put others in place of the particles (path, batch) that a row has been traced back to.
 
         Returns:
-            what each one and its forebears drew, with the paths as a leading axis.
+            what each one and its ancestors drew, with the paths as a leading axis.
         """
         batch = torch.arange(index.shape[1], device=index.device)
         latents, xs = [], []

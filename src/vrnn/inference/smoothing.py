@@ -16,7 +16,7 @@ from vrnn.models.contract import Model
 
 PILOTS = 100  # particles, at least, that bridges are learnt from
 ROUNDS = 2  # times that they are learnt: from a blind filter, then from one led by what it taught
-SHARE = 10  # one path in so many is distinct enough
+SHARE = 2  # one path in so many is distinct enough
 LAG = 4  # rows after a gap, at least, that tell about it
 
 
@@ -32,10 +32,11 @@ def smooth(
 ) -> Path:
     """Draw paths of (code, z_{1:T}, missing x) from p(. | x_observed), a leading axis of `paths`.
 
-    A particle filter crosses the gaps blindly; what its particles foretold of the points after them makes bridges (`Bridge`),
+    Paths are joint draws within a gap; see below for gaps far apart. A particle filter crosses the gaps blindly; what its particles foretold of the points after them makes bridges (`Bridge`),
     and a second filter is led over these (`Guided`). `paths` of its particles, drawn by their last weights, are followed back. Far from the
-    end they share forebears; where few of them are distinct in a gap, the lineages before its end begin at an earlier row,
-    so that what is known much later is left out (fixed-lag smoothing). Each path can be renewed `sweeps` times by a conditional particle filter of its own (particle
+    end they share ancestors; where few of them are distinct in a gap, what comes before its end is drawn anew by the weights of an
+    earlier row, at least `LAG` rows after the gap: without regard for what is observed past that row, or for how the path goes on there
+    (fixed-lag smoothing). Each path can be renewed `sweeps` times by a conditional particle filter of its own (particle
     Gibbs), a move that leaves p(. | x_observed) unchanged for any number of particles. States that carry the whole past in a
     recurrent network rule out backward simulation: no path but its own leads to a state.
 
@@ -112,7 +113,21 @@ def _draw(
     last = _chosen(log_weight[-1], paths, generator)  # a sequence that has ended keeps its weights
     if path is not None:
         return lineage.trace(last)
-    return lineage.trace(last, _Branches(lineage, torch.stack(log_weight, -1), batch, generator).at)
+    traced = lineage.trace(last, _Branches(lineage, torch.stack(log_weight, -1), batch, generator).at)
+    return traced._replace(x=_reconnected(traced.x, batch))
+
+
+def _reconnected(
+    drawn: Float[Tensor, "path batch time dim"], batch: Batch
+) -> Float[Tensor, "path batch time dim"]:
+    """Give each path what remains of an observed increment after its own draws, where lineages have changed within it."""
+    gap, rows = torch.zeros_like(drawn[:, :, 0]), []
+    for t, x in enumerate(drawn.unbind(2)):
+        there = batch.present[:, t]
+        x = torch.where(there, batch.x[:, t] - gap, x)
+        gap = torch.where(batch.summed & ~there, gap + x, 0.0)
+        rows.append(x)
+    return torch.stack(rows, 2)
 
 
 def _chosen(
@@ -123,7 +138,7 @@ def _chosen(
 
 
 class _Branches:
-    """Begin new lineages, on the way back, where those that come from the end have too few forebears in a gap.
+    """Begin new lineages, on the way back, where those that come from the end have too few ancestors in a gap.
 
     They are drawn by the weights of as late a row after the gap as leaves enough of them distinct, or of the one that leaves most.
     """
@@ -152,14 +167,13 @@ class _Branches:
             first = t
             while first and bool(self.missing[i, first - 1]):
                 first -= 1
-            most = len(lineage.forebears(own, t, first).unique())
+            most = len(lineage.ancestors(own, t, first).unique())
             lag = 1 << max(self.length[i] - 2 - t, 1).bit_length()
             while SHARE * most < paths and lag > LAG:
                 lag //= 2
-                row = min(t + lag, self.length[i] - 1)
-                later = _chosen(self.log_weight[:, i : i + 1, row], paths, self.generator)
-                found = lineage.forebears(later, row, t)
-                distinct = len(lineage.forebears(found, t, first).unique())
+                later = _chosen(self.log_weight[:, i : i + 1, t + lag], paths, self.generator)
+                found = lineage.ancestors(later, t + lag, t)
+                distinct = len(lineage.ancestors(found, t, first).unique())
                 if distinct > most:
                     most, own = distinct, found
             index[:, i : i + 1] = own

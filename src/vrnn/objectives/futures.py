@@ -82,21 +82,26 @@ def futures_score(
 ) -> Float[Tensor, "batch time"]:
     """Score the rows of futures that the model draws alone, each row by the fair energy score of its marginal distribution.
 
-        S_t = 1/M sum_k || X_k,t - y_t ||  -  1/(2 M (M-1)) sum_{j,k} || X_j,t - X_k,t ||
+        S_t = 1/M sum_k || X_k,t - y_t ||  -  1/(2 M (M-1)) sum_{j,k} || X_j,t - X_k,t ||,   || d || = sqrt(d^2 + 1e-6)
 
     least in expectation for the true distribution. In the dimensions that are `summed` X and y are the means of the increments from the
     beginning of the future to row t, so that the error of a position counts in steps of the way there. Gradients go through the draws
     (the emission must be `reparameterised`) and through the prefix. Needs two samples.
 
     Args:
+        future: sequences cut in two, with the noise of M samples.
         scale: what each dimension is multiplied by.
+        kernel: of the pass through the prefix, see `vrnn.kernels.unroll`.
 
     Returns:
-        in model units; 0 on rows with a missing entry.
+        in model units times the scale; 0 on rows with a missing entry.
 
-    Source: Gneiting and Raftery 2007, "Strictly proper scoring rules", eq. 22; `vrnn.metrics.scores.energy_score` is the same of whole paths.
+    Source: Gneiting and Raftery 2007, "Strictly proper scoring rules", eq. 22, and Ferro 2014 for the fair form; of whole paths it is
+    `vrnn.metrics.scores.energy_score`.
     """
     rest = future.rest
+    if not rest.x.shape[1]:  # no sequence of the batch is long enough
+        return rest.x.new_zeros(len(rest.x), 0)
     belief = begin(model, future.prefix, future.past, kernel=kernel)
     free: Kernel = "plain" if kernel == "plain" else "auto"  # the native one has no gradients
     drawn = imagine(model, belief, rest.u, future.ahead, kernel=free).x

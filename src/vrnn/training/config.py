@@ -81,8 +81,8 @@ class TrainConfig:
             and memory grows with the chunk in place of the length; None goes through all of them at once.
         truncate: stop gradients between chunks (truncated back-propagation); states are carried on all the same.
         window: rows of the pieces that tracks are cut into; whole tracks when None.
-        observe: points known before the future begins: the prefix of a forecasting RolloutVAE and the row of a heading
-            frame; not needed by others.
+        observe: points known before the future begins: the prefix of a forecasting RolloutVAE, the row of a heading frame, and where
+            scored futures begin (`future_weight`); not needed by others.
         frame: coordinates the model works in.
         augment: random changes of the training tracks.
         time_input: make the time between rows an input, for irregular sampling.

@@ -318,7 +318,9 @@ class Loop:
         if self.progress["best_value"] is None or value > self.progress["best_value"]:
             self.progress |= {"best_value": value, "best_step": self.step, "waited": 0}
             self.best = copy_weights(self.network)
-        else:
+        elif (
+            not self.settings.future_weight or self.step > self.settings.first_future
+        ):  # no end before the futures
             self.progress["waited"] += 1
             self.progress["stopped"] = self.progress["waited"] == self.settings.patience
         name = "val_regulariser" if self.network.tied else "val_kl"

@@ -67,6 +67,8 @@ def prepare(config: ModelConfig, tracks: Tracks, settings: TrainConfig, val: Tra
         )
     for part in (train, val):
         _check_values(part, encoding, probe)
+    if settings.future_weight:
+        _check_futures(train, encoding, probe, settings)
     config = replace(config, **_widths(config, encoding.model_u_dim, tracks.y_dim if probe.supervised else 0))
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(settings.seed)  # not CUDA's, which fork_rng would not restore
@@ -197,6 +199,16 @@ def _check_values(tracks: Tracks, encoding: Encoding, probe: Model) -> None:
                     f"track {name}, column {names[column]}: expected whole numbers from 0 to {count - 1} for its discrete "
                     f"emission, found {bad[0]:g}"
                 )
+
+
+def _check_futures(tracks: Tracks, encoding: Encoding, probe: Model, settings: TrainConfig) -> None:
+    """Refuse data of which no future can be scored."""
+    arrays, first = tracks.y if probe.supervised else tracks.x, settings.observe or encoding.frame.given + 1
+    if not any(np.isfinite(a[first:]).all(-1).any() for a in arrays):
+        raise ConfigError(
+            f"future_weight scores whole rows of the future: expected one after the first {first} rows of some track, found none; shorten "
+            f"observe or leave future_weight 0"
+        )
 
 
 def _rows_seen(values: np.ndarray, encoding: Encoding) -> np.ndarray:
