@@ -197,9 +197,9 @@ class Loop:
         index = self.order.batch(step)
         changes = step < settings.augment.until * settings.steps
         change = augmentation(settings.augment, settings.seed, step) if changes else None
-        draws = seeded(settings.seed, 6, step) if step >= settings.first_future else None
+        chance = seeded(settings.seed, 6, step) if step >= settings.first_future else None
         work = self._assemble(
-            self.data[index], seeded(settings.seed, 4, step), draws, settings.samples, change
+            self.data[index], seeded(settings.seed, 4, step), chance, settings.samples, change
         )
         if step == settings.first_future:  # what is validated now is another quantity
             self.progress |= {"best_value": None, "waited": 0}
@@ -265,7 +265,7 @@ class Loop:
         self,
         tracks: Tracks,
         generator: torch.Generator,
-        draws: torch.Generator | None,
+        chance: torch.Generator | None,
         samples: int,
         change: Change | None = None,
     ) -> Work:
@@ -282,7 +282,7 @@ class Loop:
             observations=batch.gaps,
             resampling=self.settings.objective == "fivo",
         )
-        future = None if draws is None else self.plain_objective.cut(prefix, batch, draws)
+        future = None if chance is None else self.plain_objective.cut(prefix, batch, chance)
         return Work(prefix, batch, noise, future)
 
     @torch.no_grad()
@@ -291,16 +291,17 @@ class Loop:
             self.best, self.progress["best_step"] = copy_weights(self.network), self.step
             return {}
         samples = 1 if self.settings.objective == "elbo" else self.settings.samples
-        per_batch = max(1, VALIDATION_ROWS // samples // int(self.val.lengths.max()))
+        most = max(samples, self.settings.future_samples if self.settings.future_weight else 1)
+        per_batch = max(1, VALIDATION_ROWS // most // int(self.val.lengths.max()))
         order = self.val.lengths.argsort(kind="stable")
         parts = []
         for i in range(0, len(order), per_batch):
             seed = self.settings.seed
-            draws = seeded(seed, 7, i) if self.step > self.settings.first_future else None
-            work = self._assemble(self.val[order[i : i + per_batch]], seeded(seed, 5, i), draws, samples)
+            chance = seeded(seed, 7, i) if self.step > self.settings.first_future else None
+            work = self._assemble(self.val[order[i : i + per_batch]], seeded(seed, 5, i), chance, samples)
             terms = self.plain_objective(work, 1.0)
-            if draws and self.settings.observe is None:  # one cut of each track would be much noise
-                more = [self.plain_objective.cut(work.prefix, work.batch, draws) for _ in range(CUTS - 1)]
+            if chance and self.settings.observe is None:  # one cut of each track would be much noise
+                more = [self.plain_objective.cut(work.prefix, work.batch, chance) for _ in range(CUTS - 1)]
                 scores, rows = zip(*(self.plain_objective.score(future) for future in more), strict=True)
                 terms = terms._replace(
                     score=terms.score + sum(scores), future_rows=terms.future_rows + sum(rows)
@@ -326,7 +327,7 @@ class Loop:
         name = "val_regulariser" if self.network.tied else "val_kl"
         return {
             "val_bound": found, name: sum(self.report.kl), "kl_per_dimension": self.report.kl,
-            "active_units": self.report.active_units, **({"val_score": score} if draws else {}),
+            "active_units": self.report.active_units, **({"val_score": score} if chance else {}),
         }  # fmt: skip
 
     def _save(self) -> None:
