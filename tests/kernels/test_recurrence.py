@@ -96,6 +96,28 @@ def test_equals_the_plain_loop_on_random_shapes(shape):
 
 
 @needs_compiler
+def test_threads_of_its_own_serve_where_torch_has_no_pool():
+    shape = {
+        "hidden": 7,
+        "latent": 3,
+        "batch": 33,
+        "time": 5,
+        "samples": 3,
+        "inputs": 1,
+        "missing": 0.0,
+        "seed": 0,
+    }
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    native.library().vrnn_use_pool(None)
+    try:
+        compare(*random_case(shape, torch.float64))
+    finally:
+        native.library().vrnn_use_pool(native.torch_pool())
+        torch.set_num_threads(threads)
+
+
+@needs_compiler
 @settings(max_examples=8, deadline=None)
 @given(cases())
 def test_float32_is_as_near_to_float64_as_the_plain_loop(shape):

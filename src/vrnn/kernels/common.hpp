@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,11 @@
 #include <system_error>
 #include <thread>
 #include <vector>
+
+// GOMP_parallel of the threads that PyTorch works with, where it has such: they wait for work without giving their
+// processor up, and threads of our own beside them would have half of it.
+using Pool = void (*)(void (*work)(void*), void* data, unsigned threads, unsigned flags);
+inline Pool pool = nullptr;
 
 namespace {
 
@@ -223,6 +229,19 @@ void relu_sum(int width, const T* a, const T* b, T* to) {
 
 // ---- sequences split over threads ----
 
+// Run a function on some threads of our own, this one among them.
+template <class Body>
+void on_threads(std::int64_t count, Body& body) {
+  std::vector<std::thread> others;
+  others.reserve(count);
+  try {
+    while (std::int64_t(others.size()) + 1 < count) others.emplace_back([&] { body(); });
+  } catch (const std::system_error&) {  // no more threads to be had: the rest is done here
+  }
+  body();
+  for (auto& other : others) other.join();
+}
+
 // A worker's share of the sequences, in blocks of at most `most` rows.
 struct Share {
   std::int64_t begin, end;
@@ -239,31 +258,28 @@ struct Share {
   }
 };
 
-// Call work(share) in every worker; the shares cover all rows. What a worker throws is thrown here, once all have
+// Call work(share) for shares that cover all rows, by as many workers. What a worker throws is thrown here, once all have
 // ended.
 template <class Work>
 void share_out(std::int64_t rows, std::int64_t threads, Work work) {
   const std::int64_t workers = std::max<std::int64_t>(1, std::min(threads, rows / WORTH_ROWS));
   std::vector<std::exception_ptr> errors(workers);
-  auto part = [&](std::int64_t worker) {
-    try {
-      Share share{rows * worker / workers, rows * (worker + 1) / workers};
-      share.most = int(std::max<std::int64_t>(1, std::min<std::int64_t>(BLOCK_ROWS, share.end - share.begin)));
-      work(share);
-    } catch (...) {
-      errors[worker] = std::current_exception();
-    }
+  std::atomic<std::int64_t> taken{0};
+  auto take_shares = [&] {  // all of them, whoever is there to do so
+    for (std::int64_t i; (i = taken++) < workers;) try {
+        Share share{rows * i / workers, rows * (i + 1) / workers};
+        share.most = int(std::max<std::int64_t>(1, std::min<std::int64_t>(BLOCK_ROWS, share.end - share.begin)));
+        work(share);
+      } catch (...) {
+        errors[i] = std::current_exception();
+      }
   };
-  std::vector<std::thread> others;
-  others.reserve(workers);
-  std::int64_t begun = 1;
-  try {
-    for (; begun < workers; begun++) others.emplace_back(part, begun);
-  } catch (const std::system_error&) {  // no more threads to be had: the rest is done here
-  }
-  part(0);
-  for (; begun < workers; begun++) part(begun);
-  for (auto& other : others) other.join();
+  if (workers == 1)
+    take_shares();
+  else if (pool)
+    pool([](void* take) { (*static_cast<decltype(take_shares)*>(take))(); }, &take_shares, unsigned(workers), 0);
+  else
+    on_threads(workers, take_shares);
   for (auto& error : errors)
     if (error) std::rethrow_exception(error);
 }

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 def library() -> ctypes.CDLL | None:
     """Give the compiled kernels, built on the first call; None, said once, where they cannot be had."""
     try:
-        return ctypes.CDLL(str(build()))
+        kernels = ctypes.CDLL(str(build()))
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:  # RuntimeError: no home directory
         reason = getattr(error, "stderr", "") or str(error)
         log.warning(
@@ -38,6 +38,8 @@ def library() -> ctypes.CDLL | None:
             reason.strip().splitlines()[0] if reason.strip() else type(error).__name__,
         )
         return None
+    kernels.vrnn_use_pool(torch_pool())
+    return kernels
 
 
 def build(folder: Path | None = None) -> Path:
@@ -70,6 +72,15 @@ def build(folder: Path | None = None) -> Path:
         subprocess.run(command, check=True, capture_output=True, text=True)
         made.replace(path)  # in one piece, whoever else is building
     return path
+
+
+def torch_pool() -> ctypes.c_void_p:
+    """Give `GOMP_parallel` of the OpenMP that this torch runs on; null where it has another, or none."""
+    folder = Path(torch.__file__).parent / "lib"
+    try:
+        return ctypes.cast(ctypes.CDLL(str(folder / "libtorch_cpu.so")).GOMP_parallel, ctypes.c_void_p)
+    except (OSError, AttributeError):
+        return ctypes.c_void_p()
 
 
 def cache_folder() -> Path:

@@ -191,6 +191,7 @@ void backward(const Loop<T>& loop) {
 }  // namespace
 
 extern "C" {
+void vrnn_use_pool(Pool torchs) { pool = torchs; }
 int vrnn_forward_float32(const Loop<float>* loop) {
   return guarded([&] { forward(*loop); });
 }
