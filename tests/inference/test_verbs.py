@@ -9,6 +9,7 @@ import torch
 import vrnn
 from vrnn.data.frames import turn
 from vrnn.errors import ConfigError, DataError, UnsupportedError
+from vrnn.inference.futures import futures
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.unroll import unroll
 from vrnn.trained import TrainedModel
@@ -145,6 +146,31 @@ def test_what_a_forecast_refuses(trained):
     gone[1, -1] = np.nan
     with pytest.raises(DataError, match="last row has a missing value"):
         vrnn.forecast(trained["rollout"], gone, horizon=2)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_fewer_particles_are_shared_among_the_paths(trained, name):
+    model, prefix = trained[name], walks(7, 5, seed=1)
+    each = vrnn.forecast(model, prefix, 4, 6).samples
+    assert np.array_equal(each, vrnn.forecast(model, prefix, 4, 6, particles=6).samples)
+    shared = vrnn.forecast(model, prefix, 4, 6, particles=2).samples
+    if (
+        model.network.latent_dim + model.network.code_dim == 0
+    ):  # the prefix leaves one state whatever is drawn
+        np.testing.assert_allclose(each, shared, rtol=1e-5, atol=1e-5)
+    else:
+        assert not np.allclose(each, shared)
+    (found,) = futures(model, prefix, 4, 6, seed=0, particles=2)
+    for part in found.belief.state:
+        assert torch.equal(part[:2], part[2:4]) and torch.equal(part[:2], part[4:])
+
+
+def test_what_particles_do_not_go_with(trained):
+    with pytest.raises(ConfigError, match="particles of at least 1"):
+        vrnn.forecast(trained["vrnn"], walks(2, 5), 2, particles=0)
+    belief = vrnn.filter_tracks(trained["vrnn"], walks(2, 5)).belief
+    with pytest.raises(UnsupportedError, match="a belief has its own"):
+        vrnn.forecast(trained["vrnn"], belief, 2, particles=1)
 
 
 @pytest.mark.parametrize("name", [n for n in CONFIGS if n != "rollout"])

@@ -24,6 +24,7 @@ def forecast(
     plot: Path | None = None,
     inputs: Literal["hold"] | None = None,
     quasi: FlagCreatePairsOff[bool] = False,
+    particles: int | None = None,
     seed: int = 0,
     columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
 ) -> None:
@@ -39,6 +40,7 @@ def forecast(
         plot: picture to write, .png, .pdf or .svg.
         inputs: hold carries the last known inputs on; needed by models that have any.
         quasi: quasi-random paths, that repel each other, in place of independent ones.
+        particles: draws of the state that a prefix leaves, shared by its paths; None is one a path. 1 reads every prefix once.
         seed: of all noise.
         columns: of the data.
     """
@@ -49,7 +51,7 @@ def forecast(
             f"expected fewer representatives than samples and at least 1, found {representative} of {count} samples"
         )
     model, tracks = open_run(run, data, columns)
-    result = draw(model, tracks, horizon, count, seed, inputs, quasi)
+    result = draw(model, tracks, horizon, count, seed, inputs, quasi, particles)
     if representative is not None:
         result = result.representative(representative, seed)
     result.save(out)

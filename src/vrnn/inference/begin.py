@@ -1,5 +1,7 @@
 """Where a forecast or a generation begins: the belief after a prefix."""
 
+import torch
+
 from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief, embed_prefix, start_belief
@@ -17,3 +19,12 @@ def begin(model: Model, prefix: Batch, noise: Noise, *, kernel: Kernel = "auto")
     context = embed_prefix(model, prefix)
     code = model.code_prior(context).sample(noise.code)
     return start_belief(model, code, context, prefix.x.shape[-1])
+
+
+def share_out(belief: Belief, samples: int) -> Belief:
+    """Give each of as many samples one of the belief's particles to go on from, in turn."""
+    particles = belief.gap.shape[0]
+    if particles == samples:
+        return belief
+    chosen = torch.arange(samples, device=belief.gap.device) % particles
+    return belief.map(lambda part: part[chosen])

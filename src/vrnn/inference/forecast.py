@@ -11,7 +11,7 @@ from jaxtyping import Float
 from vrnn.data.frames import pad
 from vrnn.data.tracks import Tracks
 from vrnn.data.writers import Columns, write_table
-from vrnn.errors import ConfigError, DataError, check_seed, require
+from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed, require
 from vrnn.inference.begin import begin
 from vrnn.inference.futures import PASS_SIZE, future_times, futures, futures_after, last_rows
 from vrnn.inference.noise import draw_noise, seeded
@@ -106,11 +106,12 @@ def forecast(
     seed: int = 0,
     inputs: np.ndarray | Literal["hold"] | None = None,
     quasi: bool = False,
+    particles: int | None = None,
 ) -> Forecast:
     """Sample joint futures of tracks: x_{T+1:T+H} ~ p(. | x_{1:T}).
 
-    The prefix is filtered through the model's posterior, once a sample, and the model then goes on alone, its own draws
-    fed back. A model with a heading frame reads the last `observe` rows of a prefix, the length it was trained with. From a
+    The prefix is filtered through the model's posterior, once a sample or as often as `particles` says, and the model then
+    goes on alone, its own draws fed back. A model with a heading frame reads the last `observe` rows of a prefix, the length it was trained with. From a
     belief, particles are drawn by their weights, and the model goes on from each.
 
     Args:
@@ -124,6 +125,9 @@ def forecast(
             carries the last value on.
         quasi: let the paths of a track cover their distribution more evenly than independent draws do, by quasi-random
             normals: each path is distributed as before, and means, or the best of a few, vary less.
+        particles: draws of the state that the prefix leaves, which the paths of a track go on from in turn; one a path when
+            omitted. Fewer take less time, 1 reads every prefix once; each path is distributed as before, and the paths that
+            share a state vary less among themselves than all of them would.
 
     Raises:
         DataError: tracks that do not fit the model, or a belief without the point that displacements start from.
@@ -143,6 +147,12 @@ def forecast(
     check_seed(seed)
     if horizon < 1 or samples < 1:
         raise ConfigError(f"expected a horizon and samples of at least 1, found {horizon} and {samples}")
+    if particles is not None and particles < 1:
+        raise ConfigError(f"expected particles of at least 1, found {particles}")
+    if particles is not None and (isinstance(prefix, TrackBelief) or model.network.supervised):
+        raise UnsupportedError(
+            "particles are those that a prefix of an unsupervised model is filtered with: a belief has its own; leave them out"
+        )
     if isinstance(prefix, TrackBelief):
         tracks = last_rows(model, prefix)
         drawn = futures_after(model, prefix, horizon, samples, seed, inputs, quasi)
@@ -150,7 +160,7 @@ def forecast(
         tracks = as_tracks(prefix, model)
         if model.network.supervised:
             return _draw_targets(model, tracks, horizon, samples, seed, quasi)
-        drawn = futures(model, tracks, horizon, samples, seed, inputs, quasi=quasi)
+        drawn = futures(model, tracks, horizon, samples, seed, inputs, quasi=quasi, particles=particles)
     return Forecast(
         samples=np.concatenate([f.decode() for f in drawn], 1),
         times=future_times(tracks, model.encoding.step, horizon),

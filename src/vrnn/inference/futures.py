@@ -13,7 +13,7 @@ from vrnn.data.frames import Anchor
 from vrnn.data.tracks import Tracks
 from vrnn.distributions.base import Distribution
 from vrnn.errors import ConfigError, DataError, UnsupportedError
-from vrnn.inference.begin import begin
+from vrnn.inference.begin import begin, share_out
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.observe import TrackBelief, check_begun
 from vrnn.inference.resampling import draw_ancestors, take
@@ -61,8 +61,14 @@ def futures(
     inputs: np.ndarray | Literal["hold"] | None = None,
     keep: bool = False,
     quasi: bool = False,
+    particles: int | None = None,
 ) -> Iterator[Futures]:
-    """Draw futures chunk by chunk, with `keep` their emissions too, with `quasi` normals of that kind, so that memory does not grow with the number of tracks."""
+    """Draw futures chunk by chunk, so that memory does not grow with the number of tracks.
+
+    Args:
+        keep: hand on their emissions too.
+        quasi, particles: see `forecast`.
+    """
     network, encoding = model.network, model.encoding
     tracks = _readable(model, tracks)
     u = _future_inputs(model, tracks, horizon, inputs, np.stack([x[0] for x in tracks.x]))
@@ -73,11 +79,12 @@ def futures(
         prefix = prefix.to(next(network.parameters()))
         u_rows = u[rows].to(prefix.x)
         count, time = prefix.x.shape[:2]
+        filtered = samples if particles is None else min(particles, samples)
         past = draw_noise(
-            network, samples, count, time, seeded(seed, 6, start), observations=prefix.gaps, quasi=quasi
+            network, filtered, count, time, seeded(seed, 6, start), observations=prefix.gaps, quasi=quasi
         )
         ahead = draw_noise(network, samples, count, horizon, seeded(seed, 7, start), quasi=quasi)
-        belief = begin(network, prefix, past)
+        belief = share_out(begin(network, prefix, past), samples)
         found = imagine(network, belief, u_rows, ahead, keep=keep)
         yield Futures(model, rows, belief, u_rows, found.x, anchor, found.emissions)
 
