@@ -2,11 +2,11 @@
 
     python -m benchmarks.eth_ucy                    every experiment of the page, then the page (hours)
     python -m benchmarks.eth_ucy zara1/recipe       one experiment with --seed, then the page
-    python -m benchmarks.eth_ucy eth-univ/recipe    trained without ETH and UNIV, scored on both: how the settings of either fold are chosen
+    python -m benchmarks.eth_ucy eth-univ/recipe    trained without ETH and UNIV, scored on both: what a setting does on scenes of neither fold
     python -m benchmarks.eth_ucy --page             the page alone, from the results kept
 
-The data is the leave-one-scene-out split that VRNN_DATA (or --data) points to. Validation files choose the weights, and scenes left out of the
-training of a fold its settings; no choice is made on the test file.
+The data is the leave-one-scene-out split that VRNN_DATA (or --data) points to. Validation files choose the weights; no choice is made on
+the test file.
 """
 
 import argparse

@@ -250,8 +250,8 @@ def spread(values: list[float], digits: int = 1) -> str:
 
 
 FUTURES = """**Trained on futures too** (`python -m benchmarks.storms futures`): one correlated Gaussian in place of the mixture, twice the steps, and in the second half of them the
-energy score of futures of {rows} rows that the model draws alone beside the bound (`--future-weight {weight:g}`); {seconds:.0f} s. Error on validation and test years, mean
-over seeds {seeds}:
+energy score of futures of {rows} rows that the model draws alone beside the bound (`--future-weight {weight:g}`); {seconds:.0f} s beside other work on the machine. Error on validation
+and test years, mean over seeds ({seeds} with futures):
 
 {table}
 

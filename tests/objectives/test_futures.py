@@ -70,11 +70,10 @@ def test_columns_that_are_no_increments_count_as_they_are():
 def test_cuts_are_within_the_sequences_and_everywhere():
     model = walker()
     batch = make_batch(torch.zeros(400, 7, 2).double(), length=torch.tensor([7, 4] * 200))
-    future = cut_future(model, batch, seeded(0), samples=2, rows=3, least=2)
+    future = cut_future(model, batch, seeded(0), samples=2, rows=3)
     cuts = future.prefix.length
-    assert sorted(cuts[::2].unique().tolist()) == [2, 3, 4, 5, 6] and sorted(
-        cuts[1::2].unique().tolist()
-    ) == [2, 3]
+    assert sorted(cuts[::2].unique().tolist()) == [1, 2, 3, 4, 5, 6]
+    assert sorted(cuts[1::2].unique().tolist()) == [1, 2, 3]
     assert torch.equal(future.rest.length, (batch.length - cuts).clamp(max=3))
     assert future.rest.x.shape[1] == 3 and future.ahead.latent.shape[:3] == (2, 400, 3)
 

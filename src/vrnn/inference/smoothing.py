@@ -1,6 +1,7 @@
 """Smoothing: joint sample paths of latents and missing points given everything before and after them."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -32,13 +33,17 @@ def smooth(
 ) -> Path:
     """Draw paths of (code, z_{1:T}, missing x) from p(. | x_observed), a leading axis of `paths`.
 
-    Paths are joint draws within a gap; see below for gaps far apart. A particle filter crosses the gaps blindly; what its particles foretold of the points after them makes bridges (`Bridge`),
-    and a second filter is led over these (`Guided`). `paths` of its particles, drawn by their last weights, are followed back. Far from the
-    end they share ancestors; where few of them are distinct in a gap, what comes before its end is drawn anew by the weights of an
-    earlier row, at least `LAG` rows after the gap: without regard for what is observed past that row, or for how the path goes on there
-    (fixed-lag smoothing). Each path can be renewed `sweeps` times by a conditional particle filter of its own (particle
-    Gibbs), a move that leaves p(. | x_observed) unchanged for any number of particles. States that carry the whole past in a
-    recurrent network rule out backward simulation: no path but its own leads to a state.
+    A particle filter crosses the gaps blindly; what its particles foretold of the points after them makes bridges (`Bridge`), and
+    further filters are led over these (`Guided`). `paths` particles of the last filter, drawn by their last weights, are followed
+    back.
+
+    Far from the end they share ancestors. Where few of them are distinct in a gap, what comes before its end is drawn anew by the
+    weights of an earlier row, at least `LAG` rows after the gap (fixed-lag smoothing): without regard for what is observed past
+    that row. So paths are joint draws within a gap, and not always across gaps far apart.
+
+    Each path can be renewed `sweeps` times by a conditional particle filter of its own (particle Gibbs), a move that leaves
+    p(. | x_observed) unchanged for any number of particles. States that carry the whole past in a recurrent network rule out
+    backward simulation: no path but its own leads to a state.
 
     Source: Andrieu, Doucet and Holenstein 2010, section 2.4.3, for the conditional filter; Kitagawa and Sato 2001, "Monte Carlo
     smoothing and self-organising state-space model", for the fixed lag.
@@ -97,23 +102,16 @@ def _draw(
 ) -> Path:
     """Filter, draw particles by their last weights and follow them back."""
     _, steps, code = _filter(model, batch, particles, generator, bridge, path)
-    drawn = []
-    for record in steps:
-        step = record.step
-        drawn.append(
-            (
-                record.ancestor,
-                step.latent,
-                step.x.expand(particles, len(batch.x), -1),
-                record.belief.log_weight,
-            )
-        )
-    ancestor, latent, x, log_weight = zip(*drawn, strict=True)
+    shape = (particles, len(batch.x), -1)
+    kept = (
+        (step.ancestor, step.step.latent, step.step.x.expand(shape), step.belief.log_weight) for step in steps
+    )
+    ancestor, latent, x, log_weight = zip(*kept, strict=True)
     lineage = Lineage(code, torch.stack(ancestor, -1), torch.stack(latent, 2), torch.stack(x, 2))
     last = _chosen(log_weight[-1], paths, generator)  # a sequence that has ended keeps its weights
     if path is not None:
         return lineage.trace(last)
-    traced = lineage.trace(last, _Branches(lineage, torch.stack(log_weight, -1), batch, generator).at)
+    traced = lineage.trace(last, partial(_branch, lineage, torch.stack(log_weight, -1), batch, generator))
     return traced._replace(x=_reconnected(traced.x, batch))
 
 
@@ -137,44 +135,48 @@ def _chosen(
     return draw_ancestors(log_weight, normals, "multinomial", paths)
 
 
-class _Branches:
-    """Begin new lineages, on the way back, where those that come from the end have too few ancestors in a gap.
-
-    They are drawn by the weights of as late a row after the gap as leaves enough of them distinct, or of the one that leaves most.
-    """
-
-    def __init__(
-        self,
-        lineage: Lineage,
-        log_weight: Float[Tensor, "sample batch time"],
-        batch: Batch,
-        generator: torch.Generator,
-    ):
-        self.lineage, self.log_weight, self.generator = lineage, log_weight, generator
-        self.missing, self.length = missing_inside(batch), batch.length.tolist()
-
-    def at(self, t: int, index: Int[Tensor, "path batch"]) -> Int[Tensor, "path batch"]:
-        """Give the particles of row t to go on from."""
-        if t + 1 == self.missing.shape[1]:
-            return index
-        ends = (self.missing[:, t] & ~self.missing[:, t + 1]).nonzero().flatten().tolist()
-        return self._renewed(t, index, ends) if ends else index
-
-    def _renewed(self, t: int, index: Tensor, ends: list[int]) -> Tensor:
-        index = index.clone()
-        for i in ends:
-            lineage, own, paths = self.lineage.of(i), index[:, i : i + 1], len(index)
-            first = t
-            while first and bool(self.missing[i, first - 1]):
-                first -= 1
-            most = len(lineage.ancestors(own, t, first).unique())
-            lag = 1 << max(self.length[i] - 2 - t, 1).bit_length()
-            while SHARE * most < paths and lag > LAG:
-                lag //= 2
-                later = _chosen(self.log_weight[:, i : i + 1, t + lag], paths, self.generator)
-                found = lineage.ancestors(later, t + lag, t)
-                distinct = len(lineage.ancestors(found, t, first).unique())
-                if distinct > most:
-                    most, own = distinct, found
-            index[:, i : i + 1] = own
+def _branch(
+    lineage: Lineage,
+    log_weight: Float[Tensor, "sample batch time"],
+    batch: Batch,
+    generator: torch.Generator,
+    t: int,
+    index: Int[Tensor, "path batch"],
+) -> Int[Tensor, "path batch"]:
+    """Give the particles of row t that paths go on back from: others than have come so far where a gap ends and few are distinct in it."""
+    missing = missing_inside(batch)
+    if t + 1 == missing.shape[1] or not bool((missing[:, t] & ~missing[:, t + 1]).any()):
         return index
+    index = index.clone()
+    for i in (missing[:, t] & ~missing[:, t + 1]).nonzero().flatten().tolist():
+        seen = (~missing[i, :t]).nonzero()
+        first = int(seen[-1]) + 1 if len(seen) else 0
+        own = index[:, i : i + 1]
+        index[:, i : i + 1] = _most_distinct(
+            lineage.of(i), log_weight[:, i : i + 1], own, first, t, int(batch.length[i]), generator
+        )
+    return index
+
+
+def _most_distinct(
+    lineage: Lineage,
+    log_weight: Float[Tensor, "sample one time"],
+    own: Int[Tensor, "path one"],
+    first: int,
+    t: int,
+    length: int,
+    generator: torch.Generator,
+) -> Int[Tensor, "path one"]:
+    """Draw particles of row t, the end of a gap that begins at row `first`, by the weights of as late a row as leaves enough distinct.
+
+    Or by those of the row that leaves most; `own` are the ancestors of the last row's.
+    """
+    most, lag = len(lineage.ancestors(own, t, first).unique()), 1 << max(length - 2 - t, 1).bit_length()
+    while SHARE * most < len(own) and lag > LAG:
+        lag //= 2
+        later = _chosen(log_weight[..., t + lag], len(own), generator)
+        found = lineage.ancestors(later, t + lag, t)
+        distinct = len(lineage.ancestors(found, t, first).unique())
+        if distinct > most:
+            most, own = distinct, found
+    return own

@@ -48,19 +48,17 @@ def cut_future(
     samples: int,
     rows: int,
     observe: int | None = None,
-    least: int = 1,
 ) -> Future:
     """Cut every sequence where its future begins, and draw the noise for it.
 
     Args:
         samples: futures of each sequence.
         rows: of the future, at most.
-        observe: rows of the batch before the future; where None, each sequence is cut at random, uniformly over its rows.
-        least: rows before the future, at least, where it is cut at random.
+        observe: rows of the batch before the future; where None, each sequence is cut at random, uniformly over its rows after the first.
     """
     if observe is None:
-        room = (batch.length - least).clamp(min=1).cpu()
-        cut = least + (torch.rand(len(room), generator=generator) * room).long().clamp(max=room - 1)
+        room = (batch.length - 1).clamp(min=1).cpu()
+        cut = 1 + (torch.rand(len(room), generator=generator) * room).long().clamp(max=room - 1)
     else:
         cut = torch.full((len(batch.x),), observe)
     prefix, rest = batch.split_at(cut.to(batch.length))

@@ -104,10 +104,7 @@ class Objective(nn.Module):
         samples, rows = self.config.future_samples, self.config.future_rows
         if prefix is not None:
             return draw_future(self.model, prefix, batch.split(rows)[0], generator, samples=samples)
-        least = max(1, self.first_scored)
-        return cut_future(
-            self.model, batch, generator, samples=samples, rows=rows, observe=self.observe, least=least
-        )
+        return cut_future(self.model, batch, generator, samples=samples, rows=rows, observe=self.observe)
 
     def forward(self, work: Work, kl_weight: float) -> Terms:
         chunk, time = self.config.chunk, work.batch.x.shape[1]
