@@ -306,18 +306,30 @@ def test_transposition_is_of_binary_columns():
         ),
         ({"objective": "fivo", "samples": 4, "free_bits": 0.1}, "free_bits change the KL of the elbo"),
         ({"resampling_term": True}, "resampling_term belongs to fivo, found objective 'elbo'"),
-        ({"augment": vrnn.AugmentConfig(rates=(1.0, 0.0))}, "augment.rates as positive factors"),
         ({"kernel": "fast"}, "kernel: expected auto, plain or native, found 'fast'"),
         ({"kernel": "plain", "objective": "fivo", "samples": 4}, "kernel belongs to elbo and iwae"),
         ({"resample_below": 1.5}, "expected resample_below from 0 to 1, found 1.5"),
-        ({"augment": vrnn.AugmentConfig(transpose=-1)}, "expected augment.transpose of at least 0, found -1"),
-        ({"augment": vrnn.AugmentConfig(share=1.5)}, "expected augment.share from 0 to 1, found 1.5"),
-        ({"augment": vrnn.AugmentConfig(until=-0.5)}, "expected augment.until from 0 to 1, found -0.5"),
     ],
 )
 def test_settings_of_the_objective_that_cannot_work_are_refused(change, message):
     with pytest.raises(ConfigError, match=message):
         replace(SETTINGS, **change)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"rates": (1.0, 0.0)}, "augment.rates as positive factors"),
+        ({"rates": ()}, "augment.rates as positive factors"),
+        ({"speed": (2.0, 1.0)}, "augment.speed as two rising positive factors"),
+        ({"transpose": -1}, "expected augment.transpose of at least 0, found -1"),
+        ({"share": 1.5}, "expected augment.share from 0 to 1, found 1.5"),
+        ({"until": -0.5}, "expected augment.until from 0 to 1, found -0.5"),
+    ],
+)
+def test_changes_of_tracks_that_cannot_be_are_refused(change, message):
+    with pytest.raises(ConfigError, match=message):
+        vrnn.AugmentConfig(**change)
 
 
 @pytest.mark.parametrize("objective", ["iwae", "fivo"])

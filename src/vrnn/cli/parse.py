@@ -1,5 +1,6 @@
 """From a command's function and the words after it to a call, through tyro; usage errors become one line."""
 
+import dataclasses
 import functools
 import io
 import os
@@ -102,20 +103,28 @@ _IN_FLAGS = {
     "set observe (and window) in the training settings": "give --observe (and --window)",
     "set it, or map columns to y": "map columns with --y",
     "set x_dim or map the columns": "map the columns with --x",
-    "try free_bits, a longer kl_warmup": "try --free-bits, a longer --kl-warmup",
-    "lower learning_rate": "lower --learning-rate",
     "lower clip": "lower --clip",
-    "expected latent_dim": "expected --latent-dim",
-    "expected batch_size": "expected --batch-size",
     "train without resume first": "train without --resume first",
     "expected samples of at least 2": "expected --samples of at least 2",
-    "free_bits change": "--free-bits change",
     "leave them 0": "leave it out",
     "resampling_term belongs to fivo, found objective": "--resampling-term belongs to --objective fivo, found",
-    "expected resample_below": "expected --resample-below",
     "give some, or set holdout": "give some (--val), or set --holdout",
+    "set chunk to their rows": "set --chunk to their rows",
     "pass a step that divides all times": "in Python vrnn.regular takes a step that divides all times",
 }
+
+
+@functools.cache
+def _settings() -> re.Pattern[str]:
+    """Match the settings of training and of models whose names no word of a sentence has: those with an underscore."""
+    from vrnn.models import KINDS
+    from vrnn.training.config import TrainConfig
+
+    configs = [TrainConfig, *(config for config, _ in KINDS.values())]
+    names = {f.name for config in configs for f in dataclasses.fields(config) if "_" in f.name}
+    return re.compile(
+        rf"(?<![\w./\\'\"-])({'|'.join(sorted(names - {'x_dim', 'u_dim', 'y_dim'}))})(?![\w./\\'\"-])"
+    )
 
 
 def as_flags(text: str) -> str:
@@ -125,6 +134,8 @@ def as_flags(text: str) -> str:
     'map it: --id track, or --id None if it is not'
     >>> as_flags("Columns(x=('lon', 'the lat'))"), as_flags("choose one: read_tracks(path, group='test')")
     ("--x lon 'the lat'", 'choose one: --group test')
+    >>> as_flags("expected future_weight of at least 0, found -1.0")
+    'expected --future-weight of at least 0, found -1.0'
     """
 
     def flag(match: re.Match[str]) -> str:
@@ -135,5 +146,6 @@ def as_flags(text: str) -> str:
     text = re.sub(r"read_tracks\(path, (.*?)\)", r"\1", text)
     for words, flags in _IN_FLAGS.items():
         text = text.replace(words, flags)
+    text = _settings().sub(lambda match: "--" + match[1].replace("_", "-"), text)
     text = re.sub(r"\baugment\.(speed|rates|transpose|share|until)\b", r"--\1", text)
     return re.sub(r"\b(task|group|inputs|format|prior)='([\w-]+)'", r"--\1 \2", text)

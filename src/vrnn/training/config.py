@@ -32,6 +32,18 @@ class AugmentConfig:
     share: float = 0.5
     until: float = 1.0
 
+    def __post_init__(self) -> None:
+        if self.transpose < 0:
+            raise ConfigError(f"expected augment.transpose of at least 0, found {self.transpose}")
+        for name in ("share", "until"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"expected augment.{name} from 0 to 1, found {getattr(self, name)}")
+        if not self.rates or not all(rate > 0 for rate in self.rates):
+            raise ConfigError(f"expected augment.rates as positive factors, found {self.rates}")
+        low, high = self.speed
+        if not 0 < low <= high:
+            raise ConfigError(f"expected augment.speed as two rising positive factors, found {self.speed}")
+
     @property
     def turns(self) -> bool:
         """Whether positions are changed."""
@@ -134,12 +146,46 @@ class TrainConfig:
         return int(self.future_from * self.steps) if self.future_weight else self.steps
 
     def __post_init__(self) -> None:
-        if self.schedule not in ("constant", "cosine"):
-            raise ConfigError(f"schedule: expected constant or cosine, found {self.schedule!r}")
-        if self.objective not in ("elbo", "iwae", "fivo"):
-            raise ConfigError(f"objective: expected elbo, iwae or fivo, found {self.objective!r}")
-        if self.kernel not in ("auto", "plain", "native"):
-            raise ConfigError(f"kernel: expected auto, plain or native, found {self.kernel!r}")
+        for name in (
+            "steps",
+            "batch_size",
+            "learning_rate",
+            "clip",
+            "samples",
+            "validate_every",
+            "log_every",
+            "future_rows",
+        ):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"expected {name} above 0, found {getattr(self, name)}")
+        for name in (
+            "warmup",
+            "weight_decay",
+            "kl_warmup",
+            "free_bits",
+            "regulariser_weight",
+            "future_weight",
+        ):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"expected {name} of at least 0, found {getattr(self, name)}")
+        for name in ("average", "holdout", "future_from"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"expected {name} from 0 up to 1, found {getattr(self, name)}")
+        for name, known in (
+            ("schedule", ("constant", "cosine")),
+            ("objective", ("elbo", "iwae", "fivo")),
+            ("kernel", ("auto", "plain", "native")),
+        ):
+            if getattr(self, name) not in known:
+                *most, last = known
+                expected = f"{', '.join(most)} or {last}"
+                raise ConfigError(f"{name}: expected {expected}, found {getattr(self, name)!r}")
+        check_seed(self.seed)
+        self._check_objective()
+        self._check_cuts()
+
+    def _check_objective(self) -> None:
+        """Check what the objectives ask for and what they do not go with."""
         if self.kernel != "auto" and self.objective == "fivo":
             raise ConfigError("kernel belongs to elbo and iwae, found objective 'fivo'; leave it auto")
         if self.objective != "elbo" and self.samples < 2:
@@ -155,40 +201,13 @@ class TrainConfig:
             raise ConfigError(f"resampling_term belongs to fivo, found objective {self.objective!r}")
         if not 0 <= self.resample_below <= 1:
             raise ConfigError(f"expected resample_below from 0 to 1, found {self.resample_below}")
-        check_seed(self.seed)
-        positive = (
-            "steps",
-            "batch_size",
-            "learning_rate",
-            "clip",
-            "samples",
-            "validate_every",
-            "log_every",
-            "future_rows",
-        )
-        for name in positive:
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"expected {name} above 0, found {getattr(self, name)}")
-        for name in (
-            "warmup",
-            "weight_decay",
-            "kl_warmup",
-            "free_bits",
-            "regulariser_weight",
-            "future_weight",
-        ):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"expected {name} of at least 0, found {getattr(self, name)}")
         if self.future_samples < 2:
             raise ConfigError(
                 f"a score of futures needs future_samples of at least 2, found {self.future_samples}"
             )
-        if not 0 <= self.future_from < 1:
-            raise ConfigError(f"expected future_from from 0 up to 1, found {self.future_from}")
-        if not 0 <= self.average < 1:
-            raise ConfigError(f"expected average from 0 up to 1, found {self.average}")
-        if not 0 <= self.holdout < 1:
-            raise ConfigError(f"expected holdout from 0 up to 1, found {self.holdout}")
+
+    def _check_cuts(self) -> None:
+        """Check how tracks are cut: into windows, prefixes and chunks."""
         if self.chunk is not None and self.chunk < 1:
             raise ConfigError(f"expected a chunk of at least 1 row, found {self.chunk}")
         if self.truncate and self.chunk is None:
@@ -205,16 +224,4 @@ class TrainConfig:
         ):
             raise ConfigError(
                 f"expected observe of at least 1 and less than the window of {self.window}, found {self.observe}"
-            )
-        if self.augment.transpose < 0:
-            raise ConfigError(f"expected augment.transpose of at least 0, found {self.augment.transpose}")
-        for name in ("share", "until"):
-            if not 0 <= getattr(self.augment, name) <= 1:
-                raise ConfigError(f"expected augment.{name} from 0 to 1, found {getattr(self.augment, name)}")
-        if not self.augment.rates or not all(rate > 0 for rate in self.augment.rates):
-            raise ConfigError(f"expected augment.rates as positive factors, found {self.augment.rates}")
-        low, high = self.augment.speed
-        if not 0 < low <= high:
-            raise ConfigError(
-                f"expected augment.speed as two rising positive factors, found {self.augment.speed}"
             )
