@@ -1,7 +1,8 @@
 """Storms: HURDAT2 end to end, and write docs/storms.md.
 
     python -m benchmarks.storms            position forecasts to 120 h, wind from the track, then the page
-    python -m benchmarks.storms wind       one of the three, positions, futures (positions trained on futures too) or wind, then the page
+    python -m benchmarks.storms wind       one of the four, then the page: joint (positions and whether the storm is tropical), positions
+                                           alone, futures (positions trained on futures too) or wind
     python -m benchmarks.storms --page     the page alone, from the results kept
 
 Training storms up to 2009, validation 2010-2013, test 2014-2018; no choice is made on the test
@@ -30,9 +31,9 @@ SAMPLES = 100
 YEARS = {"train": (1970, 2009), "val": (2010, 2013), "test": (2014, 2018)}
 SEEDS = (0, 1, 2)
 CONE = 0.67  # share of the samples that the circle around their mean holds
-TRACK_COLUMNS = vrnn.Columns(x=("lat", "lon"), y=("tropical",))
+TRACK_COLUMNS = vrnn.Columns(x=("lat", "lon", "tropical"))
 WIND_COLUMNS = vrnn.Columns(x=("lat", "lon"), y=("wind",))
-TRACK_MODEL = vrnn.VRNNConfig(x_dim=2, hidden=64, latent_dim=8, emission="mixture(3)")
+TRACK_MODEL = vrnn.VRNNConfig(x_dim=3, hidden=64, latent_dim=8, emission="mixture(3):2+bernoulli:1")
 TRACK_TRAINING = vrnn.TrainConfig(
     steps=2000,
     batch_size=32,
@@ -43,9 +44,10 @@ TRACK_TRAINING = vrnn.TrainConfig(
     position_input=True,
 )
 TRACKS = {
-    "positions": (TRACK_MODEL, TRACK_TRAINING),
+    "joint": (TRACK_MODEL, TRACK_TRAINING),
+    "positions": (replace(TRACK_MODEL, x_dim=2, emission="mixture(3)"), TRACK_TRAINING),
     "futures": (
-        replace(TRACK_MODEL, emission="full_gaussian"),
+        replace(TRACK_MODEL, x_dim=2, emission="full_gaussian"),
         replace(TRACK_TRAINING, steps=4000, future_weight=50.0),
     ),
 }
@@ -104,7 +106,7 @@ class Cases:
     """Hold verification cases: prefixes that end at the time of a forecast, and what came.
 
     Attributes:
-        prefix: tracks up to and with the time of the forecast.
+        prefix: tracks up to and with the time of the forecast: latitude, longitude, whether tropical.
         truth: positions of the following 20 rows, NaN where there is no case, (case, 20, 2) degrees.
         straight: latitude and longitude of the last 12 h continued, (case, 20, 2).
     """
@@ -120,7 +122,7 @@ def verification_cases(tracks: Tracks) -> Cases:
     most = HORIZONS[-1] // int(STEP)
     steps = np.arange(1, most + 1)[:, None]
     for storm in tracks:
-        x, tropical = storm.x[0][:, :2], np.nan_to_num(storm.y[0][:, 0]) > 0
+        x, tropical = storm.x[0][:, :2], np.nan_to_num(storm.x[0][:, 2]) > 0
         for t in range(2, len(x) - 1):
             if not (tropical[t] and np.isfinite(x[[t - 2, t]]).all()):
                 continue
@@ -135,23 +137,35 @@ def verification_cases(tracks: Tracks) -> Cases:
 
 def positions(part: str, tracks: dict[str, Tracks], seed: int) -> dict:
     """Train on storms of every length, and forecast every case of the validation and the test years."""
-    started = time.perf_counter()
     config, settings = TRACKS[part]
-    run = vrnn.train(config, tracks["train"], replace(settings, seed=seed), val=tracks["val"])
+    shown = {name: columns(t, config.x_dim) for name, t in tracks.items()}
+    started = time.perf_counter()
+    run = vrnn.train(config, shown["train"], replace(settings, seed=seed), val=shown["val"])
     trained_in = time.perf_counter() - started
     parts = {part: verify(run.model, tracks[part], seed) for part in ("val", "test")}
     return {"train_seconds": round(trained_in, 1), "storms": {k: len(t) for k, t in tracks.items()}, **parts}
 
 
+def columns(tracks: Tracks, width: int) -> Tracks:
+    """Keep the first columns of x."""
+    return replace(tracks, x=[x[:, :width] for x in tracks.x], x_names=tracks.x_names[:width])
+
+
 def verify(model: TrainedModel, tracks: Tracks, seed: int) -> dict:
-    """Forecast every case of some years; errors by horizon, over all years and in each."""
+    """Forecast every case of some years; errors by horizon, over all years and in each.
+
+    A case is verified only where the storm is tropical at the horizon. Of a model that says whether it is, those paths count
+    at a horizon that are tropical there: the distribution given that there is something to verify.
+    """
     cases = verification_cases(tracks)
-    forecast = vrnn.forecast(
-        model, cases.prefix, horizon=cases.truth.shape[1], samples=SAMPLES, seed=seed, inputs="hold"
-    )
-    mean = forecast.mean
+    prefix = columns(cases.prefix, len(model.encoding.x_names))
+    samples = vrnn.forecast(model, prefix, cases.truth.shape[1], SAMPLES, seed, inputs="hold").samples
+    tropical = samples[..., 2] > 0 if samples.shape[-1] > 2 else np.ones(samples.shape[:3], bool)
+    counted = tropical | ~tropical.any(0)
+    paths = np.where(counted[..., None], samples[..., :2], np.nan)
+    mean = np.nanmean(paths, axis=0)
     errors, straight = great_circle(mean, cases.truth), great_circle(cases.straight, cases.truth)
-    radius = np.quantile(great_circle(forecast.samples, mean), CONE, axis=0)
+    radius = np.nanquantile(great_circle(paths, mean), CONE, axis=0)
     year = np.array([int(name[4:8]) for name in cases.prefix.ids])
     rows = []
     for hours in HORIZONS:
@@ -212,16 +226,17 @@ chosen on the test years.
 ## Where will it go?
 
 A VRNN on whole storms of every length, six-hourly: latitude and longitude in a geographic frame, increments in nautical miles, with the position that
-each leads on from and the season as inputs. Trained in {seconds:.0f} s. Mean over seeds {seeds}, and their range; error of the mean of {samples} sampled
-paths, great circle, nautical miles:
+each leads on from and the season as inputs, and jointly with them whether the storm is tropical (a mixture of Gaussians times a Bernoulli). Trained in
+{seconds:.0f} s. Mean over seeds {seeds}, and their range; error of the mean of those of {samples} sampled paths that are tropical at the horizon,
+great circle, nautical miles:
 
 {positions}
 
 A case is a synoptic time with a fix 12 h earlier and one at the horizon, the storm tropical or subtropical at both ends. Constant
 velocity continues latitude and longitude of the last 12 h. Cone: share of the storms inside the circle around the mean that holds {cone:.0%} of the
-samples.
+paths.
 
-{futures}
+{others}
 
 By year, beside the agency's statistical no-skill line (OCD5) and its official forecast (OFCL), whose published errors are over the agency's own cases, those
 for which all of its models were there:
@@ -249,33 +264,26 @@ def spread(values: list[float], digits: int = 1) -> str:
     return text if len(values) == 1 else f"{text} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
-FUTURES = """**Trained on futures too** (`python -m benchmarks.storms futures`): one correlated Gaussian in place of the mixture, twice the steps, and in the second half of them the
-energy score of futures of {rows} rows that the model draws alone beside the bound (`--future-weight {weight:g}`); {seconds:.0f} s beside other work on the machine. Error on validation
-and test years, mean over seeds ({seeds} with futures):
+OTHERS = """**What matters for it.** The same on latitude and longitude alone: its mean is over storms that turn extratropical and are carried off too, which no case
+is. **Trained on futures too**, on latitude and longitude alone: one correlated Gaussian in place of the mixture, twice the steps, and in the second half of them the
+energy score of futures of {rows} rows that the model draws alone beside the bound (`--future-weight {weight:g}`). Validation and test years:
 
-{table}
+{table}"""
+NAMES = {"joint": "with the status", "positions": "positions alone", "futures": "positions, futures too"}
 
-Better from three days on, on the validation and on the test years, and a little worse in the first two."""
 
-
-def futures_text(tracks: list[dict]) -> str:
-    """Write the paragraph on training on futures, beside the bound alone."""
-    found = kept("storms-futures")
-    if not found:
-        return ""
+def others_text() -> str:
+    """Write the paragraph on the other ways to train, beside the first."""
     rows = []
-    for name, results in (("the bound alone", tracks), ("futures too", found)):
-        for part, years in (("val", "validation"), ("test", "test")):
-            errors = np.mean([[row["model"] for row in r[part]["rows"]] for r in results], axis=0)
-            rows.append([name, years, *(f"{e:.1f}" for e in errors)])
+    for part, name in NAMES.items():
+        results = kept(f"storms-{part}")
+        for years, said in (("val", "validation"), ("test", "test")) if results else ():
+            errors = np.mean([[row["model"] for row in r[years]["rows"]] for r in results], axis=0)
+            seeds = ", ".join(str(r["seed"]) for r in results)
+            rows.append([name, said, *(f"{e:.1f}" for e in errors), seeds])
     settings = TRACKS["futures"][1]
-    return FUTURES.format(
-        rows=settings.future_rows,
-        weight=settings.future_weight,
-        seconds=np.mean([r["train_seconds"] for r in found]),
-        seeds=", ".join(str(r["seed"]) for r in found),
-        table=table(["trained by", "years", *(f"{h} h" for h in HORIZONS)], rows),
-    )
+    head = ["trained on", "years", *(f"{h} h" for h in HORIZONS), "seeds"]
+    return OTHERS.format(rows=settings.future_rows, weight=settings.future_weight, table=table(head, rows))
 
 
 def agency(folder: Path, year: str) -> dict[str, dict[str, str]]:
@@ -286,7 +294,7 @@ def agency(folder: Path, year: str) -> dict[str, dict[str, str]]:
 
 def page() -> None:
     """Write docs/storms.md from the results kept."""
-    tracks, winds_kept = kept("storms-positions"), kept("storms-wind")[0]
+    tracks, winds_kept = kept("storms-joint"), kept("storms-wind")[0]
     rows, years = [], []
     for i, hours in enumerate(HORIZONS):
         found = [r["test"]["rows"][i] for r in tracks]
@@ -307,7 +315,7 @@ def page() -> None:
     PAGE.write_text(
         TEXT.format(
             seconds=np.mean([r["train_seconds"] for r in tracks]), seeds=", ".join(str(r["seed"]) for r in tracks),
-            samples=SAMPLES, cone=CONE, futures=futures_text(tracks),
+            samples=SAMPLES, cone=CONE, others=others_text(),
             positions=table(["horizon", "cases", "VRNN", "constant velocity", "cone"], rows),
             years=table(["horizon", *(f"{y} {m}" for y in ("2017", "2018") for m in ("VRNN", "OCD5", "OFCL"))], years),
             wind=table(["model", "RMSE (kt)", "NLL per row", "rows"], winds),
@@ -320,9 +328,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", help="of the page; all three when none is named")
+    parser.add_argument("parts", nargs="*", help="of the page; all four when none is named")
     parser.add_argument("--data", type=Path, help="folder with hurdat2.txt")
-    parser.add_argument("--seed", type=int, help="one seed in place of 0, 1 and 2 for positions, 0 for wind")
+    parser.add_argument("--seed", type=int, help="one seed in place of 0, 1 and 2 for tracks, 0 for wind")
     parser.add_argument(
         "--threads", type=int, default=1, help="of the processor; at these sizes a second one does not help"
     )
@@ -332,8 +340,7 @@ def main() -> None:
     if not given.page:
         path = data_folder(given.data, "hurdat2") / "hurdat2.txt"
         for part in given.parts or (*TRACKS, "wind"):
-            columns = TRACK_COLUMNS if part in TRACKS else WIND_COLUMNS
-            tracks = synoptic(vrnn.read_tracks(path, columns))
+            tracks = synoptic(vrnn.read_tracks(path, TRACK_COLUMNS if part in TRACKS else WIND_COLUMNS))
             seeds = SEEDS if part in TRACKS and given.seed is None else (given.seed or 0,)
             for seed in seeds:
                 if part in TRACKS:

@@ -41,13 +41,14 @@ def walker():
     return model
 
 
-def test_densities_and_levels_of_a_random_walk(walker):
-    """At step h the position is N(x_0 + h DRIFT, h STEP^2), whose level is a chi-squared probability."""
+@pytest.mark.parametrize("temperature", [1.0, 1.5])
+def test_densities_and_levels_of_a_random_walk(walker, temperature):
+    """At step h the position is N(x_0 + h DRIFT, h (T STEP)^2), whose level is a chi-squared probability."""
     tracks = random_walk(60, 8, 2)
-    found = vrnn.calibration(walker, tracks, observe=3, horizon=5, samples=400)
+    found = vrnn.calibration(walker, tracks, observe=3, horizon=5, samples=400, temperature=temperature)
     x = np.stack(tracks.x)
     for h in range(1, 6):
-        law = scipy.stats.norm(x[:, 2] + h * DRIFT, np.sqrt(h) * STEP)
+        law = scipy.stats.norm(x[:, 2] + h * DRIFT, np.sqrt(h) * temperature * STEP)
         true = x[:, 2 + h]
         exact = -law.logpdf(true).sum(-1)
         near = (
@@ -58,7 +59,9 @@ def test_densities_and_levels_of_a_random_walk(walker):
         assert np.abs(found.level[:, h - 1] - level).max() < 0.16
         assert np.abs(found.level[:, h - 1] - level).mean() < 0.05
     np.testing.assert_allclose(
-        found.nll[:, 0], -scipy.stats.norm(x[:, 2] + DRIFT, STEP).logpdf(x[:, 3]).sum(-1), rtol=1e-4
+        found.nll[:, 0],
+        -scipy.stats.norm(x[:, 2] + DRIFT, temperature * STEP).logpdf(x[:, 3]).sum(-1),
+        rtol=1e-4,
     )
 
 

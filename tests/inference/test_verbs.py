@@ -165,6 +165,33 @@ def test_fewer_particles_are_shared_among_the_paths(trained, name):
         assert torch.equal(part[:2], part[2:4]) and torch.equal(part[:2], part[4:])
 
 
+def test_paths_at_a_temperature_lie_nearer_to_the_mean(trained):
+    model, prefix = trained["vrnn"], walks(7, 5, seed=1)
+    spread = [
+        vrnn.forecast(model, prefix, 4, 50, particles=1, temperature=t).samples.std(0).mean()
+        for t in (1e-6, 0.5, 1.0, 2.0)
+    ]
+    assert spread[0] < 1e-4 and spread == sorted(spread)
+    one, same = (vrnn.forecast(model, prefix, 4, 5, **given).samples for given in ({}, {"temperature": 1.0}))
+    assert np.array_equal(one, same)
+    belief = vrnn.filter_tracks(model, prefix).belief
+    assert vrnn.forecast(model, belief, 4, 50, temperature=1e-6).samples.std(0).mean() < spread[1]
+    cool, usual = (vrnn.evaluate(model, walks(), 5, 4, samples=8, temperature=t).model for t in (0.01, 1.0))
+    assert (
+        cool.nll == usual.nll
+        and cool.min_ade > usual.min_ade
+        and cool.ade == pytest.approx(usual.ade, rel=0.3)
+    )
+
+
+def test_what_a_temperature_does_not_go_with(trained):
+    with pytest.raises(ConfigError, match="temperature above 0"):
+        vrnn.forecast(trained["vrnn"], walks(2, 5), 2, temperature=0.0)
+    for verb in (vrnn.evaluate, vrnn.calibration):
+        with pytest.raises(UnsupportedError, match="leave temperature 1"):
+            verb(trained["storn"], walks(), 5, 4, temperature=0.9)
+
+
 def test_what_particles_do_not_go_with(trained):
     with pytest.raises(ConfigError, match="particles of at least 1"):
         vrnn.forecast(trained["vrnn"], walks(2, 5), 2, particles=0)

@@ -21,7 +21,7 @@ SETTINGS = [
 ]
 
 
-def paths(model, kernel, samples=2, batch=3, time=4, inputs=0, seed=0):
+def paths(model, kernel, samples=2, batch=3, time=4, inputs=0, seed=0, temperature=1.0):
     """Draw paths from a belief that differs from sequence to sequence."""
     dtype, generator = model.h0.dtype, seeded(seed, 1)
     noise = draw_noise(model, samples, batch, time, generator)
@@ -30,7 +30,7 @@ def paths(model, kernel, samples=2, batch=3, time=4, inputs=0, seed=0):
     belief = belief._replace(state=belief.state._replace(h=h))
     u = torch.randn(batch, time, inputs, generator=generator).to(dtype)
     with torch.no_grad():
-        return kernels.imagine(model, belief, u, noise, keep=True, kernel=kernel)
+        return kernels.imagine(model, belief, u, noise, keep=True, temperature=temperature, kernel=kernel)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -62,6 +62,17 @@ def test_equals_the_plain_loop_on_random_shapes(data):
     torch.testing.assert_close(found.x, expected.x, rtol=1e-10, atol=1e-10)
     narrow = paths(model.float(), "native", **shape)
     torch.testing.assert_close(narrow.x.double(), expected.x, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["vrnn", "vrnn-student_t", "vrnn-full_gaussian"])
+def test_equals_the_plain_loop_at_a_temperature(name):
+    kind = name.partition("-")[2] or "gaussian"
+    model = build(VRNNConfig(2, hidden=5, latent_dim=3, emission=kind))
+    found, expected = (paths(model, k, temperature=0.6) for k in ("native", "plain"))
+    torch.testing.assert_close(found.x, expected.x, rtol=1e-10, atol=1e-10)
+    assert not torch.allclose(found.x, paths(model, "native").x)
+    for a, b in zip(found.emissions, expected.emissions, strict=True):
+        torch.testing.assert_close(a.log_prob(found.x[:, :, 0]), b.log_prob(found.x[:, :, 0]))
 
 
 def test_leaves_the_belief_as_it_was():

@@ -20,6 +20,7 @@ def calibration(
     observe: int = 8,
     horizon: int = 12,
     samples: int = 100,
+    temperature: float = 1.0,
     regions: tuple[float, ...] = (0.5, 0.9),
     plot: Path | None = None,
     as_json: Annotated[FlagCreatePairsOff[bool], arg(name="json")] = False,
@@ -34,6 +35,7 @@ def calibration(
         observe: rows known.
         horizon: rows to forecast.
         samples: futures a window.
+        temperature: of the futures and their densities: distances from means are multiplied by it.
         regions: shares of its probability that regions of highest density hold.
         plot: picture of the reliability of regions of every size to write, .png, .pdf or .svg.
         as_json: print one JSON object and nothing else.
@@ -45,7 +47,7 @@ def calibration(
         if not 0 < share < 1:
             raise ConfigError(f"expected regions that hold a share between 0 and 1, found {share:g}")
     model, tracks = open_run(run, data, columns)
-    found = compare(model, tracks, observe, horizon, samples, seed)
+    found = compare(model, tracks, observe, horizon, samples, seed, temperature)
     coverage = {f"{share:g}": found.coverage(share) for share in regions}
     nll = found.nll.mean(0)
     if as_json:

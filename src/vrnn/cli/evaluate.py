@@ -22,6 +22,7 @@ def evaluate(
     representative: FlagCreatePairsOff[bool] = False,
     pool: int = POOL,
     quasi: FlagCreatePairsOff[bool] = False,
+    temperature: float = 1.0,
     as_json: Annotated[FlagCreatePairsOff[bool], arg(name="json")] = False,
     seed: int = 0,
     columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
@@ -37,10 +38,11 @@ def evaluate(
         representative: best of K representatives in place of K plain samples.
         pool: samples drawn for each representative.
         quasi: quasi-random samples, that repel each other, in place of independent ones.
+        temperature: of the futures: distances of latents and observations from their means are multiplied by it.
         as_json: print one JSON object and nothing else.
         seed: of all noise.
         columns: of the data.
     """
     model, tracks = open_run(run, data, columns)
-    result = score(model, tracks, observe, horizon, samples, representative, seed, pool, quasi)
+    result = score(model, tracks, observe, horizon, samples, representative, seed, pool, quasi, temperature)
     print(to_json(result.to_dict()) if as_json else result.to_text())

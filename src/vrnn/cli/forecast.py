@@ -25,6 +25,7 @@ def forecast(
     inputs: Literal["hold"] | None = None,
     quasi: FlagCreatePairsOff[bool] = False,
     particles: int | None = None,
+    temperature: float = 1.0,
     seed: int = 0,
     columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
 ) -> None:
@@ -41,6 +42,7 @@ def forecast(
         inputs: hold carries the last known inputs on; needed by models that have any.
         quasi: quasi-random paths, that repel each other, in place of independent ones.
         particles: draws of the state that a prefix leaves, shared by its paths; None is one a path. 1 reads every prefix once.
+        temperature: what distances of latents and observations from their means are multiplied by.
         seed: of all noise.
         columns: of the data.
     """
@@ -51,7 +53,7 @@ def forecast(
             f"expected fewer representatives than samples and at least 1, found {representative} of {count} samples"
         )
     model, tracks = open_run(run, data, columns)
-    result = draw(model, tracks, horizon, count, seed, inputs, quasi, particles)
+    result = draw(model, tracks, horizon, count, seed, inputs, quasi, particles, temperature)
     if representative is not None:
         result = result.representative(representative, seed)
     result.save(out)

@@ -66,6 +66,7 @@ def calibration(
     horizon: int = 12,
     samples: int = 100,
     seed: int = 0,
+    temperature: float = 1.0,
 ) -> Calibration:
     """Compare the predictive distribution of every step ahead with what happened, over all windows of tracks.
 
@@ -80,6 +81,7 @@ def calibration(
         horizon: rows to forecast.
         samples: sampled futures a window, K.
         seed: of all noise.
+        temperature: of the futures and of the density at their last step, see `forecast`.
 
     Raises:
         DataError: no track has `observe` + `horizon` consecutive complete rows.
@@ -109,7 +111,9 @@ def calibration(
     cut = windows(as_tracks(tracks, model), observe + horizon)
     u = np.stack(cut.u)[:, observe:] if cut.u_dim else None
     levels, nll = [], []
-    for f in futures(model, cut.cut(stop=observe), horizon, samples, seed, u, keep=True):
+    for f in futures(
+        model, cut.cut(stop=observe), horizon, samples, seed, u, keep=True, temperature=temperature
+    ):
         found = compare(f, cut[f.rows], observe)
         levels.append(found[0].cpu().double().numpy())
         nll.append(found[1].cpu().double().numpy())

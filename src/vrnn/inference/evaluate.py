@@ -142,6 +142,7 @@ def evaluate(
     seed: int = 0,
     pool: int = POOL,
     quasi: bool = False,
+    temperature: float = 1.0,
 ) -> Evaluation | TargetEvaluation:
     """Evaluate forecasts of every window of tracks, beside constant velocity.
 
@@ -157,6 +158,7 @@ def evaluate(
         seed: of all noise.
         pool: samples drawn for each representative.
         quasi: draw them by quasi-random normals, see `forecast`.
+        temperature: of the futures, see `forecast`; the NLL is the model's at 1.
 
     Raises:
         DataError: no track has `observe` + `horizon` consecutive complete rows.
@@ -198,6 +200,7 @@ def evaluate(
         seed,
         u,
         quasi=quasi,
+        temperature=temperature,
     ):
         drawn, true = f.decode()[..., positions], truth[f.rows]
         plain = drawn[:samples]

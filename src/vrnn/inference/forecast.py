@@ -11,6 +11,7 @@ from jaxtyping import Float
 from vrnn.data.frames import pad
 from vrnn.data.tracks import Tracks
 from vrnn.data.writers import Columns, write_table
+from vrnn.distributions.tempered import check_temperature
 from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed, require
 from vrnn.inference.begin import begin
 from vrnn.inference.futures import PASS_SIZE, future_times, futures, futures_after, last_rows
@@ -107,6 +108,7 @@ def forecast(
     inputs: np.ndarray | Literal["hold"] | None = None,
     quasi: bool = False,
     particles: int | None = None,
+    temperature: float = 1.0,
 ) -> Forecast:
     """Sample joint futures of tracks: x_{T+1:T+H} ~ p(. | x_{1:T}).
 
@@ -128,11 +130,15 @@ def forecast(
         particles: draws of the state that the prefix leaves, which the paths of a track go on from in turn; one a path when
             omitted. Fewer take less time, 1 reads every prefix once; each path is distributed as before, and the paths that
             share a state vary less among themselves than all of them would.
+        temperature: what the distances of latents and observations from their means are multiplied by: below 1 for paths nearer to
+            the likely ones, above 1 where a model is too sure of itself. Best chosen on tracks held out, by `evaluate` or
+            `calibration`, which take one too.
 
     Raises:
         DataError: tracks that do not fit the model, or a belief without the point that displacements start from.
-        ConfigError: a horizon or a number of samples below 1, or missing inputs.
-        UnsupportedError: a belief of a supervised model, which does not hold x of the horizon.
+        ConfigError: a horizon or a number of samples below 1, missing inputs, or a temperature of 0 or less.
+        UnsupportedError: a belief of a supervised model, which does not hold x of the horizon; particles with a belief or a supervised
+            model; a temperature other than 1 with an emission whose draws are not reparameterised.
 
     Example:
         >>> import numpy as np, vrnn
@@ -155,12 +161,22 @@ def forecast(
         )
     if isinstance(prefix, TrackBelief):
         tracks = last_rows(model, prefix)
-        drawn = futures_after(model, prefix, horizon, samples, seed, inputs, quasi)
+        drawn = futures_after(model, prefix, horizon, samples, seed, inputs, quasi, temperature)
     else:
         tracks = as_tracks(prefix, model)
         if model.network.supervised:
-            return _draw_targets(model, tracks, horizon, samples, seed, quasi)
-        drawn = futures(model, tracks, horizon, samples, seed, inputs, quasi=quasi, particles=particles)
+            return _draw_targets(model, tracks, horizon, samples, seed, quasi, temperature)
+        drawn = futures(
+            model,
+            tracks,
+            horizon,
+            samples,
+            seed,
+            inputs,
+            quasi=quasi,
+            particles=particles,
+            temperature=temperature,
+        )
     return Forecast(
         samples=np.concatenate([f.decode() for f in drawn], 1),
         times=future_times(tracks, model.encoding.step, horizon),
@@ -207,9 +223,16 @@ def _targets(tracks: Tracks, names: tuple[str, ...]) -> Tracks:
 
 @torch.no_grad()
 def _draw_targets(
-    model: TrainedModel, tracks: Tracks, horizon: int, samples: int, seed: int, quasi: bool
+    model: TrainedModel,
+    tracks: Tracks,
+    horizon: int,
+    samples: int,
+    seed: int,
+    quasi: bool,
+    temperature: float,
 ) -> Forecast:
     network, encoding = model.network, model.encoding
+    check_temperature(network.family, temperature)
     given = encoding.frame.given
     for name, x in zip(tracks.ids, tracks.x, strict=True):
         if len(x) < horizon + given:
@@ -226,7 +249,8 @@ def _draw_targets(
         count, longest = prefix.x.shape[:2]
         past = draw_noise(network, samples, count, longest, seeded(seed, 6, start), quasi=quasi)
         ahead = draw_noise(network, samples, count, horizon, seeded(seed, 7, start), quasi=quasi)
-        drawn = imagine(network, begin(network, prefix, past), rest.u, ahead).x.cpu().double().numpy()
+        belief = begin(network, prefix, past)
+        drawn = imagine(network, belief, rest.u, ahead, temperature=temperature).x.cpu().double().numpy()
         parts.append(drawn * np.array(encoding.y_scale) + np.array(encoding.y_mean))
     last = pad([t[-horizon:, None] for t in tracks.times], horizon, np.nan)[..., 0]
     return Forecast(

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from vrnn.data.frames import Anchor
 from vrnn.data.tracks import Tracks
 from vrnn.distributions.base import Distribution
+from vrnn.distributions.tempered import check_temperature
 from vrnn.errors import ConfigError, DataError, UnsupportedError
 from vrnn.inference.begin import begin, share_out
 from vrnn.inference.noise import draw_noise, seeded
@@ -62,14 +63,16 @@ def futures(
     keep: bool = False,
     quasi: bool = False,
     particles: int | None = None,
+    temperature: float = 1.0,
 ) -> Iterator[Futures]:
     """Draw futures chunk by chunk, so that memory does not grow with the number of tracks.
 
     Args:
         keep: hand on their emissions too.
-        quasi, particles: see `forecast`.
+        quasi, particles, temperature: see `forecast`.
     """
     network, encoding = model.network, model.encoding
+    check_temperature(network.family, temperature)
     tracks = _readable(model, tracks)
     u = _future_inputs(model, tracks, horizon, inputs, np.stack([x[0] for x in tracks.x]))
     size = max(1, PASS_SIZE // samples)
@@ -85,7 +88,7 @@ def futures(
         )
         ahead = draw_noise(network, samples, count, horizon, seeded(seed, 7, start), quasi=quasi)
         belief = share_out(begin(network, prefix, past), samples)
-        found = imagine(network, belief, u_rows, ahead, keep=keep)
+        found = imagine(network, belief, u_rows, ahead, keep=keep, temperature=temperature)
         yield Futures(model, rows, belief, u_rows, found.x, anchor, found.emissions)
 
 
@@ -98,9 +101,11 @@ def futures_after(
     seed: int,
     inputs: np.ndarray | Literal["hold"] | None = None,
     quasi: bool = False,
+    temperature: float = 1.0,
 ) -> Iterator[Futures]:
     """Draw futures of particles chosen by weight, chunk by chunk."""
     network, anchor = model.network, belief.anchor
+    check_temperature(network.family, temperature)
     u = _future_inputs(model, last_rows(model, belief), horizon, inputs, anchor.first)
     u = u.to(next(network.parameters()))
     size = max(1, PASS_SIZE // samples)
@@ -119,7 +124,7 @@ def futures_after(
             weights.new_full(chosen.shape, -math.log(samples)),
         )
         ahead = draw_noise(network, samples, weights.shape[1], horizon, seeded(seed, 7, start), quasi=quasi)
-        drawn = imagine(network, part, u[rows], ahead).x
+        drawn = imagine(network, part, u[rows], ahead, temperature=temperature).x
         yield Futures(model, rows, part, u[rows], drawn, Anchor(*(a[rows] for a in anchor)))
 
 

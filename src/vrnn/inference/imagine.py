@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vrnn.distributions.base import Distribution
+from vrnn.distributions.tempered import temper
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief
 from vrnn.models.contract import Model
@@ -25,7 +26,13 @@ class Imagined(NamedTuple):
 
 
 def imagine(
-    model: Model, belief: Belief, u: Float[Tensor, "batch time inputs"], noise: Noise, *, keep: bool = False
+    model: Model,
+    belief: Belief,
+    u: Float[Tensor, "batch time inputs"],
+    noise: Noise,
+    *,
+    keep: bool = False,
+    temperature: float = 1.0,
 ) -> Imagined:
     """Draw joint sample paths from a belief: latents from the prior, observations from the emission, fed back.
 
@@ -35,6 +42,8 @@ def imagine(
         u: known inputs of the steps to draw; their time axis says how many.
         noise: standard normals of those steps; the code's are not used, the belief has one.
         keep: hand on the emissions too.
+        temperature: what the distances of latents and observations from their means are multiplied by; of an emission whose draws are
+            reparameterised.
     """
     state, known = belief.state, model.embed_inputs(u)
     drawn, emissions = [], []
@@ -42,8 +51,8 @@ def imagine(
         known.unbind(1), noise.latent.unbind(2), noise.observation.unbind(2), strict=True
     ):
         state = model.with_input(state, known_t)
-        state = model.with_latent(state, model.prior(state, known_t).sample(latent_normals))
-        emission = model.emission(state, known_t)
+        state = model.with_latent(state, model.prior(state, known_t).sample(temperature * latent_normals))
+        emission = temper(model.emission(state, known_t), model.family, temperature)
         x = emission.sample(normals)
         state = model.with_observation(state, model.embed_observations(x, known_t))
         drawn.append(x)

@@ -72,6 +72,7 @@ def imagine(
     noise: Noise,
     *,
     keep: bool = False,
+    temperature: float = 1.0,
     kernel: Kernel = "auto",
 ) -> Imagined:
     """Go on alone by the fastest kernel that fits; other arguments and the result as of `vrnn.inference.imagine`.
@@ -83,10 +84,10 @@ def imagine(
         UnsupportedError: a native kernel where there is none.
     """
     if kernel != "plain" and ahead.fits(model, belief):
-        return ahead.imagine(model, belief, u, noise, keep=keep)
+        return ahead.imagine(model, belief, u, noise, keep=keep, temperature=temperature)
     if kernel == "native":
         raise UnsupportedError(
             f"no native kernel fits: expected an unsupervised VRNN with a GRU and depth 1 on a CPU, no gradients asked for, and a C++ "
             f"compiler; found {type(model).__name__}"
         )
-    return plain_ahead.imagine(model, belief, u, noise, keep=keep)
+    return plain_ahead.imagine(model, belief, u, noise, keep=keep, temperature=temperature)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vrnn.distributions.scale import SCALE_FLOOR
+from vrnn.distributions.tempered import temper
 from vrnn.inference.imagine import Imagined
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief
@@ -44,7 +45,13 @@ def fits(model: Model, belief: Belief) -> bool:
 
 
 def imagine(
-    model: Model, belief: Belief, u: Float[Tensor, "batch time inputs"], noise: Noise, *, keep: bool = False
+    model: Model,
+    belief: Belief,
+    u: Float[Tensor, "batch time inputs"],
+    noise: Noise,
+    *,
+    keep: bool = False,
+    temperature: float = 1.0,
 ) -> Imagined:
     """Draw joint sample paths from a belief, as `vrnn.inference.imagine.imagine` does, where `fits` holds.
 
@@ -55,9 +62,9 @@ def imagine(
     step = _Step(model, belief, u)
     x, drawn, emissions = None, [], []
     for t, latent, normals in zip(
-        range(u.shape[1]), noise.latent.unbind(2), noise.observation.unbind(2), strict=True
+        range(u.shape[1]), (temperature * noise.latent).unbind(2), noise.observation.unbind(2), strict=True
     ):
-        emission = model.family(step(t, x, latent))
+        emission = temper(model.family(step(t, x, latent)), model.family, temperature)
         x = emission.sample(normals).contiguous()
         drawn.append(x)
         if keep:

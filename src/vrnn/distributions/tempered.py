@@ -1,0 +1,73 @@
+"""A distribution drawn nearer to its mean, or farther from it, than it is."""
+
+import math
+from typing import NamedTuple
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from vrnn.distributions.base import Distribution, Family
+from vrnn.errors import ConfigError, UnsupportedError
+
+
+class Tempered(NamedTuple):
+    """Move a distribution's draws to `temperature` times their distance from its mean m.
+
+    X' = m + T (X - m),   p'(x) = p(m + (x - m) / T) / T^dim
+
+    Attributes:
+        base: one with a density, of a family whose draws are reparameterised.
+        temperature: T.
+        factorises: whether the base does, so that single entries may be missing.
+
+    >>> import torch
+    >>> from vrnn.distributions import DiagonalGaussian
+    >>> wide = Tempered(DiagonalGaussian(torch.zeros(1), torch.ones(1)), 2.0, factorises=True)
+    >>> wide.sample(torch.ones(1)), wide.log_prob(torch.zeros(1)).exp()
+    (tensor([2.]), tensor(0.1995))
+    """
+
+    base: Distribution
+    temperature: float
+    factorises: bool
+
+    @property
+    def mean(self) -> Float[Tensor, "*lead dim"]:
+        return self.base.mean
+
+    def sample(self, noise: Float[Tensor, "*#lead noise"]) -> Float[Tensor, "*#lead dim"]:
+        """Draw from the base and move the draw."""
+        mean = self.base.mean
+        return mean + self.temperature * (self.base.sample(noise) - mean)
+
+    def log_prob(
+        self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
+    ) -> Float[Tensor, "*#lead"]:
+        """Log-density in nats of the present entries of x."""
+        mean = self.base.mean
+        density = self.base.log_prob(mean + (x - mean) / self.temperature, present)
+        if present is None:
+            return density - x.shape[-1] * math.log(self.temperature)
+        there = present if self.factorises else present.all(-1, keepdim=True) & present
+        return density - there.sum(-1) * math.log(self.temperature)
+
+
+def temper(emission: Distribution, family: Family, temperature: float) -> Distribution:
+    """Give the emission at a temperature; itself at 1."""
+    return emission if temperature == 1 else Tempered(emission, temperature, family.factorises)
+
+
+def check_temperature(family: Family, temperature: float) -> None:
+    """Refuse what is no temperature, and one other than 1 for draws that no mean and scale make.
+
+    Raises:
+        ConfigError: a temperature of 0 or less.
+        UnsupportedError: a family whose draws are not reparameterised.
+    """
+    if not 0 < temperature < math.inf:
+        raise ConfigError(f"expected a temperature above 0, found {temperature}")
+    if temperature != 1 and not family.reparameterised:
+        raise UnsupportedError(
+            "a temperature moves draws towards the mean of the emission, which has to be where one is likely: expected emission "
+            "gaussian, full_gaussian or student_t; leave temperature 1"
+        )
