@@ -1,5 +1,7 @@
 """The loop in C++ against the plain loop: values and all gradients, over random models, shapes, lengths and gaps."""
 
+import os
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -227,6 +229,17 @@ def test_is_built_once_and_whole(tmp_path):
     made = path.stat().st_mtime_ns
     assert native.build(tmp_path) == path and path.stat().st_mtime_ns == made
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+@needs_compiler
+def test_the_oldest_of_many_libraries_are_removed(tmp_path):
+    for age in range(10):
+        old = tmp_path / f"kernels-{age}.so"
+        old.touch()
+        os.utime(old, (1e9 - age, 1e9 - age))
+    path = native.build(tmp_path)
+    left = {p.name for p in tmp_path.iterdir()}
+    assert left == {path.name, *(f"kernels-{age}.so" for age in range(native.KEPT - 1))}
 
 
 @needs_compiler

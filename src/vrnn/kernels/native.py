@@ -23,6 +23,7 @@ from torch import Tensor
 SOURCES = [Path(__file__).with_name(name) for name in ("recurrence.cpp", "ahead.cpp")]
 SHARED = Path(__file__).with_name("common.hpp")
 FLAGS = ["-O3", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared", "-pthread"]
+KEPT = 8  # libraries in the cache: of other versions, compilers and environments
 log = logging.getLogger(__name__)
 
 
@@ -71,6 +72,8 @@ def build(folder: Path | None = None) -> Path:
         command = [*compiler, *FLAGS, *native, "-o", str(made), *map(str, SOURCES)]
         subprocess.run(command, check=True, capture_output=True, text=True)
         made.replace(path)  # in one piece, whoever else is building
+    for old in sorted(folder.glob("kernels-*.so"), key=lambda p: p.stat().st_mtime)[:-KEPT]:
+        old.unlink(missing_ok=True)  # whoever has it loaded keeps it
     return path
 
 
