@@ -13,7 +13,6 @@ from vrnn.distributions.base import Distribution
 from vrnn.inference.noise import Noise
 from vrnn.inference.particles import FilterStep
 from vrnn.inference.resampling import take
-from vrnn.inference.step import Belief, Row
 from vrnn.models.contract import Model
 
 FITS = 8  # steps of expectation maximisation; the first is least squares
@@ -90,42 +89,45 @@ class Guided:
 
     def __init__(self, bridge: Bridge, generator: torch.Generator, draws: int = DRAWS):
         self.bridge, self.generator, self.draws = bridge, generator, draws
-        self.left: tuple[Tensor, Tensor] | None = None  # x and log psi of the row before
 
-    def enter(self, t: int, row: Row, before: Belief, ancestor: Tensor, summed: Tensor) -> None:
-        """Come to row t with the resampled particles."""
-        self.t, self.row, self.gap, self.summed = t, row, before.gap, summed
-        if self.left is None:
-            self.before, self.carried = torch.zeros_like(before.gap), torch.zeros_like(before.log_weight)
-        else:
-            x, value = self.left
-            self.before, self.carried = take(x, ancestor), value.gather(0, ancestor)
-        self.spread = 0.0
+    def log_potential(
+        self,
+        t: int,
+        x: Float[Tensor, "sample batch dim"],
+        before: Float[Tensor, "sample batch dim"],
+        gap: Float[Tensor, "sample batch dim"],
+    ) -> Float[Tensor, "sample batch"]:
+        """Give log psi_t of the bridge."""
+        return self.bridge.log_potential(t, x, before, gap)
 
-    def draw(self, emission: Distribution, normals: Tensor, fixed: Tensor | None) -> Tensor:
-        """Choose among the draws of each particle; only one is made where no sequence of the batch is in a gap."""
+    def draw(
+        self,
+        emission: Distribution,
+        normals: Float[Tensor, "sample batch noise"],
+        fixed: Float[Tensor, "batch dim"] | None,
+        *,
+        t: int,
+        before: Float[Tensor, "sample batch dim"],
+        gap: Float[Tensor, "sample batch dim"],
+        unseen: Bool[Tensor, "batch dim"],
+    ) -> tuple[Float[Tensor, "sample batch dim"], Float[Tensor, "sample batch"]]:
+        """Choose among the draws of each particle; only one is made where no sequence of the batch is in a gap.
+
+        Its log-weight is that of the draws together in place of the chosen one, log 1/C sum_k psi_t(x^k) - log psi_t(x^c).
+        """
         drawn = emission.sample(normals)
         drawn = drawn if fixed is None else torch.cat([fixed[None], drawn[1:]])
-        if not bool(self.bridge.inside[:, self.t].any()):
-            return drawn
+        if not bool(self.bridge.inside[:, t].any()):
+            return drawn, drawn.new_zeros(drawn.shape[:2])
         more = torch.randn(self.draws - 1, *normals.shape, generator=self.generator).to(normals)
         drawn = torch.cat([drawn[None], emission.sample(more)])
-        reached = torch.where(self.summed & ~self.row.present, self.gap + drawn, 0.0)
-        value = self.bridge.log_potential(self.t, drawn, self.before, reached)
+        value = self.bridge.log_potential(t, drawn, before, torch.where(unseen, gap + drawn, 0.0))
         uniform = torch.rand(value.shape[1:], generator=self.generator).to(value)
-        chosen = (value.softmax(0).cumsum(0) < uniform).sum(0).clamp(max=self.draws - 1)
+        chosen = (value.softmax(0).cumsum(0) < uniform).sum(0, keepdim=True).clamp(max=self.draws - 1)
         if fixed is not None:
-            chosen[0] = 0
-        self.spread = value.logsumexp(0) - math.log(self.draws) - value.gather(0, chosen[None])[0]
-        index = chosen[None, ..., None].expand(1, *drawn.shape[1:])
-        return drawn.gather(0, index)[0]
-
-    def leave(self, x: Tensor, gap: Tensor) -> Tensor:
-        """Give what the log-weights change by: log psi_t - log psi_{t-1}, of the draws together in place of the chosen one."""
-        x = x.expand_as(gap)
-        value = self.bridge.log_potential(self.t, x, self.before, gap)
-        self.left = x, value
-        return value - self.carried + self.spread
+            chosen[:, 0] = 0
+        log_chosen = value.logsumexp(0) - math.log(self.draws) - value.gather(0, chosen)[0]
+        return drawn.gather(0, chosen[..., None].expand(1, *drawn.shape[1:]))[0], log_chosen
 
 
 def features(x: Tensor, before: Tensor, columns: list[int]) -> Tensor:

@@ -1,6 +1,7 @@
 """The particle filter: samples that compete, their weights, and the estimate of the likelihood they give."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -11,7 +12,7 @@ from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian
 from vrnn.distributions.base import Distribution
 from vrnn.inference.noise import Noise
-from vrnn.inference.resampling import THRESHOLD, Scheme, effective_size, resample, weigh
+from vrnn.inference.resampling import THRESHOLD, Scheme, effective_size, resample, take, weigh
 from vrnn.inference.step import (
     Belief,
     Embedded,
@@ -34,17 +35,43 @@ from vrnn.models.contract import Model, no_latent
 class Guide(Protocol):
     """Lead the particles of a filter through gaps; see `vrnn.inference.bridge.Guided`."""
 
-    def enter(self, t: int, row: Row, before: Belief, ancestor: Tensor, summed: Tensor) -> None:
-        """Come to row t with the resampled particles."""
+    def draw(
+        self,
+        emission: Distribution,
+        normals: Float[Tensor, "sample batch noise"],
+        fixed: Float[Tensor, "batch dim"] | None,
+        *,
+        t: int,
+        before: Float[Tensor, "sample batch dim"],
+        gap: Float[Tensor, "sample batch dim"],
+        unseen: Bool[Tensor, "batch dim"],
+    ) -> tuple[Float[Tensor, "sample batch dim"], Float[Tensor, "sample batch"]]:
+        """Draw the missing points of row t, and give the log-weight that goes with how each draw was chosen.
+
+        Args:
+            fixed: the draw of the first particle, of a conditional filter.
+            before: x_{t-1}.
+            gap: what was drawn since the last observed row, before this one.
+            unseen: entries of the row that add to it.
+        """
         ...
 
-    def draw(self, emission: Distribution, normals: Tensor, fixed: Tensor | None) -> Tensor:
-        """Draw the missing points of the row."""
+    def log_potential(
+        self,
+        t: int,
+        x: Float[Tensor, "sample batch dim"],
+        before: Float[Tensor, "sample batch dim"],
+        gap: Float[Tensor, "sample batch dim"],
+    ) -> Float[Tensor, "sample batch"]:
+        """Give log psi_t of particles, 0 where nothing is foretold."""
         ...
 
-    def leave(self, x: Tensor, gap: Tensor) -> Tensor:
-        """Give what the log-weights of the particles change by."""
-        ...
+
+class Led(NamedTuple):
+    """Hold what a guided filter carries from row to row beside its belief: x_t and log psi_t of every particle."""
+
+    x: Float[Tensor, "sample batch dim"]
+    log_potential: Float[Tensor, "sample batch"]
 
 
 class Filtered(NamedTuple):
@@ -184,7 +211,7 @@ def filter_steps(
     """
     time = batch.x.shape[1]
     drawn, chosen = (part.unbind(2) or (None,) * time for part in (noise.observation, noise.resampling))
-    belief = start
+    belief, led = start, None
     for t, row in enumerate(rows(batch, embedded, start)):
         record = filter_step(
             model,
@@ -197,9 +224,10 @@ def filter_steps(
             weighs_ratio=t >= unscored or model.looks_ahead,
             alive=t < batch.length,
             path=None if path is None else Path(path.code, path.latent[:, t], path.x[:, t]),
+            led=led,
             **settings,
         )
-        belief = record.belief
+        belief, led = record.belief, record.led
         yield record
 
 
@@ -217,6 +245,7 @@ class FilterStep(NamedTuple):
     Attributes:
         before: the belief that the step began from, resampled where it was.
         belief: the belief after it.
+        led: what a guide goes on from, None where none leads.
     """
 
     before: Belief
@@ -226,6 +255,7 @@ class FilterStep(NamedTuple):
     log_prob: Float[Tensor, " batch"]
     ancestor: Int[Tensor, "sample batch"]
     log_choice: Float[Tensor, " batch"]
+    led: Led | None = None
 
 
 def filter_step(
@@ -245,6 +275,7 @@ def filter_step(
     alive: Bool[Tensor, " batch"] | None = None,
     path: Path | None = None,
     guide: Guide | None = None,
+    led: Led | None = None,
 ) -> FilterStep:
     """Take one step of a particle filter: resample, advance, weigh; arguments as in `particle_filter`.
 
@@ -254,21 +285,31 @@ def filter_step(
         scored, weighs_ratio: whether the densities of x and of z enter the weights.
         alive: sequences that the row is a part of.
         guide: what draws missing points in view of those observed after them, the draws being weighed for it.
+        led: what it goes on from, of the row before.
     """
     before, ancestor, choice = resample(
         belief, normals.resampling, threshold, scheme, alive, path is not None
     )
+    draw = None
     if guide is not None:
-        guide.enter(t, row, before, ancestor, batch.summed)
-    draw = None if guide is None else guide.draw
+        if led is None:
+            led = Led(torch.zeros_like(before.gap), torch.zeros_like(before.log_weight))
+        else:
+            led = Led(take(led.x, ancestor), led.log_potential.gather(0, ancestor))
+        unseen = batch.summed & ~row.present
+        draw = partial(guide.draw, t=t, before=led.x, gap=before.gap, unseen=unseen)
     step = advance(model, before, row, normals.latent, normals.observation, batch, proposal, path, draw)
     prior = step.posterior if model.tied or proposal == "prior" else model.prior(step.entering, row.known)
     gain = step_weight(model, step, row, prior, ratio_weight, scored, weighs_ratio)
     if guide is not None:
-        gain = gain + guide.leave(step.x, step.gap)
+        assert led is not None
+        x = step.x.expand_as(step.gap)
+        value = guide.log_potential(t, x, led.x, step.gap)
+        gain = gain + value - led.log_potential + (0.0 if step.log_chosen is None else step.log_chosen)
+        led = Led(x, value)
     log_prob, log_weight = weigh(before.log_weight, gain)
     after = Belief(step.state, step.gap, log_weight)
-    return FilterStep(before, after, step, prior, log_prob, ancestor, choice)
+    return FilterStep(before, after, step, prior, log_prob, ancestor, choice, led)
 
 
 def step_weight(

@@ -15,9 +15,8 @@ from vrnn.errors import ConfigError
 from vrnn.models.contract import Model, State
 
 Proposal = Literal["posterior", "prior"]
-Draw = Callable[
-    [Distribution, Tensor, Tensor | None], Tensor
-]  # of (emission, normals, the first particle's path)
+Draw = Callable[[Distribution, Tensor, Tensor | None], tuple[Tensor, Tensor]]
+"""Draws from (emission, normals, the first particle's path), and the log-weight of how each was chosen."""
 
 
 class Belief(NamedTuple):
@@ -113,6 +112,7 @@ class Step(NamedTuple):
         emission: the emission, where the step had to draw from it; else None.
         x: the observation as the model received it, (sample or 1, batch, dim).
         state, gap: of the belief after the step.
+        log_chosen: log-weight of how the missing points were drawn, where not by the emission alone.
     """
 
     entering: State
@@ -123,6 +123,7 @@ class Step(NamedTuple):
     x: Float[Tensor, "*sample batch dim"]
     state: State
     gap: Float[Tensor, "sample batch dim"]
+    log_chosen: Float[Tensor, "sample batch"] | None = None
 
 
 def embed(model: Model, batch: Batch, prefix: Batch | None = None) -> Embedded:
@@ -209,7 +210,7 @@ def advance(
                 evidence = model.embed_evidence(x, known, model.embed_observations(x, known), batch)
             posterior = choose(row.present.any(-1), model.posterior(entering, evidence, known), posterior)
     latent = _follow(posterior.sample(latent_normals), None if path is None else path.latent)
-    emitting, emission = model.with_latent(entering, latent), None
+    emitting, emission, log_chosen = model.with_latent(entering, latent), None, None
     if not row.plain:
         emission = model.emission(emitting, known)
         assert observation_normals is not None, "a row that is not plain needs normals for its draws"
@@ -217,13 +218,12 @@ def advance(
         if draw is None:
             drawn = _follow(emission.sample(observation_normals), fixed)
         else:
-            drawn = draw(emission, observation_normals, fixed)
+            drawn, log_chosen = draw(emission, observation_normals, fixed)
         x = torch.where(row.present, x, drawn)
         gap = torch.where(batch.summed & ~row.present, gap + drawn, 0.0)
         seen = model.embed_observations(x, known)
-    return Step(
-        entering, posterior, latent, emitting, emission, x, model.with_observation(emitting, seen), gap
-    )
+    state = model.with_observation(emitting, seen)
+    return Step(entering, posterior, latent, emitting, emission, x, state, gap, log_chosen)
 
 
 def choose(mask: Bool[Tensor, " batch"], a: DiagonalGaussian, b: DiagonalGaussian) -> DiagonalGaussian:
