@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Int
 
 from vrnn.data.encoding import Change
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, NonFiniteError, RunFolderError
+from vrnn.errors import NonFiniteError
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.models import ModelConfig
 from vrnn.trained import TrainedModel
@@ -19,17 +20,15 @@ from vrnn.training.checkpoint import (
     Checkpoint,
     Tensors,
     copy_weights,
-    load_checkpoint,
     optimiser_tensors,
-    read_config,
     restore_optimiser,
     save_checkpoint,
     save_config,
     save_weights,
-    train_config_from_dict,
 )
 from vrnn.training.collapse import CollapseReport, collapse_report
 from vrnn.training.config import TrainConfig
+from vrnn.training.folder import open_folder
 from vrnn.training.objective import Objective, Terms, Work
 from vrnn.training.order import Order, augmentation
 from vrnn.training.prepare import Prepared, prepare
@@ -104,7 +103,7 @@ def train(
     accelerator = Accelerator()
     folder = Path(out) if out is not None else None
     main = accelerator.is_main_process
-    checkpoint = _open_folder(folder, prepared, resume)
+    checkpoint = open_folder(folder, prepared, resume)
     accelerator.wait_for_everyone()  # every process has looked into the folder before one writes to it
     if main and folder and not (folder / "config.json").exists():
         save_config(folder, prepared.trained, prepared.fingerprint)
@@ -210,10 +209,8 @@ class Loop:
             accelerator.process_index * count // processes,
             (accelerator.process_index + 1) * count // processes,
         )
-        rate, kl_weight = (
-            _rate(settings, step),
-            min(1.0, (step + 1) / settings.kl_warmup) if settings.kl_warmup else 1.0,
-        )
+        rate = _rate(settings, step)
+        kl_weight = min(1.0, (step + 1) / settings.kl_warmup) if settings.kl_warmup else 1.0
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         index, work = index[mine], work.rows(mine)
@@ -242,9 +239,8 @@ class Loop:
         )
         sums = torch.stack([part.detach() for part in (*parts, terms.bound.sum(), terms.rows.sum())])
         loss_sum, nll, penalty, score, bound, rows = accelerator.reduce(sums, "sum").tolist()
-        bounds = (
-            kl_weight == 1.0 or settings.objective != "fivo"
-        )  # FIVO's particles are chosen by the weighted ratio
+        # FIVO's particles are chosen by the weighted ratio
+        bounds = kl_weight == 1.0 or settings.objective != "fivo"
         return {
             "loss": loss_sum, "nll": nll, "penalty": penalty, "kl_weight": kl_weight,
             **({"score": score} if work.future else {}),
@@ -294,20 +290,10 @@ class Loop:
         most = max(samples, self.settings.future_samples if self.settings.future_weight else 1)
         per_batch = max(1, VALIDATION_ROWS // most // int(self.val.lengths.max()))
         order = self.val.lengths.argsort(kind="stable")
-        parts = []
-        for i in range(0, len(order), per_batch):
-            seed = self.settings.seed
-            chance = seeded(seed, 7, i) if self.step > self.settings.first_future else None
-            work = self._assemble(self.val[order[i : i + per_batch]], seeded(seed, 5, i), chance, samples)
-            terms = self.plain_objective(work, 1.0)
-            if chance and self.settings.observe is None:  # one cut of each track would be much noise
-                more = [self.plain_objective.cut(work.prefix, work.batch, chance) for _ in range(CUTS - 1)]
-                scores, rows = zip(*(self.plain_objective.score(future) for future in more), strict=True)
-                terms = terms._replace(
-                    score=terms.score + sum(scores), future_rows=terms.future_rows + sum(rows)
-                )
-            self._check_finite(terms, self.step, order[i : i + per_batch], self.val)
-            parts.append(terms)
+        parts = [
+            self._validation_terms(i, order[i : i + per_batch], samples)
+            for i in range(0, len(order), per_batch)
+        ]
         bound, kl, rows, means, score, future_rows = (
             torch.cat([getattr(p, name).cpu() for p in parts])
             for name in ("bound", "kl", "rows", "means", "score", "future_rows")
@@ -319,16 +305,32 @@ class Loop:
         if self.progress["best_value"] is None or value > self.progress["best_value"]:
             self.progress |= {"best_value": value, "best_step": self.step, "waited": 0}
             self.best = copy_weights(self.network)
-        elif (
-            not self.settings.future_weight or self.step > self.settings.first_future
-        ):  # no end before the futures
+        elif self._draws_futures or not self.settings.future_weight:  # no end before futures
             self.progress["waited"] += 1
             self.progress["stopped"] = self.progress["waited"] == self.settings.patience
         name = "val_regulariser" if self.network.tied else "val_kl"
         return {
             "val_bound": found, name: sum(self.report.kl), "kl_per_dimension": self.report.kl,
-            "active_units": self.report.active_units, **({"val_score": score} if chance else {}),
+            "active_units": self.report.active_units, **({"val_score": score} if self._draws_futures else {}),
         }  # fmt: skip
+
+    @property
+    def _draws_futures(self) -> bool:
+        """Whether the last step has drawn futures."""
+        return self.step > self.settings.first_future
+
+    def _validation_terms(self, i: int, index: Int[np.ndarray, " batch"], samples: int) -> Terms:
+        """Compute the terms of some validation tracks; `i` numbers their noise."""
+        seed = self.settings.seed
+        chance = seeded(seed, 7, i) if self._draws_futures else None
+        work = self._assemble(self.val[index], seeded(seed, 5, i), chance, samples)
+        terms = self.plain_objective(work, 1.0)
+        if chance and self.settings.observe is None:  # one cut of each track would be much noise
+            more = [self.plain_objective.cut(work.prefix, work.batch, chance) for _ in range(CUTS - 1)]
+            scores, rows = zip(*(self.plain_objective.score(future) for future in more), strict=True)
+            terms = terms._replace(score=terms.score + sum(scores), future_rows=terms.future_rows + sum(rows))
+        self._check_finite(terms, self.step, index, self.val)
+        return terms
 
     def _save(self) -> None:
         if self.folder is None or not self.accelerator.is_main_process:
@@ -358,52 +360,6 @@ class Loop:
                     f"step {step}: the {name} of track {track} is not finite; look at its values with vrnn doctor, lower "
                     f"learning_rate, or lower clip"
                 )
-
-
-def _open_folder(folder: Path | None, prepared: Prepared, resume: bool) -> Checkpoint | None:
-    """Look into a run folder and refuse what does not fit; give the state to go on from, if there is one."""
-    if folder is None:
-        if resume:
-            raise RunFolderError("to resume a run, name its folder with out")
-        return None
-    if not (folder / "config.json").exists():
-        if resume:
-            raise RunFolderError(
-                f"{folder}: nothing to resume, it has no config.json; train without resume first"
-            )
-        if folder.exists() and not folder.is_dir():
-            raise RunFolderError(f"{folder}: expected a folder for the run, found a file")
-        return None
-    if not resume:
-        raise RunFolderError(f"{folder}: holds a run already; resume it, or choose another folder")
-    stored = read_config(folder)
-    changed = _changes(stored, prepared.trained)
-    if changed:
-        raise RunFolderError(
-            f"{folder}: resume needs the settings the run began with; changed: {', '.join(changed)}"
-        )
-    if stored["data"] != prepared.fingerprint:
-        raise RunFolderError(
-            f"{folder}: the data is not what the run was trained on; resume needs the same tracks"
-        )
-    return load_checkpoint(folder)
-
-
-def _changes(stored: dict, trained: TrainedModel) -> list[str]:
-    import json
-    from dataclasses import asdict
-
-    from vrnn.models import config_from_dict, config_to_dict
-
-    def plain(model: ModelConfig, training: TrainConfig) -> dict:
-        return json.loads(json.dumps({"model": config_to_dict(model), "training": asdict(training)}))
-
-    now = plain(trained.config, trained.training)
-    try:  # settings that are newer than the run have their defaults in it
-        then = plain(config_from_dict(stored["model"]), train_config_from_dict(stored["training"]))
-    except (ConfigError, KeyError, TypeError):
-        then = stored
-    return [f"{k}.{name}" for k in now for name in now[k] if then[k].get(name) != now[k][name]]
 
 
 def _rate(settings: TrainConfig, step: int) -> float:
