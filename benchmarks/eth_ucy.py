@@ -77,6 +77,7 @@ CHOICE = ("eth-hotel", "eth-univ", "eth-zara1", "eth-zara2")  # two scenes that 
 EXPERIMENTS = [
     *(f"{pair}/{name}" for pair in CHOICE for name in RECIPES),
     *(f"{scene}/recipe" for scene in SCENES),
+    *(f"{scene}/temperature" for scene in SCENES),
     "hotel/vrnn",
     *(f"zara1/{name}" for name in OTHERS),
 ]
@@ -84,7 +85,9 @@ K = 20
 POOL = 20  # samples drawn for each representative of the recipe
 REGIONS = (0.5, 0.9)
 CALIBRATED = 1000  # windows of a scene that calibration is measured on, at most
-TEMPERATURES = (0.7, 0.8, 0.9, 1.0)  # of which validation files choose one for representatives
+SHOWN = (2, 11)  # steps ahead that tables show, 1.2 and 4.8 s
+REGION_HEAD = [f"{q:.0%} region, {seconds} s" for q in REGIONS for seconds in ("1.2", "4.8")]
+TEMPERATURES = (1.0, 1.1, 1.2, 1.3)  # of which the validation files of a fold choose one
 
 
 def files(folder: Path, without: str = "") -> vrnn.Tracks:
@@ -151,10 +154,6 @@ def run(experiment: str, data: Path, seed: int, steps: int | None) -> None:
     chosen = vrnn.evaluate(trained.model, test, representatives=True, pool=POOL if recipe else 10)
     more: dict = {}
     if recipe:
-        scores = {t: representatives(trained.model, val, t) for t in TEMPERATURES}
-        best = min(scores, key=lambda t: scores[t][0])
-        tempered = vrnn.evaluate(trained.model, test, representatives=True, pool=POOL, temperature=best)
-        more["tempered"] = {"temperature": best, "val": scores, "test": tempered.to_dict()}
         more["selections"] = {"test": selections(trained.model, test), "val": selections(trained.model, val)}
         more |= {"calibration": {"test": coverage(trained.model, test), "val": coverage(trained.model, val)}}
         if scene == "eth":
@@ -183,11 +182,11 @@ def run(experiment: str, data: Path, seed: int, steps: int | None) -> None:
     print(plain.to_text(), flush=True)
 
 
-def coverage(model: TrainedModel, tracks: vrnn.Tracks) -> dict:
+def coverage(model: TrainedModel, tracks: vrnn.Tracks, temperature: float = 1.0) -> dict:
     """Measure how much of the time the truth lies in the regions of highest density, at every step ahead."""
     cut = vrnn.windows(tracks, 20)
     some = np.random.default_rng(0).permutation(len(cut))[:CALIBRATED]
-    found = vrnn.calibration(model, cut[np.sort(some)])
+    found = vrnn.calibration(model, cut[np.sort(some)], temperature=temperature)
     shares = {str(share): found.coverage(share).tolist() for share in REGIONS}
     return {"windows": len(found.level), "coverage": shares, "nll": found.nll.mean(0).tolist()}
 
@@ -197,14 +196,6 @@ def some_windows(tracks: vrnn.Tracks) -> tuple[vrnn.Tracks, np.ndarray]:
     cut = vrnn.windows(tracks, 20)
     cut = cut[np.sort(np.random.default_rng(0).permutation(len(cut))[:CALIBRATED])]
     return cut.cut(stop=8), np.stack(cut.x)[:, 8:]
-
-
-def representatives(model: TrainedModel, tracks: vrnn.Tracks, temperature: float) -> tuple[float, float]:
-    """Measure the best of K representatives at a temperature, minADE and minFDE."""
-    past, truth = some_windows(tracks)
-    pool = vrnn.forecast(model, past, 12, K * POOL, temperature=temperature).samples
-    ade, fde = best_of(representative(pool, K)[0], truth)
-    return float(ade.mean()), float(fde.mean())
 
 
 def selections(model: TrainedModel, tracks: vrnn.Tracks) -> dict[str, tuple[float, float]]:
@@ -259,15 +250,13 @@ def recipe_tables(results: list[dict]) -> tuple[str, str]:
         parts = [("test", [r["calibration"]["test"] for r in found]), ("validation", [r["calibration"]["val"] for r in found])] \
             if scene in SCENES else [("test", [r["calibration"] for r in found])]  # fmt: skip
         for part, measured in parts:
-            line = [np.mean([m["coverage"][str(q)][t] for m in measured]) for q in REGIONS for t in (2, 11)]
-            calibrated.append([rows[-1][0], part, *(f"{v:.0%}" for v in line)])
+            calibrated.append([rows[-1][0], part, *regions_line(measured)])
     if len(sums) == len(SCENES):
         rows.insert(
             len(SCENES), ["**mean**", "", "", *(f"**{v:.3f}**" for v in np.mean(sums, axis=0)), "", "", ""]
         )
     head = ["scene", "windows", "constant velocity", "ADE of 20 samples", "FDE", "ADE of 20 representatives", "FDE", "energy", "minutes", "seeds"]  # fmt: skip
-    regions = [f"{q:.0%} region, {seconds} s" for q in REGIONS for seconds in ("1.2", "4.8")]
-    return table(head, rows), table(["scene", "files", *regions], calibrated)
+    return table(head, rows), table(["scene", "files", *REGION_HEAD], calibrated)
 
 
 def selection_table(results: list[dict]) -> str:
@@ -284,26 +273,46 @@ def selection_table(results: list[dict]) -> str:
     return table(["20 futures", "validation files", "test files"], rows)
 
 
-def temperature_table(results: list[dict]) -> str:
-    """Give the best of 20 representatives as they are and at the temperature that the validation files choose, mean over seeds."""
-    rows, sums = [], []
+def temper(experiment: str, data: Path, seed: int, steps: int | None) -> None:
+    """Train the recipe on a fold, and keep the calibration at the temperature that the validation files choose."""
+    scene = experiment.split("/")[0]
+    config, changes = SYSTEMS["recipe"]
+    settings = replace(SETTINGS, **{**changes, "seed": seed, **({"steps": steps} if steps else {})})
+    train, val, test = (vrnn.read_tracks(data / scene / part) for part in ("train", "val", "test"))
+    model = vrnn.train(config, train, settings, val=val).model
+    found = {t: coverage(model, val, t) for t in TEMPERATURES}
+    best = min(TEMPERATURES, key=lambda t: miss(found[t]))
+    result = {
+        "scene": scene,
+        "seed": seed,
+        "temperature": best,
+        "validation": {str(t): miss(of) for t, of in found.items()},
+        "calibration": {"val": found[best], "test": coverage(model, test, best)},
+    }
+    keep(f"eth_ucy_temperature-{scene}-{seed}", result)
+    print(result["temperature"], result["validation"], flush=True)
+
+
+def miss(found: dict) -> float:
+    """Give by how much regions hold too much or too little, the mean over their sizes and the horizons of the table."""
+    return float(np.mean([abs(found["coverage"][str(q)][t] - q) for q in REGIONS for t in SHOWN]))
+
+
+def temperature_table() -> str:
+    """Give the calibration at the temperature that the validation files choose."""
+    rows = []
+    results = kept("eth_ucy_temperature-")
     for scene in SCENES:
-        found = [r for r in results if r["scene"] == scene and "tempered" in r]
-        if not found:
-            continue
-        at_one = [[r["representative"]["model"][k] for k in ("min_ade", "min_fde")] for r in found]
-        chosen = [[r["tempered"]["test"]["model"][k] for k in ("min_ade", "min_fde")] for r in found]
-        numbers = np.concatenate([np.mean(at_one, axis=0), np.mean(chosen, axis=0)])
-        sums.append(numbers)
-        picked = ", ".join(f"{r['tempered']['temperature']:g}" for r in found)
-        rows.append([scene.upper(), picked, *_pairs(numbers), ", ".join(str(r["seed"]) for r in found)])
-    if len(sums) == len(SCENES):
-        rows.append(["**mean**", "", *(f"**{cell}**" for cell in _pairs(np.mean(sums, axis=0))), ""])
-    return table(["scene", "temperature", "at 1", "at that temperature", "seeds"], rows)
+        found = [r for r in results if r["scene"] == scene]
+        for part, name in (("test", "test"), ("val", "validation")) if found else ():
+            picked = ", ".join(f"{r['temperature']:g}" for r in found)
+            rows.append([scene.upper(), name, picked, *regions_line([r["calibration"][part] for r in found])])
+    return table(["scene", "files", "temperature", *REGION_HEAD], rows)
 
 
-def _pairs(numbers: np.ndarray) -> list[str]:
-    return [f"{ade:.3f}/{fde:.3f}" for ade, fde in numbers.reshape(-1, 2)]
+def regions_line(measured: list[dict]) -> list[str]:
+    """Write the shares that the regions hold, mean over seeds."""
+    return [f"{np.mean([m['coverage'][str(q)][t] for m in measured]):.0%}" for q in REGIONS for t in SHOWN]
 
 
 def five_folds(results: list[dict], choices: list[dict]) -> str:
@@ -322,8 +331,11 @@ def five_folds(results: list[dict], choices: list[dict]) -> str:
         pool=K * POOL,
         calibrated_windows=CALIBRATED,
         selections=selection_table(results),
-        temperatures=", ".join(f"{t:g}" for t in TEMPERATURES),
-        tempered=temperature_table(results),
+        temperature=TEMPERED.format(
+            temperatures=", ".join(f"{t:g}" for t in TEMPERATURES), table=temperature_table()
+        )
+        if kept("eth_ucy_temperature-")
+        else "",
         calibrated=calibrated,
         choice=CHOSEN.format(table=choice_table(choices)) if choices else "",
     )
@@ -392,11 +404,6 @@ one by one, each lowering the mean distance of the samples to the nearest pick m
 
 {selections}
 
-**Typical futures from cooler draws** (`--temperature`): {pool} samples a little nearer to their means, by the one of {temperatures} whose representatives have the
-least ADE on up to {calibrated_windows} windows of the validation files; ADE/FDE on the test scene, all windows:
-
-{tempered}
-
 **Calibration**: share of windows whose true position lies in the region of highest density that should hold 50 % or 90 % (`vrnn calibration`):
 
 {calibrated}
@@ -404,7 +411,14 @@ least ADE on up to {calibrated_windows} windows of the validation files; ADE/FDE
 On the validation files, other times of the scenes trained on, the difference from 50 % and 90 % is the model's; on the test files that of another scene comes on
 top.
 
-{choice}
+{temperature}{choice}
+"""
+
+TEMPERED = """**At a temperature** (`python -m benchmarks.eth_ucy zara1/temperature`): the same when the futures are drawn farther from their means, by the one of
+{temperatures} with which the regions of this table miss least on the validation files of the fold; seed 0:
+
+{table}
+
 """
 
 CHOSEN = """**What the copies at other rates do**, on scenes left out of a training beside the fold's own (`python -m benchmarks.eth_ucy eth-univ/recipe` is trained
@@ -465,7 +479,13 @@ def main() -> None:
     if not given.page:
         data = data_folder(given.data, "eth_ucy")
         for experiment in given.experiments or EXPERIMENTS:
-            one = choose if "-" in experiment.split("/")[0] else run
+            one = (
+                choose
+                if "-" in experiment.split("/")[0]
+                else temper
+                if experiment.endswith("/temperature")
+                else run
+            )
             every = SEEDS if experiment.split("/")[0] in SCENES and experiment.endswith("/recipe") else (0,)
             for seed in every if given.seed is None else (given.seed,):
                 one(experiment, data, seed, given.steps)
