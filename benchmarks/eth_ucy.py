@@ -332,7 +332,9 @@ def five_folds(results: list[dict], choices: list[dict]) -> str:
         calibrated_windows=CALIBRATED,
         selections=selection_table(results),
         temperature=TEMPERED.format(
-            temperatures=", ".join(f"{t:g}" for t in TEMPERATURES), table=temperature_table()
+            temperatures=", ".join(f"{t:g}" for t in TEMPERATURES),
+            seeds=", ".join(str(s) for s in sorted({r["seed"] for r in kept("eth_ucy_temperature-")})),
+            table=temperature_table(),
         )
         if kept("eth_ucy_temperature-")
         else "",
@@ -415,7 +417,7 @@ top.
 """
 
 TEMPERED = """**At a temperature** (`python -m benchmarks.eth_ucy zara1/temperature`): the same when the futures are drawn farther from their means, by the one of
-{temperatures} with which the regions of this table miss least on the validation files of the fold; seed 0:
+{temperatures} with which the regions of this table miss least on the validation files of the fold; mean over seeds {seeds}:
 
 {table}
 

@@ -22,7 +22,7 @@ import vrnn
 from benchmarks.common import keep, kept, table
 from vrnn import kernels
 from vrnn.data.batch import Batch, make_batch
-from vrnn.inference.begin import begin, share_out
+from vrnn.inference.begin import begin, fan_out
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.models import Model, make_model
 from vrnn.objectives.elbo import elbo
@@ -212,12 +212,12 @@ def forecasting(tracks: int, rounds: int) -> dict[str, float]:
     model, per_step = our_model(2, 64, 16), PerStepVRNN(2, 64, 16, False)
     prefix, u = make_batch(x), x.new_zeros(tracks, HORIZON, 0)
 
-    def ours(kernel: kernels.Kernel, particles: int) -> Callable[[], None]:
+    def ours(kernel: kernels.Kernel, states: int) -> Callable[[], None]:
         def run() -> None:
             with torch.no_grad():
-                past = draw_noise(model, particles, tracks, OBSERVED, seeded(1), observations=False)
+                past = draw_noise(model, states, tracks, OBSERVED, seeded(1), observations=False)
                 ahead = draw_noise(model, SAMPLES, tracks, HORIZON, seeded(2))
-                belief = share_out(begin(model, prefix, past, kernel=kernel), SAMPLES)
+                belief = fan_out(begin(model, prefix, past, kernel=kernel), SAMPLES)
                 kernels.imagine(model, belief, u, ahead, kernel=kernel)
 
         return run
@@ -295,7 +295,7 @@ with as many multiply-adds as our training step: what no form of this model can 
 ## Without gradients, milliseconds
 
 Width 64, latent 16, two dimensions. Filtering: {tracks} tracks of 20 rows, states, bound and all. Forecasting: {samples} futures of {horizon} rows after {observed} observed ones.
-**Prefix read once**: all futures of a track go on from one draw of the state that its past leaves (`vrnn.forecast(..., particles=1)`), in place of one each.
+**Prefix read once**: all futures of a track go on from one draw of the state that its past leaves (`vrnn.forecast(..., states=1)`), in place of one each.
 
 {inference}
 

@@ -155,7 +155,7 @@ def verify(model: TrainedModel, tracks: Tracks, seed: int) -> dict:
     """Forecast every case of some years; errors by horizon, over all years and in each.
 
     A case is verified only where the storm is tropical at the horizon. Of a model that says whether it is, those paths count
-    at a horizon that are tropical there: the distribution given that there is something to verify.
+    at a horizon that are tropical there, or all where none is: the distribution given that there is something to verify.
     """
     cases = verification_cases(tracks)
     prefix = columns(cases.prefix, len(model.encoding.x_names))
@@ -165,6 +165,7 @@ def verify(model: TrainedModel, tracks: Tracks, seed: int) -> dict:
     paths = np.where(counted[..., None], samples[..., :2], np.nan)
     mean = np.nanmean(paths, axis=0)
     errors, straight = great_circle(mean, cases.truth), great_circle(cases.straight, cases.truth)
+    of_all = great_circle(samples[..., :2].mean(0), cases.truth)
     radius = np.nanquantile(great_circle(paths, mean), CONE, axis=0)
     year = np.array([int(name[4:8]) for name in cases.prefix.ids])
     rows = []
@@ -173,6 +174,7 @@ def verify(model: TrainedModel, tracks: Tracks, seed: int) -> dict:
         there = np.isfinite(errors[:, i])
         by_year = {str(y): float(errors[there & (year == y), i].mean()) for y in np.unique(year)}
         rows.append({"hours": hours, "cases": int(there.sum()), "model": float(errors[there, i].mean()),
+                     "all_paths": float(of_all[there, i].mean()), "tropical": float(tropical[:, there, i].mean()),
                      "constant_velocity": float(straight[there, i].mean()),
                      "cone": float((errors[there, i] <= radius[there, i]).mean()), "years": by_year})  # fmt: skip
     return {"rows": rows}

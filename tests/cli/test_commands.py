@@ -156,6 +156,26 @@ def test_representatives_and_picture(run, folder, runs, tmp_path):
     assert plot.stat().st_size > 1000
 
 
+def test_states_and_temperature_reach_the_forecast(run, folder, runs, tmp_path):
+    """At no temperature to speak of, paths from one state are one path."""
+    out = tmp_path / "f.csv"
+    run(
+        "forecast",
+        runs["vrnn"],
+        folder / "prefix.csv",
+        "--samples",
+        5,
+        "--states",
+        1,
+        "--temperature",
+        1e-6,
+        "--out",
+        out,
+    )
+    x = np.genfromtxt(out, delimiter=",", names=True)["x"].reshape(3, 5, 12)
+    assert x.std(1).max() < 1e-3 < x.std(2).min()
+
+
 def test_inputs_are_held(run, folder, runs, tmp_path):
     run("forecast", runs["inputs"], folder / "speed.csv", "--inputs", "hold", "--out", tmp_path / "f.npz")
     assert np.load(tmp_path / "f.npz")["x"].shape == (24 * 20 * 12,)

@@ -3,11 +3,15 @@
 import os
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
 from vrnn import __version__
 from vrnn.cli import main as cli
+from vrnn.cli.parse import SETTINGS, as_flags
+from vrnn.models import KINDS
+from vrnn.training.config import TrainConfig
 
 WRONG = {
     "": "see: vrnn --help",
@@ -116,6 +120,10 @@ def test_numbers_out_of_range(tmp_path, folder, runs, fails):
     assert "seed" in fails("likelihood", run, walks, "--seed", -1)
     assert "horizon" in fails("forecast", run, folder / "prefix.csv", "--out", out, "--horizon", 0)
     assert "samples" in fails("forecast", run, folder / "prefix.csv", "--out", out, "--samples", 0)
+    assert "--states of" in fails("forecast", run, folder / "prefix.csv", "--out", out, "--states", 0)
+    assert "--temperature above 0" in fails(
+        "forecast", run, folder / "prefix.csv", "--out", out, "--temperature", 0
+    )
     assert "observe" in fails("evaluate", run, folder / "walks.csv", "--observe", 1)
     assert "steps" in fails("generate", run, "--out", out, "--steps", 1)
     assert "x, y" in fails("generate", run, "--out", out, "--start", 1)
@@ -171,3 +179,28 @@ def test_installed_command(tmp_path):
     assert len(done.stderr.splitlines()) == 1
     light = "import sys; from vrnn.cli.main import main; main(['--help']); sys.exit('torch' in sys.modules or 'tyro' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", light], capture_output=True).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", light.replace("--help", "forcast")], capture_output=True
+        ).returncode
+        == 0
+    )
+
+
+def test_settings_in_errors_are_those_there_are():
+    configs = [TrainConfig, *(config for config, _ in KINDS.values())]
+    names = {f.name for config in configs for f in fields(config) if "_" in f.name}
+    assert set(SETTINGS) == names - {"x_dim", "u_dim", "y_dim"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("free_bits: expected a run folder", "free_bits: expected a run folder"),
+        ("runs/latent_dim/a.csv: no such file", "runs/latent_dim/a.csv: no such file"),
+        ("changed: training.batch_size, model.latent_dim", "changed: --batch-size, --latent-dim"),
+        ("found model.safetensors", "found model.safetensors"),
+    ],
+)
+def test_only_settings_become_flags(text, expected):
+    assert as_flags(text) == expected

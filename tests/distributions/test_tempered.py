@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vrnn.distributions import DiagonalGaussian, parse_emission
-from vrnn.distributions.tempered import Tempered, check_temperature, temper
+from vrnn.distributions.tempered import check_temperature, temper
 from vrnn.errors import ConfigError, UnsupportedError
 
 
@@ -47,9 +47,15 @@ def test_a_students_t_is_a_density(factor):
     assert float(mass) == pytest.approx(1.0, abs=1e-4)
 
 
-def test_keeps_the_mean():
-    base = DiagonalGaussian(torch.ones(2), torch.ones(2))
-    assert torch.equal(Tempered(base, 0.1, True).mean, base.mean)
+def test_a_product_is_moved_part_by_part():
+    family = parse_emission("full_gaussian:2+gaussian:1", 3)
+    base = family(raw(family, 1)[0])
+    x = torch.tensor([0.3, -0.2, 0.5], dtype=torch.float64)
+    found = temper(base, family, 2.0)
+    pair, single = (temper(part, of, 2.0) for part, of in zip(base.parts, family.parts, strict=True))
+    torch.testing.assert_close(found.log_prob(x), pair.log_prob(x[:2]) + single.log_prob(x[2:]))
+    one_missing = torch.tensor([True, False, True])
+    torch.testing.assert_close(found.log_prob(x, one_missing), single.log_prob(x[2:]))
 
 
 def test_refuses_what_has_no_mean_to_move_to():

@@ -149,26 +149,27 @@ def test_what_a_forecast_refuses(trained):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_fewer_particles_are_shared_among_the_paths(trained, name):
+def test_fewer_states_are_shared_among_the_paths(trained, name):
+    """Path i goes on from state i modulo their number, as the paths of a forecast with so many would."""
     model, prefix = trained[name], walks(7, 5, seed=1)
     each = vrnn.forecast(model, prefix, 4, 6).samples
-    assert np.array_equal(each, vrnn.forecast(model, prefix, 4, 6, particles=6).samples)
-    shared = vrnn.forecast(model, prefix, 4, 6, particles=2).samples
+    assert np.array_equal(each, vrnn.forecast(model, prefix, 4, 6, states=6).samples)
+    assert np.array_equal(each, vrnn.forecast(model, prefix, 4, 6, states=9).samples)
+    shared = vrnn.forecast(model, prefix, 4, 6, states=2).samples
     if (
         model.network.latent_dim + model.network.code_dim == 0
     ):  # the prefix leaves one state whatever is drawn
         np.testing.assert_allclose(each, shared, rtol=1e-5, atol=1e-5)
-    else:
-        assert not np.allclose(each, shared)
-    (found,) = futures(model, prefix, 4, 6, seed=0, particles=2)
-    for part in found.belief.state:
-        assert torch.equal(part[:2], part[2:4]) and torch.equal(part[:2], part[4:])
+    (found,), (two,) = (futures(model, prefix, 4, n, seed=0, states=2) for n in (6, 2))
+    for part, expected in zip(found.belief.state, two.belief.state, strict=True):
+        assert torch.equal(part, expected[[0, 1, 0, 1, 0, 1]])
+    torch.testing.assert_close(found.belief.log_weight.exp().sum(0), torch.ones(7))
 
 
 def test_paths_at_a_temperature_lie_nearer_to_the_mean(trained):
     model, prefix = trained["vrnn"], walks(7, 5, seed=1)
     spread = [
-        vrnn.forecast(model, prefix, 4, 50, particles=1, temperature=t).samples.std(0).mean()
+        vrnn.forecast(model, prefix, 4, 50, states=1, temperature=t).samples.std(0).mean()
         for t in (1e-6, 0.5, 1.0, 2.0)
     ]
     assert spread[0] < 1e-4 and spread == sorted(spread)
@@ -192,12 +193,12 @@ def test_what_a_temperature_does_not_go_with(trained):
             verb(trained["storn"], walks(), 5, 4, temperature=0.9)
 
 
-def test_what_particles_do_not_go_with(trained):
-    with pytest.raises(ConfigError, match="particles of at least 1"):
-        vrnn.forecast(trained["vrnn"], walks(2, 5), 2, particles=0)
+def test_what_states_do_not_go_with(trained):
+    with pytest.raises(ConfigError, match="states of at least 1"):
+        vrnn.forecast(trained["vrnn"], walks(2, 5), 2, states=0)
     belief = vrnn.filter_tracks(trained["vrnn"], walks(2, 5)).belief
-    with pytest.raises(UnsupportedError, match="a belief has its own"):
-        vrnn.forecast(trained["vrnn"], belief, 2, particles=1)
+    with pytest.raises(UnsupportedError, match="found a belief"):
+        vrnn.forecast(trained["vrnn"], belief, 2, states=1)
 
 
 @pytest.mark.parametrize("name", [n for n in CONFIGS if n != "rollout"])
@@ -303,6 +304,10 @@ def test_supervised_models_draw_and_score_y(config):
     assert scores.rows == 20 * 13 and np.isfinite([scores.rmse, scores.nll]).all()
     with pytest.raises(UnsupportedError, match="cannot generate x"):
         vrnn.generate(model)
+    with pytest.raises(UnsupportedError, match="leave temperature 1"):
+        vrnn.evaluate(model, tracks, temperature=0.5)
+    with pytest.raises(UnsupportedError, match="supervised"):
+        vrnn.forecast(model, tracks, 3, states=1)
 
 
 @pytest.mark.parametrize("name", ["vrnn", "dmm", "srnn", "storn"])

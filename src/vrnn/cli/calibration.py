@@ -47,7 +47,7 @@ def calibration(
         if not 0 < share < 1:
             raise ConfigError(f"expected regions that hold a share between 0 and 1, found {share:g}")
     model, tracks = open_run(run, data, columns)
-    found = compare(model, tracks, observe, horizon, samples, seed, temperature)
+    found = compare(model, tracks, observe, horizon, samples, seed, temperature=temperature)
     coverage = {f"{share:g}": found.coverage(share) for share in regions}
     nll = found.nll.mean(0)
     if as_json:

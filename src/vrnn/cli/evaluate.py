@@ -38,11 +38,22 @@ def evaluate(
         representative: best of K representatives in place of K plain samples.
         pool: samples drawn for each representative.
         quasi: quasi-random samples, that repel each other, in place of independent ones.
-        temperature: of the futures: distances of latents and observations from their means are multiplied by it.
+        temperature: of the futures: distances of latents and observations from their means are multiplied by it. The NLL is the model's at 1.
         as_json: print one JSON object and nothing else.
         seed: of all noise.
         columns: of the data.
     """
     model, tracks = open_run(run, data, columns)
-    result = score(model, tracks, observe, horizon, samples, representative, seed, pool, quasi, temperature)
+    result = score(
+        model,
+        tracks,
+        observe,
+        horizon,
+        samples,
+        representative,
+        seed,
+        pool,
+        quasi=quasi,
+        temperature=temperature,
+    )
     print(to_json(result.to_dict()) if as_json else result.to_text())

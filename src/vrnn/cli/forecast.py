@@ -24,7 +24,7 @@ def forecast(
     plot: Path | None = None,
     inputs: Literal["hold"] | None = None,
     quasi: FlagCreatePairsOff[bool] = False,
-    particles: int | None = None,
+    states: int | None = None,
     temperature: float = 1.0,
     seed: int = 0,
     columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
@@ -41,8 +41,8 @@ def forecast(
         plot: picture to write, .png, .pdf or .svg.
         inputs: hold carries the last known inputs on; needed by models that have any.
         quasi: quasi-random paths, that repel each other, in place of independent ones.
-        particles: draws of the state that a prefix leaves, shared by its paths; None is one a path. 1 reads every prefix once.
-        temperature: what distances of latents and observations from their means are multiplied by.
+        states: draws of the state that a prefix leaves, shared by its paths; None is one a path. 1 reads every prefix once.
+        temperature: what distances of latents and observations of the horizon from their means are multiplied by.
         seed: of all noise.
         columns: of the data.
     """
@@ -53,7 +53,9 @@ def forecast(
             f"expected fewer representatives than samples and at least 1, found {representative} of {count} samples"
         )
     model, tracks = open_run(run, data, columns)
-    result = draw(model, tracks, horizon, count, seed, inputs, quasi, particles, temperature)
+    result = draw(
+        model, tracks, horizon, count, seed, inputs, quasi=quasi, states=states, temperature=temperature
+    )
     if representative is not None:
         result = result.representative(representative, seed)
     result.save(out)

@@ -1,6 +1,5 @@
 """From a command's function and the words after it to a call, through tyro; usage errors become one line."""
 
-import dataclasses
 import functools
 import io
 import os
@@ -110,21 +109,21 @@ _IN_FLAGS = {
     "resampling_term belongs to fivo, found objective": "--resampling-term belongs to --objective fivo, found",
     "give some, or set holdout": "give some (--val), or set --holdout",
     "set chunk to their rows": "set --chunk to their rows",
+    "shorten observe or leave future_weight 0": "shorten --observe or leave --future-weight out",
+    "leave temperature 1": "leave --temperature out",
+    "expected states of at least 1": "expected --states of at least 1",
+    "expected a temperature above 0": "expected --temperature above 0",
     "pass a step that divides all times": "in Python vrnn.regular takes a step that divides all times",
 }
 
 
-@functools.cache
-def _settings() -> re.Pattern[str]:
-    """Match the settings of training and of models whose names no word of a sentence has: those with an underscore."""
-    from vrnn.models import KINDS
-    from vrnn.training.config import TrainConfig
-
-    configs = [TrainConfig, *(config for config, _ in KINDS.values())]
-    names = {f.name for config in configs for f in dataclasses.fields(config) if "_" in f.name}
-    return re.compile(
-        rf"(?<![\w./\\'\"-])({'|'.join(sorted(names - {'x_dim', 'u_dim', 'y_dim'}))})(?![\w./\\'\"-])"
-    )
+SETTINGS = (
+    "batch_size", "free_bits", "future_from", "future_rows", "future_samples", "future_weight", "kl_warmup", "latent_dim",
+    "learning_rate", "log_every", "position_input", "regulariser_weight", "resample_below", "resampling_term", "time_input",
+    "validate_every", "weight_decay",
+)  # fmt: skip
+"""Settings of training and of models whose names no word of a sentence has, those with an underscore."""
+_SETTING = re.compile(rf"(?:\b(?:training|model)\.|(?<![\w./\\'\"-]))({'|'.join(SETTINGS)})(?![\w./\\'\":-])")
 
 
 def as_flags(text: str) -> str:
@@ -146,6 +145,6 @@ def as_flags(text: str) -> str:
     text = re.sub(r"read_tracks\(path, (.*?)\)", r"\1", text)
     for words, flags in _IN_FLAGS.items():
         text = text.replace(words, flags)
-    text = _settings().sub(lambda match: "--" + match[1].replace("_", "-"), text)
+    text = _SETTING.sub(lambda match: "--" + match[1].replace("_", "-"), text)
     text = re.sub(r"\baugment\.(speed|rates|transpose|share|until)\b", r"--\1", text)
     return re.sub(r"\b(task|group|inputs|format|prior)='([\w-]+)'", r"--\1 \2", text)

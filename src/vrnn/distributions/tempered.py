@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vrnn.distributions.base import Distribution, Family
+from vrnn.distributions.product import Product, ProductDistribution
 from vrnn.errors import ConfigError, UnsupportedError
 
 
@@ -16,7 +17,7 @@ class Tempered(NamedTuple):
     X' = m + T (X - m),   p'(x) = p(m + (x - m) / T) / T^dim
 
     Attributes:
-        base: one with a density, of a family whose draws are reparameterised.
+        base: one with a density, of a family whose draws are reparameterised; no product, whose parts are moved one by one.
         temperature: T.
         factorises: whether the base does, so that single entries may be missing.
 
@@ -53,8 +54,13 @@ class Tempered(NamedTuple):
 
 
 def temper(emission: Distribution, family: Family, temperature: float) -> Distribution:
-    """Give the emission at a temperature; itself at 1."""
-    return emission if temperature == 1 else Tempered(emission, temperature, family.factorises)
+    """Give the emission at a temperature, of a product every part; itself at 1."""
+    if temperature == 1:
+        return emission
+    if isinstance(emission, ProductDistribution) and isinstance(family, Product):
+        parts = zip(emission.parts, family.parts, strict=True)
+        return emission._replace(parts=tuple(temper(part, of, temperature) for part, of in parts))
+    return Tempered(emission, temperature, family.factorises)
 
 
 def check_temperature(family: Family, temperature: float) -> None:
@@ -68,6 +74,6 @@ def check_temperature(family: Family, temperature: float) -> None:
         raise ConfigError(f"expected a temperature above 0, found {temperature}")
     if temperature != 1 and not family.reparameterised:
         raise UnsupportedError(
-            "a temperature moves draws towards the mean of the emission, which has to be where one is likely: expected emission "
-            "gaussian, full_gaussian or student_t; leave temperature 1"
+            f"a temperature moves draws towards the mean of the emission, which has to be where one is likely: expected emission "
+            f"gaussian, full_gaussian or student_t, found {type(family).__name__}; leave temperature 1"
         )

@@ -1,5 +1,7 @@
 """Where a forecast or a generation begins: the belief after a prefix."""
 
+import math
+
 import torch
 
 from vrnn.data.batch import Batch
@@ -21,10 +23,14 @@ def begin(model: Model, prefix: Batch, noise: Noise, *, kernel: Kernel = "auto")
     return start_belief(model, code, context, prefix.x.shape[-1])
 
 
-def share_out(belief: Belief, samples: int) -> Belief:
-    """Give each of as many samples one of the belief's particles to go on from, in turn."""
+def fan_out(belief: Belief, samples: int) -> Belief:
+    """Let so many samples go on from the particles of a belief (sample, batch, ...) in turn, sample i from particle i modulo their number.
+
+    The particles are taken as equally likely; so are the samples.
+    """
     particles = belief.gap.shape[0]
     if particles == samples:
         return belief
     chosen = torch.arange(samples, device=belief.gap.device) % particles
-    return belief.map(lambda part: part[chosen])
+    wider = belief.map(lambda part: part[chosen])
+    return wider._replace(log_weight=torch.full_like(wider.log_weight, -math.log(samples)))

@@ -86,7 +86,7 @@ def calibration(
     Raises:
         DataError: no track has `observe` + `horizon` consecutive complete rows.
         ConfigError: sizes that make no sense.
-        UnsupportedError: a supervised model.
+        UnsupportedError: a supervised model; a temperature other than 1 with an emission whose draws are not reparameterised.
 
     Source: Hyndman 1996, "Computing and graphing highest density regions", for the regions; the level is the
     probability integral transform of the density (Gneiting, Balabdaoui & Raftery 2007 on calibration).

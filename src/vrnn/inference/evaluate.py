@@ -13,7 +13,7 @@ from vrnn.data.batch import Batch
 from vrnn.data.plane import Plane
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
-from vrnn.errors import ConfigError, DataError, check_seed
+from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed
 from vrnn.inference.forecast import as_tracks
 from vrnn.inference.futures import PASS_SIZE, Futures, futures
 from vrnn.inference.noise import draw_noise, seeded
@@ -77,11 +77,13 @@ class Evaluation:
     horizon: int
     pool: int = POOL
     unit: str = ""
+    temperature: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """Give what `vrnn evaluate --json` prints."""
         values = asdict(self)
-        return {k: values[k] for k in ("windows", "samples", "selection", "model", "constant_velocity")}
+        shown = ["windows", "samples", "selection", "model", "constant_velocity"]
+        return {k: values[k] for k in [*shown, *(["temperature"] if self.temperature != 1 else [])]}
 
     def to_text(self) -> str:
         """Give the table, the baseline beside the model, and the rules."""
@@ -93,6 +95,7 @@ class Evaluation:
         ]
         head = f"{self.windows} windows, {self.observe} observed, {self.horizon} forecast, {self.samples} {self.selection} futures"
         head += f", distances in {self.unit} along great circles" if self.unit else ""
+        head += f", at temperature {self.temperature:g} (the NLL at 1)" if self.temperature != 1 else ""
         lines = [head, "", "".join(f"{n:>18}" if not i else f"{n:>11}" for i, n in enumerate(names))]
         for name, *values in rows:
             cells = "".join(f"{v:>11.3f}" if not math.isnan(v) else f"{'-':>11}" for v in values)
@@ -163,6 +166,7 @@ def evaluate(
     Raises:
         DataError: no track has `observe` + `horizon` consecutive complete rows.
         ConfigError: sizes that make no sense.
+        UnsupportedError: a temperature other than 1 of a supervised model, or with an emission whose draws are not reparameterised.
 
     Example:
         >>> import numpy as np, vrnn
@@ -180,6 +184,10 @@ def evaluate(
         raise ConfigError(f"expected a pool of at least 2 samples a representative, found {pool}")
     tracks = as_tracks(tracks, model)
     if model.network.supervised:
+        if temperature != 1:
+            raise UnsupportedError(
+                f"a supervised model is evaluated on the distribution that it has: leave temperature 1, found {temperature}"
+            )
         return _evaluate_targets(model, tracks, samples, seed)
     cut = windows(tracks, observe + horizon)
     positions, plane = _position_columns(model), model.encoding.frame.plane
@@ -230,6 +238,7 @@ def evaluate(
         horizon=horizon,
         pool=pool,
         unit="" if plane is None else plane.unit,
+        temperature=temperature,
     )
 
 

@@ -11,7 +11,6 @@ from jaxtyping import Float
 from vrnn.data.frames import pad
 from vrnn.data.tracks import Tracks
 from vrnn.data.writers import Columns, write_table
-from vrnn.distributions.tempered import check_temperature
 from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed, require
 from vrnn.inference.begin import begin
 from vrnn.inference.futures import PASS_SIZE, future_times, futures, futures_after, last_rows
@@ -107,12 +106,12 @@ def forecast(
     seed: int = 0,
     inputs: np.ndarray | Literal["hold"] | None = None,
     quasi: bool = False,
-    particles: int | None = None,
+    states: int | None = None,
     temperature: float = 1.0,
 ) -> Forecast:
     """Sample joint futures of tracks: x_{T+1:T+H} ~ p(. | x_{1:T}).
 
-    The prefix is filtered through the model's posterior, once a sample or as often as `particles` says, and the model then
+    The prefix is filtered through the model's posterior, once a sample or as often as `states` says, and the model then
     goes on alone, its own draws fed back. A model with a heading frame reads the last `observe` rows of a prefix, the length it was trained with. From a
     belief, particles are drawn by their weights, and the model goes on from each.
 
@@ -127,17 +126,17 @@ def forecast(
             carries the last value on.
         quasi: let the paths of a track cover their distribution more evenly than independent draws do, by quasi-random
             normals: each path is distributed as before, and means, or the best of a few, vary less.
-        particles: draws of the state that the prefix leaves, which the paths of a track go on from in turn; one a path when
-            omitted. Fewer take less time, 1 reads every prefix once; each path is distributed as before, and the paths that
-            share a state vary less among themselves than all of them would.
-        temperature: what the distances of latents and observations from their means are multiplied by: below 1 for paths nearer to
-            the likely ones, above 1 where a model is too sure of itself. Best chosen on tracks held out, by `evaluate` or
-            `calibration`, which take one too.
+        states: draws of the state that the prefix leaves, which the paths of a track go on from in turn; one a path when
+            omitted, and never more than that. Fewer take less time, 1 reads every prefix once; each path is distributed as before,
+            and the paths that share a state vary less among themselves than all of them would.
+        temperature: what the distances from their means of the latents and observations of the horizon are multiplied by; what the
+            prefix leaves, a global latent with it, is drawn as it is. Below 1 for paths nearer to the likely ones, above 1 where
+            regions hold less than they should: see `calibration`, which takes one too.
 
     Raises:
         DataError: tracks that do not fit the model, or a belief without the point that displacements start from.
         ConfigError: a horizon or a number of samples below 1, missing inputs, or a temperature of 0 or less.
-        UnsupportedError: a belief of a supervised model, which does not hold x of the horizon; particles with a belief or a supervised
+        UnsupportedError: a belief of a supervised model, which does not hold x of the horizon; states with a belief or a supervised
             model; a temperature other than 1 with an emission whose draws are not reparameterised.
 
     Example:
@@ -153,11 +152,15 @@ def forecast(
     check_seed(seed)
     if horizon < 1 or samples < 1:
         raise ConfigError(f"expected a horizon and samples of at least 1, found {horizon} and {samples}")
-    if particles is not None and particles < 1:
-        raise ConfigError(f"expected particles of at least 1, found {particles}")
-    if particles is not None and (isinstance(prefix, TrackBelief) or model.network.supervised):
+    if states is not None and states < 1:
+        raise ConfigError(f"expected states of at least 1, found {states}")
+    if states is not None and isinstance(prefix, TrackBelief):
         raise UnsupportedError(
-            "particles are those that a prefix of an unsupervised model is filtered with: a belief has its own; leave them out"
+            "states are drawn from a prefix: expected tracks, found a belief, which has its own particles"
+        )
+    if states is not None and model.network.supervised:
+        raise UnsupportedError(
+            "a supervised model draws every path from one of its own: expected no states, found a number of them"
         )
     if isinstance(prefix, TrackBelief):
         tracks = last_rows(model, prefix)
@@ -174,7 +177,7 @@ def forecast(
             seed,
             inputs,
             quasi=quasi,
-            particles=particles,
+            states=states,
             temperature=temperature,
         )
     return Forecast(
@@ -232,7 +235,6 @@ def _draw_targets(
     temperature: float,
 ) -> Forecast:
     network, encoding = model.network, model.encoding
-    check_temperature(network.family, temperature)
     given = encoding.frame.given
     for name, x in zip(tracks.ids, tracks.x, strict=True):
         if len(x) < horizon + given:

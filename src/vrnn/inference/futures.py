@@ -12,9 +12,8 @@ from jaxtyping import Float
 from vrnn.data.frames import Anchor
 from vrnn.data.tracks import Tracks
 from vrnn.distributions.base import Distribution
-from vrnn.distributions.tempered import check_temperature
 from vrnn.errors import ConfigError, DataError, UnsupportedError
-from vrnn.inference.begin import begin, share_out
+from vrnn.inference.begin import begin, fan_out
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.observe import TrackBelief, check_begun
 from vrnn.inference.resampling import draw_ancestors, take
@@ -62,17 +61,16 @@ def futures(
     inputs: np.ndarray | Literal["hold"] | None = None,
     keep: bool = False,
     quasi: bool = False,
-    particles: int | None = None,
+    states: int | None = None,
     temperature: float = 1.0,
 ) -> Iterator[Futures]:
     """Draw futures chunk by chunk, so that memory does not grow with the number of tracks.
 
     Args:
         keep: hand on their emissions too.
-        quasi, particles, temperature: see `forecast`.
+        quasi, states, temperature: see `forecast`.
     """
     network, encoding = model.network, model.encoding
-    check_temperature(network.family, temperature)
     tracks = _readable(model, tracks)
     u = _future_inputs(model, tracks, horizon, inputs, np.stack([x[0] for x in tracks.x]))
     size = max(1, PASS_SIZE // samples)
@@ -82,12 +80,12 @@ def futures(
         prefix = prefix.to(next(network.parameters()))
         u_rows = u[rows].to(prefix.x)
         count, time = prefix.x.shape[:2]
-        filtered = samples if particles is None else min(particles, samples)
+        filtered = samples if states is None else min(states, samples)
         past = draw_noise(
             network, filtered, count, time, seeded(seed, 6, start), observations=prefix.gaps, quasi=quasi
         )
         ahead = draw_noise(network, samples, count, horizon, seeded(seed, 7, start), quasi=quasi)
-        belief = share_out(begin(network, prefix, past), samples)
+        belief = fan_out(begin(network, prefix, past), samples)
         found = imagine(network, belief, u_rows, ahead, keep=keep, temperature=temperature)
         yield Futures(model, rows, belief, u_rows, found.x, anchor, found.emissions)
 
@@ -105,7 +103,6 @@ def futures_after(
 ) -> Iterator[Futures]:
     """Draw futures of particles chosen by weight, chunk by chunk."""
     network, anchor = model.network, belief.anchor
-    check_temperature(network.family, temperature)
     u = _future_inputs(model, last_rows(model, belief), horizon, inputs, anchor.first)
     u = u.to(next(network.parameters()))
     size = max(1, PASS_SIZE // samples)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vrnn.distributions.base import Distribution
-from vrnn.distributions.tempered import temper
+from vrnn.distributions.tempered import check_temperature, temper
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief
 from vrnn.models.contract import Model
@@ -44,7 +44,11 @@ def imagine(
         keep: hand on the emissions too.
         temperature: what the distances of latents and observations from their means are multiplied by; of an emission whose draws are
             reparameterised.
+
+    Raises:
+        ConfigError, UnsupportedError: see `check_temperature`.
     """
+    check_temperature(model.family, temperature)
     state, known = belief.state, model.embed_inputs(u)
     drawn, emissions = [], []
     for known_t, latent_normals, normals in zip(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from vrnn.data.batch import Batch
@@ -111,7 +111,12 @@ def _draw(
     last = _chosen(log_weight[-1], paths, generator)  # a sequence that has ended keeps its weights
     if path is not None:
         return lineage.trace(last)
-    traced = lineage.trace(last, partial(_branch, lineage, torch.stack(log_weight, -1), batch, generator))
+    traced = lineage.trace(
+        last,
+        partial(
+            _branch, lineage, torch.stack(log_weight, -1), missing_inside(batch), batch.length, generator
+        ),
+    )
     return traced._replace(x=_reconnected(traced.x, batch))
 
 
@@ -138,22 +143,23 @@ def _chosen(
 def _branch(
     lineage: Lineage,
     log_weight: Float[Tensor, "sample batch time"],
-    batch: Batch,
+    missing: Bool[Tensor, "batch time"],
+    length: Int[Tensor, " batch"],
     generator: torch.Generator,
     t: int,
     index: Int[Tensor, "path batch"],
 ) -> Int[Tensor, "path batch"]:
     """Give the particles of row t that paths go on back from: others than have come so far where a gap ends and few are distinct in it."""
-    missing = missing_inside(batch)
-    if t + 1 == missing.shape[1] or not bool((missing[:, t] & ~missing[:, t + 1]).any()):
+    ends = missing[:, t] & ~missing[:, t + 1] if t + 1 < missing.shape[1] else torch.zeros_like(missing[:, t])
+    if not bool(ends.any()):
         return index
     index = index.clone()
-    for i in (missing[:, t] & ~missing[:, t + 1]).nonzero().flatten().tolist():
+    for i in ends.nonzero().flatten().tolist():
         seen = (~missing[i, :t]).nonzero()
         first = int(seen[-1]) + 1 if len(seen) else 0
         own = index[:, i : i + 1]
         index[:, i : i + 1] = _most_distinct(
-            lineage.of(i), log_weight[:, i : i + 1], own, first, t, int(batch.length[i]), generator
+            lineage.of(i), log_weight[:, i : i + 1], own, first, t, int(length[i]), generator
         )
     return index
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vrnn.distributions.scale import SCALE_FLOOR
-from vrnn.distributions.tempered import temper
+from vrnn.distributions.tempered import check_temperature, temper
 from vrnn.inference.imagine import Imagined
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief
@@ -59,6 +59,7 @@ def imagine(
     between two calls is the distribution's own, whichever it is.
     """
     assert isinstance(model, VRNN)
+    check_temperature(model.family, temperature)
     step = _Step(model, belief, u)
     x, drawn, emissions = None, [], []
     for t, latent, normals in zip(

@@ -21,7 +21,7 @@
 // GOMP_parallel of the threads that PyTorch works with, where it has such: they wait for work without giving their
 // processor up, and threads of our own beside them would have half of it.
 using Pool = void (*)(void (*work)(void*), void* data, unsigned threads, unsigned flags);
-inline Pool pool = nullptr;
+__attribute__((visibility("hidden"))) inline Pool pool = nullptr;
 
 namespace {
 

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,8 @@ def build(folder: Path | None = None) -> Path:
     folder = cache_folder() if folder is None else folder
     path = folder / f"kernels-{key[:16]}.so"
     if path.exists():
+        with suppress(OSError):  # a cache that cannot be written to
+            path.touch()  # the oldest are removed
         return path
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
@@ -72,8 +75,9 @@ def build(folder: Path | None = None) -> Path:
         command = [*compiler, *FLAGS, *native, "-o", str(made), *map(str, SOURCES)]
         subprocess.run(command, check=True, capture_output=True, text=True)
         made.replace(path)  # in one piece, whoever else is building
-    for old in sorted(folder.glob("kernels-*.so"), key=lambda p: p.stat().st_mtime)[:-KEPT]:
-        old.unlink(missing_ok=True)  # whoever has it loaded keeps it
+    with suppress(OSError):  # another process may be at it
+        for old in sorted(folder.glob("*.so"), key=lambda p: p.stat().st_mtime)[:-KEPT]:
+            old.unlink()  # whoever has it loaded keeps it
     return path
 
 

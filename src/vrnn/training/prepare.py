@@ -75,7 +75,7 @@ def prepare(config: ModelConfig, tracks: Tracks, settings: TrainConfig, val: Tra
         network = build_network(config, encoding)
     if settings.kernel == "native" and not native_shape(network):
         raise ConfigError(
-            f"kernel='native' is for a VRNN with cell='gru' and depth=1, without position_input and supervised='encoder'; found "
+            f"a native kernel is for a VRNN of depth 1 whose cell is a gru, without the position as an input, its posterior apart from its prior; found "
             f"{type(network).__name__}: leave kernel auto"
         )
     return Prepared(
