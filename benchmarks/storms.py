@@ -229,7 +229,7 @@ chosen on the test years.
 
 A VRNN on whole storms of every length, six-hourly: latitude and longitude in a geographic frame, increments in nautical miles, with the position that
 each leads on from and the season as inputs, and jointly with them whether the storm is tropical (a mixture of Gaussians times a Bernoulli). Trained in
-{seconds:.0f} s. Mean over seeds {seeds}, and their range; error of the mean of those of {samples} sampled paths that are tropical at the horizon,
+{seconds:.0f} s beside other work on the machine. Mean over seeds {seeds}, and their range; error of the mean of those of {samples} sampled paths that are tropical at the horizon,
 great circle, nautical miles ({left:.0%} of the paths at 120 h; all where none is):
 
 {positions}
