@@ -345,7 +345,7 @@ def test_other_bounds_are_maximised(objective):
     ("config", "changes", "message"),
     [
         (RNN, {"kernel": "native"}, "found RNN: leave kernel auto"),
-        (replace(CONFIG, depth=2), {"kernel": "native"}, "depth=1"),
+        (replace(CONFIG, depth=2), {"kernel": "native"}, "of depth 1"),
         (
             CONFIG,
             {"frame": vrnn.FrameConfig(geographic="km"), "augment": vrnn.AugmentConfig(rates=(0.5,))},
