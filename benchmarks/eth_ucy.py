@@ -417,7 +417,7 @@ top.
 """
 
 TEMPERED = """**At a temperature** (`python -m benchmarks.eth_ucy zara1/temperature`): the same when the futures are drawn farther from their means, by the one of
-{temperatures} with which the regions of this table miss least on the validation files of the fold; mean over seeds {seeds}:
+{temperatures} with which the regions of this table miss least on the validation files of the fold; mean over seeds ({seeds}):
 
 {table}
 
@@ -481,13 +481,8 @@ def main() -> None:
     if not given.page:
         data = data_folder(given.data, "eth_ucy")
         for experiment in given.experiments or EXPERIMENTS:
-            one = (
-                choose
-                if "-" in experiment.split("/")[0]
-                else temper
-                if experiment.endswith("/temperature")
-                else run
-            )
+            scene, system = experiment.split("/")
+            one = choose if "-" in scene else temper if system == "temperature" else run
             every = SEEDS if experiment.split("/")[0] in SCENES and experiment.endswith("/recipe") else (0,)
             for seed in every if given.seed is None else (given.seed,):
                 one(experiment, data, seed, given.steps)

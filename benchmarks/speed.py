@@ -286,7 +286,7 @@ Made by `python -m benchmarks.speed` on {threads} threads of a CPU ({machine}), 
 is a VRNN as it is commonly written, for this comparison: every network called inside the loop over time, with the layers of ours, so that both do
 the same multiplications. **Plain** is our loop in PyTorch, in which only what waits for the state stays inside; **fast** the same with that
 loop in C++ and a hand-derived backward pass (tested equal). **GRU** is `torch.nn.GRU` of the same width alone, with no latent, prior or emission. **Peak** is the time of a large matrix product
-with as many multiply-adds as our training step: what no form of this model can beat.
+with as many multiply-adds as our training step, by PyTorch too: about what any form of this model needs.
 
 ## A training step, forward and backward, milliseconds
 

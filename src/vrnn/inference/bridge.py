@@ -89,16 +89,7 @@ class Guided:
 
     def __init__(self, bridge: Bridge, generator: torch.Generator, draws: int = DRAWS):
         self.bridge, self.generator, self.draws = bridge, generator, draws
-
-    def log_potential(
-        self,
-        t: int,
-        x: Float[Tensor, "sample batch dim"],
-        before: Float[Tensor, "sample batch dim"],
-        gap: Float[Tensor, "sample batch dim"],
-    ) -> Float[Tensor, "sample batch"]:
-        """Give log psi_t of the bridge."""
-        return self.bridge.log_potential(t, x, before, gap)
+        self.log_potential = bridge.log_potential
 
     def draw(
         self,

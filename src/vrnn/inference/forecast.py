@@ -160,7 +160,7 @@ def forecast(
         )
     if states is not None and model.network.supervised:
         raise UnsupportedError(
-            "a supervised model draws every path from one of its own: expected no states, found a number of them"
+            f"a supervised model filters x and y once a path: expected no number of states, found {states}"
         )
     if isinstance(prefix, TrackBelief):
         tracks = last_rows(model, prefix)
