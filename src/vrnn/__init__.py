@@ -25,6 +25,9 @@ _HOMES = {
     "STORNConfig": "vrnn.models.storn",
     "AugmentConfig": "vrnn.training.config",
     "TrainConfig": "vrnn.training.config",
+    "RepresentativesConfig": "vrnn.models.representatives",
+    "learn_representatives": "vrnn.training.representatives",
+    "representatives": "vrnn.inference.representatives",
     "train": "vrnn.training.loop",
     "load": "vrnn.training.checkpoint",
     "forecast": "vrnn.inference.forecast",
@@ -75,8 +78,10 @@ if TYPE_CHECKING:
     from vrnn.inference.likelihood import likelihood
     from vrnn.inference.observe import initial_belief, observe
     from vrnn.inference.predictive import predictive
+    from vrnn.inference.representatives import representatives
     from vrnn.inference.score import mixture, score
     from vrnn.models.dmm import DMMConfig
+    from vrnn.models.representatives import RepresentativesConfig
     from vrnn.models.rnn import RNNConfig
     from vrnn.models.rollout import RolloutVAEConfig
     from vrnn.models.seq2seq import Seq2SeqVAEConfig
@@ -86,3 +91,4 @@ if TYPE_CHECKING:
     from vrnn.training.checkpoint import load
     from vrnn.training.config import AugmentConfig, TrainConfig
     from vrnn.training.loop import train
+    from vrnn.training.representatives import learn_representatives

@@ -8,6 +8,7 @@ import torch
 from vrnn.data.encoding import Encoding
 from vrnn.models import Model, ModelConfig, make_model
 from vrnn.models.placed import Placed
+from vrnn.models.representatives import Representatives
 from vrnn.training.config import TrainConfig
 
 
@@ -25,12 +26,14 @@ class TrainedModel:
     """Hold a network, the encoding of its data and the settings both were made with.
 
     Every verb takes one; `vrnn.load` reads it from a run folder and `vrnn.train(...).model` gives it after training.
+    `representatives` is the head that `vrnn.learn_representatives` adds, None before.
     """
 
     network: Model
     encoding: Encoding
     config: ModelConfig
     training: TrainConfig
+    representatives: Representatives | None = None
 
     def __repr__(self) -> str:
         columns = ", ".join(self.encoding.x_names)
@@ -39,6 +42,8 @@ class TrainedModel:
     def to(self, device: torch.device | str) -> "TrainedModel":
         """Move the network to a device."""
         self.network.to(device)
+        if self.representatives is not None:
+            self.representatives.to(device)
         return self
 
     @property

@@ -69,7 +69,7 @@ def test_the_number_is_named(name, words, runs):
 
 def test_every_setting_arrives(run, folder, tmp_path):
     flags = "--cell lstm --depth 0 --emission mixture(2) --prior standard --window 12 --observe 4 --heading --flip"
-    flags += " --speed 0.8 1.25 --no-standardise --positions x y --patience 9 --seed 5 --schedule constant --kl_warmup 3"
+    flags += " --speed 0.8 1.25 --jitter 0.1 --no-standardise --positions x y --patience 9 --seed 5 --schedule constant --kl_warmup 3"
     out = tmp_path / "run"
     val = ["--val", folder / "walks.csv"]
     text = run("train", "vrnn", folder / "walks.csv", "--out", out, *val, *SMALL, *flags.split())
@@ -81,6 +81,7 @@ def test_every_setting_arrives(run, folder, tmp_path):
     assert (settings.window, settings.observe, settings.patience, settings.seed) == (12, 4, 9, 5)
     assert (settings.schedule, settings.kl_warmup, settings.augment.flip) == ("constant", 3, True)
     assert (settings.augment.speed, settings.frame.heading) == ((0.8, 1.25), True)
+    assert settings.augment.jitter == 0.1
     assert (settings.frame.standardise, settings.frame.positions) == (False, ("x", "y"))
 
 
@@ -154,6 +155,26 @@ def test_representatives_and_picture(run, folder, runs, tmp_path):
     assert len(table) == 3 * 2 * 12
     assert set(table["sample"]) == {0, 1}
     assert plot.stat().st_size > 1000
+
+
+def test_learned_representatives(run, folder, tmp_path, fails):
+    """Learned, written and measured, all on one run folder; no other flag of sampling goes with them."""
+    out, table, walks = tmp_path / "run", tmp_path / "named.csv", folder / "walks.csv"
+    run("train", "vrnn", walks, "--out", out, *SMALL, "--latent-dim", 3, "--window", 20, "--observe", 8)
+    assert "vrnn representatives RUN DATA" in fails("forecast", out, walks, "--learned", "--out", table)
+    said = run("representatives", out, walks, "--count", 3, "--hidden", 8, "--steps", 4, "--val", walks)
+    assert "names 3 futures of 12 rows" in said
+    run("forecast", out, folder / "prefix.csv", "--learned", "--horizon", 5, "--out", table)
+    found = np.genfromtxt(table, delimiter=",", names=True)
+    assert len(found) == 3 * 3 * 5 and np.isfinite(found["x"]).all()
+    assert found["weight"][found["step"] == 1].sum() == pytest.approx(3)
+    scores = json.loads(run("evaluate", out, walks, "--samples", 3, "--learned", "--json"))
+    assert scores["selection"] == "learned"
+    assert "expected as many samples, found 20" in fails("evaluate", out, walks, "--learned")
+    assert "give learned alone" in fails("evaluate", out, walks, "--learned", "--representative")
+    assert "leave samples" in fails("forecast", out, walks, "--learned", "--samples", 5, "--out", table)
+    assert "expected a run folder" in fails("representatives", tmp_path, walks)
+    assert "expected count of at least 1" in fails("representatives", out, walks, "--count", 0)
 
 
 def test_states_and_temperature_reach_the_forecast(run, folder, runs, tmp_path):

@@ -243,7 +243,7 @@ def test_settings_that_cannot_work():
     with pytest.raises(ConfigError, match="stopping early needs validation tracks"):
         vrnn.train(RNN, walks(5), replace(QUICK, patience=2))
     with pytest.raises(
-        ConfigError, match=r"augmentation turns and scales the first two columns of x: .* found x0"
+        ConfigError, match=r"augmentation turns, scales and jitters the first two columns of x: .* found x0"
     ):
         one = vrnn.Tracks([x[:, :1] for x in walks().x])
         vrnn.train(vrnn.RNNConfig(1), one, replace(QUICK, augment=vrnn.AugmentConfig(flip=True)))

@@ -77,6 +77,20 @@ def test_augmentation_is_a_similarity_of_each_track(config):
     assert (turns < 0).any() == config.flip and (turns > 0).any()  # a mirror image turns the other way
 
 
+def test_jitter_is_white_noise_with_a_scale_of_each_tracks_own():
+    x = np.random.default_rng(0).normal(size=(4000, 60, 3))
+    changed = augmentation(AugmentConfig(jitter=0.3), seed=1, step=2)(x)
+    assert np.array_equal(changed, augmentation(AugmentConfig(jitter=0.3), 1, 2)(x))
+    assert not np.array_equal(changed, augmentation(AugmentConfig(jitter=0.3), 1, 3)(x))
+    noise = (changed - x)[..., :2]
+    assert np.array_equal(changed[..., 2], x[..., 2])
+    scale = noise.std((1, 2))
+    for share in (0.25, 0.5, 0.9):  # a quantile of s u^2 is s times that of u, squared
+        assert np.quantile(scale, share) == pytest.approx(0.3 * share**2, rel=0.06)
+    white = noise / scale[:, None, None]
+    assert abs((white[:, 1:] * white[:, :-1]).mean()) < 0.01 and abs(white.prod(-1).mean()) < 0.01
+
+
 def test_transposition_moves_half_of_the_pieces_by_up_to_so_many_keys():
     roll = np.zeros((400, 3, 9))
     roll[:, :, 4], roll[:, 1, 8] = 1.0, np.nan

@@ -8,6 +8,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 from vrnn.cli.data import ColumnFlags
 from vrnn.cli.outputs import to_json
 from vrnn.cli.runs import open_run
+from vrnn.errors import ConfigError
 from vrnn.inference.evaluate import POOL
 from vrnn.inference.evaluate import evaluate as score
 
@@ -20,6 +21,7 @@ def evaluate(
     horizon: int = 12,
     samples: int = 20,
     representative: FlagCreatePairsOff[bool] = False,
+    learned: FlagCreatePairsOff[bool] = False,
     pool: int = POOL,
     quasi: FlagCreatePairsOff[bool] = False,
     temperature: float = 1.0,
@@ -36,6 +38,7 @@ def evaluate(
         horizon: rows to forecast.
         samples: futures a window, the K of minADE and minFDE.
         representative: best of K representatives in place of K plain samples.
+        learned: best of the K that vrnn representatives has taught the run.
         pool: samples drawn for each representative.
         quasi: quasi-random samples, that repel each other, in place of independent ones.
         temperature: of the futures: distances of latents and observations from their means are multiplied by it. The NLL is the model's at 1.
@@ -43,6 +46,8 @@ def evaluate(
         seed: of all noise.
         columns: of the data.
     """
+    if learned and (representative or quasi):
+        raise ConfigError("learned representatives are drawn from no samples: give learned alone")
     model, tracks = open_run(run, data, columns)
     result = score(
         model,
@@ -50,7 +55,7 @@ def evaluate(
         observe,
         horizon,
         samples,
-        representative,
+        "learned" if learned else representative,
         seed,
         pool,
         quasi=quasi,

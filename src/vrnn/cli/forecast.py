@@ -11,6 +11,7 @@ from vrnn.cli.runs import open_run
 from vrnn.errors import ConfigError
 from vrnn.inference.evaluate import POOL
 from vrnn.inference.forecast import forecast as draw
+from vrnn.inference.representatives import representatives as name
 
 
 def forecast(
@@ -21,6 +22,7 @@ def forecast(
     horizon: int = 12,
     samples: int | None = None,
     representative: int | None = None,
+    learned: FlagCreatePairsOff[bool] = False,
     plot: Path | None = None,
     inputs: Literal["hold"] | None = None,
     quasi: FlagCreatePairsOff[bool] = False,
@@ -38,6 +40,7 @@ def forecast(
         horizon: rows to forecast.
         samples: futures of each track; None is 20, or ten for each representative.
         representative: write this many typical futures with their weights in place of all samples.
+        learned: write the futures that vrnn representatives has taught the run to name, with their probabilities; nothing is sampled.
         plot: picture to write, .png, .pdf or .svg.
         inputs: hold carries the last known inputs on; needed by models that have any.
         quasi: quasi-random paths, that repel each other, in place of independent ones.
@@ -47,15 +50,22 @@ def forecast(
         columns: of the data.
     """
     check_outputs(out, plot)
+    if learned and (samples, representative, states, quasi, temperature) != (None, None, None, False, 1.0):
+        raise ConfigError(
+            "learned representatives are drawn from no samples: leave samples, representative, states, quasi and temperature"
+        )
     count = samples if samples is not None else 20 if representative is None else POOL * representative
     if representative is not None and not 1 <= representative < count:
         raise ConfigError(
             f"expected fewer representatives than samples and at least 1, found {representative} of {count} samples"
         )
     model, tracks = open_run(run, data, columns)
-    result = draw(
-        model, tracks, horizon, count, seed, inputs, quasi=quasi, states=states, temperature=temperature
-    )
+    if learned:
+        result = name(model, tracks, horizon, inputs)
+    else:
+        result = draw(
+            model, tracks, horizon, count, seed, inputs, quasi=quasi, states=states, temperature=temperature
+        )
     if representative is not None:
         result = result.representative(representative, seed)
     result.save(out)

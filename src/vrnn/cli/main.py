@@ -19,6 +19,7 @@ COMMANDS = {
     "forecast": "sample joint futures of tracks",
     "generate": "sample new tracks",
     "evaluate": "score forecasts against what happened, constant velocity beside",
+    "representatives": "teach a run to name k futures that cover what may happen",
     "calibration": "whether predictive regions hold what they should",
     "score": "how unusual tracks are, with p-values and a threshold",
     "impute": "fill missing points, given everything before and after them",
@@ -94,7 +95,8 @@ def _choose(words: list[str], known: dict[str, str], prog: str, what: str) -> st
 
 
 def _listing(prog: str, what: str, known: dict[str, str]) -> str:
-    rows = [f"  {name:<10} {text}" for name, text in known.items()]
+    width = max(10, *map(len, known))
+    rows = [f"  {name:<{width}} {text}" for name, text in known.items()]
     more = f"{prog} {what} --help says more about one of them."
     version = ["vrnn --version prints the version."] if prog == "vrnn" else []
     return "\n".join([f"usage: {prog} {what} [OPTIONS]", "", *rows, "", more, *version])

@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed
 from vrnn.inference.forecast import as_tracks
 from vrnn.inference.futures import PASS_SIZE, Futures, futures
 from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.representatives import representatives as named
 from vrnn.inference.step import embed
 from vrnn.kernels import unroll
 from vrnn.metrics.displacement import (
@@ -58,7 +59,8 @@ class Baseline:
 
 RULES = """\
 ADE, FDE: mean and final distance of the mean of all samples from the truth. minADE, minFDE: the best of K futures a window, each
-by its own best. iid: K plain samples; quasi-random: K that repel each other; representative: the K centres of {pool} samples, chosen without the truth.
+by its own best. iid: K plain samples; quasi-random: K that repel each other; representative: the K centres of {pool} samples, chosen without the truth;
+learned: the K futures that a head trained for the best of K names, no samples.
 NLL: minus the log of the mean, over K filtered states, of the (bounded) density of the true future, per step.
 Energy score: of plain samples, the whole future one vector, unbiased form (of quasi-random ones that of the K points themselves). Constant velocity: the last displacement repeated.
 Windows: every run of {rows} complete rows at the usual time step, stride 1."""
@@ -141,7 +143,7 @@ def evaluate(
     observe: int = 8,
     horizon: int = 12,
     samples: int = 20,
-    representatives: bool = False,
+    representatives: bool | Literal["learned"] = False,
     seed: int = 0,
     pool: int = POOL,
     quasi: bool = False,
@@ -157,7 +159,8 @@ def evaluate(
         observe: rows known.
         horizon: rows to forecast.
         samples: futures a window, K.
-        representatives: take the best of K representatives in place of K plain samples.
+        representatives: take the best of K representatives in place of K plain samples: the centres of many, or those that
+            `learn_representatives` has taught the model, of which there must be K.
         seed: of all noise.
         pool: samples drawn for each representative.
         quasi: draw them by quasi-random normals, see `forecast`.
@@ -165,7 +168,7 @@ def evaluate(
 
     Raises:
         DataError: no track has `observe` + `horizon` consecutive complete rows.
-        ConfigError: sizes that make no sense.
+        ConfigError: sizes that make no sense, or that the learned representatives do not have.
         UnsupportedError: a temperature other than 1 of a supervised model, or with an emission whose draws are not reparameterised.
 
     Example:
@@ -180,6 +183,8 @@ def evaluate(
         raise ConfigError(
             f"expected observe and samples of at least 2 and a horizon of at least 1, found {observe}, {samples}, {horizon}"
         )
+    if representatives not in (True, False, "learned"):
+        raise ConfigError(f"representatives: expected True, False or 'learned', found {representatives!r}")
     if pool < 2:
         raise ConfigError(f"expected a pool of at least 2 samples a representative, found {pool}")
     tracks = as_tracks(tracks, model)
@@ -199,12 +204,13 @@ def evaluate(
     truth = np.stack(cut.x)[:, observe:, positions]
     past = np.stack(cut.x)[:, :observe, positions]
     u = np.stack(cut.u)[:, observe:] if cut.u_dim else None
+    learned = _learned(model, cut, observe, horizon, samples) if representatives == "learned" else None
     parts = []
     for f in futures(
         model,
         cut.cut(stop=observe),
         horizon,
-        samples * pool if representatives else samples,
+        samples * pool if representatives is True else samples,
         seed,
         u,
         quasi=quasi,
@@ -212,7 +218,11 @@ def evaluate(
     ):
         drawn, true = f.decode()[..., positions], truth[f.rows]
         plain = drawn[:samples]
-        chosen = representative(drawn, samples, seed=seed)[0] if representatives else plain
+        chosen = plain
+        if learned is not None:
+            chosen = learned[:, f.rows][..., positions]
+        elif representatives:
+            chosen = representative(drawn, samples, seed=seed)[0]
         mean = drawn.mean(0)
         parts.append(
             (
@@ -228,7 +238,13 @@ def evaluate(
     return Evaluation(
         windows=len(cut),
         samples=samples,
-        selection="representative" if representatives else "quasi-random" if quasi else "iid",
+        selection="learned"
+        if learned is not None
+        else "representative"
+        if representatives
+        else "quasi-random"
+        if quasi
+        else "iid",
         model=ForecastScores(*values),
         constant_velocity=Baseline(
             float(average_displacement(straight, truth, distance).mean()),
@@ -240,6 +256,24 @@ def evaluate(
         unit="" if plane is None else plane.unit,
         temperature=temperature,
     )
+
+
+def _learned(
+    model: TrainedModel, cut: Tracks, observe: int, horizon: int, samples: int
+) -> Float[np.ndarray, "k batch horizon dim"]:
+    """Name the learned representatives of every window."""
+    head = model.representatives
+    if head is not None and head.config.count != samples:
+        raise ConfigError(
+            f"{head.config.count} representatives were learned: expected as many samples, found {samples}"
+        )
+    inputs = None
+    if cut.u_dim:
+        rows, longer = np.stack(cut.u)[:, observe:], max(0, head.config.horizon - horizon) if head else 0
+        inputs = np.concatenate(
+            [rows, np.repeat(rows[:, -1:], longer, 1)], 1
+        )  # the rows beyond are not shown
+    return named(model, cut.cut(stop=observe), horizon, inputs).samples
 
 
 def _position_columns(model: TrainedModel) -> np.ndarray:

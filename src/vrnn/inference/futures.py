@@ -71,8 +71,8 @@ def futures(
         quasi, states, temperature: see `forecast`.
     """
     network, encoding = model.network, model.encoding
-    tracks = _readable(model, tracks)
-    u = _future_inputs(model, tracks, horizon, inputs, np.stack([x[0] for x in tracks.x]))
+    tracks = readable(model, tracks)
+    u = future_inputs(model, tracks, horizon, inputs, np.stack([x[0] for x in tracks.x]))
     size = max(1, PASS_SIZE // samples)
     for start in range(0, len(tracks), size):
         rows = slice(start, min(start + size, len(tracks)))
@@ -103,7 +103,7 @@ def futures_after(
 ) -> Iterator[Futures]:
     """Draw futures of particles chosen by weight, chunk by chunk."""
     network, anchor = model.network, belief.anchor
-    u = _future_inputs(model, last_rows(model, belief), horizon, inputs, anchor.first)
+    u = future_inputs(model, last_rows(model, belief), horizon, inputs, anchor.first)
     u = u.to(next(network.parameters()))
     size = max(1, PASS_SIZE // samples)
     for start in range(0, len(u), size):
@@ -150,7 +150,7 @@ def last_rows(model: TrainedModel, belief: TrackBelief) -> Tracks:
     )
 
 
-def _readable(model: TrainedModel, tracks: Tracks) -> Tracks:
+def readable(model: TrainedModel, tracks: Tracks) -> Tracks:
     """Cut prefixes to what the model reads and refuse those it cannot go on from."""
     heading, frame = model.encoding.frame.heading, model.encoding.frame
     conditions = model.network.conditions
@@ -185,7 +185,7 @@ def future_times(tracks: Tracks, step: float, horizon: int) -> np.ndarray:
     return last[:, None] + step * np.arange(1, horizon + 1)
 
 
-def _future_inputs(
+def future_inputs(
     model: TrainedModel,
     tracks: Tracks,
     horizon: int,

@@ -68,6 +68,17 @@ def draw_noise(
     return Noise(code, latent, drawn, ancestors)
 
 
+def no_noise(model: Model, batch: int, time: int) -> Noise:
+    """Give the noise of one pass with all normals at 0: latents at their means, draws at what the emission makes of 0."""
+    weight = next(model.parameters())
+    return Noise(
+        weight.new_zeros(1, batch, model.code_dim),
+        weight.new_zeros(1, batch, time, model.latent_dim),
+        weight.new_zeros(1, batch, time, model.family.noise_size),
+        weight.new_zeros(1, batch, 0),
+    )
+
+
 def quasi_normals(
     samples: int, batch: int, width: int, generator: torch.Generator
 ) -> Float[Tensor, "samples batch width"]:

@@ -56,13 +56,21 @@ def cut_future(
         rows: of the future, at most.
         observe: rows of the batch before the future; where None, each sequence is cut at random, uniformly over its rows after the first.
     """
+    prefix, rest = cut_rows(batch, generator, rows=rows, observe=observe)
+    return draw_future(model, prefix, rest, generator, samples=samples)
+
+
+def cut_rows(
+    batch: Batch, generator: torch.Generator, *, rows: int, observe: int | None
+) -> tuple[Batch, Batch]:
+    """Cut every sequence where its future begins, (prefix, rest); arguments as of `cut_future`."""
     if observe is None:
         room = (batch.length - 1).clamp(min=1).cpu()
         cut = 1 + (torch.rand(len(room), generator=generator) * room).long().clamp(max=room - 1)
     else:
         cut = torch.full((len(batch.x),), observe)
     prefix, rest = batch.split_at(cut.to(batch.length))
-    return draw_future(model, prefix, rest.split(rows)[0], generator, samples=samples)
+    return prefix, rest.split(rows)[0]
 
 
 def draw_future(
@@ -114,12 +122,19 @@ def futures_score(
     return torch.where(future.scored, error - spread / (2 * count * (count - 1)), 0.0)
 
 
+def positions(
+    x: Float[Tensor, "*lead time dim"], before: Float[Tensor, "*lead dim"], summed: Bool[Tensor, " dim"]
+) -> Float[Tensor, "*lead time dim"]:
+    """Sum increments from the beginning, `before` being what was drawn before it in the same gap; other dimensions stay."""
+    return torch.where(summed, before[..., None, :] + x.cumsum(-2), x)
+
+
 def _ways(
     x: Float[Tensor, "*lead time dim"], before: Float[Tensor, "*lead dim"], summed: Bool[Tensor, " dim"]
 ) -> Float[Tensor, "*lead time dim"]:
-    """Turn increments into their means from the beginning, `before` being what was drawn before it in the same gap."""
+    """Turn increments into their means from the beginning."""
     steps = torch.arange(1, x.shape[-2] + 1, device=x.device, dtype=x.dtype)[:, None]
-    return torch.where(summed, (before[..., None, :] + x.cumsum(-2)) / steps, x)
+    return positions(x, before, summed) / torch.where(summed, steps, 1.0)
 
 
 def _norm(difference: Float[Tensor, "*lead dim"]) -> Float[Tensor, "*lead"]:

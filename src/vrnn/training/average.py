@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
-
-from vrnn.models import Model
+from torch import Tensor, nn
 
 
 class Average:
@@ -18,7 +16,7 @@ class Average:
     Source: Polyak and Juditsky 1992, in the exponential form common since.
     """
 
-    def __init__(self, model: Model, decay: float, kept: dict[str, Tensor]):
+    def __init__(self, model: nn.Module, decay: float, kept: dict[str, Tensor]):
         self.model, self.decay = model, decay
         first = {name: value.detach().clone() for name, value in model.state_dict().items()} if decay else {}
         self.weights = {name: kept[name].to(first[name]) if kept else first[name] for name in first}

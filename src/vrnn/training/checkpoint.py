@@ -1,4 +1,5 @@
-"""Run folders: config.json, model.safetensors, metrics.jsonl and, to resume, training.safetensors. None is a pickle."""
+"""Run folders: config.json, model.safetensors, metrics.jsonl and, to resume, training.safetensors; representatives.safetensors where they have been learned. None is
+a pickle."""
 
 import json
 from dataclasses import asdict, fields
@@ -8,16 +9,18 @@ from typing import Any, NamedTuple
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from vrnn.data.encoding import Encoding
 from vrnn.data.frames import FrameConfig
 from vrnn.errors import ConfigError, RunFolderError
 from vrnn.files import whole_file, write_json
 from vrnn.models import Model, config_from_dict, config_to_dict
+from vrnn.models.representatives import Representatives, RepresentativesConfig
 from vrnn.trained import TrainedModel, build_network
 from vrnn.training.config import AugmentConfig, TrainConfig
 
+REPRESENTATIVES = "representatives.safetensors"
 FORMAT = 1  # raised whenever older code could misread a run folder
 Tensors = dict[str, Tensor]
 
@@ -106,7 +109,8 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> TrainedModel
             f"{folder / 'config.json'}: settings that this version does not know: {error}"
         ) from error
     _load_weights(network, folder / "model.safetensors")
-    return TrainedModel(network.to(device).eval(), encoding, model_config, training)
+    model = TrainedModel(network.eval(), encoding, model_config, training, _load_representatives(folder))
+    return model.to(device)
 
 
 def train_config_from_dict(values: dict[str, Any]) -> TrainConfig:
@@ -125,6 +129,34 @@ def save_weights(folder: Path, weights: Tensors) -> None:
     """Write model.safetensors."""
     with whole_file(folder / "model.safetensors") as temporary:
         save_file(weights, temporary)
+
+
+def save_representatives(folder: Path, head: Representatives) -> None:
+    """Write representatives.safetensors, the settings of the head in it."""
+    settings = {"config": asdict(head.config), "width": head.width, "dim": head.dim}
+    with whole_file(folder / REPRESENTATIVES) as temporary:
+        save_file(copy_weights(head), temporary, metadata={"representatives": json.dumps(settings)})
+
+
+def _load_representatives(folder: Path) -> Representatives | None:
+    """Read the head of a run folder; None when none has been learned."""
+    path = folder / REPRESENTATIVES
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, "pt") as stored:
+            settings = json.loads(stored.metadata()["representatives"])
+            weights = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118 (not a dict)
+        config = RepresentativesConfig.from_dict(settings["config"])
+        with torch.random.fork_rng(devices=[]):
+            head = Representatives(settings["width"], settings["dim"], config)
+        head.load_state_dict(weights)
+    except (SafetensorError, ConfigError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise RunFolderError(
+            f"{path}: damaged, or of another version ({reason}); learn the representatives again or delete the file"
+        ) from error
+    return head.eval()
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -176,7 +208,7 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Tensors) -> Non
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
 
 
-def copy_weights(model: Model) -> Tensors:
+def copy_weights(model: nn.Module) -> Tensors:
     """Copy a model's weights to tensors of their own, which later steps do not change."""
     return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
 

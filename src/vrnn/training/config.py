@@ -16,6 +16,9 @@ class AugmentConfig:
         flip: mirror a share of the tracks.
         rotate: turn each track by its own angle, uniform over the circle.
         speed: enlarge each track by its own factor, log-uniform between these two; (1, 1) leaves it.
+        jitter: add noise to the positions, independent from row to row, with a standard deviation of each track's own, u^2 times this in
+            the units of the data, u uniform from 0 to 1: most tracks get little, some as much as a careless annotator makes. For data
+            that is less clean than that of the training.
         rates: how fast copies of the tracks go along them, in rows, positions between rows being interpolated: with (0.5, 1.0) every
             track is there a second time, at half its rate. For data of another frame rate than that of the training.
         transpose: shift the columns of a share of the tracks, each by its own whole number, uniform from -transpose to
@@ -27,14 +30,16 @@ class AugmentConfig:
     flip: bool = False
     rotate: bool = False
     speed: tuple[float, float] = (1.0, 1.0)
+    jitter: float = 0.0
     rates: tuple[float, ...] = (1.0,)
     transpose: int = 0
     share: float = 0.5
     until: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.transpose < 0:
-            raise ConfigError(f"expected augment.transpose of at least 0, found {self.transpose}")
+        for name in ("transpose", "jitter"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"expected augment.{name} of at least 0, found {getattr(self, name)}")
         for name in ("share", "until"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"expected augment.{name} from 0 to 1, found {getattr(self, name)}")
@@ -46,7 +51,7 @@ class AugmentConfig:
 
     @property
     def turns(self) -> bool:
-        """Whether positions are changed."""
+        """Whether positions are turned or scaled."""
         return self.flip or self.rotate or self.speed != (1.0, 1.0)
 
     @property
@@ -57,7 +62,7 @@ class AugmentConfig:
     @property
     def active(self) -> bool:
         """Whether a step changes its tracks at random."""
-        return self.turns or self.transpose > 0
+        return self.turns or self.jitter > 0 or self.transpose > 0
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,8 @@ class Order:
 def augmentation(config: AugmentConfig, seed: int, step: int) -> Change | None:
     """Make the random change of a step, each track its own; fixed points do not matter to displacements.
 
-    Positions: x -> c R F x in the first two columns; F mirrors the second axis, R rotates, c is a speed. Keys: in a
+    Positions: x -> c R F x + s u^2 e in the first two columns; F mirrors the second axis, R rotates, c is a speed, e normal, u uniform, a
+    number a track. Keys: in a
     share of the tracks every column moves by the same number of places, and what leaves the range is gone.
     """
     if not config.active:
@@ -60,6 +61,7 @@ def augmentation(config: AugmentConfig, seed: int, step: int) -> Change | None:
     def change(x: np.ndarray) -> np.ndarray:
         rng = np.random.default_rng([seed, step, 2])
         x = _turned(x, config, rng) if config.turns else x
+        x = _jittered(x, config, np.random.default_rng([seed, step, 4])) if config.jitter else x
         shift = rng.integers(-config.transpose, config.transpose, len(x), endpoint=True)
         return _transposed(x, np.where(rng.random(len(x)) < config.share, shift, 0))
 
@@ -79,6 +81,11 @@ def _turned(x: np.ndarray, config: AugmentConfig, rng: np.random.Generator) -> n
     matrix *= np.exp(low + (high - low) * speeds)[:, None, None]
     turned = np.einsum("bij,btj->bti", matrix, x[..., :2])
     return np.concatenate([turned, x[..., 2:]], -1)
+
+
+def _jittered(x: np.ndarray, config: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
+    scale = config.jitter * rng.random((len(x), 1, 1)) ** 2
+    return np.concatenate([x[..., :2] + scale * rng.normal(size=(*x.shape[:2], 2)), x[..., 2:]], -1)
 
 
 def _transposed(x: np.ndarray, shift: np.ndarray) -> np.ndarray:

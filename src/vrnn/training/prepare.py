@@ -45,10 +45,15 @@ def prepare(config: ModelConfig, tracks: Tracks, settings: TrainConfig, val: Tra
     _check(config, probe, tracks, settings)
     notes: list[str] = []
     if val is None:
-        tracks, val = _hold_out(tracks, settings, notes)
+        if settings.patience is not None and not held_out_count(tracks, settings.holdout):
+            raise ConfigError("stopping early needs validation tracks: give some, or set holdout above 0")
+        tracks, val = hold_out(tracks, settings.holdout, settings.seed, notes)
     if settings.augment.resamples:
         tracks = concatenate([at_rate(tracks, rate) for rate in settings.augment.rates])
-    train, val = _pieces(tracks, settings, notes, "training"), _pieces(val, settings, notes, "validation")
+    train, val = (
+        pieces(part, settings.window, notes, name)
+        for part, name in ((tracks, "training"), (val, "validation"))
+    )
     encoding = Encoding.fit(
         train,
         settings.frame,
@@ -150,13 +155,13 @@ def _check(config: ModelConfig, probe: Model, tracks: Tracks, settings: TrainCon
             "augment.transpose shifts the keys of a piano roll: expected every column to be binary, with emission bernoulli or "
             "nade; switch it off"
         )
-    if not settings.augment.turns:
+    if not settings.augment.turns and not settings.augment.jitter:
         return
     names = settings.frame.positions or tracks.x_names
     first_two = zip(tracks.x_names[:2], probe.family.continuous, strict=False)
     if tracks.x_dim < 2 or not all(continuous and name in names for name, continuous in first_two):
         raise ConfigError(
-            "augmentation turns and scales the first two columns of x: expected two continuous positions, found "
+            "augmentation turns, scales and jitters the first two columns of x: expected two continuous positions, found "
             f"{', '.join(tracks.x_names[:2])}; switch it off or reorder the columns"
         )
 
@@ -217,27 +222,36 @@ def _rows_seen(values: np.ndarray, encoding: Encoding) -> np.ndarray:
     return np.asarray(there.any(-1) if encoding.factorises else there.all(-1))
 
 
-def _hold_out(tracks: Tracks, settings: TrainConfig, notes: list[str]) -> tuple[Tracks, Tracks]:
-    count = round(settings.holdout * len(tracks))
-    if count == 0 or len(tracks) < FEWEST_HELD_OUT:
-        if settings.patience is not None:
-            raise ConfigError("stopping early needs validation tracks: give some, or set holdout above 0")
+def held_out_count(tracks: Tracks, share: float) -> int:
+    """Tracks that are held out of so many; none of few."""
+    return 0 if len(tracks) < FEWEST_HELD_OUT else round(share * len(tracks))
+
+
+def hold_out(tracks: Tracks, share: float, seed: int, notes: list[str]) -> tuple[Tracks, Tracks]:
+    """Split off a share of the tracks to validate on, at random."""
+    count = held_out_count(tracks, share)
+    if not count:
         return tracks, tracks[:0]
-    order = np.random.default_rng([settings.seed, 3]).permutation(len(tracks))
+    order = np.random.default_rng([seed, 3]).permutation(len(tracks))
     notes.append(f"{count} of {len(tracks)} tracks are held out for validation")
     return tracks[np.sort(order[count:])], tracks[np.sort(order[:count])]
 
 
-def _pieces(tracks: Tracks, settings: TrainConfig, notes: list[str], name: str) -> Tracks:
-    if settings.window is None or not len(tracks):
+def pieces(tracks: Tracks, rows: int | None, notes: list[str], name: str) -> Tracks:
+    """Cut tracks into windows of so many complete rows; None leaves them whole.
+
+    Raises:
+        DataError: no track has as many.
+    """
+    if rows is None or not len(tracks):
         return tracks
     try:
-        cut = windows(tracks, settings.window)
+        cut = windows(tracks, rows)
     except DataError as error:
         raise DataError(
             f"{name} tracks: {error}; or train on whole tracks (window None), which may have gaps"
         ) from error
-    notes.append(f"{len(tracks)} {name} tracks give {len(cut)} windows of {settings.window} rows")
+    notes.append(f"{len(tracks)} {name} tracks give {len(cut)} windows of {rows} rows")
     return cut
 
 

@@ -1,0 +1,126 @@
+"""Representatives that a head names: k futures of a track and how likely each is, in the units of the data."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vrnn.data.batch import Batch
+from vrnn.data.tracks import Tracks
+from vrnn.errors import ConfigError, UnsupportedError
+from vrnn.inference.begin import begin
+from vrnn.inference.forecast import Forecast, as_tracks
+from vrnn.inference.futures import PASS_SIZE, future_inputs, future_times, readable
+from vrnn.inference.noise import no_noise
+from vrnn.kernels import imagine
+from vrnn.models.contract import Model
+from vrnn.trained import TrainedModel
+
+
+class Outlook(NamedTuple):
+    """Hold what a head reads.
+
+    Attributes:
+        state: everything that the past has left in the model, (batch, width).
+        middle: where the model goes from there with all normals at 0, in model units, (batch, horizon, dim).
+        gap: what it has drawn since the last observed entry, (batch, dim).
+    """
+
+    state: Float[Tensor, "batch width"]
+    middle: Float[Tensor, "batch horizon dim"]
+    gap: Float[Tensor, "batch dim"]
+
+
+@torch.no_grad()
+def outlook(model: Model, prefix: Batch, u: Float[Tensor, "batch horizon inputs"]) -> Outlook:
+    """Follow a prefix with every latent at its posterior's mean, and go on with every normal at 0."""
+    belief = begin(model, prefix, no_noise(model, *prefix.x.shape[:2]))
+    middle = imagine(model, belief, u, no_noise(model, len(u), u.shape[1])).x[0]
+    gap = belief.gap[0]
+    return Outlook(torch.cat([*(part[0] for part in belief.state), gap], -1), middle, gap)
+
+
+@torch.no_grad()
+def representatives(
+    model: TrainedModel,
+    prefix: Tracks | np.ndarray,
+    horizon: int | None = None,
+    inputs: np.ndarray | Literal["hold"] | None = None,
+) -> Forecast:
+    """Name k futures of tracks that are to have one near whatever happens, and how likely each is to be that one.
+
+    They are learned (`vrnn.learn_representatives`), one call of a network, and nothing is drawn: no samples of the model's
+    distribution, but what best covers it and what the model gets wrong about it. For typical futures of a model without them,
+    `Forecast.representative` takes the centres of many samples.
+
+    Args:
+        prefix: tracks that the future follows, or an array, as of `forecast`.
+        horizon: rows of a future, at most those that were learned; all of them when None.
+        inputs: known inputs as of `forecast`, over all rows that were learned; they lead the middle of the futures alone.
+
+    Returns:
+        a forecast whose `samples` are the k futures, likeliest first, `weights` their probabilities.
+
+    Raises:
+        ConfigError: a model whose representatives have not been learned, or a longer horizon.
+        DataError: tracks that do not fit the model.
+
+    Example:
+        >>> import numpy as np, vrnn
+        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
+        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
+        >>> config = vrnn.RepresentativesConfig(count=5, horizon=4, steps=5)
+        >>> model = vrnn.learn_representatives(run.model, tracks, config, quiet=True)
+        >>> vrnn.representatives(model, tracks[:3])
+        Forecast(5 paths of 4 steps for 3 tracks, x, y)
+    """
+    tracks, head = as_tracks(prefix, model), model.representatives
+    if head is None:
+        raise ConfigError(
+            "the model names no representatives yet: learn them with vrnn.learn_representatives or vrnn representatives RUN DATA, "
+            "or take the centres of samples: forecast(...).representative(k)"
+        )
+    learned = head.config.horizon
+    horizon = learned if horizon is None else horizon
+    if not 1 <= horizon <= learned:
+        raise ConfigError(
+            f"the representatives were learned for {learned} rows: expected a horizon up to that, found {horizon}"
+        )
+    encoding, read = model.encoding, readable(model, tracks)
+    u = future_inputs(model, read, learned, inputs, np.stack([x[0] for x in read.x]))
+    paths, weights = [], []
+    for start in range(0, len(read), PASS_SIZE):
+        part = slice(start, start + PASS_SIZE)
+        batch, anchor = encoding.batch(read[part])
+        batch = batch.to(next(model.network.parameters()))
+        seen = outlook(model.network, batch, u[part].to(batch.x))
+        x, log_weight = head(seen.state, seen.middle)
+        log_weight, order = log_weight.sort(dim=0, descending=True, stable=True)
+        x = x.gather(0, order[..., None, None].expand_as(x))[:, :, :horizon].cpu().double().numpy()
+        paths.append(encoding.frame.decode(x, anchor, seen.gap.expand(len(x), -1, -1).cpu().double().numpy()))
+        weights.append(log_weight.double().softmax(0).cpu().numpy())
+    return Forecast(
+        samples=np.concatenate(paths, 1),
+        times=future_times(tracks, encoding.step, horizon),
+        history=tracks,
+        names=encoding.x_names,
+        weights=np.concatenate(weights, 1),
+    )
+
+
+def check_representable(model: TrainedModel) -> None:
+    """Refuse models whose futures no distance compares.
+
+    Raises:
+        UnsupportedError: a supervised model, or columns that are no positions.
+    """
+    summed, continuous = model.encoding.frame.summed, model.network.family.continuous
+    if model.network.supervised:
+        raise UnsupportedError("representatives are futures of x, which a supervised model does not draw")
+    if not all(continuous) or (summed.any() and not summed.all()):
+        raise UnsupportedError(
+            f"representatives are learned by distances between positions: expected every column to be one, found "
+            f"{', '.join(model.encoding.x_names)}; train a model of the positions alone"
+        )

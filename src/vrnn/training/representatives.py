@@ -1,0 +1,247 @@
+"""Learn k futures of a trained model that are to have one near whatever happens."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vrnn.data.batch import Batch
+from vrnn.data.encoding import Change, Encoding
+from vrnn.data.tracks import Tracks, concatenate
+from vrnn.data.windows import at_rate
+from vrnn.errors import ConfigError, DataError, NonFiniteError
+from vrnn.inference.noise import seeded
+from vrnn.inference.representatives import check_representable, outlook
+from vrnn.models.representatives import Representatives, RepresentativesConfig
+from vrnn.objectives.best_of import BestOf, best_of_paths
+from vrnn.objectives.futures import cut_rows, positions
+from vrnn.trained import TrainedModel
+from vrnn.training.average import Average
+from vrnn.training.checkpoint import copy_weights, read_config, save_representatives
+from vrnn.training.order import Order, augmentation
+from vrnn.training.prepare import hold_out, pieces
+from vrnn.training.tracking import Progress, Quiet
+
+CLIP = 1.0  # largest norm of the gradient
+VALIDATION_BATCH = 512
+
+
+def learn_representatives(
+    model: TrainedModel,
+    tracks: Tracks,
+    config: RepresentativesConfig | None = None,
+    *,
+    val: Tracks | None = None,
+    out: str | Path | None = None,
+    quiet: bool = False,
+) -> TrainedModel:
+    """Train a head on the states of a model, which stays as it is, to name k futures and how likely each is.
+
+    minimise  mean over tracks of  min_k mean_t || x^k_t - y_t ||  +  w min_k || x^k_T - y_T ||  -  log p(nearest k)
+
+    Each future is pulled by the tracks it is nearest to, so that together they cover what happens: what the best of k measures, where
+    samples are independent of one another. Random changes of the tracks are those that the model was trained with.
+
+    Args:
+        model: a trained model of positions.
+        tracks: training data, the model's own as a rule.
+        config: see `RepresentativesConfig`.
+        val: tracks that choose the weights; a share of `tracks` is held out when None.
+        out: the model's run folder, to keep them in for `vrnn.load`; nothing is written when None.
+        quiet: show no progress.
+
+    Returns:
+        the model with its representatives.
+
+    Raises:
+        UnsupportedError: a model whose futures no distance compares.
+        ConfigError, DataError: settings or data that cannot work.
+        NonFiniteError: a loss that is not finite.
+        RunFolderError: `out` is no run folder.
+
+    Source: Guzman-Rivera, Batra and Kohli 2012, "Multiple choice learning"; Rupprecht et al. 2017, arXiv:1612.00197.
+
+    Example:
+        >>> import numpy as np, vrnn
+        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
+        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
+        >>> config = vrnn.RepresentativesConfig(count=5, horizon=4, steps=5)
+        >>> vrnn.learn_representatives(run.model, tracks, config, quiet=True).representatives.config.count
+        5
+    """
+    config = config or RepresentativesConfig()
+    check_representable(model)
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        read_config(folder)  # a run folder, before any work
+    notes: list[str] = []
+    work = _prepare(model, tracks, config, val, notes)
+    progress = Quiet() if quiet else Progress(config.steps, 0)
+    try:
+        for note in notes:
+            progress.say(note)
+        _fit(work, progress)
+    finally:
+        progress.close()
+    if folder is not None:
+        save_representatives(folder, work.head)
+    return replace(model, representatives=work.head.eval())
+
+
+class _Work(NamedTuple):
+    """Hold what the loop works on: the head to train, cut tracks, and where their futures begin in batches."""
+
+    model: TrainedModel
+    head: Representatives
+    train: Tracks
+    val: Tracks
+    observe: int | None
+    unit: Float[Tensor, " dim"]
+
+    @property
+    def config(self) -> RepresentativesConfig:
+        return self.head.config
+
+
+def _prepare(
+    model: TrainedModel, tracks: Tracks, config: RepresentativesConfig, val: Tracks | None, notes: list[str]
+) -> _Work:
+    """Cut the tracks and build the head."""
+    encoding, augment = model.encoding, model.training.augment
+    observe = _observe(model, config)
+    for part in (tracks, *([] if val is None else [val])):
+        encoding.check(part)
+    if val is None:
+        tracks, val = hold_out(tracks, config.holdout, config.seed, notes)
+    if augment.resamples:
+        tracks = concatenate([at_rate(tracks, rate) for rate in augment.rates])
+    rows = None if observe is None else observe + config.horizon
+    given = encoding.frame.given
+    train, val = (
+        _usable(pieces(part, rows, notes, name), encoding, given + 2)
+        for part, name in ((tracks, "training"), (val, "validation"))
+    )
+    if not len(train):
+        raise DataError(
+            "no training track has a point to begin at and one to come to; see what the data holds with: vrnn doctor DATA"
+        )
+    weight = next(model.network.parameters())
+    batch = encoding.batch(train[:1])[0].to(weight)
+    width = outlook(model.network, batch, batch.u[:, :1]).state.shape[-1]
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(config.seed)
+        head = Representatives(width, batch.x.shape[-1], config).to(weight)
+    standard = encoding.frame.standardise
+    unit = weight.new_tensor(standard.scale if standard else (1.0,) * encoding.frame.dim)
+    return _Work(model, head, train, val, None if observe is None else observe - given, unit)
+
+
+def _observe(model: TrainedModel, config: RepresentativesConfig) -> int | None:
+    """Give the rows of a track before its future, None for anywhere."""
+    heading, given = model.encoding.frame.heading, model.encoding.frame.given
+    observe = model.training.observe if config.observe is None else config.observe
+    if observe is None and (heading is not None or model.network.conditions):
+        raise ConfigError("expected observe, the rows known before the future begins; set it")
+    if heading is not None and observe != heading.row + 1:
+        raise ConfigError(
+            f"the model turns tracks to their heading at row {heading.row + 1}: expected observe of {heading.row + 1}, found {observe}"
+        )
+    if observe is not None and observe < given + 1:
+        raise ConfigError(f"expected observe of at least {given + 1} rows, found {observe}")
+    return observe
+
+
+def _usable(tracks: Tracks, encoding: Encoding, least: int) -> Tracks:
+    return encoding.trim(tracks, least) if len(tracks) else tracks
+
+
+def _fit(work: _Work, progress: Progress | Quiet) -> None:
+    """Train the head, and leave it with the averaged weights of the best validation."""
+    head, config = work.head, work.config
+    optimiser = torch.optim.Adam(head.parameters(), lr=config.learning_rate)
+    average = Average(head, config.average, {})
+    order = Order(work.train.lengths, config.batch_size, config.seed)
+    best, least = copy_weights(head), math.inf
+    for step in range(config.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = config.learning_rate * (
+                0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / config.steps))
+            )
+        change = augmentation(work.model.training.augment, config.seed, step)
+        found = _terms(work, work.train[order.batch(step)], seeded(config.seed, 18, step), change)
+        loss = found.loss(config.final_weight)
+        if not bool(torch.isfinite(loss)):
+            raise NonFiniteError(
+                f"step {step}: the loss of the representatives is not finite; lower learning_rate, or look at the data with vrnn doctor"
+            )
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(head.parameters(), CLIP)
+        optimiser.step()
+        average.update(step)
+        progress.advance()
+        if step + 1 == config.steps or (step + 1) % config.validate_every == 0:
+            with average.applied():
+                value = _validate(work, step + 1, progress)
+                if value <= least:
+                    best, least = copy_weights(head), value
+    head.load_state_dict(best)
+
+
+class _Terms(NamedTuple):
+    """Hold the distances of a batch and the log-probability of the nearest futures; `counted` are the tracks that have a future."""
+
+    best: BestOf
+    log_weight: Float[Tensor, " batch"]
+    counted: Tensor
+
+    def loss(self, final_weight: float) -> Tensor:
+        each = self.best.average + final_weight * self.best.final - self.log_weight
+        return torch.where(self.counted, each, 0.0).sum() / self.counted.sum().clamp(min=1)
+
+
+def _terms(work: _Work, tracks: Tracks, generator: torch.Generator, change: Change | None = None) -> _Terms:
+    """Measure the futures that the head names for some tracks."""
+    network, config = work.model.network, work.config
+    batch: Batch = work.model.encoding.batch(tracks, change)[0].to(work.unit)
+    if network.conditions:
+        assert work.observe is not None
+        prefix, rest, _ = batch.split_prefix(work.observe)
+        rest = rest.split(config.horizon)[0]
+    else:
+        prefix, rest = cut_rows(batch, generator, rows=config.horizon, observe=work.observe)
+    horizon = rest.x.shape[1]
+    u = torch.nn.functional.pad(rest.u, (0, 0, 0, config.horizon - horizon))
+    seen = outlook(network, prefix, u)
+    x, log_weight = work.head(seen.state, seen.middle)
+    paths = positions(x[:, :, :horizon], seen.gap, rest.summed) * work.unit
+    truth = positions(rest.x, torch.zeros_like(seen.gap), rest.summed) * work.unit
+    there = rest.present.all(-1)
+    best = best_of_paths(paths, truth, there)
+    return _Terms(best, log_weight.gather(0, best.nearest[None])[0], there.any(-1))
+
+
+@torch.no_grad()
+def _validate(work: _Work, step: int, progress: Progress | Quiet) -> float:
+    """Give the loss on the validation tracks, 0 where there are none."""
+    if not len(work.val):
+        return 0.0
+    order = work.val.lengths.argsort(kind="stable")
+    parts = [
+        _terms(work, work.val[order[i : i + VALIDATION_BATCH]], seeded(work.config.seed, 19, i))
+        for i in range(0, len(order), VALIDATION_BATCH)
+    ]
+    counted = torch.cat([p.counted for p in parts])
+    average, final, log_weight = (
+        float(torch.cat(column)[counted].double().mean()) if bool(counted.any()) else 0.0
+        for column in zip(*((p.best.average, p.best.final, p.log_weight) for p in parts), strict=True)
+    )
+    progress.say(
+        f"step {step}/{work.config.steps}  validation, best of {work.config.count}: mean distance {average:.4f}, at the end {final:.4f}, "
+        f"log-probability of the nearest {log_weight:.3f}"
+    )
+    return average + work.config.final_weight * final
