@@ -31,6 +31,7 @@ SHARE = 0.2
 FEWEST = 12  # points of a track that points are removed from
 MOST = 200  # such tracks of a data set, chosen at random where it has more
 SAMPLES = 100
+SHARE_HELD = 0.9  # by intervals
 MODEL = vrnn.VRNNConfig(x_dim=2, hidden=64, latent_dim=8, emission="mixture(5)")
 TRAINING = vrnn.TrainConfig(steps=3000, batch_size=64, validate_every=250)
 SCENES = ("eth", "hotel", "univ", "zara1", "zara2")
@@ -104,11 +105,13 @@ def measure(task: Task, model, part: str, seed: int) -> dict:
     for how in REMOVALS:
         holed, gone = without(long, how, seed)
         started = time.perf_counter()
-        filled = vrnn.impute(model, holed, samples=SAMPLES, seed=seed)
+        filled = vrnn.impute(model, holed, samples=SAMPLES, seed=seed, calibrate=SHARE_HELD)
         seconds = time.perf_counter() - started
         pick = partial(removed, gone)
         truth = pick(long.x)
-        inside = (pick(filled.quantile(0.05)) <= truth) & (truth <= pick(filled.quantile(0.95)))
+        off = np.abs(truth - pick(filled.mean))
+        ends = [np.abs(pick(end) - pick(filled.mean)) for end in filled.interval(SHARE_HELD)]
+        room = np.where(truth > pick(filled.mean), ends[1], ends[0])
         errors = {"model": float(task.distance(pick(filled.mean), truth).mean())}
         for kind in ("linear", "cubic"):
             errors[kind] = float(task.distance(pick([interpolated(x, kind) for x in holed.x]), truth).mean())
@@ -116,7 +119,9 @@ def measure(task: Task, model, part: str, seed: int) -> dict:
             "points": len(truth),
             "tracks": len(long),
             "errors": errors,
-            "coverage": float(inside.mean()),
+            "coverage": float((off <= room).mean()),
+            "coverage_of_the_model": float((off <= room / filled.widening).mean()),
+            "widening": filled.widening,
             "seconds": round(seconds, 1),
         }
         print(part, how, found[how], flush=True)

@@ -10,6 +10,7 @@ from tests.cli.conftest import MODELS
 import vrnn
 from vrnn import read_tracks
 from vrnn.cli.main import main
+from vrnn.cli.outputs import save_tracks
 from vrnn.training.checkpoint import load
 from vrnn.training.tracking import read_metrics
 
@@ -313,7 +314,6 @@ def test_score(run, folder, runs, tmp_path):
 
 
 def test_score_against_normal_tracks(run, folder, runs, tmp_path):
-    from vrnn.cli.outputs import save_tracks
 
     out, walks = tmp_path / "s.csv", read_tracks(folder / "walks.csv")
     save_tracks(vrnn.Tracks([x * (30 if i % 2 else 1) for i, x in enumerate(walks.x)]), tmp_path / "odd.csv")
@@ -390,6 +390,28 @@ def test_impute(run, folder, runs, tmp_path, ending):
     )
     narrow = np.genfromtxt(narrow, delimiter=",", names=True)
     assert (wide - (narrow["x_high"] - narrow["x_low"]))[table["imputed"] == 1].min() >= 0
+
+
+def test_impute_calibrated_by_hidden_points(run, fails, folder, runs, tmp_path):
+    walks = vrnn.Crossroads().sample(12, seed=3)
+    for x in walks.x:
+        x[5:7] = np.nan
+    save_tracks(walks, data := tmp_path / "holed.csv")
+    words = [
+        "impute",
+        runs["rnn"],
+        data,
+        "--samples",
+        10,
+        "--particles",
+        20,
+        "--out",
+        tmp_path / "filled.csv",
+    ]
+    assert "times as far from their mean as the model has them" in run(*words, "--calibrate")
+    assert "expected at least 20 such rows, found 2" in fails(
+        *words[:2], folder / "holed.csv", *words[3:], "--calibrate"
+    )
 
 
 def test_impute_says_where_few_paths_differ(run, folder, runs, tmp_path):

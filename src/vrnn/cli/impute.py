@@ -26,6 +26,7 @@ def impute(
     particles: int = 2000,
     sweeps: int = 0,
     interval: float = 0.9,
+    calibrate: FlagCreatePairsOff[bool] = False,
     insert_rows: FlagCreatePairsOff[bool] = False,
     plot: Path | None = None,
     seed: int = 0,
@@ -41,6 +42,7 @@ def impute(
         particles: of the filter that they are drawn from.
         sweeps: times that each path is renewed by a conditional particle filter, for long tracks with many gaps.
         interval: share of the paths that the interval of a column holds.
+        calibrate: hide seen points of these tracks in gaps like theirs, and widen or narrow the paths so that the intervals hold their share of them.
         insert_rows: put missing rows where times skip whole steps, and fill them too.
         plot: picture of the first tracks with gaps to write, .png, .pdf or .svg.
         seed: of all noise.
@@ -53,7 +55,7 @@ def impute(
     skipped = 0 if insert_rows else _skipped(tracks, model.encoding.step)
     if insert_rows:
         tracks = regular(tracks, model.encoding.step)
-    filled = fill(model, tracks, samples, particles, sweeps, seed)
+    filled = fill(model, tracks, samples, particles, sweeps, seed, calibrate=interval if calibrate else None)
     drawn = np.array([int(m.any(-1).sum()) for m in filled.missing])
     absent = sum(int(np.isnan(x).any(-1).sum()) for x in filled.tracks.x)
     filled.save(out, interval)
@@ -64,6 +66,10 @@ def impute(
         )
     else:
         print(f"{out}: nothing is missing in {plural(len(tracks), 'track')}")
+    if calibrate:
+        print(
+            f"paths {filled.widening:.2f} times as far from their mean as the model has them, by seen points that were hidden"
+        )
     if absent > drawn.sum():
         left = plural(absent - int(drawn.sum()), "row")
         print(f"{left} left empty: nothing is drawn before the first point of a track")

@@ -15,6 +15,7 @@ from vrnn.data.writers import Columns, write_table
 from vrnn.errors import ConfigError, UnsupportedError, check_seed, require
 from vrnn.inference.forecast import as_tracks
 from vrnn.inference.futures import PASS_SIZE, ROWS
+from vrnn.inference.hide import check_hidden, hide, widening
 from vrnn.inference.noise import seeded
 from vrnn.inference.smoothing import smooth
 from vrnn.trained import TrainedModel
@@ -29,11 +30,13 @@ class Imputed:
         samples: whole paths in data units, one array (sample, T_i, dim) a track: drawn where missing, the data where observed. NaN
             where nothing can be drawn: before the first point of a track under a displacement frame.
         names: columns of the last axis.
+        widening: what the distances of the paths from their mean have been multiplied by; 1 as the model drew them.
     """
 
     tracks: Tracks
     samples: list[Float[np.ndarray, "sample time dim"]]
     names: tuple[str, ...]
+    widening: float = 1.0
 
     def __repr__(self) -> str:
         points = sum(int(m.any(-1).sum()) for m in self.missing)
@@ -123,6 +126,7 @@ def impute(
     particles: int = 2000,
     sweeps: int = 0,
     seed: int = 0,
+    calibrate: float | None = None,
 ) -> Imputed:
     """Draw joint sample paths of the missing points of tracks: x_missing ~ p(. | x_observed).
 
@@ -134,14 +138,17 @@ def impute(
         particles: of the filter that paths are drawn from.
         sweeps: times that each path is renewed by a conditional particle filter; see `smooth`.
         seed: of all noise.
+        calibrate: a share, such as 0.9: hide seen rows of these tracks in runs as long as their gaps, draw paths through those too, and
+            widen or narrow all paths about their means by one factor, so that intervals of this share hold as much of the hidden. For
+            tracks unlike those of the training; twice the work.
 
     Where the emission does not factorise, a row that lacks one entry is missing as a whole to the model; the entry that is
     there stays as it is in the paths.
 
     Raises:
         UnsupportedError: a model that has no density of all of a track: a RolloutVAE that forecasts, or one with a heading
-            frame.
-        DataError: tracks that do not fit the model.
+            frame; to calibrate a supervised model or columns of kinds.
+        DataError: tracks that do not fit the model, or too few seen rows that can be hidden.
 
     Example:
         >>> import numpy as np, vrnn
@@ -158,6 +165,13 @@ def impute(
         if value < least:
             raise ConfigError(f"expected {name} of at least {least}, found {value}")
     network, encoding = model.network, model.encoding
+    if calibrate is not None and not 0 < calibrate < 1:
+        raise ConfigError(f"expected calibrate as a share between 0 and 1, found {calibrate}")
+    if calibrate is not None and (network.supervised or not all(network.family.continuous)):
+        raise UnsupportedError(
+            "calibrate widens paths about their means: expected continuous columns of x, found "
+            f"{'a supervised model' if network.supervised else 'columns of kinds'}; leave it"
+        )
     if network.conditions or encoding.frame.heading is not None:
         why = "a RolloutVAE that forecasts" if network.conditions else "a model with a heading frame"
         raise UnsupportedError(
@@ -189,7 +203,19 @@ def impute(
     shown = (
         tracks if not network.supervised else Tracks(data, ids=tracks.ids, times=tracks.times, x_names=names)
     )
-    return Imputed(shown, paths, names)
+    filled = Imputed(shown, paths, names)
+    if calibrate is None:
+        return filled
+    again, hidden = hide(tracks, seed)
+    check_hidden(hidden)
+    refilled = impute(model, again, samples, particles, sweeps, seed)
+    pick = lambda arrays: np.concatenate([a[rows] for a, rows in zip(arrays, hidden, strict=True)])  # noqa: E731
+    truth, mean, low, high = (pick(part) for part in (tracks.x, refilled.mean, *refilled.interval(calibrate)))
+    drawn = np.isfinite(mean)  # of the hidden, what a path goes through
+    factor = widening(truth[drawn], mean[drawn], low[drawn], high[drawn], calibrate)
+    wider = [m + factor * (s - m) for s, m in zip(paths, filled.mean, strict=True)]
+    apart = [np.where(m, w, s) for m, w, s in zip(filled.missing, wider, paths, strict=True)]
+    return Imputed(shown, apart, names, factor)
 
 
 def _holed(
