@@ -31,7 +31,7 @@ def hide(tracks: Tracks, seed: int) -> tuple[Tracks, list[Bool[np.ndarray, " tim
     rng = np.random.default_rng([seed, 20])
     shown, hidden = [], []
     for x in tracks.x:
-        seen = np.isfinite(x).all(-1)
+        seen = np.asarray(np.isfinite(x).all(-1))
         visible, gone = seen.copy(), np.zeros(len(x), bool)
         for length in rng.permutation(_gaps(seen)):
             ahead = (
