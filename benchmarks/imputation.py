@@ -29,7 +29,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "imputation.md"
 RUN = 5  # points in a row
 SHARE = 0.2
 FEWEST = 12  # points of a track that points are removed from
-MOST = 200  # such tracks of a data set, chosen at random where it has more
+MOST = 100  # such tracks of a data set, chosen at random where it has more
 SAMPLES = 100
 SHARE_HELD = 0.9  # by intervals
 MODEL = vrnn.VRNNConfig(x_dim=2, hidden=64, latent_dim=8, emission="mixture(5)")
@@ -87,7 +87,7 @@ def scene(data: Path, name: str) -> Task:
     """Read whole pedestrian tracks of one fold."""
     parts = [vrnn.read_tracks(data / "eth_ucy" / name / part) for part in ("train", "val", "test")]
     parts = [vrnn.regular(p) for p in parts]
-    augment = vrnn.AugmentConfig(flip=True, rotate=True, speed=(0.8, 1.2))
+    augment = vrnn.AugmentConfig(flip=True, rotate=True, speed=(0.8, 1.2), jitter=0.06)
     return Task(*parts, euclidean, "m", {"augment": augment})
 
 
