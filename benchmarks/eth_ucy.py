@@ -353,7 +353,7 @@ def mean_range(values: list[float]) -> str:
 def page() -> None:
     """Write docs/pedestrians.md from the results kept."""
     every = kept("eth_ucy-")
-    found = [r for r in every if r["system"] == "recipe"]
+    found = [r for r in every if r["system"] == "recipe" and "tempered" in r]
     folds = five_folds(found, kept("eth_ucy_choice-")) if found else ""
     results = [r for r in every if r["system"] != "recipe"]
     rows = []
@@ -391,7 +391,7 @@ def page() -> None:
 FOLDS = """## Five folds
 
 A VRNN, hidden {hidden}, latent {latent}, each step one correlated Gaussian; displacements turned to the heading at the last observed point, random
-mirror images, speeds from {slow} to {fast} times, noise of up to {jitter} m on the points (`--jitter`), and copies of the tracks gone along at {rates} times the frame rate; batches of {batch}, {steps:,} steps of Adam with a
+mirror images, speeds from {slow} to {fast} times, noise with a standard deviation of up to {jitter} m on the points (`--jitter`), and copies of the tracks gone along at {rates} times the frame rate; batches of {batch}, {steps:,} steps of Adam with a
 cosine schedule, weights averaged. Then 20 futures learned on its states (`vrnn representatives`, {learned_steps:,} steps). Mean over seeds, and their range; minutes of both trainings.
 
 {recipe}

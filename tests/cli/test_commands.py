@@ -164,7 +164,7 @@ def test_learned_representatives(run, folder, tmp_path, fails):
     run("train", "vrnn", walks, "--out", out, *SMALL, "--latent-dim", 3, "--window", 20, "--observe", 8)
     assert "vrnn representatives RUN DATA" in fails("forecast", out, walks, "--learned", "--out", table)
     said = run("representatives", out, walks, "--count", 3, "--hidden", 8, "--steps", 4, "--val", walks)
-    assert "names 3 futures of 12 rows" in said
+    assert "knows 3 futures of 12 rows" in said
     run("forecast", out, folder / "prefix.csv", "--learned", "--horizon", 5, "--out", table)
     found = np.genfromtxt(table, delimiter=",", names=True)
     assert len(found) == 3 * 3 * 5 and np.isfinite(found["x"]).all()
@@ -172,7 +172,7 @@ def test_learned_representatives(run, folder, tmp_path, fails):
     scores = json.loads(run("evaluate", out, walks, "--samples", 3, "--learned", "--json"))
     assert scores["selection"] == "learned"
     assert "expected as many samples, found 20" in fails("evaluate", out, walks, "--learned")
-    assert "give learned alone" in fails("evaluate", out, walks, "--learned", "--representative")
+    assert "leave representative, quasi" in fails("evaluate", out, walks, "--learned", "--representative")
     assert "leave samples" in fails("forecast", out, walks, "--learned", "--samples", 5, "--out", table)
     assert "expected a run folder" in fails("representatives", tmp_path, walks)
     assert "expected count of at least 1" in fails("representatives", out, walks, "--count", 0)

@@ -67,7 +67,13 @@ def test_ends_count_on_their_own_side():
     low, high = np.array([-9.0, -2.0]), np.array([1.0, 9.0])
     assert widening(truth, mean, low, high, 0.5) == 3.0  # of 0.5 and 3, the ceil(1.5)-th
     assert widening(truth[1:], mean[1:], low[1:], high[1:], 0.4) == 0.5
-    assert widening(mean, mean, mean, mean, 0.9) == 0.0
+    assert widening(mean, mean, mean, mean, 0.6) == 0.0
+    with pytest.raises(DataError, match="all paths are one at 1 of 2 hidden entries"):
+        widening(truth, mean, np.array([-9.0, 0.0]), high, 0.6)
+    with pytest.raises(
+        DataError, match=r"2 hidden entries say nothing about intervals of 0.9: expected at least 9"
+    ):
+        widening(truth, mean, low, high, 0.9)
 
 
 def test_paths_through_tracks_that_are_rougher_than_those_of_the_training():
@@ -100,9 +106,17 @@ def test_paths_through_tracks_that_are_rougher_than_those_of_the_training():
 
 def test_refusals():
     tracks = holed(walks(), (0, slice(4, 6)))
-    with pytest.raises(ConfigError, match=r"calibrate as a share between 0 and 1, found 90"):
+    with pytest.raises(
+        ConfigError, match=r"calibrate as a share between 0 and 1 and at least 2 samples, found 90"
+    ):
         vrnn.impute(made("rnn"), tracks, 5, 10, calibrate=90)
-    with pytest.raises(DataError, match="expected at least 20 such rows, found 2"):
+    with pytest.raises(
+        DataError, match="expected at least 20 such rows, found 2; impute more tracks together"
+    ):
         vrnn.impute(made("rnn"), tracks, 5, 10, calibrate=0.9)
+    with pytest.raises(DataError, match=r"found 0; no row is missing between seen ones"):
+        vrnn.impute(made("rnn"), walks(), 5, 10, calibrate=0.9)
+    with pytest.raises(ConfigError, match=r"at least 2 samples, found 0.9 and 1"):
+        vrnn.impute(made("rnn"), tracks, 1, 10, calibrate=0.9)
     with pytest.raises(UnsupportedError, match="found a supervised model"):
         vrnn.impute(made(next(iter(SUPERVISED))), tracks, 5, 10, calibrate=0.9)

@@ -9,10 +9,16 @@ import torch
 from safetensors import safe_open
 
 import vrnn
+from vrnn.data.batch import make_batch
 from vrnn.data.frames import turn
 from vrnn.errors import ConfigError, DataError, NonFiniteError, RunFolderError, UnsupportedError
+from vrnn.inference.noise import seeded
+from vrnn.inference.representatives import context_of
 from vrnn.metrics.displacement import best_of
-from vrnn.training.checkpoint import REPRESENTATIVES
+from vrnn.models import make_model
+from vrnn.objectives.futures import cut_rows
+from vrnn.training.checkpoint import REPRESENTATIVES, copy_weights, save_weights
+from vrnn.training.representatives import _prepare, _terms
 
 TRAINING = vrnn.TrainConfig(
     steps=10, batch_size=16, window=9, observe=5, frame=vrnn.FrameConfig(heading=True)
@@ -94,23 +100,73 @@ def test_tracks_of_all_lengths_with_gaps():
     tracks = vrnn.Tracks(x)
     trained = vrnn.train(MODELS["dmm"], tracks, vrnn.TrainConfig(steps=10, batch_size=8), quiet=True).model
     learned = vrnn.learn_representatives(trained, tracks, SMALL, quiet=True)
-    prefix = np.concatenate([x[0][:1] + np.arange(4)[:, None], np.full((2, 2), np.nan)])
-    named = vrnn.representatives(learned, prefix)
-    assert np.isfinite(named.samples).all() and np.abs(named.samples[:, 0, :, 0] - 100).max() < 30
+    work = _prepare(learned, tracks, SMALL, None, [])
+    batch = learned.encoding.batch(work.train)[0]
+    with torch.no_grad():
+        found = _terms(work, work.train, seeded(3))
+    cut = 1 + cut_rows(batch, seeded(3), rows=4, observe=None)[0].length.numpy()
+    assert len(set(cut)) > 3  # unequal
+    gaps = 0
+    for i, track in enumerate(work.train):
+        prefix, truth = track.cut(stop=cut[i]), track.x[0][cut[i] :][:4]
+        gaps += np.isnan(prefix.x[0][-1]).any()
+        named = vrnn.representatives(replace(learned, representatives=work.head), prefix).samples[:, 0]
+        there = np.isfinite(truth).all(-1)
+        assert bool(found.counted[i]) == there.any()
+        if there.any():
+            average, final = best_of(named[:, None, : len(truth)][:, :, there], truth[None, there])
+            assert float(found.best.average[i]) == pytest.approx(average[0], abs=1e-3)
+            assert float(found.best.final[i]) == pytest.approx(final[0], abs=1e-3)
+    assert gaps > 1  # some begin within a gap
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in MODELS if name != "rollout"]
+)  # whose prefixes all have one length
+def test_the_head_reads_nothing_of_the_future(name):
+    torch.manual_seed(0)
+    model, x = make_model(MODELS[name]), torch.randn(6, 9, 2)
+    length, observe = torch.tensor([9, 9, 8, 7, 9, 5]), torch.tensor([2, 5, 3, 6, 8, 4])
+    later = torch.arange(9) >= observe[:, None]
+    states = []
+    for values in (x, torch.where(later[..., None], 50 * torch.randn(6, 9, 2), x)):
+        prefix, rest = make_batch(values, length=length).split_at(observe)
+        states.append(context_of(model, prefix, rest.u[:, :4]))
+    assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))
+
+
+def test_on_the_globe_distances_are_those_of_its_unit():
+    """Storms that keep going east: learned in nautical miles, given in degrees."""
+    lat = np.array([10.0, 45.0]).repeat(15)
+    tracks = [np.column_stack([np.full(9, a), -60 + np.arange(9) / np.cos(np.radians(a))]) for a in lat]
+    tracks = vrnn.Tracks(tracks, x_names=("lat", "lon"))
+    settings = vrnn.TrainConfig(
+        steps=30, frame=vrnn.FrameConfig(geographic="nmi"), position_input=True, time_input=True
+    )
+    trained = vrnn.train(vrnn.VRNNConfig(2, hidden=8), tracks, settings, quiet=True).model
+    config = replace(SMALL, steps=300, observe=4, hidden=32, learning_rate=5e-3, batch_size=20)
+    learned = vrnn.learn_representatives(trained, tracks, config, quiet=True)
+    found = vrnn.evaluate(learned, tracks, 4, 4, 4, representatives="learned")
+    assert found.unit == "nmi" and found.model.min_fde < 12  # of 240 on the way
 
 
 def test_inputs_of_the_horizon():
-    tracks = replace(forks(30, 0), u=[np.ones((9, 1)) for _ in range(30)], u_names=("wind",))
+    """The futures follow the model's own way through them; `evaluate` takes those of the data."""
+    wind = np.random.default_rng(0).normal(size=(30, 9, 1))
+    tracks = replace(forks(30, 0), u=list(wind), u_names=("wind",))
     trained = vrnn.train(MODELS["vrnn"], tracks, TRAINING, quiet=True).model
     learned = vrnn.learn_representatives(trained, tracks, SMALL, quiet=True)
     with pytest.raises(ConfigError, match="known inputs"):
         vrnn.representatives(learned, tracks.cut(stop=5))
-    held = vrnn.representatives(learned, tracks.cut(stop=5), inputs="hold").samples
-    assert np.array_equal(
-        held, vrnn.representatives(learned, tracks.cut(stop=5), inputs=np.ones((30, 4, 1))).samples
-    )
-    found = vrnn.evaluate(learned, tracks, 5, 3, 4, representatives="learned")
-    assert np.isfinite(found.model.min_ade)
+    prefix = tracks.cut(stop=5)
+    held = vrnn.representatives(learned, prefix, inputs="hold").samples
+    same = vrnn.representatives(learned, prefix, inputs=wind[:, 4:5].repeat(4, 1)).samples
+    assert np.array_equal(held, same)
+    told = vrnn.representatives(learned, prefix, 3, inputs=wind[:, 5:8]).samples
+    assert np.abs(told - held[:, :, :3]).max() > 1e-4
+    assert np.allclose(told, vrnn.representatives(learned, prefix, inputs=wind[:, 5:]).samples[:, :, :3])
+    found = vrnn.evaluate(learned, tracks.cut(stop=8), 5, 3, 4, representatives="learned")
+    assert found.model.min_ade == pytest.approx(best_of(told, np.stack(tracks.x)[:, 5:8])[0].mean())
 
 
 def test_evaluation_takes_the_best_of_them(model):
@@ -144,6 +200,13 @@ def test_they_are_kept_in_the_run_folder(tmp_path):
     path = run / REPRESENTATIVES
     with safe_open(path, "pt") as stored:
         assert json.loads(stored.metadata()["representatives"])["config"]["count"] == 4
+    other = vrnn.train(MODELS["vrnn"], tracks, replace(TRAINING, seed=1), quiet=True).model
+    with pytest.raises(RunFolderError, match="expected the run of this model, found other weights"):
+        vrnn.learn_representatives(other, tracks, SMALL, out=run, quiet=True)
+    save_weights(run, copy_weights(other.network))
+    with pytest.raises(RunFolderError, match="learned from other weights of the model"):
+        vrnn.load(run)
+    save_weights(run, copy_weights(trained.network))
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(RunFolderError, match="learn the representatives again or delete the file"):
         vrnn.load(run)
@@ -154,12 +217,19 @@ def test_they_are_kept_in_the_run_folder(tmp_path):
 
 def test_refusals(model):
     tracks, learn = forks(30, 0), vrnn.learn_representatives
-    with pytest.raises(ConfigError, match="names no representatives yet"):
+    with pytest.raises(ConfigError, match="has no learned representatives yet"):
         vrnn.representatives(model, tracks.cut(stop=5))
     with pytest.raises(ConfigError, match="expected observe of 5, found 3"):
         learn(model, tracks, replace(SMALL, observe=3), quiet=True)
-    with pytest.raises(DataError, match="training tracks"):
+    with pytest.raises(DataError, match=r"training tracks: .* lower horizon or observe"):
         learn(model, tracks, replace(SMALL, horizon=9), quiet=True)
+    whole = vrnn.train(MODELS["rnn"], tracks, vrnn.TrainConfig(steps=1), quiet=True).model
+    with pytest.raises(DataError, match=r"has 9 rows after .* the longest future has 7; lower horizon"):
+        learn(whole, tracks, replace(SMALL, horizon=9), quiet=True)
+    with pytest.raises(DataError, match=r"read it with vrnn.read_tracks"):
+        learn(model, "walks.csv", SMALL)
+    with pytest.raises(ConfigError, match="expected a trained model"):
+        learn("runs/a", tracks, SMALL)
     learned = learn(model, tracks, SMALL, quiet=True)
     with pytest.raises(ConfigError, match="learned for 4 rows: expected a horizon up to that, found 5"):
         vrnn.representatives(learned, tracks.cut(stop=5), horizon=5)
@@ -180,10 +250,17 @@ def test_a_loss_that_is_not_finite_is_named(model):
         vrnn.learn_representatives(model, tracks, replace(SMALL, steps=20, batch_size=30), quiet=True)
 
 
+def test_a_validation_that_is_not_finite_is_named(model):
+    far = forks(5, 1)
+    far.x[2][7] = 1e39
+    with pytest.raises(NonFiniteError, match="the distances on the validation tracks are not finite"):
+        vrnn.learn_representatives(model, forks(30, 0), SMALL, val=far, quiet=True)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("count", 0), ("horizon", 0), ("observe", 0), ("hidden", 0), ("depth", 0), ("steps", 0), ("learning_rate", 0.0),
-     ("average", 1.0), ("final_weight", -1.0), ("holdout", 1.0), ("seed", -1)],
+     ("average", 1.0), ("final_weight", -1.0), ("seed", -1)],
 )  # fmt: skip
 def test_settings_that_make_no_sense(name, value):
     with pytest.raises(ConfigError, match=f"{name}"):

@@ -46,8 +46,10 @@ def evaluate(
         seed: of all noise.
         columns: of the data.
     """
-    if learned and (representative or quasi):
-        raise ConfigError("learned representatives are drawn from no samples: give learned alone")
+    if learned and (representative or quasi or temperature != 1):
+        raise ConfigError(
+            "learned representatives are drawn from no samples: leave representative, quasi and temperature"
+        )
     model, tracks = open_run(run, data, columns)
     result = score(
         model,

@@ -11,7 +11,7 @@ from vrnn.cli.runs import open_run
 from vrnn.errors import ConfigError
 from vrnn.inference.evaluate import POOL
 from vrnn.inference.forecast import forecast as draw
-from vrnn.inference.representatives import representatives as name
+from vrnn.inference.representatives import representatives as hypotheses
 
 
 def forecast(
@@ -19,7 +19,7 @@ def forecast(
     data: Positional[Path],
     *,
     out: Path,
-    horizon: int = 12,
+    horizon: int | None = None,
     samples: int | None = None,
     representative: int | None = None,
     learned: FlagCreatePairsOff[bool] = False,
@@ -37,10 +37,10 @@ def forecast(
         run: run folder that vrnn train wrote.
         data: prefixes, a file or a folder of files; of a supervised model, x to the end of the horizon.
         out: table to write, .csv, .parquet or .npz: id, sample, step, t and one column a dimension.
-        horizon: rows to forecast.
+        horizon: rows to forecast; None is 12, or all that were learned.
         samples: futures of each track; None is 20, or ten for each representative.
         representative: write this many typical futures with their weights in place of all samples.
-        learned: write the futures that vrnn representatives has taught the run to name, with their probabilities; nothing is sampled.
+        learned: write the futures that vrnn representatives has taught the run, with their probabilities; nothing is sampled.
         plot: picture to write, .png, .pdf or .svg.
         inputs: hold carries the last known inputs on; needed by models that have any.
         quasi: quasi-random paths, that repel each other, in place of independent ones.
@@ -60,16 +60,19 @@ def forecast(
             f"expected fewer representatives than samples and at least 1, found {representative} of {count} samples"
         )
     model, tracks = open_run(run, data, columns)
+    ahead = 12 if horizon is None else horizon
     if learned:
-        result = name(model, tracks, horizon, inputs)
+        result = hypotheses(model, tracks, horizon, inputs)
     else:
         result = draw(
-            model, tracks, horizon, count, seed, inputs, quasi=quasi, states=states, temperature=temperature
+            model, tracks, ahead, count, seed, inputs, quasi=quasi, states=states, temperature=temperature
         )
     if representative is not None:
         result = result.representative(representative, seed)
     result.save(out)
-    print(f"{out}: {len(result.samples)} futures of {horizon} rows for each of {len(tracks)} tracks")
+    print(
+        f"{out}: {len(result.samples)} futures of {result.samples.shape[2]} rows for each of {len(tracks)} tracks"
+    )
     if plot is not None:
         result.plot(plot)
         print(f"{plot}: picture of the first of them")

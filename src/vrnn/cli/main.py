@@ -19,7 +19,7 @@ COMMANDS = {
     "forecast": "sample joint futures of tracks",
     "generate": "sample new tracks",
     "evaluate": "score forecasts against what happened, constant velocity beside",
-    "representatives": "teach a run to name k futures that cover what may happen",
+    "representatives": "teach a run k futures that cover what may happen",
     "calibration": "whether predictive regions hold what they should",
     "score": "how unusual tracks are, with p-values and a threshold",
     "impute": "fill missing points, given everything before and after them",

@@ -1,12 +1,13 @@
-"""`vrnn representatives`: teach a run to name k futures that cover what may happen."""
+"""`vrnn representatives`: teach a run k futures that cover what may happen."""
 
 from pathlib import Path
 
 from tyro.conf import Positional
 
-from vrnn.cli.data import ColumnFlags
-from vrnn.cli.runs import open_run
+from vrnn.cli.data import ColumnFlags, read
+from vrnn.cli.runs import trained_columns
 from vrnn.models.representatives import RepresentativesConfig
+from vrnn.training.checkpoint import load
 from vrnn.training.representatives import learn_representatives
 
 
@@ -18,20 +19,22 @@ def representatives(
     settings: RepresentativesConfig = RepresentativesConfig(),  # noqa: B008 (frozen)
     columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
 ) -> None:
-    """Teach a run to name k futures of which one is to be near whatever happens, on the tracks of its training.
+    """Teach a run k futures of which one is to be near whatever happens, on the tracks of its training.
 
     The run's model stays as it is. vrnn forecast --learned writes such futures, vrnn evaluate --learned measures the best of them.
 
     Args:
         run: run folder that vrnn train wrote; the representatives are kept in it, in place of earlier ones.
         data: tracks, a file or a folder of files, those of the training as a rule.
-        val: tracks that choose the weights; a share of DATA (--holdout) when None.
+        val: tracks that choose the weights; a share of DATA when None, as in the run's own training.
         settings: of the representatives and their training.
         columns: of the data.
     """
-    model, tracks = open_run(run, data, columns)
-    held_out = None if val is None else open_run(run, val, columns)[1]
-    learn_representatives(model, tracks, settings, val=held_out, out=run.expanduser())
+    run = run.expanduser()
+    model = load(run, representatives=False)
+    named = trained_columns(run, model)
+    held_out = None if val is None else read(val, columns, named)
+    learn_representatives(model, read(data, columns, named), settings, val=held_out, out=run)
     print(
-        f"{run}: names {settings.count} futures of {settings.horizon} rows; see: vrnn forecast {run} DATA --learned --out FILE"
+        f"{run}: knows {settings.count} futures of {settings.horizon} rows; see: vrnn forecast {run} DATA --learned --out FILE"
     )

@@ -17,7 +17,7 @@ from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed
 from vrnn.inference.forecast import as_tracks
 from vrnn.inference.futures import PASS_SIZE, Futures, futures
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.representatives import representatives as named
+from vrnn.inference.representatives import representatives as hypotheses
 from vrnn.inference.step import embed
 from vrnn.kernels import unroll
 from vrnn.metrics.displacement import (
@@ -60,7 +60,7 @@ class Baseline:
 RULES = """\
 ADE, FDE: mean and final distance of the mean of all samples from the truth. minADE, minFDE: the best of K futures a window, each
 by its own best. iid: K plain samples; quasi-random: K that repel each other; representative: the K centres of {pool} samples, chosen without the truth;
-learned: the K futures that a head trained for the best of K names, no samples.
+learned: K futures from a head that was trained for the best of K, no samples.
 NLL: minus the log of the mean, over K filtered states, of the (bounded) density of the true future, per step.
 Energy score: of plain samples, the whole future one vector, unbiased form (of quasi-random ones that of the K points themselves). Constant velocity: the last displacement repeated.
 Windows: every run of {rows} complete rows at the usual time step, stride 1."""
@@ -183,7 +183,7 @@ def evaluate(
         raise ConfigError(
             f"expected observe and samples of at least 2 and a horizon of at least 1, found {observe}, {samples}, {horizon}"
         )
-    if representatives not in (True, False, "learned"):
+    if isinstance(representatives, str) and representatives != "learned":
         raise ConfigError(f"representatives: expected True, False or 'learned', found {representatives!r}")
     if pool < 2:
         raise ConfigError(f"expected a pool of at least 2 samples a representative, found {pool}")
@@ -210,7 +210,7 @@ def evaluate(
         model,
         cut.cut(stop=observe),
         horizon,
-        samples * pool if representatives is True else samples,
+        samples * pool if representatives and learned is None else samples,
         seed,
         u,
         quasi=quasi,
@@ -261,19 +261,14 @@ def evaluate(
 def _learned(
     model: TrainedModel, cut: Tracks, observe: int, horizon: int, samples: int
 ) -> Float[np.ndarray, "k batch horizon dim"]:
-    """Name the learned representatives of every window."""
+    """Give the learned representatives of every window."""
     head = model.representatives
     if head is not None and head.config.count != samples:
         raise ConfigError(
             f"{head.config.count} representatives were learned: expected as many samples, found {samples}"
         )
-    inputs = None
-    if cut.u_dim:
-        rows, longer = np.stack(cut.u)[:, observe:], max(0, head.config.horizon - horizon) if head else 0
-        inputs = np.concatenate(
-            [rows, np.repeat(rows[:, -1:], longer, 1)], 1
-        )  # the rows beyond are not shown
-    return named(model, cut.cut(stop=observe), horizon, inputs).samples
+    inputs = np.stack(cut.u)[:, observe:] if cut.u_dim else None
+    return hypotheses(model, cut.cut(stop=observe), horizon, inputs).samples
 
 
 def _position_columns(model: TrainedModel) -> np.ndarray:

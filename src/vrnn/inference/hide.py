@@ -55,32 +55,51 @@ def widening(
     high: Float[np.ndarray, " entry"],
     share: float,
 ) -> float:
-    """Give the factor for the distances of interval ends from the mean with which intervals hold `share` of the truth.
+    """Give the factor for the distances of interval ends from the mean with which intervals hold about `share` of such entries.
 
     r_i = (x_i - m_i) / (high_i - m_i) above the mean, (m_i - x_i) / (m_i - low_i) below;   c = the ceil((n + 1) share)-th smallest r_i
 
-    Exchangeable points lie in intervals so widened with probability of at least `share`.
+    Of entries that are exchangeable with these one more lies in an interval so widened with a probability of at least `share`; those of a row,
+    or of a run, hang together, so that it is about that.
+
+    Raises:
+        DataError: too few entries for the share, or too many intervals without any width, which no factor widens.
 
     Source: Papadopoulos et al. 2008, "Normalized nonconformity measures for regression conformal prediction".
     """
     room = np.where(truth > mean, high - mean, mean - low)
     off = np.abs(truth - mean)
-    ratio = np.sort(np.where(off == 0, 0.0, off / np.where(room > 0, room, np.finfo(float).tiny)))
-    return float(ratio[min(math.ceil((len(ratio) + 1) * share), len(ratio)) - 1])
+    flat = (room <= 0) & (off > 0)
+    ratio = np.sort(np.where(off == 0, 0.0, np.where(flat, np.inf, off / np.where(room > 0, room, 1.0))))
+    rank = math.ceil((len(ratio) + 1) * share)
+    if rank > len(ratio):
+        raise DataError(
+            f"{len(ratio)} hidden entries say nothing about intervals of {share:g}: expected at least {math.ceil(round(share / (1 - share), 6))}; impute "
+            f"more tracks together, or calibrate a smaller share"
+        )
+    if not np.isfinite(ratio[rank - 1]):
+        raise DataError(
+            f"all paths are one at {int(flat.sum())} of {len(flat)} hidden entries, and no factor widens that: raise samples, particles or sweeps"
+        )
+    return float(ratio[rank - 1])
 
 
-def check_hidden(hidden: list[Bool[np.ndarray, " time"]]) -> None:
+def check_hidden(tracks: Tracks, hidden: list[Bool[np.ndarray, " time"]]) -> None:
     """Refuse tracks of which too little can be hidden.
 
     Raises:
         DataError: how many rows were.
     """
     count = sum(int(gone.sum()) for gone in hidden)
-    if count < FEWEST:
-        raise DataError(
-            f"calibrate hides seen rows as the gaps between seen rows are: expected at least {FEWEST} such rows, found {count}; impute more "
-            f"tracks together, or leave calibrate"
-        )
+    if count >= FEWEST:
+        return
+    gaps = sum(int(_gaps(np.asarray(np.isfinite(x).all(-1))).sum()) for x in tracks.x)
+    way_out = "impute more tracks together, or leave calibrate"
+    if not gaps:
+        way_out = "no row is missing between seen ones (gaps in time get rows from vrnn.regular or --insert-rows); leave calibrate"
+    raise DataError(
+        f"calibrate hides seen rows in gaps like the real ones: expected at least {FEWEST} such rows, found {count}; {way_out}"
+    )
 
 
 def _gaps(seen: Bool[np.ndarray, " time"]) -> np.ndarray:

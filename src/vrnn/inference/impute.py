@@ -139,8 +139,8 @@ def impute(
         sweeps: times that each path is renewed by a conditional particle filter; see `smooth`.
         seed: of all noise.
         calibrate: a share, such as 0.9: hide seen rows of these tracks in runs as long as their gaps, draw paths through those too, and
-            widen or narrow all paths about their means by one factor, so that intervals of this share hold as much of the hidden. For
-            tracks unlike those of the training; twice the work.
+            widen or narrow the paths through gaps between seen rows about their means by one factor, so that intervals of this share
+            hold as much of the hidden. For tracks unlike those of the training; twice the work. What comes after the last seen row stays.
 
     Where the emission does not factorise, a row that lacks one entry is missing as a whole to the model; the entry that is
     there stays as it is in the paths.
@@ -148,7 +148,7 @@ def impute(
     Raises:
         UnsupportedError: a model that has no density of all of a track: a RolloutVAE that forecasts, or one with a heading
             frame; to calibrate a supervised model or columns of kinds.
-        DataError: tracks that do not fit the model, or too few seen rows that can be hidden.
+        DataError: tracks that do not fit the model, too few seen rows that can be hidden, or paths that are one where they are.
 
     Example:
         >>> import numpy as np, vrnn
@@ -165,8 +165,10 @@ def impute(
         if value < least:
             raise ConfigError(f"expected {name} of at least {least}, found {value}")
     network, encoding = model.network, model.encoding
-    if calibrate is not None and not 0 < calibrate < 1:
-        raise ConfigError(f"expected calibrate as a share between 0 and 1, found {calibrate}")
+    if calibrate is not None and (not 0 < calibrate < 1 or samples < 2):
+        raise ConfigError(
+            f"expected calibrate as a share between 0 and 1 and at least 2 samples, found {calibrate} and {samples}"
+        )
     if calibrate is not None and (network.supervised or not all(network.family.continuous)):
         raise UnsupportedError(
             "calibrate widens paths about their means: expected continuous columns of x, found "
@@ -182,6 +184,9 @@ def impute(
     names = encoding.y_names if network.supervised else encoding.x_names
     if network.supervised and not tracks.y_dim:
         data = [np.full((len(x), len(names)), np.nan) for x in tracks.x]
+    again, hidden = (tracks, []) if calibrate is None else hide(tracks, seed)
+    if calibrate is not None:
+        check_hidden(tracks, hidden)
     paths = [np.broadcast_to(d, (samples, *d.shape)) for d in data]  # of those with gaps, copies below
     for start, part in _holed(model, tracks, data, particles):
         batch = encoding.batch(part)[0]
@@ -206,16 +211,18 @@ def impute(
     filled = Imputed(shown, paths, names)
     if calibrate is None:
         return filled
-    again, hidden = hide(tracks, seed)
-    check_hidden(hidden)
     refilled = impute(model, again, samples, particles, sweeps, seed)
-    pick = lambda arrays: np.concatenate([a[rows] for a, rows in zip(arrays, hidden, strict=True)])  # noqa: E731
+    pick = lambda arrays: np.concatenate([a[rows].ravel() for a, rows in zip(arrays, hidden, strict=True)])  # noqa: E731
     truth, mean, low, high = (pick(part) for part in (tracks.x, refilled.mean, *refilled.interval(calibrate)))
-    drawn = np.isfinite(mean)  # of the hidden, what a path goes through
-    factor = widening(truth[drawn], mean[drawn], low[drawn], high[drawn], calibrate)
-    wider = [m + factor * (s - m) for s, m in zip(paths, filled.mean, strict=True)]
-    apart = [np.where(m, w, s) for m, w, s in zip(filled.missing, wider, paths, strict=True)]
-    return Imputed(shown, apart, names, factor)
+    factor = widening(truth, mean, low, high, calibrate)
+    for i, (x, mean) in enumerate(zip(tracks.x, filled.mean, strict=True)):
+        seen = np.flatnonzero(np.isfinite(x).all(-1))
+        between = slice(0, seen[-1] if len(seen) else 0)
+        drawn = filled.missing[i][between]
+        paths[i] = paths[i].copy()
+        wider = mean[between] + factor * (paths[i][:, between] - mean[between])
+        paths[i][:, between] = np.where(drawn, wider, paths[i][:, between])
+    return Imputed(shown, paths, names, factor)
 
 
 def _holed(

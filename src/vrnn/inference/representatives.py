@@ -1,4 +1,4 @@
-"""Representatives that a head names: k futures of a track and how likely each is, in the units of the data."""
+"""Representatives that have been learned: k futures of a track and how likely each is, in the units of the data."""
 
 from typing import Literal, NamedTuple
 
@@ -19,27 +19,27 @@ from vrnn.models.contract import Model
 from vrnn.trained import TrainedModel
 
 
-class Outlook(NamedTuple):
-    """Hold what a head reads.
+class Context(NamedTuple):
+    """Hold what a head reads of the past.
 
     Attributes:
         state: everything that the past has left in the model, (batch, width).
-        middle: where the model goes from there with all normals at 0, in model units, (batch, horizon, dim).
+        rollout: where the model goes from there with all normals at 0, in model units, (batch, horizon, dim).
         gap: what it has drawn since the last observed entry, (batch, dim).
     """
 
     state: Float[Tensor, "batch width"]
-    middle: Float[Tensor, "batch horizon dim"]
+    rollout: Float[Tensor, "batch horizon dim"]
     gap: Float[Tensor, "batch dim"]
 
 
 @torch.no_grad()
-def outlook(model: Model, prefix: Batch, u: Float[Tensor, "batch horizon inputs"]) -> Outlook:
+def context_of(model: Model, prefix: Batch, u: Float[Tensor, "batch horizon inputs"]) -> Context:
     """Follow a prefix with every latent at its posterior's mean, and go on with every normal at 0."""
     belief = begin(model, prefix, no_noise(model, *prefix.x.shape[:2]))
-    middle = imagine(model, belief, u, no_noise(model, len(u), u.shape[1])).x[0]
+    rollout = imagine(model, belief, u, no_noise(model, len(u), u.shape[1])).x[0]
     gap = belief.gap[0]
-    return Outlook(torch.cat([*(part[0] for part in belief.state), gap], -1), middle, gap)
+    return Context(torch.cat([*(part[0] for part in belief.state), gap], -1), rollout, gap)
 
 
 @torch.no_grad()
@@ -49,16 +49,16 @@ def representatives(
     horizon: int | None = None,
     inputs: np.ndarray | Literal["hold"] | None = None,
 ) -> Forecast:
-    """Name k futures of tracks that are to have one near whatever happens, and how likely each is to be that one.
+    """Give k futures of tracks that are to have one near whatever happens, and how likely each is to be that one.
 
-    They are learned (`vrnn.learn_representatives`), one call of a network, and nothing is drawn: no samples of the model's
-    distribution, but what best covers it and what the model gets wrong about it. For typical futures of a model without them,
+    They have been learned (`vrnn.learn_representatives`), for pasts as long as those of that training; one call of a network, and nothing
+    is drawn: no samples of the model's distribution, but what best covers it and what the model gets wrong about it. For typical futures of a model without them,
     `Forecast.representative` takes the centres of many samples.
 
     Args:
         prefix: tracks that the future follows, or an array, as of `forecast`.
         horizon: rows of a future, at most those that were learned; all of them when None.
-        inputs: known inputs as of `forecast`, over all rows that were learned; they lead the middle of the futures alone.
+        inputs: known inputs of the horizon as of `forecast`; the head sees the model's own way through them alone.
 
     Returns:
         a forecast whose `samples` are the k futures, likeliest first, `weights` their probabilities.
@@ -79,7 +79,7 @@ def representatives(
     tracks, head = as_tracks(prefix, model), model.representatives
     if head is None:
         raise ConfigError(
-            "the model names no representatives yet: learn them with vrnn.learn_representatives or vrnn representatives RUN DATA, "
+            "the model has no learned representatives yet: learn them with vrnn.learn_representatives or vrnn representatives RUN DATA, "
             "or take the centres of samples: forecast(...).representative(k)"
         )
     learned = head.config.horizon
@@ -89,14 +89,18 @@ def representatives(
             f"the representatives were learned for {learned} rows: expected a horizon up to that, found {horizon}"
         )
     encoding, read = model.encoding, readable(model, tracks)
+    if isinstance(inputs, np.ndarray) and inputs.ndim == 3 and inputs.shape[1] == horizon:
+        inputs = np.concatenate(
+            [inputs, np.repeat(inputs[:, -1:], learned - horizon, 1)], 1
+        )  # beyond what is asked for
     u = future_inputs(model, read, learned, inputs, np.stack([x[0] for x in read.x]))
     paths, weights = [], []
     for start in range(0, len(read), PASS_SIZE):
         part = slice(start, start + PASS_SIZE)
         batch, anchor = encoding.batch(read[part])
         batch = batch.to(next(model.network.parameters()))
-        seen = outlook(model.network, batch, u[part].to(batch.x))
-        x, log_weight = head(seen.state, seen.middle)
+        seen = context_of(model.network, batch, u[part].to(batch.x))
+        x, log_weight = head(seen.state, seen.rollout)
         log_weight, order = log_weight.sort(dim=0, descending=True, stable=True)
         x = x.gather(0, order[..., None, None].expand_as(x))[:, :, :horizon].cpu().double().numpy()
         paths.append(encoding.frame.decode(x, anchor, seen.gap.expand(len(x), -1, -1).cpu().double().numpy()))

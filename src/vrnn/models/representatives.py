@@ -1,4 +1,4 @@
-"""A head that names k futures at once, and how likely each is, from the state that a past leaves."""
+"""A head of multiple hypotheses: k futures at once, and how likely each is, from the state that a past leaves."""
 
 from dataclasses import dataclass, fields
 from typing import NamedTuple
@@ -28,7 +28,6 @@ class RepresentativesConfig:
         average: decay of the moving average of the weights, which is kept in their place.
         final_weight: weight of the distance at the last row beside the mean distance over all rows.
         validate_every: steps from one validation to the next; the weights of the best one are kept.
-        holdout: share of the tracks held out for validation when none are given.
         seed: of the weights, the order of the data and its random changes.
     """
 
@@ -43,7 +42,6 @@ class RepresentativesConfig:
     average: float = 0.995
     final_weight: float = 0.5
     validate_every: int = 500
-    holdout: float = 0.1
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -64,9 +62,8 @@ class RepresentativesConfig:
             raise ConfigError(f"expected learning_rate above 0, found {self.learning_rate}")
         if self.final_weight < 0:
             raise ConfigError(f"expected final_weight of at least 0, found {self.final_weight}")
-        for name in ("average", "holdout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"expected {name} from 0 up to 1, found {getattr(self, name)}")
+        if not 0 <= self.average < 1:
+            raise ConfigError(f"expected average from 0 up to 1, found {self.average}")
         check_seed(self.seed)
 
     @classmethod
@@ -78,8 +75,8 @@ class RepresentativesConfig:
         return cls(**values)
 
 
-class Named(NamedTuple):
-    """Hold the futures that a head names.
+class Hypotheses(NamedTuple):
+    """Hold the futures that a head gives.
 
     Attributes:
         x: paths in model units, (k, batch, horizon, dim).
@@ -91,9 +88,9 @@ class Named(NamedTuple):
 
 
 class Representatives(nn.Module):
-    """Name k futures around a middle one, given what the state of a model has kept of the past.
+    """Give k futures around a deterministic one, and how likely each is, from what the state of a model has kept of the past.
 
-        f = MLP(state),   x^k = middle + W_k f + b_k,   p(k) = softmax(V f)_k
+        f = MLP(state),   x^k = rollout + W_k f + b_k,   p(k) = softmax(V f)_k
 
     The probabilities read f without a gradient, so that the paths are learned for their distances alone.
 
@@ -117,9 +114,9 @@ class Representatives(nn.Module):
             self.paths.weight.mul_(0.1)
 
     def forward(
-        self, state: Float[Tensor, "batch width"], middle: Float[Tensor, "batch horizon dim"]
-    ) -> Named:
+        self, state: Float[Tensor, "batch width"], rollout: Float[Tensor, "batch horizon dim"]
+    ) -> Hypotheses:
         f = self.trunk(state)
         config = self.config
         around = self.paths(f).view(-1, config.count, config.horizon, self.dim).transpose(0, 1)
-        return Named(middle + around, self.weights(f.detach()).log_softmax(-1).T)
+        return Hypotheses(rollout + around, self.weights(f.detach()).log_softmax(-1).T)

@@ -1,6 +1,7 @@
 """Run folders: config.json, model.safetensors, metrics.jsonl and, to resume, training.safetensors; representatives.safetensors where they have been learned. None is
 a pickle."""
 
+import hashlib
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -80,12 +81,15 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def load(folder: str | Path, device: torch.device | str = "cpu") -> TrainedModel:
+def load(
+    folder: str | Path, device: torch.device | str = "cpu", *, representatives: bool = True
+) -> TrainedModel:
     """Load a trained model from its run folder, on whatever device it was trained.
 
     Args:
         folder: the run folder.
         device: where the network goes.
+        representatives: load the learned representatives too, where there are any.
 
     Raises:
         RunFolderError: no run folder, another version, or a damaged or incomplete file.
@@ -109,8 +113,8 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> TrainedModel
             f"{folder / 'config.json'}: settings that this version does not know: {error}"
         ) from error
     _load_weights(network, folder / "model.safetensors")
-    model = TrainedModel(network.eval(), encoding, model_config, training, _load_representatives(folder))
-    return model.to(device)
+    head = _load_representatives(folder, network) if representatives else None
+    return TrainedModel(network.eval(), encoding, model_config, training, head).to(device)
 
 
 def train_config_from_dict(values: dict[str, Any]) -> TrainConfig:
@@ -131,14 +135,41 @@ def save_weights(folder: Path, weights: Tensors) -> None:
         save_file(weights, temporary)
 
 
-def save_representatives(folder: Path, head: Representatives) -> None:
-    """Write representatives.safetensors, the settings of the head in it."""
-    settings = {"config": asdict(head.config), "width": head.width, "dim": head.dim}
+def save_representatives(folder: Path, head: Representatives, model: TrainedModel) -> None:
+    """Write representatives.safetensors, in it the settings of the head and which weights of the model it reads."""
+    settings = {
+        "config": asdict(head.config),
+        "width": head.width,
+        "dim": head.dim,
+        "model": _digest(copy_weights(model.network)),
+    }
     with whole_file(folder / REPRESENTATIVES) as temporary:
         save_file(copy_weights(head), temporary, metadata={"representatives": json.dumps(settings)})
 
 
-def _load_representatives(folder: Path) -> Representatives | None:
+def check_weights(folder: Path, model: TrainedModel) -> None:
+    """Refuse a folder that is not the run of this model.
+
+    Raises:
+        RunFolderError: no run folder, or other weights in it.
+    """
+    if _digest(copy_weights(load(folder, representatives=False).network)) != _digest(
+        copy_weights(model.network)
+    ):
+        raise RunFolderError(
+            f"{folder}: expected the run of this model, found other weights; load the model from there"
+        )
+
+
+def _digest(weights: Tensors) -> str:
+    """Give a fingerprint of weights."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode() + weights[name].cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _load_representatives(folder: Path, network: Model) -> Representatives | None:
     """Read the head of a run folder; None when none has been learned."""
     path = folder / REPRESENTATIVES
     if not path.is_file():
@@ -156,6 +187,10 @@ def _load_representatives(folder: Path) -> Representatives | None:
         raise RunFolderError(
             f"{path}: damaged, or of another version ({reason}); learn the representatives again or delete the file"
         ) from error
+    if settings.get("model") != _digest(copy_weights(network)):
+        raise RunFolderError(
+            f"{path}: learned from other weights of the model, which has been trained further; delete the file and learn them again"
+        )
     return head.eval()
 
 

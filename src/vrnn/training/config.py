@@ -55,6 +55,11 @@ class AugmentConfig:
         return self.flip or self.rotate or self.speed != (1.0, 1.0)
 
     @property
+    def moves(self) -> bool:
+        """Whether positions are changed at random at all."""
+        return self.turns or self.jitter > 0
+
+    @property
     def resamples(self) -> bool:
         """Whether tracks are gone along at other rates."""
         return any(rate != 1 for rate in self.rates)
@@ -62,7 +67,7 @@ class AugmentConfig:
     @property
     def active(self) -> bool:
         """Whether a step changes its tracks at random."""
-        return self.turns or self.jitter > 0 or self.transpose > 0
+        return self.moves or self.transpose > 0
 
 
 @dataclass(frozen=True)

@@ -132,9 +132,9 @@ def _check(config: ModelConfig, probe: Model, tracks: Tracks, settings: TrainCon
             "future_weight trains through draws of the emission, which must be differentiable: expected emission gaussian, full_gaussian or "
             "student_t; set it 0 or choose one of these"
         )
-    if settings.frame.geographic and settings.augment.turns:
+    if settings.frame.geographic and settings.augment.moves:
         raise ConfigError(
-            "augmentation turns and scales positions about the origin, which for latitude and longitude is no motion on the globe; "
+            "augmentation turns, scales and jitters positions as in a plane, which for latitude and longitude is no motion on the globe; "
             "switch it or the geographic frame off"
         )
     if settings.augment.resamples and not (all(probe.family.continuous) and not probe.supervised):
@@ -155,7 +155,7 @@ def _check(config: ModelConfig, probe: Model, tracks: Tracks, settings: TrainCon
             "augment.transpose shifts the keys of a piano roll: expected every column to be binary, with emission bernoulli or "
             "nade; switch it off"
         )
-    if not settings.augment.turns and not settings.augment.jitter:
+    if not settings.augment.moves:
         return
     names = settings.frame.positions or tracks.x_names
     first_two = zip(tracks.x_names[:2], probe.family.continuous, strict=False)
@@ -237,7 +237,13 @@ def hold_out(tracks: Tracks, share: float, seed: int, notes: list[str]) -> tuple
     return tracks[np.sort(order[count:])], tracks[np.sort(order[:count])]
 
 
-def pieces(tracks: Tracks, rows: int | None, notes: list[str], name: str) -> Tracks:
+def pieces(
+    tracks: Tracks,
+    rows: int | None,
+    notes: list[str],
+    name: str,
+    way_out: str = "train on whole tracks (window None), which may have gaps",
+) -> Tracks:
     """Cut tracks into windows of so many complete rows; None leaves them whole.
 
     Raises:
@@ -248,9 +254,7 @@ def pieces(tracks: Tracks, rows: int | None, notes: list[str], name: str) -> Tra
     try:
         cut = windows(tracks, rows)
     except DataError as error:
-        raise DataError(
-            f"{name} tracks: {error}; or train on whole tracks (window None), which may have gaps"
-        ) from error
+        raise DataError(f"{name} tracks: {error}; or {way_out}") from error
     notes.append(f"{len(tracks)} {name} tracks give {len(cut)} windows of {rows} rows")
     return cut
 

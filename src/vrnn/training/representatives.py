@@ -1,4 +1,4 @@
-"""Learn k futures of a trained model that are to have one near whatever happens."""
+"""Multiple-choice learning: k futures of a trained model that are to have one near whatever happens."""
 
 import math
 from dataclasses import replace
@@ -14,14 +14,15 @@ from vrnn.data.encoding import Change, Encoding
 from vrnn.data.tracks import Tracks, concatenate
 from vrnn.data.windows import at_rate
 from vrnn.errors import ConfigError, DataError, NonFiniteError
+from vrnn.inference.forecast import as_tracks
 from vrnn.inference.noise import seeded
-from vrnn.inference.representatives import check_representable, outlook
+from vrnn.inference.representatives import check_representable, context_of
 from vrnn.models.representatives import Representatives, RepresentativesConfig
 from vrnn.objectives.best_of import BestOf, best_of_paths
 from vrnn.objectives.futures import cut_rows, positions
 from vrnn.trained import TrainedModel
 from vrnn.training.average import Average
-from vrnn.training.checkpoint import copy_weights, read_config, save_representatives
+from vrnn.training.checkpoint import check_weights, copy_weights, save_representatives
 from vrnn.training.order import Order, augmentation
 from vrnn.training.prepare import hold_out, pieces
 from vrnn.training.tracking import Progress, Quiet
@@ -39,9 +40,9 @@ def learn_representatives(
     out: str | Path | None = None,
     quiet: bool = False,
 ) -> TrainedModel:
-    """Train a head on the states of a model, which stays as it is, to name k futures and how likely each is.
+    """Train a head on the states of a model, which stays as it is, to give k futures and how likely each is.
 
-    minimise  mean over tracks of  min_k mean_t || x^k_t - y_t ||  +  w min_k || x^k_T - y_T ||  -  log p(nearest k)
+    minimise  mean over tracks of  min_k mean_t || x^k_t - y_t ||  +  w min_k || x^k_T - y_T ||  -  log p(nearest k),  T the last row
 
     Each future is pulled by the tracks it is nearest to, so that together they cover what happens: what the best of k measures, where
     samples are independent of one another. Random changes of the tracks are those that the model was trained with.
@@ -50,7 +51,8 @@ def learn_representatives(
         model: a trained model of positions.
         tracks: training data, the model's own as a rule.
         config: see `RepresentativesConfig`.
-        val: tracks that choose the weights; a share of `tracks` is held out when None.
+        val: tracks that choose the weights; when None a share of `tracks` is held out, the one that the model's training held out where
+            the tracks are the same.
         out: the model's run folder, to keep them in for `vrnn.load`; nothing is written when None.
         quiet: show no progress.
 
@@ -61,7 +63,7 @@ def learn_representatives(
         UnsupportedError: a model whose futures no distance compares.
         ConfigError, DataError: settings or data that cannot work.
         NonFiniteError: a loss that is not finite.
-        RunFolderError: `out` is no run folder.
+        RunFolderError: `out` is no run folder, or another model's.
 
     Source: Guzman-Rivera, Batra and Kohli 2012, "Multiple choice learning"; Rupprecht et al. 2017, arXiv:1612.00197.
 
@@ -74,10 +76,11 @@ def learn_representatives(
         5
     """
     config = config or RepresentativesConfig()
+    tracks, val = as_tracks(tracks, model), None if val is None else as_tracks(val, model)
     check_representable(model)
     folder = None if out is None else Path(out)
     if folder is not None:
-        read_config(folder)  # a run folder, before any work
+        check_weights(folder, model)  # before any work
     notes: list[str] = []
     work = _prepare(model, tracks, config, val, notes)
     progress = Quiet() if quiet else Progress(config.steps, 0)
@@ -88,7 +91,7 @@ def learn_representatives(
     finally:
         progress.close()
     if folder is not None:
-        save_representatives(folder, work.head)
+        save_representatives(folder, work.head, model)
     return replace(model, representatives=work.head.eval())
 
 
@@ -113,25 +116,28 @@ def _prepare(
     """Cut the tracks and build the head."""
     encoding, augment = model.encoding, model.training.augment
     observe = _observe(model, config)
-    for part in (tracks, *([] if val is None else [val])):
-        encoding.check(part)
     if val is None:
-        tracks, val = hold_out(tracks, config.holdout, config.seed, notes)
+        tracks, val = hold_out(tracks, model.training.holdout, model.training.seed, notes)
     if augment.resamples:
         tracks = concatenate([at_rate(tracks, rate) for rate in augment.rates])
     rows = None if observe is None else observe + config.horizon
     given = encoding.frame.given
     train, val = (
-        _usable(pieces(part, rows, notes, name), encoding, given + 2)
+        _usable(pieces(part, rows, notes, name, "lower horizon or observe"), encoding, given + 2)
         for part, name in ((tracks, "training"), (val, "validation"))
     )
     if not len(train):
         raise DataError(
             "no training track has a point to begin at and one to come to; see what the data holds with: vrnn doctor DATA"
         )
+    longest = int(train.lengths.max()) - given - 1
+    if longest < config.horizon:
+        raise DataError(
+            f"no training track has {config.horizon} rows after those that a future begins from: the longest future has {longest}; lower horizon"
+        )
     weight = next(model.network.parameters())
     batch = encoding.batch(train[:1])[0].to(weight)
-    width = outlook(model.network, batch, batch.u[:, :1]).state.shape[-1]
+    width = context_of(model.network, batch, batch.u[:, :1]).state.shape[-1]
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.seed)
         head = Representatives(width, batch.x.shape[-1], config).to(weight)
@@ -144,8 +150,6 @@ def _observe(model: TrainedModel, config: RepresentativesConfig) -> int | None:
     """Give the rows of a track before its future, None for anywhere."""
     heading, given = model.encoding.frame.heading, model.encoding.frame.given
     observe = model.training.observe if config.observe is None else config.observe
-    if observe is None and (heading is not None or model.network.conditions):
-        raise ConfigError("expected observe, the rows known before the future begins; set it")
     if heading is not None and observe != heading.row + 1:
         raise ConfigError(
             f"the model turns tracks to their heading at row {heading.row + 1}: expected observe of {heading.row + 1}, found {observe}"
@@ -171,7 +175,8 @@ def _fit(work: _Work, progress: Progress | Quiet) -> None:
             group["lr"] = config.learning_rate * (
                 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / config.steps))
             )
-        change = augmentation(work.model.training.augment, config.seed, step)
+        augment = work.model.training.augment
+        change = augmentation(augment, config.seed, step) if step < augment.until * config.steps else None
         found = _terms(work, work.train[order.batch(step)], seeded(config.seed, 18, step), change)
         loss = found.loss(config.final_weight)
         if not bool(torch.isfinite(loss)):
@@ -205,19 +210,14 @@ class _Terms(NamedTuple):
 
 
 def _terms(work: _Work, tracks: Tracks, generator: torch.Generator, change: Change | None = None) -> _Terms:
-    """Measure the futures that the head names for some tracks."""
+    """Measure the futures that the head gives of some tracks."""
     network, config = work.model.network, work.config
     batch: Batch = work.model.encoding.batch(tracks, change)[0].to(work.unit)
-    if network.conditions:
-        assert work.observe is not None
-        prefix, rest, _ = batch.split_prefix(work.observe)
-        rest = rest.split(config.horizon)[0]
-    else:
-        prefix, rest = cut_rows(batch, generator, rows=config.horizon, observe=work.observe)
+    prefix, rest = cut_rows(batch, generator, rows=config.horizon, observe=work.observe)
     horizon = rest.x.shape[1]
     u = torch.nn.functional.pad(rest.u, (0, 0, 0, config.horizon - horizon))
-    seen = outlook(network, prefix, u)
-    x, log_weight = work.head(seen.state, seen.middle)
+    seen = context_of(network, prefix, u)
+    x, log_weight = work.head(seen.state, seen.rollout)
     paths = positions(x[:, :, :horizon], seen.gap, rest.summed) * work.unit
     truth = positions(rest.x, torch.zeros_like(seen.gap), rest.summed) * work.unit
     there = rest.present.all(-1)
@@ -227,7 +227,7 @@ def _terms(work: _Work, tracks: Tracks, generator: torch.Generator, change: Chan
 
 @torch.no_grad()
 def _validate(work: _Work, step: int, progress: Progress | Quiet) -> float:
-    """Give the loss on the validation tracks, 0 where there are none."""
+    """Give the distances of the loss on the validation tracks, without that of the probabilities; 0 where there are none."""
     if not len(work.val):
         return 0.0
     order = work.val.lengths.argsort(kind="stable")
@@ -240,6 +240,10 @@ def _validate(work: _Work, step: int, progress: Progress | Quiet) -> float:
         float(torch.cat(column)[counted].double().mean()) if bool(counted.any()) else 0.0
         for column in zip(*((p.best.average, p.best.final, p.log_weight) for p in parts), strict=True)
     )
+    if not math.isfinite(average + final):
+        raise NonFiniteError(
+            f"step {step}: the distances on the validation tracks are not finite; look at them with vrnn doctor"
+        )
     progress.say(
         f"step {step}/{work.config.steps}  validation, best of {work.config.count}: mean distance {average:.4f}, at the end {final:.4f}, "
         f"log-probability of the nearest {log_weight:.3f}"
