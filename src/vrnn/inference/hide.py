@@ -9,13 +9,15 @@ from jaxtyping import Bool, Float
 from vrnn.data.tracks import Tracks
 from vrnn.errors import DataError
 
+SHARE = 4  # of the gaps of a track one in so many is hidden a second time, and at least one: more of them would make each harder to fill
 FEWEST = 20  # hidden rows below which nothing can be said
 
 
 def hide(tracks: Tracks, seed: int) -> tuple[Tracks, list[Bool[np.ndarray, " time"]]]:
-    """Hide seen rows of tracks with gaps, in each as many runs and as long as its gaps between seen rows are.
+    """Hide seen rows of tracks with gaps, in each a few runs that are as long as some of its gaps between seen rows.
 
     A run begins anywhere, at random, where a visible row stays on both of its sides; a gap for which there is no such place has none.
+    They are few, so that around each there is about as much to be seen as around a gap.
 
     Args:
         seed: of the places.
@@ -33,7 +35,8 @@ def hide(tracks: Tracks, seed: int) -> tuple[Tracks, list[Bool[np.ndarray, " tim
     for x in tracks.x:
         seen = np.asarray(np.isfinite(x).all(-1))
         visible, gone = seen.copy(), np.zeros(len(x), bool)
-        for length in rng.permutation(_gaps(seen)):
+        gaps = _gaps(seen)
+        for length in rng.permutation(gaps)[: max(1, len(gaps) // SHARE)]:
             ahead = (
                 np.lib.stride_tricks.sliding_window_view(visible, length + 2)
                 if len(x) > length + 1
