@@ -105,6 +105,15 @@ def test_paths_through_tracks_that_are_rougher_than_those_of_the_training():
     assert 1.3 < filled.widening < 2.2
 
 
+def test_what_comes_after_the_last_point_stays():
+    tracks = holed(walks(24), *((i, rows) for i in range(24) for rows in (slice(4, 5), slice(10, None))))
+    drawn, wider = (vrnn.impute(made("rnn"), tracks, 20, 50, calibrate=share) for share in (None, 0.9))
+    assert wider.widening != 1
+    for a, b, mean in zip(drawn.samples, wider.samples, drawn.mean, strict=True):
+        assert np.array_equal(a[:, 5:], b[:, 5:])
+        assert np.allclose(b[:, 4] - mean[4], wider.widening * (a[:, 4] - mean[4]))
+
+
 def test_refusals():
     tracks = holed(walks(), (0, slice(4, 6)))
     with pytest.raises(

@@ -212,17 +212,28 @@ def impute(
     if calibrate is None:
         return filled
     refilled = impute(model, again, samples, particles, sweeps, seed)
+    return _widened(filled, _factor(tracks, refilled, hidden, calibrate))
+
+
+def _factor(
+    tracks: Tracks, refilled: Imputed, hidden: list[Bool[np.ndarray, " time"]], share: float
+) -> float:
+    """Give what the paths of hidden rows must be widened by for their intervals to hold a share of what was hidden."""
     pick = lambda arrays: np.concatenate([a[rows].ravel() for a, rows in zip(arrays, hidden, strict=True)])  # noqa: E731
-    truth, mean, low, high = (pick(part) for part in (tracks.x, refilled.mean, *refilled.interval(calibrate)))
-    factor = widening(truth, mean, low, high, calibrate)
-    for i, (x, mean) in enumerate(zip(tracks.x, filled.mean, strict=True)):
+    low, high = refilled.interval(share)
+    return widening(pick(tracks.x), pick(refilled.mean), pick(low), pick(high), share)
+
+
+def _widened(filled: Imputed, factor: float) -> Imputed:
+    """Move paths away from their means, or nearer to them, at missing entries before the last seen row of each track."""
+    paths = []
+    for x, drawn, mean, samples in zip(
+        filled.tracks.x, filled.missing, filled.mean, filled.samples, strict=True
+    ):
         seen = np.flatnonzero(np.isfinite(x).all(-1))
-        between = slice(0, seen[-1] if len(seen) else 0)
-        drawn = filled.missing[i][between]
-        paths[i] = paths[i].copy()
-        wider = mean[between] + factor * (paths[i][:, between] - mean[between])
-        paths[i][:, between] = np.where(drawn, wider, paths[i][:, between])
-    return Imputed(shown, paths, names, factor)
+        between = drawn & (np.arange(len(x)) < seen.max(initial=0))[:, None]
+        paths.append(np.where(between, mean + factor * (samples - mean), samples))
+    return replace(filled, samples=paths, widening=factor)
 
 
 def _holed(
