@@ -428,7 +428,9 @@ without ETH and UNIV and scored on both; what it says of UNIV speaks for a setti
 
 {table}
 
-One setting serves all folds. The copies were put in because the files of ETH are known to run at another rate, which is a thing to know about a test scene.
+One setting serves all folds, those of the other scenes too, for which ETH and UNIV are scenes of the training. The noise is there for what these lines say; the copies
+because the files of ETH are known to run at another rate, which is a thing to know about a test scene. The learned futures have the defaults of
+`vrnn representatives`.
 """
 
 TEXT = """# Pedestrians: ETH/UCY, 8 points observed, 12 forecast
