@@ -423,7 +423,7 @@ miss least on the validation files of the fold, for each seed:
 {choice}
 """
 
-CHOSEN = """**What noise and the copies at other rates do**, on scenes left out of a training beside the fold's own (`python -m benchmarks.eth_ucy eth-univ/recipe` is trained
+CHOSEN = """**What single settings do**, on scenes left out of a training beside the fold's own (`python -m benchmarks.eth_ucy eth-univ/recipe` is trained
 without ETH and UNIV and scored on both; what it says of UNIV speaks for a setting on the ETH fold, and the other way round), seed 0, on up to {windows} windows of each:
 
 {table}

@@ -146,4 +146,4 @@ def _joined(now: Float[np.ndarray, "2"], future: Float[np.ndarray, "*sample time
 
 
 def _futures(count: int) -> str:
-    return "sampled future" if count == 1 else f"{count} sampled futures"
+    return "future" if count == 1 else f"{count} futures"
