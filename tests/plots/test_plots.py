@@ -67,7 +67,7 @@ def test_forecast_draws_one_map_a_track(tmp_path, drawn):
     assert len(panels) == 5
     assert all(len(axis.collections[0].get_segments()) == 20 * 12 for axis in panels)
     assert panels[0].get_ylabel() == "y (m)" and all(axis.get_aspect() == 1.0 for axis in panels)
-    assert [t.get_text() for t in fig.legends[0].texts] == ["observed", "20 sampled futures", "ground truth"]
+    assert [t.get_text() for t in fig.legends[0].texts] == ["observed", "20 futures", "ground truth"]
     assert_tidy(fig)
 
 
