@@ -80,6 +80,7 @@ class Stretch(NamedTuple):
         emitting: the states that the emissions read.
         x: the observations as the model received them, (sample or 1, batch, time, dim).
         left: the beliefs after every row, time behind the sequences.
+        prior, emission: what the heads make of `entering` and `emitting`, where the loop has computed that.
     """
 
     entering: State
@@ -88,6 +89,8 @@ class Stretch(NamedTuple):
     emitting: State
     x: Float[Tensor, "*sample batch time dim"]
     left: Belief
+    prior: DiagonalGaussian | None = None
+    emission: Distribution | None = None
 
 
 Loop = Callable[[Model, Batch, Noise, Embedded, Belief, Proposal], Stretch]
@@ -153,10 +156,12 @@ def unroll(
         code_prior = code_posterior = no_latent(embedded.context)
         code = noise.code[..., :0]
     passed = loop(model, batch, noise, embedded, start, proposal)
-    emission = model.emission(passed.emitting, embedded.known)
-    prior = passed.posterior
-    if not model.tied and proposal == "posterior":
-        prior = model.prior(passed.entering, embedded.known)
+    emission, prior = passed.emission, passed.prior
+    if emission is None:
+        emission = model.emission(passed.emitting, embedded.known)
+    if prior is None:
+        chosen = not model.tied and proposal == "posterior"
+        prior = model.prior(passed.entering, embedded.known) if chosen else passed.posterior
     lead = noise.latent.shape[:3]
     return Unrolled(
         log_prob=emission.log_prob(passed.x, batch.present),
@@ -173,9 +178,11 @@ def unroll(
     )
 
 
-def follow(model: Model, batch: Batch, noise: Noise, *, loop: Loop = run_rows) -> Belief:
+def follow(
+    model: Model, batch: Batch, noise: Noise, *, embedded: Embedded | None = None, loop: Loop = run_rows
+) -> Belief:
     """Give the belief that `unroll` leaves from the posterior, without the terms of a bound."""
-    embedded = embed(model, batch)
+    embedded = embed(model, batch) if embedded is None else embedded
     _, posterior = code_laws(model, batch, embedded, "posterior")
     start = start_belief(model, posterior.sample(noise.code), embedded.context, batch.x.shape[-1])
     return last_belief(loop(model, batch, noise, embedded, start, "posterior").left, batch, start)

@@ -1,5 +1,6 @@
 """Fast forms of the loop over time, each equal to `vrnn.inference.unroll`, and the choice among them."""
 
+from functools import partial
 from typing import Literal
 
 from jaxtyping import Float
@@ -11,13 +12,22 @@ from vrnn.inference import imagine as plain_ahead
 from vrnn.inference import unroll as plain
 from vrnn.inference.imagine import Imagined
 from vrnn.inference.noise import Noise
-from vrnn.inference.step import Belief, Embedded, Proposal, embed
+from vrnn.inference.step import Belief, Embedded, Proposal
+from vrnn.inference.step import embed as plain_embed
 from vrnn.inference.unroll import Loop, Unrolled
 from vrnn.kernels import ahead, apart, recurrence
 from vrnn.kernels.stretches import in_stretches
 from vrnn.models.contract import Model
+from vrnn.models.vrnn import VRNN
 
 Kernel = Literal["auto", "plain", "native"]
+
+
+def embed(model: Model, batch: Batch, prefix: Batch | None = None, *, kernel: Kernel = "auto") -> Embedded:
+    """Compute everything that needs no recurrent state, as `vrnn.inference.step.embed` does, laid out as the kernel reads it."""
+    if kernel != "plain" and isinstance(model, VRNN) and recurrence.fits(model, batch, "posterior"):
+        return recurrence.embed(model, batch)
+    return plain_embed(model, batch, prefix)
 
 
 def unroll(
@@ -41,7 +51,7 @@ def unroll(
     Raises:
         UnsupportedError: a native kernel for a model, device or number type that has none, or no compiler to build it.
     """
-    embedded = embed(model, batch) if embedded is None else embedded
+    embedded = embed(model, batch, kernel=kernel) if embedded is None else embedded
     if kernel == "auto" and apart.fits(model, batch, start):
         return apart.unroll_apart(model, batch, noise, proposal=proposal, embedded=embedded, start=start)
     loop = _loop(model, batch, proposal, kernel)
@@ -50,13 +60,14 @@ def unroll(
 
 def follow(model: Model, batch: Batch, noise: Noise, *, kernel: Kernel = "auto") -> Belief:
     """Give the belief that a pass leaves, by the fastest kernel that fits; see `unroll`."""
-    return plain.follow(model, batch, noise, loop=_loop(model, batch, "posterior", kernel))
+    loop = _loop(model, batch, "posterior", kernel, heads=False)
+    return plain.follow(model, batch, noise, embedded=embed(model, batch, kernel=kernel), loop=loop)
 
 
-def _loop(model: Model, batch: Batch, proposal: Proposal, kernel: Kernel) -> Loop:
-    """Choose what goes through the rows."""
+def _loop(model: Model, batch: Batch, proposal: Proposal, kernel: Kernel, heads: bool = True) -> Loop:
+    """Choose what goes through the rows, and through the heads too where it can and is asked to."""
     if kernel != "plain" and recurrence.fits(model, batch, proposal):
-        return in_stretches(recurrence.run_rows)
+        return in_stretches(recurrence.run_rows, partial(recurrence.run_rows, heads=heads))
     if kernel == "native":
         raise UnsupportedError(
             f"no native kernel fits: expected a VRNN with a GRU and depth 1, its latents drawn from the posterior, on a CPU in "

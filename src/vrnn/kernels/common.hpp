@@ -77,8 +77,9 @@ struct Packed {
   Buffer<T> data;
 
   Packed(int inner, int columns) : inner(inner), columns(columns), data(std::size_t(inner) * padded<T>(columns)) {
-    std::memset(data.get(), 0, sizeof(T) * inner * padded<T>(columns));
+    std::memset(data.get(), 0, sizeof(T) * inner * wide());
   }
+  int wide() const { return padded<T>(columns); }  // of the rows of a product
 
   // Put `part`, whose entry (k, n) lies at k * along_inner + n * along_columns, at (first_inner, first_column).
   Packed& put(const T* part, int rows, int width, std::ptrdiff_t along_inner, std::ptrdiff_t along_columns,
@@ -96,11 +97,14 @@ struct Packed {
   }
 };
 
-template <class T, int ROWS>
+template <bool ADD, class T, int ROWS>
 void multiply_tile(int inner, const T* a, std::ptrdiff_t a_row, const T* panel, T* c, std::ptrdiff_t c_row) {
   using V = typename Vector<T>::type;
   V low[ROWS], high[ROWS];
-  for (int i = 0; i < ROWS; i++) low[i] = high[i] = V{};
+  for (int i = 0; i < ROWS; i++) {
+    low[i] = ADD ? *reinterpret_cast<const V*>(c + i * c_row) : V{};
+    high[i] = ADD ? *reinterpret_cast<const V*>(c + i * c_row + LANES<T>) : V{};
+  }
   for (int k = 0; k < inner; k++) {
     const V b0 = *reinterpret_cast<const V*>(panel + std::size_t(k) * PANEL<T>);
     const V b1 = *reinterpret_cast<const V*>(panel + std::size_t(k) * PANEL<T> + LANES<T>);
@@ -117,51 +121,65 @@ void multiply_tile(int inner, const T* a, std::ptrdiff_t a_row, const T* panel, 
   }
 }
 
-template <class T>
+template <bool ADD, class T>
 void multiply_some(int rows, int inner, const T* a, std::ptrdiff_t a_row, const T* panel, T* c, std::ptrdiff_t c_row) {
   switch (rows) {
     case 1:
-      return multiply_tile<T, 1>(inner, a, a_row, panel, c, c_row);
+      return multiply_tile<ADD, T, 1>(inner, a, a_row, panel, c, c_row);
     case 2:
-      return multiply_tile<T, 2>(inner, a, a_row, panel, c, c_row);
+      return multiply_tile<ADD, T, 2>(inner, a, a_row, panel, c, c_row);
     case 3:
-      return multiply_tile<T, 3>(inner, a, a_row, panel, c, c_row);
+      return multiply_tile<ADD, T, 3>(inner, a, a_row, panel, c, c_row);
     case 4:
-      return multiply_tile<T, 4>(inner, a, a_row, panel, c, c_row);
+      return multiply_tile<ADD, T, 4>(inner, a, a_row, panel, c, c_row);
     case 5:
-      return multiply_tile<T, 5>(inner, a, a_row, panel, c, c_row);
+      return multiply_tile<ADD, T, 5>(inner, a, a_row, panel, c, c_row);
     case 6:
-      return multiply_tile<T, 6>(inner, a, a_row, panel, c, c_row);
+      return multiply_tile<ADD, T, 6>(inner, a, a_row, panel, c, c_row);
     case 7:
-      return multiply_tile<T, 7>(inner, a, a_row, panel, c, c_row);
+      return multiply_tile<ADD, T, 7>(inner, a, a_row, panel, c, c_row);
     default:
-      return multiply_tile<T, 8>(inner, a, a_row, panel, c, c_row);
+      return multiply_tile<ADD, T, 8>(inner, a, a_row, panel, c, c_row);
   }
 }
 
-// c = a b, with b in panels that are `wide` columns together; rows of c are `wide` long.
-template <class T>
+// c = a b, or with ADD c + a b, with b in panels that are `wide` columns together; rows of c are `wide` long.
+template <bool ADD = false, class T>
 void multiply(int rows, int inner, int wide, const T* a, std::ptrdiff_t a_row, const T* panels, T* c) {
   for (int n = 0; n < wide; n += PANEL<T>) {
     const T* panel = panels + std::size_t(n) * inner;
     for (int i = 0; i < rows; i += TILE_ROWS)
-      multiply_some(std::min(TILE_ROWS, rows - i), inner, a + i * a_row, a_row, panel, c + std::ptrdiff_t(i) * wide + n,
+      multiply_some<ADD>(std::min(TILE_ROWS, rows - i), inner, a + i * a_row, a_row, panel, c + std::ptrdiff_t(i) * wide + n,
                     wide);
   }
 }
 
-template <class T>
+template <bool ADD = false, class T>
 void multiply(int rows, const T* a, std::ptrdiff_t a_row, const Packed<T>& b, T* c) {
-  multiply(rows, b.inner, padded<T>(b.columns), a, a_row, b.data.get(), c);
+  multiply<ADD>(rows, b.inner, b.wide(), a, a_row, b.data.get(), c);
 }
 
 // ---- functions of one number, without a branch, so that the compiler makes vectors of them ----
+
+// 1 / k! for k = 0, 1, ...
+struct Series {
+  double term[16] = {};
+  constexpr Series() {
+    double factorial = 1;
+    for (int k = 0; k < 16; k++) {
+      term[k] = 1 / factorial;
+      factorial *= k + 1;
+    }
+  }
+  constexpr double operator[](int k) const { return term[k]; }
+};
 
 template <class T>
 struct Float;
 template <>
 struct Float<float> {
   using integer = std::int32_t;
+  static constexpr Series series{};
   static constexpr int mantissa = 23, bias = 127, exp_terms = 7, log_terms = 8;
   static constexpr float near_zero = 1e-2f;  // where two terms of a series are exact
   static constexpr float least = -87.0f, most = 88.0f, ln2_high = 0.693359375f, ln2_low = -2.12194440054690583e-4f;
@@ -169,6 +187,7 @@ struct Float<float> {
 template <>
 struct Float<double> {
   using integer = std::int64_t;
+  static constexpr Series series{};
   static constexpr int mantissa = 52, bias = 1023, exp_terms = 13, log_terms = 18;
   static constexpr double near_zero = 1e-5;
   static constexpr double least = -708.0, most = 709.0, ln2_high = 0.693145751953125, ln2_low = 1.42860682030941723e-6;
@@ -182,9 +201,9 @@ inline T exponential(T x) {
   x = x > F::most ? F::most : x;
   const T n = std::rint(x * T(1.4426950408889634));
   const T r = (x - n * F::ln2_high) - n * F::ln2_low;
-  T sum = T(1);
+  T sum = T(F::series[F::exp_terms]);
 #pragma GCC unroll 16
-  for (int k = F::exp_terms; k > 0; k--) sum = sum * r / T(k) + T(1);
+  for (int k = F::exp_terms - 1; k >= 0; k--) sum = sum * r + T(F::series[k]);
   const typename F::integer bits = (typename F::integer(n) + F::bias) << F::mantissa;
   return sum * __builtin_bit_cast(T, bits);
 }

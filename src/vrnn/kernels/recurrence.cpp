@@ -1,189 +1,294 @@
-// The recurrent loop of the VRNN, forward and backward, for one stretch of complete rows; the equations are in
+// The loop of the VRNN over complete rows, forward and backward, with the heads that read its states; the equations are in
 // recurrence.py.
 //
-// What waits for the state is here and nothing else: the products over all steps (input maps, heads, gradients of
-// weights) are left to the caller. No memory is allocated inside the loop.
+// What comes before the loop, the projections of the data, is the caller's. Memory lies step after step, in each step
+// sequence after sequence, so that what a worker reads and writes at a step is one piece. Nothing is allocated inside the
+// loop.
 
 #include "common.hpp"
 
-// What both passes work on; recurrence.py has the same fields in the same order. Sequences (samples times batch) lead,
-// then steps.
+// What both passes work on; recurrence.py has the same fields in the same order. Rows are sequences, samples times batch.
 template <class T>
 struct Loop {
-  std::int64_t samples, batch, time, hidden, latent, threads;
-  std::int64_t gates_row, gates_step, evidence_row,
-      evidence_step;  // strides of the two inputs, whose last axis is dense
+  std::int64_t samples, batch, time, hidden, latent, size, threads;
+  std::int64_t gates_row, gates_step, evidence_row, evidence_step;        // strides of what is fixed before the loop, whose
+  std::int64_t to_prior_row, to_prior_step, to_emission_row, to_emission_step;  // last axis is dense
   double floor;
-  // read: inputs, draws, weights
-  const T *gates, *evidence, *normals, *start;
+  // read: what is fixed, draws, weights; no to_emission where the heads are left out, no to_prior where p is N(0, I) too
+  const T *gates, *evidence, *to_prior, *to_emission, *normals;
   const T *of_state, *out, *out_bias, *of_latent, *latent_bias, *of_features, *of_carry, *carry_bias;
-  // written forward, read back; no first_layer and memory where there is no way back
-  T *carry, *last, *first_layer, *mean, *scale, *z, *features, *memory;  // memory: r, u, n, m
-  // backward: what arrives, and what is written
-  const T *d_carry, *d_last, *d_mean, *d_scale, *d_z, *d_features;
-  T *d_gates, *d_features_raw, *d_out, *d_start;  // d_gates: of m, evidence, r, u, n
+  const T *prior_state, *prior_out, *prior_bias, *emission_state, *emission_features, *emission_out, *emission_bias;
+  // written forward, read back: states from the first, which is given, to the last; the hidden layers of posterior, prior
+  // and emission, and memory (r, u, n, m), are none where there is no way back
+  T *states, *mean, *scale, *z, *features, *prior_mean, *prior_scale, *raw;
+  T *hidden_layer, *prior_layer, *emission_layer, *memory;
+  // backward: what arrives, none where it is nought, and what is written
+  const T *d_states, *d_mean, *d_scale, *d_z, *d_features, *d_prior_mean, *d_prior_scale, *d_raw;
+  T *d_gates, *d_features_raw, *d_out, *d_prior_out, *d_start;  // d_gates: of m, prior, emission, evidence, r, u, n
 };
 
 namespace {
 
+// A mean and a scale from the outputs (mean, raw) of a layer without its bias.
+template <class T>
+void gaussian(int L, T floor, const T* out, const T* bias, T* mean, T* scale) {
+#pragma GCC ivdep
+  for (int j = 0; j < L; j++) {
+    mean[j] = out[j] + bias[j];
+    scale[j] = floor + softplus(out[L + j] + bias[L + j]);
+  }
+}
+
 template <class T>
 void forward(const Loop<T>& loop) {
-  const int H = loop.hidden, L = loop.latent;
-  const std::int64_t time = loop.time;
-  Packed<T> of_h(H, 4 * H), of_a(H, 2 * L), of_z(L, H), of_f(H, 3 * H);
+  const int H = loop.hidden, L = loop.latent, E = loop.size;
+  const std::int64_t all = loop.samples * loop.batch;
+  const bool emits = loop.to_emission, learned = loop.to_prior;
+  const int emission_at = 4 * H, prior_at = 5 * H;
+  Packed<T> of_h(H, (4 + emits + learned) * H), of_a(H, 2 * L), of_p(H, learned ? 2 * L : 0), of_z(L, H),
+      of_f(H, (3 + emits) * H), of_e(H, emits ? E : 0);
   of_h.put_transposed(loop.of_state, H, H).put_transposed(loop.of_carry, 3 * H, H, H);
   of_a.put_transposed(loop.out, 2 * L, H);
   of_z.put_transposed(loop.of_latent, H, L);
   of_f.put_transposed(loop.of_features, 3 * H, H);
-  const int wide_h = padded<T>(4 * H), wide_a = padded<T>(2 * L), wide_z = padded<T>(H), wide_f = padded<T>(3 * H);
+  if (emits) {
+    of_h.put_transposed(loop.emission_state, H, H, emission_at);
+    of_f.put_transposed(loop.emission_features, H, H, 3 * H);
+    of_e.put_transposed(loop.emission_out, E, H);
+  }
+  if (learned) {
+    of_h.put_transposed(loop.prior_state, H, H, prior_at);
+    of_p.put_transposed(loop.prior_out, 2 * L, H);
+  }
+  const int wide_h = of_h.wide(), wide_a = of_a.wide(), wide_z = of_z.wide(), wide_f = of_f.wide(), wide_e = of_e.wide();
 
-  share_out(loop.samples * loop.batch, loop.threads, [&](const Share& share) {
-    Buffer<T> h_(std::size_t(share.most) * H), a_(std::size_t(share.most) * H), f_(std::size_t(share.most) * H),
-        z_(std::size_t(share.most) * L);
+  share_out(all, loop.threads, [&](const Share& share) {
     Buffer<T> of_h_(std::size_t(share.most) * wide_h), of_f_(std::size_t(share.most) * wide_f);
-    Buffer<T> of_a_(std::size_t(share.most) * wide_a), of_z_(std::size_t(share.most) * wide_z);
+    Buffer<T> other_(std::size_t(share.most) * std::max({wide_a, wide_z, wide_e})), layer_(std::size_t(share.most) * H);
     Buffer<T> unread_(4 * H);
-    T *h = h_.get(), *a = a_.get(), *f = f_.get(), *z = z_.get(), *unread = unread_.get();
+    T *from_h = of_h_.get(), *from_f = of_f_.get(), *other = other_.get();
     share.each([&](std::int64_t from, int rows) {
-      std::memcpy(h, loop.start + from * H, sizeof(T) * rows * H);
-      for (std::int64_t t = 0; t < time; t++) {
-        multiply(rows, h, H, of_h, of_h_.get());
-        for (int i = 0; i < rows; i++) {
-          const std::int64_t at = (from + i) * time + t;
-          const T* fixed = loop.evidence + (from + i) % loop.batch * loop.evidence_row + t * loop.evidence_step;
-          const T* p = of_h_.get() + std::ptrdiff_t(i) * wide_h;
-          T* a_i = a + std::ptrdiff_t(i) * H;
-          relu_sum(H, fixed, p, a_i);
-          std::memcpy(loop.carry + at * H, h + std::ptrdiff_t(i) * H, sizeof(T) * H);
-          if (loop.first_layer) std::memcpy(loop.first_layer + at * H, a_i, sizeof(T) * H);
+      // The rows of a record at a step; of the layers, which are not kept where there is no way back, a place to put them.
+      auto at = [&](T* record, std::int64_t t, int width) { return record + (t * all + from) * width; };
+      auto layer = [&](T* record, std::int64_t t) { return record ? at(record, t, H) : layer_.get(); };
+      for (std::int64_t t = 0; t < loop.time; t++) {
+        auto row_of = [&](const T* fixed, std::int64_t row, std::int64_t step, int i) {
+          return fixed + (from + i) % loop.batch * row + t * step;
+        };
+        const T* h = at(loop.states, t, H);
+        multiply(rows, h, H, of_h, from_h);
+        if (learned) {
+          T *p = layer(loop.prior_layer, t), *mean = at(loop.prior_mean, t, L), *scale = at(loop.prior_scale, t, L);
+          for (int i = 0; i < rows; i++)
+            relu_sum(H, from_h + std::ptrdiff_t(i) * wide_h + prior_at,
+                     row_of(loop.to_prior, loop.to_prior_row, loop.to_prior_step, i), p + std::ptrdiff_t(i) * H);
+          multiply(rows, p, H, of_p, other);
+          for (int i = 0; i < rows; i++)
+            gaussian(L, T(loop.floor), other + std::ptrdiff_t(i) * wide_a, loop.prior_bias, mean + i * L, scale + i * L);
         }
-        multiply(rows, a, H, of_a, of_a_.get());
-        for (int i = 0; i < rows; i++) {
-          const std::int64_t at = ((from + i) * time + t) * L;
-          const T* o = of_a_.get() + std::ptrdiff_t(i) * wide_a;
+        T* a = layer(loop.hidden_layer, t);
+        for (int i = 0; i < rows; i++)
+          relu_sum(H, from_h + std::ptrdiff_t(i) * wide_h,
+                   row_of(loop.evidence, loop.evidence_row, loop.evidence_step, i), a + std::ptrdiff_t(i) * H);
+        multiply(rows, a, H, of_a, other);
+        T *mean = at(loop.mean, t, L), *scale = at(loop.scale, t, L), *z = at(loop.z, t, L);
+        const T* normals = loop.normals + (t * all + from) * L;
+        for (int i = 0; i < rows; i++)
+          gaussian(L, T(loop.floor), other + std::ptrdiff_t(i) * wide_a, loop.out_bias, mean + i * L, scale + i * L);
+        for (std::ptrdiff_t j = 0; j < std::ptrdiff_t(rows) * L; j++) z[j] = mean[j] + scale[j] * normals[j];
+        multiply(rows, z, L, of_z, other);
+        T* f = at(loop.features, t, H);
+        for (int i = 0; i < rows; i++)
+          relu_sum(H, other + std::ptrdiff_t(i) * wide_z, loop.latent_bias, f + std::ptrdiff_t(i) * H);
+        multiply(rows, f, H, of_f, from_f);
+        if (emits) {
+          T *e = layer(loop.emission_layer, t), *raw = at(loop.raw, t, E);
+          for (int i = 0; i < rows; i++) {
+            const T *p = from_h + std::ptrdiff_t(i) * wide_h + emission_at,
+                    *g = from_f + std::ptrdiff_t(i) * wide_f + 3 * H,
+                    *fixed = row_of(loop.to_emission, loop.to_emission_row, loop.to_emission_step, i);
+            T* e_i = e + std::ptrdiff_t(i) * H;
 #pragma GCC ivdep
-          for (int j = 0; j < L; j++) {
-            const T mean = o[j] + loop.out_bias[j];
-            const T scale = T(loop.floor) + softplus(o[L + j] + loop.out_bias[L + j]);
-            const T value = mean + scale * loop.normals[at + j];
-            loop.mean[at + j] = mean;
-            loop.scale[at + j] = scale;
-            loop.z[at + j] = value;
-            z[std::ptrdiff_t(i) * L + j] = value;
+            for (int j = 0; j < H; j++) {
+              const T x = p[j] + g[j] + fixed[j];
+              e_i[j] = x < T(0) ? T(0) : x;
+            }
+          }
+          multiply(rows, e, H, of_e, other);
+          for (int i = 0; i < rows; i++) {
+            const T* o = other + std::ptrdiff_t(i) * wide_e;
+            T* raw_i = raw + std::ptrdiff_t(i) * E;
+#pragma GCC ivdep
+            for (int j = 0; j < E; j++) raw_i[j] = o[j] + loop.emission_bias[j];
           }
         }
-        multiply(rows, z, L, of_z, of_z_.get());
+        T *next = at(loop.states, t + 1, H), *memory = loop.memory ? at(loop.memory, t, 4 * H) : unread_.get();
         for (int i = 0; i < rows; i++) {
-          const T* o = of_z_.get() + std::ptrdiff_t(i) * wide_z;
-          T* f_i = f + std::ptrdiff_t(i) * H;
-          relu_sum(H, o, loop.latent_bias, f_i);
-          std::memcpy(loop.features + ((from + i) * time + t) * H, f_i, sizeof(T) * H);
-        }
-        multiply(rows, f, H, of_f, of_f_.get());
-        for (int i = 0; i < rows; i++) {
-          const T* fixed = loop.gates + (from + i) % loop.batch * loop.gates_row + t * loop.gates_step;
-          const T* g = of_f_.get() + std::ptrdiff_t(i) * wide_f;
-          const T* p = of_h_.get() + std::ptrdiff_t(i) * wide_h + H;
-          T* h_i = h + std::ptrdiff_t(i) * H;
-          T* kept = loop.memory ? loop.memory + ((from + i) * time + t) * 4 * H : unread;
+          const T* fixed = row_of(loop.gates, loop.gates_row, loop.gates_step, i);
+          const T *g = from_f + std::ptrdiff_t(i) * wide_f, *p = from_h + std::ptrdiff_t(i) * wide_h + H,
+                  *h_i = h + std::ptrdiff_t(i) * H, *bias = loop.carry_bias;
+          T *next_i = next + std::ptrdiff_t(i) * H, *kept = memory + (loop.memory ? std::ptrdiff_t(i) * 4 * H : 0);
 #pragma GCC ivdep
           for (int j = 0; j < H; j++) {
-            const T r = sigmoid(fixed[j] + g[j] + p[j] + loop.carry_bias[j]);
-            const T u = sigmoid(fixed[H + j] + g[H + j] + p[H + j] + loop.carry_bias[H + j]);
-            const T m = p[2 * H + j] + loop.carry_bias[2 * H + j];
+            const T r = sigmoid(fixed[j] + g[j] + p[j] + bias[j]);
+            const T u = sigmoid(fixed[H + j] + g[H + j] + p[H + j] + bias[H + j]);
+            const T m = p[2 * H + j] + bias[2 * H + j];
             const T n = hyperbolic_tangent(fixed[2 * H + j] + g[2 * H + j] + r * m);
             kept[j] = r;
             kept[H + j] = u;
             kept[2 * H + j] = n;
             kept[3 * H + j] = m;
-            h_i[j] = n + u * (h_i[j] - n);
+            next_i[j] = n + u * (h_i[j] - n);
           }
         }
       }
-      std::memcpy(loop.last + from * H, h, sizeof(T) * rows * H);
     });
   });
 }
 
+// The gradient of the outputs (mean, raw) of a layer from that of the mean and the scale.
+template <class T>
+void gaussian_back(int L, T floor, const T* scale, const T* d_mean, const T* d_scale, T* d_out) {
+#pragma GCC ivdep
+  for (int j = 0; j < L; j++) {
+    d_out[j] = d_mean[j];
+    d_out[L + j] = d_scale[j] * softplus_slope(scale[j] - floor);
+  }
+}
+
+// to = what arrives where the layer is above 0.
+template <class T>
+void relu_back(int width, const T* layer, const T* arriving, T* to) {
+#pragma GCC ivdep
+  for (int j = 0; j < width; j++) to[j] = layer[j] > T(0) ? arriving[j] : T(0);
+}
+
 template <class T>
 void backward(const Loop<T>& loop) {
-  const int H = loop.hidden, L = loop.latent;
-  const std::int64_t time = loop.time;
-  Packed<T> to_f(3 * H, H), to_z(H, L), to_a(2 * L, H), to_h(4 * H, H);
+  const int H = loop.hidden, L = loop.latent, E = loop.size;
+  const std::int64_t all = loop.samples * loop.batch;
+  const bool emits = loop.to_emission, learned = loop.to_prior;
+  // d_gates, in order: what reads h is m to u, what reads f is r to n and the emission
+  const int prior_at = H, emission_at = (1 + learned) * H, evidence_at = emission_at + emits * H, r_at = evidence_at + H,
+            u_at = r_at + H, n_at = u_at + H, wide_g = n_at + H;
+  Packed<T> to_h(n_at, H), to_f(3 * H, H), to_f_of_e(emits ? H : 0, H), to_z(H, L), to_a(2 * L, H),
+      to_p(learned ? 2 * L : 0, H), to_e(emits ? E : 0, H);
+  to_h.put(loop.of_carry + 2 * H * H, H, H, H, 1)
+      .put(loop.of_state, H, H, H, 1, evidence_at)
+      .put(loop.of_carry, 2 * H, H, H, 1, r_at);
   to_f.put(loop.of_features, 3 * H, H, H, 1);
   to_z.put(loop.of_latent, H, L, L, 1);
   to_a.put(loop.out, 2 * L, H, H, 1);
-  to_h.put(loop.of_carry + 2 * H * H, H, H, H, 1)
-      .put(loop.of_state, H, H, H, 1, H)
-      .put(loop.of_carry, 2 * H, H, H, 1, 2 * H);
-  const int wide_h = padded<T>(H), wide_z = padded<T>(L);
+  if (learned) {
+    to_h.put(loop.prior_state, H, H, H, 1, prior_at);
+    to_p.put(loop.prior_out, 2 * L, H, H, 1);
+  }
+  if (emits) {
+    to_h.put(loop.emission_state, H, H, H, 1, emission_at);
+    to_f_of_e.put(loop.emission_features, H, H, H, 1);
+    to_e.put(loop.emission_out, E, H, H, 1);
+  }
+  const int wide_h = to_h.wide(), wide_z = to_z.wide();
 
-  share_out(loop.samples * loop.batch, loop.threads, [&](const Share& share) {
-    Buffer<T> dh_(std::size_t(share.most) * H), gates_(std::size_t(share.most) * 5 * H),
-        raw_(std::size_t(share.most) * H);
-    Buffer<T> out_(std::size_t(share.most) * 2 * L), wide_(std::size_t(share.most) * wide_h),
-        narrow_(std::size_t(share.most) * wide_z);
-    T *dh = dh_.get(), *gates = gates_.get(), *raw = raw_.get(), *out = out_.get();
+  share_out(all, loop.threads, [&](const Share& share) {
+    Buffer<T> wide_(std::size_t(share.most) * wide_h), narrow_(std::size_t(share.most) * wide_z);
+    T *wide = wide_.get(), *narrow = narrow_.get();
     share.each([&](std::int64_t from, int rows) {
-      std::memcpy(dh, loop.d_last + from * H, sizeof(T) * rows * H);
-      for (std::int64_t t = time - 1; t >= 0; t--) {
-        for (int i = 0; i < rows; i++) {
-          const std::int64_t at = (from + i) * time + t;
-          const T *kept = loop.memory + at * 4 * H, *h = loop.carry + at * H;
-          T *g = gates + std::ptrdiff_t(i) * 5 * H, *dh_i = dh + std::ptrdiff_t(i) * H;
+      auto at = [&](auto* record, std::int64_t t, int width) { return record + (t * all + from) * width; };
+      auto each_row = [&](auto body) {
+        for (int i = 0; i < rows; i++) body(std::ptrdiff_t(i));
+      };
+      T* dh = at(loop.d_start, 0, H);
+      std::memset(dh, 0, sizeof(T) * rows * H);
+      for (std::int64_t t = loop.time - 1; t >= 0; t--) {
+        const T *memory = at(loop.memory, t, 4 * H), *h = at(loop.states, t, H);
+        T* gates = at(loop.d_gates, t, wide_g);
+        const T* d_next = loop.d_states ? at(loop.d_states, t + 1, H) : nullptr;
+        each_row([&](std::ptrdiff_t i) {
+          const T *kept = memory + i * 4 * H, *h_i = h + i * H;
+          T *g = gates + i * wide_g, *dh_i = dh + i * H;
+          if (d_next) {
+            const T* d = d_next + i * H;
+#pragma GCC ivdep
+            for (int j = 0; j < H; j++) dh_i[j] += d[j];
+          }
 #pragma GCC ivdep
           for (int j = 0; j < H; j++) {
             const T r = kept[j], u = kept[H + j], n = kept[2 * H + j], m = kept[3 * H + j], d = dh_i[j];
             const T dn = d * (T(1) - u) * (T(1) - n * n);
             g[j] = dn * r;
-            g[2 * H + j] = dn * m * r * (T(1) - r);
-            g[3 * H + j] = d * (h[j] - n) * u * (T(1) - u);
-            g[4 * H + j] = dn;
+            g[r_at + j] = dn * m * r * (T(1) - r);
+            g[u_at + j] = d * (h_i[j] - n) * u * (T(1) - u);
+            g[n_at + j] = dn;
             dh_i[j] = d * u;
           }
+        });
+        if (emits) {
+          const T* layer = at(loop.emission_layer, t, H);
+          if (loop.d_raw) multiply(rows, at(loop.d_raw, t, E), E, to_e, wide);
+          else std::memset(wide, 0, sizeof(T) * rows * wide_h);
+          each_row([&](std::ptrdiff_t i) {
+            relu_back(H, layer + i * H, wide + i * wide_h, gates + i * wide_g + emission_at);
+          });
         }
-        multiply(rows, gates + 2 * H, 5 * H, to_f, wide_.get());
-        for (int i = 0; i < rows; i++) {
-          const std::int64_t at = (from + i) * time + t;
-          const T *o = wide_.get() + std::ptrdiff_t(i) * wide_h, *f = loop.features + at * H,
-                  *d = loop.d_features + at * H;
-          T* raw_i = raw + std::ptrdiff_t(i) * H;
+        if (learned) {
+          const T* layer = at(loop.prior_layer, t, H);
+          const T *scale = at(loop.prior_scale, t, L), *d_mean = at(loop.d_prior_mean, t, L),
+                  *d_scale = at(loop.d_prior_scale, t, L);
+          T* d_out = at(loop.d_prior_out, t, 2 * L);
+          each_row([&](std::ptrdiff_t i) {
+            gaussian_back(L, T(loop.floor), scale + i * L, d_mean + i * L, d_scale + i * L, d_out + i * 2 * L);
+          });
+          multiply(rows, d_out, 2 * L, to_p, wide);
+          each_row([&](std::ptrdiff_t i) {
+            relu_back(H, layer + i * H, wide + i * wide_h, gates + i * wide_g + prior_at);
+          });
+        }
+        multiply(rows, gates + r_at, wide_g, to_f, wide);
+        if (emits) multiply<true>(rows, gates + emission_at, wide_g, to_f_of_e, wide);
+        const T *f = at(loop.features, t, H), *d_f = loop.d_features ? at(loop.d_features, t, H) : nullptr;
+        T* raw = at(loop.d_features_raw, t, H);
+        each_row([&](std::ptrdiff_t i) {
+          T* o = wide + i * wide_h;
+          if (d_f) {
+            const T* d = d_f + i * H;
 #pragma GCC ivdep
-          for (int j = 0; j < H; j++) raw_i[j] = f[j] > T(0) ? o[j] + d[j] : T(0);
-          std::memcpy(loop.d_features_raw + at * H, raw_i, sizeof(T) * H);
-        }
-        multiply(rows, raw, H, to_z, narrow_.get());
-        for (int i = 0; i < rows; i++) {
-          const std::int64_t at = ((from + i) * time + t) * L;
-          const T* o = narrow_.get() + std::ptrdiff_t(i) * wide_z;
-          T* out_i = out + std::ptrdiff_t(i) * 2 * L;
+            for (int j = 0; j < H; j++) o[j] += d[j];
+          }
+          relu_back(H, f + i * H, o, raw + i * H);
+        });
+        multiply(rows, raw, H, to_z, narrow);
+        const T *d_mean = at(loop.d_mean, t, L), *d_scale = at(loop.d_scale, t, L), *d_z = at(loop.d_z, t, L);
+        const T *scale = at(loop.scale, t, L), *normals = at(loop.normals, t, L);
+        T* d_out = at(loop.d_out, t, 2 * L);
+        each_row([&](std::ptrdiff_t i) {
+          T *o = narrow + i * wide_z, *out = d_out + i * 2 * L;
+          const std::ptrdiff_t k = i * L;
 #pragma GCC ivdep
           for (int j = 0; j < L; j++) {
-            const T dz = o[j] + loop.d_z[at + j];
-            const T ds = dz * loop.normals[at + j] + loop.d_scale[at + j];
-            out_i[j] = dz + loop.d_mean[at + j];
-            out_i[L + j] = ds * softplus_slope(loop.scale[at + j] - T(loop.floor));
+            const T dz = o[j] + d_z[k + j];
+            out[j] = dz + d_mean[k + j];
+            out[L + j] = (dz * normals[k + j] + d_scale[k + j]) * softplus_slope(scale[k + j] - T(loop.floor));
           }
-          std::memcpy(loop.d_out + 2 * at, out_i, sizeof(T) * 2 * L);
-        }
-        multiply(rows, out, 2 * L, to_a, wide_.get());
-        for (int i = 0; i < rows; i++) {
-          const std::int64_t at = (from + i) * time + t;
-          const T *o = wide_.get() + std::ptrdiff_t(i) * wide_h, *a = loop.first_layer + at * H;
-          T* g = gates + std::ptrdiff_t(i) * 5 * H;
+        });
+        multiply(rows, d_out, 2 * L, to_a, wide);
+        const T* layer = at(loop.hidden_layer, t, H);
+        each_row([&](std::ptrdiff_t i) {
+          relu_back(H, layer + i * H, wide + i * wide_h, gates + i * wide_g + evidence_at);
+        });
+        multiply(rows, gates, wide_g, to_h, wide);
+        each_row([&](std::ptrdiff_t i) {
+          const T* o = wide + i * wide_h;
+          T* dh_i = dh + i * H;
 #pragma GCC ivdep
-          for (int j = 0; j < H; j++) g[H + j] = a[j] > T(0) ? o[j] : T(0);
-          std::memcpy(loop.d_gates + at * 5 * H, g, sizeof(T) * 5 * H);
-        }
-        multiply(rows, gates, 5 * H, to_h, wide_.get());
-        for (int i = 0; i < rows; i++) {
-          const T *o = wide_.get() + std::ptrdiff_t(i) * wide_h, *d = loop.d_carry + ((from + i) * time + t) * H;
-          T* dh_i = dh + std::ptrdiff_t(i) * H;
-#pragma GCC ivdep
-          for (int j = 0; j < H; j++) dh_i[j] += o[j] + d[j];
-        }
+          for (int j = 0; j < H; j++) dh_i[j] += o[j];
+        });
       }
-      std::memcpy(loop.d_start + from * H, dh, sizeof(T) * rows * H);
+      if (loop.d_states) {
+        const T* d = at(loop.d_states, 0, H);
+#pragma GCC ivdep
+        for (int j = 0; j < rows * H; j++) dh[j] += d[j];
+      }
     });
   });
 }

@@ -15,26 +15,24 @@ from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief, Embedded, Proposal
 from vrnn.inference.unroll import Stretch
 from vrnn.kernels.native import call, library
-from vrnn.models.contract import Model
+from vrnn.models.contract import Model, join
 from vrnn.models.networks import GRUCell
 from vrnn.models.vrnn import VRNN, VRNNState
 
 NUMBERS = (
-    "samples", "batch", "time", "hidden", "latent", "threads",
-    "gates_row", "gates_step", "evidence_row", "evidence_step",
+    "samples", "batch", "time", "hidden", "latent", "size", "threads",
+    *(f"{name}_{axis}" for name in ("gates", "evidence", "to_prior", "to_emission") for axis in ("row", "step")),
 )  # fmt: skip
+FIXED = ("gates", "evidence", "to_prior", "to_emission")
 WEIGHTS = (
     "of_state", "out", "out_bias", "of_latent", "latent_bias", "of_features", "of_carry", "carry_bias",
+    "prior_state", "prior_out", "prior_bias", "emission_state", "emission_features", "emission_out", "emission_bias",
 )  # fmt: skip
-READ = ("gates", "evidence", "normals", "start", *WEIGHTS)
-RESULTS = ("carry", "last", "mean", "scale", "z", "features")
-WRITTEN = ("carry", "last", "first_layer", "mean", "scale", "z", "features", "memory")
-KEPT = (
-    "normals", "start", "of_state", "out", "of_latent", "of_features", "of_carry",
-    "carry", "first_layer", "scale", "z", "features", "memory",
-)  # fmt: skip
-ARRIVING = ("d_carry", "d_last", "d_mean", "d_scale", "d_z", "d_features")
-GRADIENTS = ("d_gates", "d_features_raw", "d_out", "d_start")
+READ = (*FIXED, "normals", *WEIGHTS)
+RESULTS = ("states", "mean", "scale", "z", "features", "prior_mean", "prior_scale", "raw")
+LAYERS = ("hidden_layer", "prior_layer", "emission_layer", "memory")
+ARRIVING = tuple(f"d_{name}" for name in RESULTS)
+GRADIENTS = ("d_gates", "d_features_raw", "d_out", "d_prior_out", "d_start")
 
 
 class _Loop(ctypes.Structure):
@@ -43,7 +41,7 @@ class _Loop(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in NUMBERS),
         ("floor", ctypes.c_double),
-        *((name, ctypes.c_void_p) for name in (*READ, *WRITTEN, *ARRIVING, *GRADIENTS)),
+        *((name, ctypes.c_void_p) for name in (*READ, *RESULTS, *LAYERS, *ARRIVING, *GRADIENTS)),
     )
 
 
@@ -70,18 +68,58 @@ def fits(model: Model, batch: Batch, proposal: Proposal) -> bool:
     )
 
 
+def embed(model: VRNN, batch: Batch) -> Embedded:
+    """Compute what `vrnn.inference.step.embed` does, features of x once, in memory as the loop reads it: step after step."""
+    x, u = (t.transpose(0, 1).contiguous() for t in (batch.x, batch.u))
+    known = model.embed_inputs(u)
+    of_x = x[..., :0] if model.supervised else model.x_features(x)
+    told = model.y_features(x) if model.supervised else of_x
+    seen = model.cell.project(join(of_x, model.u_features(known)))
+    evidence = model.posterior_head.project(join(told, known))
+    context = batch.x.new_zeros(len(batch.x), 0)
+    return Embedded(known.transpose(0, 1), seen.transpose(0, 1), evidence.transpose(0, 1), context)
+
+
 def run_rows(
-    model: Model, batch: Batch, noise: Noise, embedded: Embedded, start: Belief, proposal: Proposal
+    model: Model,
+    batch: Batch,
+    noise: Noise,
+    embedded: Embedded,
+    start: Belief,
+    proposal: Proposal,
+    *,
+    heads: bool = False,
 ) -> Stretch:
-    """Run complete rows as `vrnn.inference.unroll.run_rows` does, where `fits` holds."""
+    """Run complete rows as `vrnn.inference.unroll.run_rows` does, where `fits` holds.
+
+    Args:
+        heads: compute prior and emission too, in the loop.
+    """
     assert isinstance(model, VRNN) and proposal == "posterior"
     (out,), (of_latent,) = affine_layers(model.posterior_head.rest), affine_layers(model.z_features)
-    carry, last, mean, scale, z, features = _Recurrence.apply(
+    hidden = model.cell.hidden
+    prior, emission = (None,) * 4, (None,) * 5  # what the inputs add, then weights
+    if heads:
+        first, last = affine_layers(model.head)
+        joint = first.weight
+        emission = (
+            _added(first, 2 * hidden, embedded.known),
+            joint[:, hidden : 2 * hidden],
+            joint[:, :hidden],
+            last.weight,
+            last.bias,
+        )
+        if not model.standard:
+            first, last = affine_layers(model.prior_head)
+            prior = (_added(first, hidden, embedded.known), first.weight[:, :hidden], last.weight, last.bias)
+    states, mean, scale, z, features, prior_mean, prior_scale, raw = _Recurrence.apply(
         torch.is_grad_enabled(),
+        start.state.h.expand(*noise.latent.shape[:2], -1),
         embedded.seen,
         embedded.evidence,
+        prior[0],
+        emission[0],
         noise.latent,
-        start.state.h.expand(*noise.latent.shape[:2], -1),
         model.posterior_head.of_state.weight,
         out.weight,
         out.bias,
@@ -90,9 +128,14 @@ def run_rows(
         model.of_latent.weight,
         model.cell.of_carry.weight,
         model.cell.of_carry.bias,
+        *prior[1:],
+        *emission[1:],
     )
-    time = carry.shape[2]
-    after = torch.cat([carry[:, :, 1:], last[:, :, None]], 2)
+    time = mean.shape[0]
+    carry, after, mean, scale, z, features = map(_steps_last, (states[:-1], states[1:], mean, scale, z, features))
+    made_prior = None
+    if heads and not model.standard:
+        made_prior = DiagonalGaussian(_steps_last(prior_mean), _steps_last(prior_scale))
     return Stretch(
         entering=VRNNState(carry, features),
         posterior=DiagonalGaussian(mean, scale),
@@ -104,6 +147,8 @@ def run_rows(
             start.gap[:, :, None].expand(-1, -1, time, -1),
             start.log_weight[..., None].expand(-1, -1, time),
         ),
+        prior=made_prior,
+        emission=model.family(_steps_last(raw)) if heads else None,
     )
 
 
@@ -112,74 +157,126 @@ def affine_layers(network: nn.Module) -> list[nn.Linear]:
     return [part for part in network.modules() if isinstance(part, nn.Linear)]
 
 
+def _added(
+    layer: nn.Linear, width: int, known: Float[Tensor, "batch time known"]
+) -> Float[Tensor, "#batch #time out"]:
+    """Give what the bias and the known inputs, which a layer reads behind `width` other features, add to it."""
+    if known.shape[-1] == 0:
+        return layer.bias[None, None]
+    return nn.functional.linear(known, layer.weight[:, width:], layer.bias)
+
+
+def _steps_last(x: Float[Tensor, "time sample batch width"]) -> Float[Tensor, "sample batch time width"]:
+    return x.permute(1, 2, 0, 3)
+
+
 class _Recurrence(torch.autograd.Function):
-    """Run the recurrence of a VRNN with a GRU.
+    """Run the recurrence of a VRNN with a GRU, and the heads that read its states.
 
     a_t = relu(e_t + W_q h_{t-1}),  (mu_t, raw_t) = W_o a_t + b_o,  s_t = floor + softplus(raw_t),  z_t = mu_t + s_t eps_t
     f_t = relu(W_z z_t + b_z),  (i_r, i_u, i_n) = g_t + W_f f_t,  (c_r, c_u, m) = W_h h_{t-1} + b_h
     r = sigmoid(i_r + c_r),  u = sigmoid(i_u + c_u),  n = tanh(i_n + r m),  h_t = n + u (h_{t-1} - n)
 
-    The inputs g_t (gates) and e_t (evidence) are (batch, time, .), the draws eps (sample, batch, time, latent) and the
-    start (sample, batch, hidden). Results, (sample, batch, time, .): h_{t-1}, then the last h without time, mu, s, z, f. Backward, the loop
-    gives the gradients that wait for one another; those of the weights are one product over all steps each.
+    prior: of p_t + W_p h_{t-1} as the posterior of e_t + W_q h_{t-1};  emission: W_x relu(o_t + W_eh h_{t-1} + W_ef f_t) + b_x
+
+    What is fixed before the loop, g_t (gates), e_t (evidence), p_t (to_prior) and o_t (to_emission), is (batch, time, .); the last
+    two are None where their head is left out, and the same at every step where they are (1, 1, .). The draws eps are
+    (sample, batch, time, latent), the start is (sample, batch, hidden). Results, (time, sample, batch, .): the states
+    h_0 to h_T, mu, s, z, f, the prior's mu and s, the parameters of the emission; None of a head left out. Backward, the
+    loop gives the gradients that wait for one another; those of the weights are one product over all steps each.
     """
 
     @staticmethod
-    def forward(ctx: Any, differentiable: bool, *given: Tensor) -> tuple[Tensor, ...]:
-        gates, evidence, *rest = given
-        tensors = dict(
-            zip(
-                READ,
-                (_dense_rows(gates), _dense_rows(evidence), *(t.contiguous() for t in rest)),
-                strict=True,
-            )
-        )
+    def forward(ctx: Any, differentiable: bool, start: Tensor, *given: Tensor | None) -> tuple[Tensor | None, ...]:
+        ctx.set_materialize_grads(False)
+        tensors = {name: t for name, t in zip(READ, given, strict=True) if t is not None}
+        for name in (*FIXED, *WEIGHTS):
+            if name in tensors:
+                tensors[name] = _dense_rows(tensors[name]) if name in FIXED else tensors[name].contiguous()
+        ctx.shapes = {name: tensors[name].shape for name in FIXED if name in tensors}
         samples, batch, time, latent = tensors["normals"].shape
-        hidden = tensors["start"].shape[-1]
-        assert tensors["start"].shape == (samples, batch, hidden)
-        assert gates.shape == (batch, time, 3 * hidden) and evidence.shape == (batch, time, hidden)
-        widths = {"first_layer": hidden, "carry": hidden, "features": hidden, "memory": 4 * hidden}
-        for name in WRITTEN if differentiable else RESULTS:
-            shape = (samples, batch, time, widths.get(name, latent))
-            tensors[name] = gates.new_empty((samples, batch, hidden) if name == "last" else shape)
+        hidden = start.shape[-1]
+        assert start.shape == (samples, batch, hidden)
+        assert tensors["gates"].shape == (batch, time, 3 * hidden)
+        assert tensors["evidence"].shape == (batch, time, hidden)
+        tensors["normals"] = tensors["normals"].permute(2, 0, 1, 3).contiguous()
+        emits, learned = "to_emission" in tensors, "to_prior" in tensors
+        widths = {"mean": latent, "scale": latent, "z": latent, "features": hidden}
+        widths |= {"prior_mean": latent, "prior_scale": latent} if learned else {}
+        widths |= {"raw": len(tensors["emission_bias"])} if emits else {}
+        if differentiable:
+            widths |= {"hidden_layer": hidden, "memory": 4 * hidden}
+            widths |= {"prior_layer": hidden} if learned else {}
+            widths |= {"emission_layer": hidden} if emits else {}
+        tensors["states"] = start.new_empty(time + 1, samples, batch, hidden)
+        tensors["states"][0] = start
+        for name, width in widths.items():
+            tensors[name] = start.new_empty(time, samples, batch, width)
         _call("forward", tensors)
         if differentiable:
-            ctx.save_for_backward(*(tensors[name] for name in KEPT))
-        return tuple(tensors[name] for name in RESULTS)
+            ctx.names = [name for name in tensors if name not in ("gates", "evidence")]
+            ctx.save_for_backward(*(tensors[name] for name in ctx.names))
+        return tuple(tensors.get(name) for name in RESULTS)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Any) -> Any:  # pyrefly: ignore[bad-override]
-        tensors = dict(zip(KEPT, ctx.saved_tensors, strict=True))
-        samples, batch, time, latent = tensors["normals"].shape
-        hidden = tensors["start"].shape[-1]
-        tensors |= {n: t.contiguous() for n, t in zip(ARRIVING, grad_outputs, strict=True)}
-        for name, width in (("d_gates", 5 * hidden), ("d_features_raw", hidden), ("d_out", 2 * latent)):
-            tensors[name] = tensors["start"].new_empty(samples, batch, time, width)
-        tensors["d_start"] = torch.empty_like(tensors["start"])
-        _call("backward", tensors)
-        flat = {
-            n: tensors[n].flatten(0, 2) for n in (*GRADIENTS[:3], "carry", "first_layer", "z", "features")
+        tensors: dict[str, Tensor] = dict(zip(ctx.names, ctx.saved_tensors, strict=True))
+        hidden, latent = tensors["states"].shape[-1], tensors["z"].shape[-1]
+        lead = tensors["z"].shape[:-1]
+        tensors |= {
+            n: t.contiguous() for n, t in zip(ARRIVING, grad_outputs, strict=True) if t is not None
         }
-        gates, raw, out = (flat[name] for name in GRADIENTS[:3])  # gates: of m, e, r, u, n
-        of_carry = gates[:, : 4 * hidden].T @ flat["carry"]
+        emits, learned = "to_emission" in tensors, "to_prior" in tensors
+        for name in ("mean", "scale", "z", *(("prior_mean", "prior_scale") if learned else ())):
+            if f"d_{name}" not in tensors:
+                tensors[f"d_{name}"] = torch.zeros_like(tensors[name])
+        parts = ["m", *(["prior"] if learned else []), *(["emission"] if emits else []), "evidence", "r", "u", "n"]
+        at = {part: slice(i * hidden, (i + 1) * hidden) for i, part in enumerate(parts)}
+        widths = {"d_gates": len(parts) * hidden, "d_features_raw": hidden, "d_out": 2 * latent}
+        widths |= {"d_prior_out": 2 * latent} if learned else {}
+        for name, width in widths.items():
+            tensors[name] = tensors["states"].new_empty(*lead, width)
+        tensors["d_start"] = tensors["states"].new_empty(lead[1:] + (hidden,))
+        _call("backward", tensors)
+
+        flat = {name: t.flatten(0, 2) for name, t in tensors.items() if t.shape[:-1] == lead}
+        gates, states = flat["d_gates"], tensors["states"][:-1].flatten(0, 2)
+        of_state = gates[:, : -hidden].T @ states
+        of_features = gates[:, -3 * hidden :].T @ flat["features"]
         biases = gates.sum(0)
-        of_inputs = tensors["d_gates"].sum(0) if samples > 1 else tensors["d_gates"][0]
-        return (
-            None,
-            of_inputs[..., 2 * hidden :],
-            of_inputs[..., hidden : 2 * hidden],
-            None,
-            tensors["d_start"],
-            of_carry[hidden : 2 * hidden],
-            out.T @ flat["first_layer"],
-            out.sum(0),
-            raw.T @ flat["z"],
-            raw.sum(0),
-            gates[:, 2 * hidden :].T @ flat["features"],
-            torch.cat([of_carry[2 * hidden :], of_carry[:hidden]]),
-            torch.cat([biases[2 * hidden : 4 * hidden], biases[:hidden]]),
-        )
+        found = {
+            "of_state": of_state[at["evidence"]],
+            "out": flat["d_out"].T @ flat["hidden_layer"],
+            "out_bias": flat["d_out"].sum(0),
+            "of_latent": flat["d_features_raw"].T @ flat["z"],
+            "latent_bias": flat["d_features_raw"].sum(0),
+            "of_features": of_features,
+            "of_carry": torch.cat([of_state[at["r"]], of_state[at["u"]], of_state[at["m"]]]),
+            "carry_bias": torch.cat([biases[at["r"]], biases[at["u"]], biases[at["m"]]]),
+        }
+        if learned:
+            found["prior_state"] = of_state[at["prior"]]
+            found["prior_out"] = flat["d_prior_out"].T @ flat["prior_layer"]
+            found["prior_bias"] = flat["d_prior_out"].sum(0)
+        if emits:
+            found["emission_state"] = of_state[at["emission"]]
+            found["emission_features"] = gates[:, at["emission"]].T @ flat["features"]
+            if "d_raw" in flat:
+                found["emission_out"] = flat["d_raw"].T @ flat["emission_layer"]
+                found["emission_bias"] = flat["d_raw"].sum(0)
+        steps = tensors["d_gates"].sum(1) if lead[1] > 1 else tensors["d_gates"][:, 0]
+        before = {
+            "gates": slice(-3 * hidden, None),
+            "evidence": at["evidence"],
+            "to_prior": at.get("prior"),
+            "to_emission": at.get("emission"),
+        }
+        for name, shape in ctx.shapes.items():
+            everywhere = shape[:2] == (1, 1) != (lead[2], lead[0])
+            part = biases[before[name]].view(shape) if everywhere else steps[..., before[name]].transpose(0, 1)
+            found[name] = part
+        return None, tensors["d_start"], *(found.get(name) for name in READ)
 
 
 def _dense_rows(x: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time width"]:
@@ -188,10 +285,10 @@ def _dense_rows(x: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch ti
 
 def _call(direction: str, tensors: dict[str, Tensor]) -> None:
     """Call the compiled loop on these tensors."""
-    samples, batch, time, latent = tensors["normals"].shape
+    time, samples, batch, latent = tensors["normals"].shape
     strides = {
-        f"{name}_{axis}": tensors[name].stride(i)
-        for name in ("gates", "evidence")
+        f"{name}_{axis}": tensors[name].stride(i) if tensors[name].shape[i] > 1 else 0
+        for name in FIXED
         if name in tensors
         for i, axis in enumerate(("row", "step"))
     }
@@ -199,8 +296,9 @@ def _call(direction: str, tensors: dict[str, Tensor]) -> None:
         samples=samples,
         batch=batch,
         time=time,
-        hidden=tensors["start"].shape[-1],
+        hidden=tensors["states"].shape[-1],
         latent=latent,
+        size=tensors["raw"].shape[-1] if "raw" in tensors else 0,
         threads=torch.get_num_threads(),
         floor=SCALE_FLOOR,
         **strides,

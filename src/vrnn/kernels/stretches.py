@@ -14,21 +14,24 @@ LEAST = 3
 """Rows below which a complete stretch is not worth a call of its own."""
 
 
-def in_stretches(fast: Loop) -> Loop:
-    """Make a loop of one that only goes through complete rows."""
+def in_stretches(fast: Loop, whole: Loop) -> Loop:
+    """Make a loop of one that only goes through complete rows, and of one for a batch that is complete from end to end."""
 
     def run(
         model: Model, batch: Batch, noise: Noise, embedded: Embedded, start: Belief, proposal: Proposal
     ) -> Stretch:
-        parts, belief = [], start
-        for begin, end, complete in stretches(plain_rows(batch, start)):
+        parts, belief, cuts = [], start, stretches(plain_rows(batch, start))
+        if len(cuts) == 1:
+            loop = whole if cuts[0][2] else run_rows
+            return loop(model, batch, noise, embedded, start, proposal)
+        for begin, end, complete in cuts:
             steps = slice(begin, end)
             loop = fast if complete else run_rows
             rows = batch.steps(begin, end)
             part = loop(model, rows, noise.steps(steps), embedded.steps(steps), belief, proposal)
             belief = part.left.map(lambda after: after[:, :, -1])
             parts.append(part)
-        return parts[0] if len(parts) == 1 else _join(parts)
+        return _join(parts)
 
     return run
 

@@ -8,9 +8,9 @@ from torch import Tensor
 from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise
 from vrnn.inference.particles import Filtered, particle_filter
-from vrnn.inference.step import Belief, Embedded, embed
+from vrnn.inference.step import Belief, Embedded
 from vrnn.inference.unroll import Unrolled
-from vrnn.kernels import Kernel, unroll
+from vrnn.kernels import Kernel, embed, unroll
 from vrnn.models.contract import Model
 from vrnn.objectives.elbo import Elbo, Kl, kl_terms, loss_terms
 from vrnn.objectives.fivo import fivo, resampling_term
@@ -70,7 +70,7 @@ def bound(
         with_resampling_term: of FIVO, add the gradient through the choice of ancestors, by multinomial resampling.
         kernel: of the ELBO and IWAE, see `vrnn.kernels.unroll`.
     """
-    embedded = embed(model, batch) if embedded is None else embedded
+    embedded = embed(model, batch, kernel=kernel) if embedded is None else embedded
     kl_start = 0 if model.looks_ahead else start
     if objective == "fivo":
         filtered = particle_filter(
