@@ -28,11 +28,11 @@ namespace {
 #if defined(__AVX512F__)
 constexpr int VECTOR_BYTES = 64, TILE_ROWS = 8;
 #elif defined(__AVX__)
-constexpr int VECTOR_BYTES = 32, TILE_ROWS = 4;
+constexpr int VECTOR_BYTES = 32, TILE_ROWS = 6;  // two sums a row, 12 of the 16 registers
 #else
 constexpr int VECTOR_BYTES = 16, TILE_ROWS = 4;
 #endif
-constexpr int BLOCK_ROWS = 64;  // sequences that go through the loop together: their states stay in the near caches
+constexpr int BLOCK_ROWS = 60;  // sequences that go through the loop together: their states stay in the near caches
 constexpr int WORTH_ROWS = 16;  // sequences that are worth a worker of their own
 
 template <class T>
@@ -97,7 +97,10 @@ struct Packed {
   }
 };
 
-template <bool ADD, class T, int ROWS>
+// How a tile reads its left factor: entry (i, k) at i * a_row + k, or of a transposed one at k * a_row + i.
+enum Layout { PLAIN, TRANSPOSED };
+
+template <bool ADD, Layout LAYOUT, int ROWS, class T>
 void multiply_tile(int inner, const T* a, std::ptrdiff_t a_row, const T* panel, T* c, std::ptrdiff_t c_row) {
   using V = typename Vector<T>::type;
   V low[ROWS], high[ROWS];
@@ -110,7 +113,7 @@ void multiply_tile(int inner, const T* a, std::ptrdiff_t a_row, const T* panel, 
     const V b1 = *reinterpret_cast<const V*>(panel + std::size_t(k) * PANEL<T> + LANES<T>);
 #pragma GCC unroll 8
     for (int i = 0; i < ROWS; i++) {
-      const T x = a[i * a_row + k];
+      const T x = LAYOUT == PLAIN ? a[i * a_row + k] : a[k * a_row + i];
       low[i] += x * b0;
       high[i] += x * b1;
     }
@@ -121,36 +124,24 @@ void multiply_tile(int inner, const T* a, std::ptrdiff_t a_row, const T* panel, 
   }
 }
 
-template <bool ADD, class T>
+template <bool ADD, Layout LAYOUT, int ROWS = TILE_ROWS, class T>
 void multiply_some(int rows, int inner, const T* a, std::ptrdiff_t a_row, const T* panel, T* c, std::ptrdiff_t c_row) {
-  switch (rows) {
-    case 1:
-      return multiply_tile<ADD, T, 1>(inner, a, a_row, panel, c, c_row);
-    case 2:
-      return multiply_tile<ADD, T, 2>(inner, a, a_row, panel, c, c_row);
-    case 3:
-      return multiply_tile<ADD, T, 3>(inner, a, a_row, panel, c, c_row);
-    case 4:
-      return multiply_tile<ADD, T, 4>(inner, a, a_row, panel, c, c_row);
-    case 5:
-      return multiply_tile<ADD, T, 5>(inner, a, a_row, panel, c, c_row);
-    case 6:
-      return multiply_tile<ADD, T, 6>(inner, a, a_row, panel, c, c_row);
-    case 7:
-      return multiply_tile<ADD, T, 7>(inner, a, a_row, panel, c, c_row);
-    default:
-      return multiply_tile<ADD, T, 8>(inner, a, a_row, panel, c, c_row);
-  }
+  if constexpr (ROWS > 1)
+    if (rows < ROWS) return multiply_some<ADD, LAYOUT, ROWS - 1>(rows, inner, a, a_row, panel, c, c_row);
+  multiply_tile<ADD, LAYOUT, ROWS>(inner, a, a_row, panel, c, c_row);
 }
 
 // c = a b, or with ADD c + a b, with b in panels that are `wide` columns together; rows of c are `wide` long.
 template <bool ADD = false, class T>
 void multiply(int rows, int inner, int wide, const T* a, std::ptrdiff_t a_row, const T* panels, T* c) {
+  const int tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;  // as equal as can be
   for (int n = 0; n < wide; n += PANEL<T>) {
     const T* panel = panels + std::size_t(n) * inner;
-    for (int i = 0; i < rows; i += TILE_ROWS)
-      multiply_some<ADD>(std::min(TILE_ROWS, rows - i), inner, a + i * a_row, a_row, panel, c + std::ptrdiff_t(i) * wide + n,
-                    wide);
+    for (int tile = 0; tile < tiles; tile++) {
+      const int i = rows * tile / tiles;
+      multiply_some<ADD, PLAIN>(rows * (tile + 1) / tiles - i, inner, a + i * a_row, a_row, panel,
+                                c + std::ptrdiff_t(i) * wide + n, wide);
+    }
   }
 }
 
@@ -277,30 +268,37 @@ struct Share {
   }
 };
 
-// Call work(share) for shares that cover all rows, by as many workers. What a worker throws is thrown here, once all have
-// ended.
+// Call work(which, count) for every one of so many workers. What a worker throws is thrown here, once all have ended.
 template <class Work>
-void share_out(std::int64_t rows, std::int64_t threads, Work work) {
-  const std::int64_t workers = std::max<std::int64_t>(1, std::min(threads, rows / WORTH_ROWS));
-  std::vector<std::exception_ptr> errors(workers);
+void run_workers(std::int64_t count, Work work) {
+  std::vector<std::exception_ptr> errors(count);
   std::atomic<std::int64_t> taken{0};
-  auto take_shares = [&] {  // all of them, whoever is there to do so
-    for (std::int64_t i; (i = taken++) < workers;) try {
-        Share share{rows * i / workers, rows * (i + 1) / workers};
-        share.most = int(std::max<std::int64_t>(1, std::min<std::int64_t>(BLOCK_ROWS, share.end - share.begin)));
-        work(share);
+  auto take = [&] {  // all of them, whoever is there to do so
+    for (std::int64_t i; (i = taken++) < count;) try {
+        work(i, count);
       } catch (...) {
         errors[i] = std::current_exception();
       }
   };
-  if (workers == 1)
-    take_shares();
+  if (count == 1)
+    take();
   else if (pool)
-    pool([](void* take) { (*static_cast<decltype(take_shares)*>(take))(); }, &take_shares, unsigned(workers), 0);
+    pool([](void* all) { (*static_cast<decltype(take)*>(all))(); }, &take, unsigned(count), 0);
   else
-    on_threads(workers, take_shares);
+    on_threads(count, take);
   for (auto& error : errors)
     if (error) std::rethrow_exception(error);
+}
+
+// Call work(share) for shares that cover all rows, by as many workers.
+template <class Work>
+void share_out(std::int64_t rows, std::int64_t threads, Work work) {
+  const std::int64_t workers = std::max<std::int64_t>(1, std::min(threads, rows / WORTH_ROWS));
+  run_workers(workers, [&](std::int64_t i, std::int64_t count) {
+    Share share{rows * i / count, rows * (i + 1) / count};
+    share.most = int(std::max<std::int64_t>(1, std::min<std::int64_t>(BLOCK_ROWS, share.end - share.begin)));
+    work(share);
+  });
 }
 
 // Call body; give 0, or 1 where it threw, which must not cross into another language.
