@@ -97,10 +97,7 @@ struct Packed {
   }
 };
 
-// How a tile reads its left factor: entry (i, k) at i * a_row + k, or of a transposed one at k * a_row + i.
-enum Layout { PLAIN, TRANSPOSED };
-
-template <bool ADD, Layout LAYOUT, int ROWS, class T>
+template <bool ADD, int ROWS, class T>
 void multiply_tile(int inner, const T* a, std::ptrdiff_t a_row, const T* panel, T* c, std::ptrdiff_t c_row) {
   using V = typename Vector<T>::type;
   V low[ROWS], high[ROWS];
@@ -113,7 +110,7 @@ void multiply_tile(int inner, const T* a, std::ptrdiff_t a_row, const T* panel, 
     const V b1 = *reinterpret_cast<const V*>(panel + std::size_t(k) * PANEL<T> + LANES<T>);
 #pragma GCC unroll 8
     for (int i = 0; i < ROWS; i++) {
-      const T x = LAYOUT == PLAIN ? a[i * a_row + k] : a[k * a_row + i];
+      const T x = a[i * a_row + k];
       low[i] += x * b0;
       high[i] += x * b1;
     }
@@ -124,11 +121,11 @@ void multiply_tile(int inner, const T* a, std::ptrdiff_t a_row, const T* panel, 
   }
 }
 
-template <bool ADD, Layout LAYOUT, int ROWS = TILE_ROWS, class T>
+template <bool ADD, int ROWS = TILE_ROWS, class T>
 void multiply_some(int rows, int inner, const T* a, std::ptrdiff_t a_row, const T* panel, T* c, std::ptrdiff_t c_row) {
   if constexpr (ROWS > 1)
-    if (rows < ROWS) return multiply_some<ADD, LAYOUT, ROWS - 1>(rows, inner, a, a_row, panel, c, c_row);
-  multiply_tile<ADD, LAYOUT, ROWS>(inner, a, a_row, panel, c, c_row);
+    if (rows < ROWS) return multiply_some<ADD, ROWS - 1>(rows, inner, a, a_row, panel, c, c_row);
+  multiply_tile<ADD, ROWS>(inner, a, a_row, panel, c, c_row);
 }
 
 // c = a b, or with ADD c + a b, with b in panels that are `wide` columns together; rows of c are `wide` long.
@@ -139,7 +136,7 @@ void multiply(int rows, int inner, int wide, const T* a, std::ptrdiff_t a_row, c
     const T* panel = panels + std::size_t(n) * inner;
     for (int tile = 0; tile < tiles; tile++) {
       const int i = rows * tile / tiles;
-      multiply_some<ADD, PLAIN>(rows * (tile + 1) / tiles - i, inner, a + i * a_row, a_row, panel,
+      multiply_some<ADD>(rows * (tile + 1) / tiles - i, inner, a + i * a_row, a_row, panel,
                                 c + std::ptrdiff_t(i) * wide + n, wide);
     }
   }
@@ -268,37 +265,30 @@ struct Share {
   }
 };
 
-// Call work(which, count) for every one of so many workers. What a worker throws is thrown here, once all have ended.
+// Call work(share) for shares that cover all rows, by as many workers. What a worker throws is thrown here, once all have
+// ended.
 template <class Work>
-void run_workers(std::int64_t count, Work work) {
-  std::vector<std::exception_ptr> errors(count);
+void share_out(std::int64_t rows, std::int64_t threads, Work work) {
+  const std::int64_t workers = std::max<std::int64_t>(1, std::min(threads, rows / WORTH_ROWS));
+  std::vector<std::exception_ptr> errors(workers);
   std::atomic<std::int64_t> taken{0};
-  auto take = [&] {  // all of them, whoever is there to do so
-    for (std::int64_t i; (i = taken++) < count;) try {
-        work(i, count);
+  auto take_shares = [&] {  // all of them, whoever is there to do so
+    for (std::int64_t i; (i = taken++) < workers;) try {
+        Share share{rows * i / workers, rows * (i + 1) / workers};
+        share.most = int(std::max<std::int64_t>(1, std::min<std::int64_t>(BLOCK_ROWS, share.end - share.begin)));
+        work(share);
       } catch (...) {
         errors[i] = std::current_exception();
       }
   };
-  if (count == 1)
-    take();
+  if (workers == 1)
+    take_shares();
   else if (pool)
-    pool([](void* all) { (*static_cast<decltype(take)*>(all))(); }, &take, unsigned(count), 0);
+    pool([](void* take) { (*static_cast<decltype(take_shares)*>(take))(); }, &take_shares, unsigned(workers), 0);
   else
-    on_threads(count, take);
+    on_threads(workers, take_shares);
   for (auto& error : errors)
     if (error) std::rethrow_exception(error);
-}
-
-// Call work(share) for shares that cover all rows, by as many workers.
-template <class Work>
-void share_out(std::int64_t rows, std::int64_t threads, Work work) {
-  const std::int64_t workers = std::max<std::int64_t>(1, std::min(threads, rows / WORTH_ROWS));
-  run_workers(workers, [&](std::int64_t i, std::int64_t count) {
-    Share share{rows * i / count, rows * (i + 1) / count};
-    share.most = int(std::max<std::int64_t>(1, std::min<std::int64_t>(BLOCK_ROWS, share.end - share.begin)));
-    work(share);
-  });
 }
 
 // Call body; give 0, or 1 where it threw, which must not cross into another language.

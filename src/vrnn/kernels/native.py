@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-SOURCES = [Path(__file__).with_name(name) for name in ("recurrence.cpp", "ahead.cpp", "gradients.cpp")]
+SOURCES = [Path(__file__).with_name(name) for name in ("recurrence.cpp", "ahead.cpp")]
 SHARED = Path(__file__).with_name("common.hpp")
 FLAGS = ["-O3", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared", "-pthread"]
 KEPT = 8  # libraries in the cache: of other versions, compilers and environments
@@ -119,17 +118,6 @@ def call(name: str, tensors: Iterable[Tensor], *arguments: Any) -> None:
     ((_, dtype),) = kinds
     if _function(name, dtype)(*arguments):
         raise RuntimeError("a compiled loop ran out of memory")
-
-
-def outer(a: Float[Tensor, "rows outs"], b: Float[Tensor, "rows ins"]) -> tuple[Tensor, Tensor]:
-    """Give a' b, the gradient of a layer's weights from those of its outputs and from its inputs, and the sums of a's columns, that of its bias."""
-    a, b = (t if t.stride(1) == 1 else t.contiguous() for t in (a, b))
-    found, sums = a.new_empty(a.shape[1], b.shape[1]), a.new_empty(a.shape[1])
-    shape = (ctypes.c_int64(len(a)), a.shape[1], b.shape[1])
-    factors = [v for t in (a, b) for v in (ctypes.c_void_p(t.data_ptr()), ctypes.c_int64(t.stride(0)))]
-    results = (ctypes.c_void_p(found.data_ptr()), ctypes.c_void_p(sums.data_ptr()))
-    call("outer", (a, b), *shape, *factors, *results, ctypes.c_int64(torch.get_num_threads()))
-    return found, sums
 
 
 def packed_size(dtype: torch.dtype, hidden: int, latent: int, dim: int, size: int) -> int:

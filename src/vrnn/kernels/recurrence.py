@@ -14,7 +14,7 @@ from vrnn.distributions.scale import SCALE_FLOOR
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief, Embedded, Proposal
 from vrnn.inference.unroll import Stretch
-from vrnn.kernels.native import call, library, outer
+from vrnn.kernels.native import call, library
 from vrnn.models.contract import Model, join
 from vrnn.models.networks import GRUCell
 from vrnn.models.vrnn import VRNN, VRNNState
@@ -242,25 +242,27 @@ class _Recurrence(torch.autograd.Function):
 
         flat = {name: t.flatten(0, 2) for name, t in tensors.items() if t.shape[:-1] == lead}
         gates, states = flat["d_gates"], tensors["states"][:-1].flatten(0, 2)
-        of_state, biases = outer(gates[:, :-hidden], states)
-        of_features, last_biases = outer(gates[:, -3 * hidden :], flat["features"])
-        biases = torch.cat([biases, last_biases[-hidden:]])
+        of_state, biases = gates[:, :-hidden].T @ states, gates.sum(0)
         found = {
             "of_state": of_state[at["evidence"]],
-            "of_features": of_features,
+            "out": flat["d_out"].T @ flat["hidden_layer"],
+            "out_bias": flat["d_out"].sum(0),
+            "of_latent": flat["d_features_raw"].T @ flat["z"],
+            "latent_bias": flat["d_features_raw"].sum(0),
+            "of_features": gates[:, -3 * hidden :].T @ flat["features"],
             "of_carry": torch.cat([of_state[at["r"]], of_state[at["u"]], of_state[at["m"]]]),
             "carry_bias": torch.cat([biases[at["r"]], biases[at["u"]], biases[at["m"]]]),
         }
-        found["out"], found["out_bias"] = outer(flat["d_out"], flat["hidden_layer"])
-        found["of_latent"], found["latent_bias"] = outer(flat["d_features_raw"], flat["z"])
         if learned:
             found["prior_state"] = of_state[at["prior"]]
-            found["prior_out"], found["prior_bias"] = outer(flat["d_prior_out"], flat["prior_layer"])
+            found["prior_out"] = flat["d_prior_out"].T @ flat["prior_layer"]
+            found["prior_bias"] = flat["d_prior_out"].sum(0)
         if emits:
             found["emission_state"] = of_state[at["emission"]]
-            found["emission_features"], _ = outer(gates[:, at["emission"]], flat["features"])
+            found["emission_features"] = gates[:, at["emission"]].T @ flat["features"]
             if "d_raw" in flat:
-                found["emission_out"], found["emission_bias"] = outer(flat["d_raw"], flat["emission_layer"])
+                found["emission_out"] = flat["d_raw"].T @ flat["emission_layer"]
+                found["emission_bias"] = flat["d_raw"].sum(0)
         steps = tensors["d_gates"].sum(1) if lead[1] > 1 else tensors["d_gates"][:, 0]
         before = {
             "gates": slice(-3 * hidden, None),
