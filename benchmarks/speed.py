@@ -285,7 +285,11 @@ def training(size: tuple[int, ...], rounds: int) -> dict[str, float]:
 def filtering(rounds: int) -> dict[str, float]:
     """Time the states of 1,000 tracks of 20 rows, in seconds."""
     x = data(TRACKS, 20, 2)
-    model, per_step, published = our_model(2, 64, 16), PerStepVRNN(2, 64, 16, False), PublishedVRNN(2, 64, 16, False)
+    model, per_step, published = (
+        our_model(2, 64, 16),
+        PerStepVRNN(2, 64, 16, False),
+        PublishedVRNN(2, 64, 16, False),
+    )
     batch, noise = make_batch(x), draw_noise(model, 1, TRACKS, 20, seeded(1), observations=False)
 
     def common(kind: nn.Module) -> Callable[[], None]:
@@ -302,14 +306,23 @@ def filtering(rounds: int) -> dict[str, float]:
 
         return run
 
-    found = {"published": common(published), "per step": common(per_step), "plain": ours("plain"), "fast": ours("auto")}
+    found = {
+        "published": common(published),
+        "per step": common(per_step),
+        "plain": ours("plain"),
+        "fast": ours("auto"),
+    }
     return interleaved(found, rounds)
 
 
 def forecasting(tracks: int, rounds: int) -> dict[str, float]:
     """Time 20 futures of 12 rows after 8 observed, in seconds."""
     x = data(tracks, OBSERVED, 2)
-    model, per_step, published = our_model(2, 64, 16), PerStepVRNN(2, 64, 16, False), PublishedVRNN(2, 64, 16, False)
+    model, per_step, published = (
+        our_model(2, 64, 16),
+        PerStepVRNN(2, 64, 16, False),
+        PublishedVRNN(2, 64, 16, False),
+    )
     prefix, u = make_batch(x), x.new_zeros(tracks, HORIZON, 0)
 
     def ours(kernel: kernels.Kernel, states: int) -> Callable[[], None]:

@@ -116,8 +116,19 @@ class _Step:
         self.fixed["weights"] = carry.weight.new_empty(packed_size(carry.weight.dtype, *self.sizes.values()))
         pointers = (ctypes.c_void_p * len(layers))(*(layer.data_ptr() for layer in layers))
         to = ctypes.c_void_p(self.fixed["weights"].data_ptr())
-        call("pack", [*layers, self.fixed["weights"]], *self.sizes.values(), pointers, to)
+        held = [*layers, *self.fixed.values(), *self.added.values(), self.carry]
+        call("pack", held, *self.sizes.values(), pointers, to)
         self.pending = self.carry.new_empty(samples, batch, 4 * hidden)
+        self.fixed |= {"carry": self.carry, "pending": self.pending}
+        self.ahead = _Ahead(
+            samples=samples,
+            batch=batch,
+            threads=torch.get_num_threads(),
+            floor=SCALE_FLOOR,
+            **self.sizes,
+            **{f"{name}_row": part.stride(0) for name, part in self.added.items()},
+            **{name: tensor.data_ptr() for name, tensor in self.fixed.items()},
+        )
 
     def __call__(
         self,
@@ -126,32 +137,19 @@ class _Step:
         normals: Float[Tensor, "sample batch latent"],
     ) -> Float[Tensor, "sample batch size"]:
         """Read the observation of the step before, if there is one, and give the parameters of this step's emission."""
-        samples, batch, _ = self.carry.shape
-        assert normals.shape == (samples, batch, self.sizes["latent"])
-        out = self.carry.new_empty(samples, batch, self.sizes["size"])
-        at = {name: part[:, max(t - 1, 0) if name == "gates" else t] for name, part in self.added.items()}
-        tensors = {
-            **self.fixed,
-            **at,
-            "carry": self.carry,
-            "pending": self.pending,
-            "normals": normals.contiguous(),
-            "out": out,
-        }
+        lead = self.carry.shape[:2]
+        assert normals.shape == (*lead, self.sizes["latent"])
+        tensors = {"normals": normals.contiguous(), "out": self.carry.new_empty(*lead, self.sizes["size"])}
         if x is not None:
-            assert x.shape == (samples, batch, self.sizes["dim"])
+            assert x.shape == (*lead, self.sizes["dim"])
             tensors["x"] = x
-        ahead = _Ahead(
-            samples=samples,
-            batch=batch,
-            threads=torch.get_num_threads(),
-            floor=SCALE_FLOOR,
-            **self.sizes,
-            **{f"{name}_row": part.stride(0) for name, part in self.added.items()},
-            **{name: tensor.data_ptr() for name, tensor in tensors.items()},
-        )
-        call("ahead", tensors.values(), ctypes.byref(ahead))
-        return out
+        for name, tensor in tensors.items():
+            setattr(self.ahead, name, tensor.data_ptr())
+        for name, part in self.added.items():
+            step = max(t - 1, 0) if name == "gates" else t
+            setattr(self.ahead, name, part.data_ptr() + step * part.stride(1) * part.element_size())
+        call("ahead", (self.carry, *tensors.values()), ctypes.byref(self.ahead))
+        return tensors["out"]
 
 
 def _added(

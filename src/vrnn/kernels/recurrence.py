@@ -132,7 +132,9 @@ def run_rows(
         *emission[1:],
     )
     time = mean.shape[0]
-    carry, after, mean, scale, z, features = map(_steps_last, (states[:-1], states[1:], mean, scale, z, features))
+    carry, after, mean, scale, z, features = map(
+        _steps_last, (states[:-1], states[1:], mean, scale, z, features)
+    )
     made_prior = None
     if heads and not model.standard:
         made_prior = DiagonalGaussian(_steps_last(prior_mean), _steps_last(prior_scale))
@@ -187,7 +189,9 @@ class _Recurrence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, differentiable: bool, start: Tensor, *given: Tensor | None) -> tuple[Tensor | None, ...]:
+    def forward(
+        ctx: Any, differentiable: bool, start: Tensor, *given: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
         ctx.set_materialize_grads(False)
         tensors = {name: t for name, t in zip(READ, given, strict=True) if t is not None}
         for name in (*FIXED, *WEIGHTS):
@@ -224,14 +228,20 @@ class _Recurrence(torch.autograd.Function):
         tensors: dict[str, Tensor] = dict(zip(ctx.names, ctx.saved_tensors, strict=True))
         hidden, latent = tensors["states"].shape[-1], tensors["z"].shape[-1]
         lead = tensors["z"].shape[:-1]
-        tensors |= {
-            n: t.contiguous() for n, t in zip(ARRIVING, grad_outputs, strict=True) if t is not None
-        }
+        tensors |= {n: t.contiguous() for n, t in zip(ARRIVING, grad_outputs, strict=True) if t is not None}
         emits, learned = "to_emission" in tensors, "to_prior" in tensors
         for name in ("mean", "scale", "z", *(("prior_mean", "prior_scale") if learned else ())):
             if f"d_{name}" not in tensors:
                 tensors[f"d_{name}"] = torch.zeros_like(tensors[name])
-        parts = ["m", *(["prior"] if learned else []), *(["emission"] if emits else []), "evidence", "r", "u", "n"]
+        parts = [
+            "m",
+            *(["prior"] if learned else []),
+            *(["emission"] if emits else []),
+            "evidence",
+            "r",
+            "u",
+            "n",
+        ]
         at = {part: slice(i * hidden, (i + 1) * hidden) for i, part in enumerate(parts)}
         widths = {"d_gates": len(parts) * hidden, "d_features_raw": hidden, "d_out": 2 * latent}
         widths |= {"d_prior_out": 2 * latent} if learned else {}
@@ -272,7 +282,9 @@ class _Recurrence(torch.autograd.Function):
         }
         for name, shape in ctx.shapes.items():
             everywhere = shape[:2] == (1, 1) != (lead[2], lead[0])
-            part = biases[before[name]].view(shape) if everywhere else steps[..., before[name]].transpose(0, 1)
+            part = (
+                biases[before[name]].view(shape) if everywhere else steps[..., before[name]].transpose(0, 1)
+            )
             found[name] = part
         return None, tensors["d_start"], *(found.get(name) for name in READ)
 
