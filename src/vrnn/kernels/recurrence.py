@@ -247,7 +247,7 @@ class _Recurrence(torch.autograd.Function):
         widths |= {"d_prior_out": 2 * latent} if learned else {}
         for name, width in widths.items():
             tensors[name] = tensors["states"].new_empty(*lead, width)
-        tensors["d_start"] = tensors["states"].new_empty(lead[1:] + (hidden,))
+        tensors["d_start"] = tensors["states"].new_empty(*lead[1:], hidden)
         _call("backward", tensors)
 
         flat = {name: t.flatten(0, 2) for name, t in tensors.items() if t.shape[:-1] == lead}
