@@ -16,6 +16,7 @@ from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.kernels import ahead, native, recurrence
 from vrnn.kernels.stretches import stretches
 from vrnn.models import VRNNConfig
+from vrnn.objectives.bounds import bound
 from vrnn.objectives.elbo import elbo
 
 needs_compiler = pytest.mark.skipif(native.library() is None, reason="no C++ compiler")
@@ -48,11 +49,37 @@ def compare(model, batch, noise, start=None, tolerance=1e-10):
 
 @needs_compiler
 @pytest.mark.parametrize("gaps", [False, True])
-@pytest.mark.parametrize("name", [n for n in SETTINGS if "supervised" not in n])
+@pytest.mark.parametrize("name", SETTINGS)
 def test_equals_the_plain_loop_in_every_setting(name, gaps):
     model = build(CONFIGS[name])
+    if model.tied:
+        pytest.skip("its latents come from the prior")
     case = make_case(model, CONFIGS[name], gaps=gaps)
     compare(model, case.batch, case.noise)
+
+
+@needs_compiler
+def test_a_loss_that_leaves_a_head_out_gives_it_no_gradient():
+    model = build(CONFIGS["vrnn"])
+    case = make_case(model, CONFIGS["vrnn"], gaps=False)
+    found = kernels.unroll(model, case.batch, case.noise, kernel="native")
+    heads = [*model.prior_head.parameters(), *model.head.parameters()]
+    of_latents = torch.autograd.grad(found.latent.sum(), heads, allow_unused=True)
+    assert all(gradient is None for gradient in of_latents)
+
+
+def test_the_plain_loop_builds_nothing(monkeypatch):
+    def library():
+        raise AssertionError("the plain loop asked for the compiled one")
+
+    monkeypatch.setattr(recurrence, "library", library)
+    model = build(CONFIGS["vrnn"])
+    case = make_case(model, CONFIGS["vrnn"], gaps=False)
+    kernels.unroll(model, case.batch, case.noise, kernel="plain")
+    bound(model, case.batch, case.noise, kernel="plain")
+    bound(
+        model, case.batch, draw_noise(model, 2, *case.batch.x.shape[:2], seeded(0), resampling=True), "fivo"
+    )
 
 
 @st.composite

@@ -32,7 +32,7 @@ constexpr int VECTOR_BYTES = 32, TILE_ROWS = 6;  // two sums a row, 12 of the 16
 #else
 constexpr int VECTOR_BYTES = 16, TILE_ROWS = 4;
 #endif
-constexpr int BLOCK_ROWS = 60;  // sequences that go through the loop together: their states stay in the near caches
+constexpr int BLOCK_ROWS = 60;  // ten tiles of six; sequences that go through the loop together: their states stay in the near caches
 constexpr int WORTH_ROWS = 16;  // sequences that are worth a worker of their own
 
 template <class T>
@@ -137,7 +137,7 @@ void multiply(int rows, int inner, int wide, const T* a, std::ptrdiff_t a_row, c
     for (int tile = 0; tile < tiles; tile++) {
       const int i = rows * tile / tiles;
       multiply_some<ADD>(rows * (tile + 1) / tiles - i, inner, a + i * a_row, a_row, panel,
-                                c + std::ptrdiff_t(i) * wide + n, wide);
+                         c + std::ptrdiff_t(i) * wide + n, wide);
     }
   }
 }

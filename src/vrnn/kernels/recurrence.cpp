@@ -22,7 +22,7 @@ struct Loop {
   // and emission, and memory (r, u, n, m), are none where there is no way back
   T *states, *mean, *scale, *z, *features, *prior_mean, *prior_scale, *raw;
   T *hidden_layer, *prior_layer, *emission_layer, *memory;
-  // backward: what arrives, none where it is nought, and what is written
+  // backward: what arrives, of states, features and raw none where it is nought, and what is written
   const T *d_states, *d_mean, *d_scale, *d_z, *d_features, *d_prior_mean, *d_prior_scale, *d_raw;
   T *d_gates, *d_features_raw, *d_out, *d_prior_out, *d_start;  // d_gates: of m, prior, emission, evidence, r, u, n
 };

@@ -230,6 +230,10 @@ class _Recurrence(torch.autograd.Function):
         lead = tensors["z"].shape[:-1]
         tensors |= {n: t.contiguous() for n, t in zip(ARRIVING, grad_outputs, strict=True) if t is not None}
         emits, learned = "to_emission" in tensors, "to_prior" in tensors
+        arrived = {
+            "prior": bool({"d_prior_mean", "d_prior_scale"} & set(tensors)),
+            "emission": "d_raw" in tensors,
+        }
         for name in ("mean", "scale", "z", *(("prior_mean", "prior_scale") if learned else ())):
             if f"d_{name}" not in tensors:
                 tensors[f"d_{name}"] = torch.zeros_like(tensors[name])
@@ -263,16 +267,15 @@ class _Recurrence(torch.autograd.Function):
             "of_carry": torch.cat([of_state[at["r"]], of_state[at["u"]], of_state[at["m"]]]),
             "carry_bias": torch.cat([biases[at["r"]], biases[at["u"]], biases[at["m"]]]),
         }
-        if learned:
+        if arrived["prior"]:
             found["prior_state"] = of_state[at["prior"]]
             found["prior_out"] = flat["d_prior_out"].T @ flat["prior_layer"]
             found["prior_bias"] = flat["d_prior_out"].sum(0)
-        if emits:
+        if arrived["emission"]:
             found["emission_state"] = of_state[at["emission"]]
             found["emission_features"] = gates[:, at["emission"]].T @ flat["features"]
-            if "d_raw" in flat:
-                found["emission_out"] = flat["d_raw"].T @ flat["emission_layer"]
-                found["emission_bias"] = flat["d_raw"].sum(0)
+            found["emission_out"] = flat["d_raw"].T @ flat["emission_layer"]
+            found["emission_bias"] = flat["d_raw"].sum(0)
         steps = tensors["d_gates"].sum(1) if lead[1] > 1 else tensors["d_gates"][:, 0]
         before = {
             "gates": slice(-3 * hidden, None),
@@ -281,6 +284,8 @@ class _Recurrence(torch.autograd.Function):
             "to_emission": at.get("emission"),
         }
         for name, shape in ctx.shapes.items():
+            if not arrived.get(name.removeprefix("to_"), True):
+                continue
             everywhere = shape[:2] == (1, 1) != (lead[2], lead[0])
             part = (
                 biases[before[name]].view(shape) if everywhere else steps[..., before[name]].transpose(0, 1)

@@ -70,7 +70,8 @@ def bound(
         with_resampling_term: of FIVO, add the gradient through the choice of ancestors, by multinomial resampling.
         kernel: of the ELBO and IWAE, see `vrnn.kernels.unroll`.
     """
-    embedded = embed(model, batch, kernel=kernel) if embedded is None else embedded
+    if embedded is None:
+        embedded = embed(model, batch, kernel="plain" if objective == "fivo" else kernel)
     kl_start = 0 if model.looks_ahead else start
     if objective == "fivo":
         filtered = particle_filter(

@@ -129,7 +129,9 @@ class Objective(nn.Module):
             batch,
             noise,
             config.objective,
-            embedded=embed(model, batch, prefix),
+            embedded=embed(
+                model, batch, prefix, kernel="plain" if config.objective == "fivo" else config.kernel
+            ),
             belief=belief,
             start=start,
             kl_weight=kl_weight,
