@@ -156,7 +156,9 @@ def run_rows(
 
 def affine_layers(network: nn.Module) -> list[nn.Linear]:
     """List the affine layers of a network from input to output."""
-    return [part for part in network.modules() if isinstance(part, nn.Linear)]
+    if isinstance(network, nn.Linear):
+        return [network]
+    return [layer for part in network.children() for layer in affine_layers(part)]
 
 
 def _added(
