@@ -18,14 +18,13 @@ from vrnn.inference.unroll import Loop, Unrolled
 from vrnn.kernels import ahead, apart, recurrence
 from vrnn.kernels.stretches import in_stretches
 from vrnn.models.contract import Model
-from vrnn.models.vrnn import VRNN
 
 Kernel = Literal["auto", "plain", "native"]
 
 
 def embed(model: Model, batch: Batch, prefix: Batch | None = None, *, kernel: Kernel = "auto") -> Embedded:
     """Compute everything that needs no recurrent state, as `vrnn.inference.step.embed` does, laid out as the kernel reads it."""
-    if kernel != "plain" and isinstance(model, VRNN) and recurrence.fits(model, batch, "posterior"):
+    if kernel != "plain" and recurrence.fits(model, batch, "posterior"):
         return recurrence.embed(model, batch)
     return plain_embed(model, batch, prefix)
 

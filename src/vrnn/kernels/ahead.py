@@ -4,7 +4,7 @@ import ctypes
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from vrnn.distributions.scale import SCALE_FLOOR
 from vrnn.distributions.tempered import check_temperature, temper
@@ -12,7 +12,7 @@ from vrnn.inference.imagine import Imagined
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief
 from vrnn.kernels.native import call, library, packed_size
-from vrnn.kernels.recurrence import affine_layers, native_shape
+from vrnn.kernels.recurrence import added, affine_layers, native_shape
 from vrnn.models.contract import Model
 from vrnn.models.vrnn import VRNN
 
@@ -87,8 +87,8 @@ class _Step:
             "x_bias": of_x.bias, "latent_bias": of_latent.bias, "out_bias": out.bias, "carry_bias": carry.bias
         }  # fmt: skip
         self.added = {
-            "emission": _added(of_joint, 2 * hidden, known),
-            "gates": _added(gates, hidden, model.u_features(known)),
+            "emission": added(of_joint, 2 * hidden, known),
+            "gates": added(gates, hidden, model.u_features(known)),
         }
         of_state, to_latent = (
             carry.weight.new_zeros(hidden, hidden),
@@ -101,7 +101,8 @@ class _Step:
                 second.weight,
                 second.bias,
             )
-            self.added["prior"] = _added(first, hidden, known)
+            self.added["prior"] = added(first, hidden, known)
+        self.added = {name: part.expand(*known.shape[:2], -1) for name, part in self.added.items()}
         layers = [
             of_state, of_joint.weight[:, hidden : 2 * hidden], carry.weight, to_latent, of_latent.weight,
             of_joint.weight[:, :hidden], model.of_latent.weight, out.weight, of_x.weight, gates.weight[:, :hidden],
@@ -150,10 +151,3 @@ class _Step:
             setattr(self.ahead, name, part.data_ptr() + step * part.stride(1) * part.element_size())
         call("ahead", (self.carry, *tensors.values()), ctypes.byref(self.ahead))
         return tensors["out"]
-
-
-def _added(
-    layer: nn.Linear, width: int, known: Float[Tensor, "batch time known"]
-) -> Float[Tensor, "batch time out"]:
-    """Give what the bias and the inputs, which a layer reads behind `width` other features, add to it."""
-    return nn.functional.linear(known, layer.weight[:, width:], layer.bias)

@@ -68,8 +68,9 @@ def fits(model: Model, batch: Batch, proposal: Proposal) -> bool:
     )
 
 
-def embed(model: VRNN, batch: Batch) -> Embedded:
+def embed(model: Model, batch: Batch) -> Embedded:
     """Compute what `vrnn.inference.step.embed` does, features of x once, in memory as the loop reads it: step after step."""
+    assert isinstance(model, VRNN)
     x, u = (t.transpose(0, 1).contiguous() for t in (batch.x, batch.u))
     known = model.embed_inputs(u)
     of_x = x[..., :0] if model.supervised else model.x_features(x)
@@ -97,21 +98,7 @@ def run_rows(
     """
     assert isinstance(model, VRNN) and proposal == "posterior"
     (out,), (of_latent,) = affine_layers(model.posterior_head.rest), affine_layers(model.z_features)
-    hidden = model.cell.hidden
-    prior, emission = (None,) * 4, (None,) * 5  # what the inputs add, then weights
-    if heads:
-        first, last = affine_layers(model.head)
-        joint = first.weight
-        emission = (
-            _added(first, 2 * hidden, embedded.known),
-            joint[:, hidden : 2 * hidden],
-            joint[:, :hidden],
-            last.weight,
-            last.bias,
-        )
-        if not model.standard:
-            first, last = affine_layers(model.prior_head)
-            prior = (_added(first, hidden, embedded.known), first.weight[:, :hidden], last.weight, last.bias)
+    prior, emission = _heads(model, embedded) if heads else ((None,) * 4, (None,) * 5)
     states, mean, scale, z, features, prior_mean, prior_scale, raw = _Recurrence.apply(
         torch.is_grad_enabled(),
         start.state.h.expand(*noise.latent.shape[:2], -1),
@@ -154,6 +141,20 @@ def run_rows(
     )
 
 
+def _heads(model: VRNN, embedded: Embedded) -> tuple[tuple[Tensor | None, ...], tuple[Tensor | None, ...]]:
+    """Give for prior and emission what the known inputs add to the hidden layer, then weights; None of a prior N(0, I)."""
+    hidden = model.cell.hidden
+    first, last = affine_layers(model.head)
+    of_features, of_state = first.weight[:, :hidden], first.weight[:, hidden : 2 * hidden]
+    fixed = added(first, 2 * hidden, embedded.known)
+    emission = (fixed, of_state, of_features, last.weight, last.bias)
+    if model.standard:
+        return (None,) * 4, emission
+    first, last = affine_layers(model.prior_head)
+    fixed = added(first, hidden, embedded.known)
+    return (fixed, first.weight[:, :hidden], last.weight, last.bias), emission
+
+
 def affine_layers(network: nn.Module) -> list[nn.Linear]:
     """List the affine layers of a network from input to output."""
     if isinstance(network, nn.Linear):
@@ -161,10 +162,10 @@ def affine_layers(network: nn.Module) -> list[nn.Linear]:
     return [layer for part in network.children() for layer in affine_layers(part)]
 
 
-def _added(
+def added(
     layer: nn.Linear, width: int, known: Float[Tensor, "batch time known"]
 ) -> Float[Tensor, "#batch #time out"]:
-    """Give what the bias and the known inputs, which a layer reads behind `width` other features, add to it."""
+    """Give what the bias and the known inputs, which a layer reads behind `width` other features, add to it; the same everywhere without inputs."""
     if known.shape[-1] == 0:
         return layer.bias[None, None]
     return nn.functional.linear(known, layer.weight[:, width:], layer.bias)

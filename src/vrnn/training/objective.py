@@ -10,9 +10,8 @@ from torch.utils.checkpoint import checkpoint
 from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise
 from vrnn.inference.particles import Filtered
-from vrnn.inference.step import Belief
+from vrnn.inference.step import Belief, embed
 from vrnn.inference.unroll import Unrolled
-from vrnn.kernels import embed
 from vrnn.models import Model
 from vrnn.objectives.bounds import bound
 from vrnn.objectives.futures import Future, cut_future, draw_future, futures_score
@@ -129,9 +128,7 @@ class Objective(nn.Module):
             batch,
             noise,
             config.objective,
-            embedded=embed(
-                model, batch, prefix, kernel="plain" if config.objective == "fivo" else config.kernel
-            ),
+            embedded=None if prefix is None else embed(model, batch, prefix),
             belief=belief,
             start=start,
             kl_weight=kl_weight,
