@@ -74,7 +74,8 @@ SYSTEMS: dict[str, tuple[ModelConfig, dict]] = {
 }
 SCENES = ("eth", "hotel", "univ", "zara1", "zara2")
 FILES = {
-    "eth": ("biwi_eth",), "hotel": ("biwi_hotel",), "univ": ("students", "uni_"), "zara1": ("crowds_zara01",), "zara2": ("crowds_zara02",)
+    "eth": ("biwi_eth",), "hotel": ("biwi_hotel",), "univ": ("students", "uni_"), "zara1": ("crowds_zara01",), "zara2": ("crowds_zara02",),
+    "zara": ("crowds_zara",),
 }  # fmt: skip
 SEEDS = (0, 1, 2)
 RECIPES = [name for name in SYSTEMS if name.startswith("recipe")]

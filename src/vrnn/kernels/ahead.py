@@ -11,7 +11,7 @@ from vrnn.distributions.tempered import check_temperature, temper
 from vrnn.inference.imagine import Imagined
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief
-from vrnn.kernels.native import call, library, packed_size
+from vrnn.kernels.native import function, library, packed_size
 from vrnn.kernels.recurrence import added, affine_layers, native_shape
 from vrnn.models.contract import Model
 from vrnn.models.vrnn import VRNN
@@ -60,12 +60,13 @@ def imagine(
     """
     assert isinstance(model, VRNN)
     check_temperature(model.family, temperature)
-    step = _Step(model, belief, u)
+    rows = (u.shape[1], noise.latent.shape[2], noise.observation.shape[2])
+    if len(set(rows)) > 1:
+        raise ValueError(f"expected inputs and noise of as many rows, found {rows}")
+    step = _Step(model, belief, u, noise._replace(latent=temperature * noise.latent))
     x, drawn, emissions = None, [], []
-    for t, latent, normals in zip(
-        range(u.shape[1]), (temperature * noise.latent).unbind(2), noise.observation.unbind(2), strict=True
-    ):
-        emission = temper(model.family(step(t, x, latent)), model.family, temperature)
+    for t, normals in enumerate(noise.observation.unbind(2)):
+        emission = temper(model.family(step(t, x)), model.family, temperature)
         x = emission.sample(normals).contiguous()
         drawn.append(x)
         if keep:
@@ -74,11 +75,12 @@ def imagine(
 
 
 class _Step:
-    """Hold the state of a pass and the weights as the compiled step reads them."""
+    """Hold the state of a pass, its draws of latents and the weights, as the compiled step reads them."""
 
-    def __init__(self, model: VRNN, belief: Belief, u: Float[Tensor, "batch time inputs"]):
+    def __init__(self, model: VRNN, belief: Belief, u: Float[Tensor, "batch time inputs"], noise: Noise):
         self.carry = belief.state.h.contiguous().clone()
         samples, batch, hidden = self.carry.shape
+        assert noise.latent.shape == (samples, batch, u.shape[1], model.latent_dim)
         (of_x,), (of_latent,) = affine_layers(model.x_features), affine_layers(model.z_features)
         of_joint, out = affine_layers(model.head)
         carry, gates = model.cell.of_carry, model.cell.of_input
@@ -86,7 +88,7 @@ class _Step:
         self.fixed: dict[str, Tensor] = {
             "x_bias": of_x.bias, "latent_bias": of_latent.bias, "out_bias": out.bias, "carry_bias": carry.bias
         }  # fmt: skip
-        self.added = {
+        fixed = {
             "emission": added(of_joint, 2 * hidden, known),
             "gates": added(gates, hidden, model.u_features(known)),
         }
@@ -101,8 +103,10 @@ class _Step:
                 second.weight,
                 second.bias,
             )
-            self.added["prior"] = added(first, hidden, known)
-        self.added = {name: part.expand(*known.shape[:2], -1) for name, part in self.added.items()}
+            fixed["prior"] = added(first, hidden, known)
+        fixed = {name: part.expand(*known.shape[:2], -1) for name, part in fixed.items()}
+        self.of_step = {name: part.transpose(0, 1) for name, part in fixed.items()}
+        self.of_step["normals"] = noise.latent.permute(2, 0, 1, 3).contiguous()
         layers = [
             of_state, of_joint.weight[:, hidden : 2 * hidden], carry.weight, to_latent, of_latent.weight,
             of_joint.weight[:, :hidden], model.of_latent.weight, out.weight, of_x.weight, gates.weight[:, :hidden],
@@ -117,8 +121,9 @@ class _Step:
         self.fixed["weights"] = carry.weight.new_empty(packed_size(carry.weight.dtype, *self.sizes.values()))
         pointers = (ctypes.c_void_p * len(layers))(*(layer.data_ptr() for layer in layers))
         to = ctypes.c_void_p(self.fixed["weights"].data_ptr())
-        held = [*layers, *self.fixed.values(), *self.added.values(), self.carry]
-        call("pack", held, *self.sizes.values(), pointers, to)
+        held = [*layers, *self.fixed.values(), *self.of_step.values(), noise.observation, self.carry]
+        function("pack", held)(*self.sizes.values(), pointers, to)
+        self.run = function("ahead", held)
         self.pending = self.carry.new_empty(samples, batch, 4 * hidden)
         self.fixed |= {"carry": self.carry, "pending": self.pending}
         self.ahead = _Ahead(
@@ -127,27 +132,25 @@ class _Step:
             threads=torch.get_num_threads(),
             floor=SCALE_FLOOR,
             **self.sizes,
-            **{f"{name}_row": part.stride(0) for name, part in self.added.items()},
+            **{f"{name}_row": part.stride(0) for name, part in fixed.items()},
             **{name: tensor.data_ptr() for name, tensor in self.fixed.items()},
         )
 
+        self.places = {name: part.data_ptr() for name, part in self.of_step.items()}
+        self.strides = {name: part.stride(0) * part.element_size() for name, part in self.of_step.items()}
+
     def __call__(
-        self,
-        t: int,
-        x: Float[Tensor, "sample batch dim"] | None,
-        normals: Float[Tensor, "sample batch latent"],
+        self, t: int, x: Float[Tensor, "sample batch dim"] | None
     ) -> Float[Tensor, "sample batch size"]:
         """Read the observation of the step before, if there is one, and give the parameters of this step's emission."""
         lead = self.carry.shape[:2]
-        assert normals.shape == (*lead, self.sizes["latent"])
-        tensors = {"normals": normals.contiguous(), "out": self.carry.new_empty(*lead, self.sizes["size"])}
+        out = self.carry.new_empty(*lead, self.sizes["size"])
+        self.ahead.out = out.data_ptr()
         if x is not None:
             assert x.shape == (*lead, self.sizes["dim"])
-            tensors["x"] = x
-        for name, tensor in tensors.items():
-            setattr(self.ahead, name, tensor.data_ptr())
-        for name, part in self.added.items():
+            self.ahead.x = x.data_ptr()
+        for name, place in self.places.items():
             step = max(t - 1, 0) if name == "gates" else t
-            setattr(self.ahead, name, part.data_ptr() + step * part.stride(1) * part.element_size())
-        call("ahead", (self.carry, *tensors.values()), ctypes.byref(self.ahead))
-        return tensors["out"]
+            setattr(self.ahead, name, place + step * self.strides[name])
+        self.run(ctypes.byref(self.ahead))
+        return out

@@ -12,7 +12,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -103,11 +103,11 @@ def _macros(command: list[str]) -> str | None:
     return found.stdout if found.returncode == 0 else None
 
 
-def call(name: str, tensors: Iterable[Tensor], *arguments: Any) -> None:
-    """Call a compiled function, in the number type of the tensors that it is to work on.
+def function(name: str, tensors: Iterable[Tensor]) -> Callable[..., None]:
+    """Give a compiled function, in the number type of the tensors that it is to work on.
 
     Raises:
-        RuntimeError: tensors of several number types, or not on the CPU; or the function ran out of memory.
+        RuntimeError: tensors of several number types, or not on the CPU; later, that the function ran out of memory.
     """
     kinds = {(t.device.type, t.dtype) for t in tensors}
     if len(kinds) != 1 or not kinds <= {("cpu", torch.float32), ("cpu", torch.float64)}:
@@ -116,16 +116,21 @@ def call(name: str, tensors: Iterable[Tensor], *arguments: Any) -> None:
             f"expected model, noise and states all in float32 or all in float64 on the CPU, found {found}"
         )
     ((_, dtype),) = kinds
-    if _function(name, dtype)(*arguments):
-        raise RuntimeError("a compiled loop ran out of memory")
+    compiled = _compiled(name, dtype)
+
+    def run(*arguments: Any) -> None:
+        if compiled(*arguments):
+            raise RuntimeError("a compiled loop ran out of memory")
+
+    return run
 
 
 def packed_size(dtype: torch.dtype, hidden: int, latent: int, dim: int, size: int) -> int:
     """Give how many numbers the packed weights of a step take, see ahead.cpp."""
-    function = _function("packed", dtype)
-    function.restype = ctypes.c_int64
-    return function(hidden, latent, dim, size)
+    packed = _compiled("packed", dtype)
+    packed.restype = ctypes.c_int64
+    return packed(hidden, latent, dim, size)
 
 
-def _function(name: str, dtype: torch.dtype) -> Any:
+def _compiled(name: str, dtype: torch.dtype) -> Any:
     return getattr(library(), f"vrnn_{name}_{str(dtype).removeprefix('torch.')}")

@@ -14,7 +14,7 @@ from vrnn.distributions.scale import SCALE_FLOOR
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief, Embedded, Proposal
 from vrnn.inference.unroll import Stretch
-from vrnn.kernels.native import call, library
+from vrnn.kernels.native import function, library
 from vrnn.models.contract import Model, join
 from vrnn.models.networks import GRUCell
 from vrnn.models.vrnn import VRNN, VRNNState
@@ -322,4 +322,4 @@ def _call(direction: str, tensors: dict[str, Tensor]) -> None:
         **strides,
         **{name: t.data_ptr() for name, t in tensors.items()},
     )
-    call(direction, tensors.values(), ctypes.byref(loop))
+    function(direction, tensors.values())(ctypes.byref(loop))
