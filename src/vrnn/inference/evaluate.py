@@ -1,13 +1,14 @@
 """Evaluation of forecasts against what happened, beside constant velocity, with the rule of every number."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from vrnn.data.batch import Batch
 from vrnn.data.plane import Plane
@@ -178,6 +179,76 @@ def evaluate(
         >>> vrnn.evaluate(run.model, tracks, observe=4, horizon=6).windows
         60
     """
+    _check(observe, horizon, samples, representatives, seed, pool)
+    tracks = as_tracks(tracks, model)
+    if model.network.supervised:
+        if temperature != 1:
+            raise UnsupportedError(
+                f"a supervised model is evaluated on the distribution that it has: leave temperature 1, found {temperature}"
+            )
+        return _evaluate_targets(model, tracks, samples, seed)
+    cut, ground = windows(tracks, observe + horizon), _ground(model)
+    points = np.stack(cut.x)[..., ground.columns]
+    past, truth = points[:, :observe], points[:, observe:]
+    u = np.stack(cut.u)[:, observe:] if cut.u_dim else None
+    learned = _learned(model, cut, observe, horizon, samples) if representatives == "learned" else None
+    clustered = bool(representatives) and learned is None
+    drawn = futures(
+        model,
+        cut.cut(stop=observe),
+        horizon,
+        samples * pool if clustered else samples,
+        seed,
+        u,
+        quasi=quasi,
+        temperature=temperature,
+    )
+    parts = []
+    for f in drawn:
+        paths, true = f.decode()[..., ground.columns], truth[f.rows]
+        plain = chosen = paths[:samples]
+        if learned is not None:
+            chosen = learned[:, f.rows][..., ground.columns]
+        elif clustered:
+            chosen = representative(paths, samples, seed=seed)[0]
+        mean = paths.mean(0)
+        parts.append(
+            (
+                average_displacement(mean, true, ground.distance),
+                final_displacement(mean, true, ground.distance),
+                *best_of(chosen, true, ground.distance),
+                _future_nll(f, cut[f.rows], observe, samples, seed),
+                energy_score(ground.space(plain), ground.space(true), fair=not quasi),
+            )
+        )
+    values = [float(np.concatenate(column).mean()) for column in zip(*parts, strict=True)]
+    straight, drawn_as = constant_velocity(past, horizon), "quasi-random" if quasi else "iid"
+    return Evaluation(
+        windows=len(cut),
+        samples=samples,
+        selection="learned" if learned is not None else "representative" if clustered else drawn_as,
+        model=ForecastScores(*values),
+        constant_velocity=Baseline(
+            float(average_displacement(straight, truth, ground.distance).mean()),
+            float(final_displacement(straight, truth, ground.distance).mean()),
+        ),
+        observe=observe,
+        horizon=horizon,
+        pool=pool,
+        unit=ground.unit,
+        temperature=temperature,
+    )
+
+
+def _check(
+    observe: int,
+    horizon: int,
+    samples: int,
+    representatives: bool | Literal["learned"],
+    seed: int,
+    pool: int,
+) -> None:
+    """Refuse settings out of range."""
     check_seed(seed)
     if observe < 2 or horizon < 1 or samples < 2:
         raise ConfigError(
@@ -187,75 +258,35 @@ def evaluate(
         raise ConfigError(f"representatives: expected True, False or 'learned', found {representatives!r}")
     if pool < 2:
         raise ConfigError(f"expected a pool of at least 2 samples a representative, found {pool}")
-    tracks = as_tracks(tracks, model)
-    if model.network.supervised:
-        if temperature != 1:
-            raise UnsupportedError(
-                f"a supervised model is evaluated on the distribution that it has: leave temperature 1, found {temperature}"
-            )
-        return _evaluate_targets(model, tracks, samples, seed)
-    cut = windows(tracks, observe + horizon)
-    positions, plane = _position_columns(model), model.encoding.frame.plane
-    distance = euclidean
-    if plane is not None:
-        positions = np.array([plane.lat, plane.lon])
-        distance = partial(great_circle, radius=plane.radius)
-    space = (lambda points: points) if plane is None else partial(chords, plane=plane)
-    truth = np.stack(cut.x)[:, observe:, positions]
-    past = np.stack(cut.x)[:, :observe, positions]
-    u = np.stack(cut.u)[:, observe:] if cut.u_dim else None
-    learned = _learned(model, cut, observe, horizon, samples) if representatives == "learned" else None
-    parts = []
-    for f in futures(
-        model,
-        cut.cut(stop=observe),
-        horizon,
-        samples * pool if representatives and learned is None else samples,
-        seed,
-        u,
-        quasi=quasi,
-        temperature=temperature,
-    ):
-        drawn, true = f.decode()[..., positions], truth[f.rows]
-        plain = drawn[:samples]
-        chosen = plain
-        if learned is not None:
-            chosen = learned[:, f.rows][..., positions]
-        elif representatives:
-            chosen = representative(drawn, samples, seed=seed)[0]
-        mean = drawn.mean(0)
-        parts.append(
-            (
-                average_displacement(mean, true, distance),
-                final_displacement(mean, true, distance),
-                *best_of(chosen, true, distance),
-                _future_nll(f, cut[f.rows], observe, samples, seed),
-                energy_score(space(plain), space(true), fair=not quasi),
-            )
+
+
+class _Ground(NamedTuple):
+    """Hold what positions are and how far apart they are: in a plane, or on the globe.
+
+    Attributes:
+        columns: those of x that are positions.
+        distance: between points.
+        space: puts points where the distance is that of a vector, for the energy score.
+        unit: of the distance, "" where it is the data's own.
+    """
+
+    columns: Int[np.ndarray, " position"]
+    distance: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    space: Callable[[np.ndarray], np.ndarray]
+    unit: str
+
+
+def _ground(model: TrainedModel) -> _Ground:
+    frame = model.encoding.frame
+    if (plane := frame.plane) is not None:
+        return _Ground(
+            np.array([plane.lat, plane.lon]),
+            partial(great_circle, radius=plane.radius),
+            partial(chords, plane=plane),
+            plane.unit,
         )
-    values = [float(np.concatenate(column).mean()) for column in zip(*parts, strict=True)]
-    straight = constant_velocity(past, horizon)
-    return Evaluation(
-        windows=len(cut),
-        samples=samples,
-        selection="learned"
-        if learned is not None
-        else "representative"
-        if representatives
-        else "quasi-random"
-        if quasi
-        else "iid",
-        model=ForecastScores(*values),
-        constant_velocity=Baseline(
-            float(average_displacement(straight, truth, distance).mean()),
-            float(final_displacement(straight, truth, distance).mean()),
-        ),
-        observe=observe,
-        horizon=horizon,
-        pool=pool,
-        unit="" if plane is None else plane.unit,
-        temperature=temperature,
-    )
+    columns = np.flatnonzero(frame.summed) if frame.summed.any() else np.arange(len(frame.summed))
+    return _Ground(columns, euclidean, lambda points: points, "")
 
 
 def _learned(
@@ -269,11 +300,6 @@ def _learned(
         )
     inputs = np.stack(cut.u)[:, observe:] if cut.u_dim else None
     return hypotheses(model, cut.cut(stop=observe), horizon, inputs).samples
-
-
-def _position_columns(model: TrainedModel) -> np.ndarray:
-    displaced = model.encoding.frame.summed
-    return np.flatnonzero(displaced) if displaced.any() else np.arange(len(displaced))
 
 
 def chords(points: Float[np.ndarray, "*lead 2"], plane: Plane) -> Float[np.ndarray, "*lead 3"]:

@@ -160,11 +160,25 @@ def impute(
         >>> filled, filled.mean[0].shape
         (Imputed(2 points of 1 tracks, 20 paths), (12, 2))
     """
+    _check(model, samples, particles, sweeps, seed, calibrate)
+    tracks = as_tracks(tracks, model)
+    if calibrate is None:
+        return _drawn(model, tracks, samples, particles, sweeps, seed)
+    again, hidden = hide(tracks, seed)
+    check_hidden(tracks, hidden)
+    filled, refilled = (_drawn(model, t, samples, particles, sweeps, seed) for t in (tracks, again))
+    return _widened(filled, _factor(tracks, refilled, hidden, calibrate))
+
+
+def _check(
+    model: TrainedModel, samples: int, particles: int, sweeps: int, seed: int, calibrate: float | None
+) -> None:
+    """Refuse settings out of range, and models that cannot fill gaps."""
     check_seed(seed)
     for name, value, least in (("samples", samples, 1), ("particles", particles, 2), ("sweeps", sweeps, 0)):
         if value < least:
             raise ConfigError(f"expected {name} of at least {least}, found {value}")
-    network, encoding = model.network, model.encoding
+    network = model.network
     if calibrate is not None and (not 0 < calibrate < 1 or samples < 2):
         raise ConfigError(
             f"expected calibrate as a share between 0 and 1 and at least 2 samples, found {calibrate} and {samples}"
@@ -174,19 +188,25 @@ def impute(
             "calibrate widens paths about their means: expected continuous columns of x, found "
             f"{'a supervised model' if network.supervised else 'columns of kinds'}; leave it"
         )
-    if network.conditions or encoding.frame.heading is not None:
+    if network.conditions or model.encoding.frame.heading is not None:
         why = "a RolloutVAE that forecasts" if network.conditions else "a model with a heading frame"
         raise UnsupportedError(
             f"{why} has no density of a track's first points and cannot fill gaps; train a vrnn, srnn or dmm without one"
         )
-    tracks = as_tracks(tracks, model)
-    data = tracks.y if network.supervised and tracks.y_dim else tracks.x
-    names = encoding.y_names if network.supervised else encoding.x_names
-    if network.supervised and not tracks.y_dim:
-        data = [np.full((len(x), len(names)), np.nan) for x in tracks.x]
-    again, hidden = (tracks, []) if calibrate is None else hide(tracks, seed)
-    if calibrate is not None:
-        check_hidden(tracks, hidden)
+
+
+def _drawn(
+    model: TrainedModel, tracks: Tracks, samples: int, particles: int, sweeps: int, seed: int
+) -> Imputed:
+    """Draw paths through the gaps of tracks, chunk by chunk."""
+    network, encoding = model.network, model.encoding
+    names, data = encoding.x_names, tracks.x
+    if network.supervised:
+        names = encoding.y_names
+        data = tracks.y if tracks.y_dim else [np.full((len(x), len(names)), np.nan) for x in tracks.x]
+        shown = Tracks(data, ids=tracks.ids, times=tracks.times, x_names=names)
+    else:
+        shown = tracks
     paths = [np.broadcast_to(d, (samples, *d.shape)) for d in data]  # of those with gaps, copies below
     for start, part in _holed(model, tracks, data, particles):
         batch = encoding.batch(part)[0]
@@ -205,14 +225,7 @@ def impute(
             given = data[i][offset : offset + rows]
             paths[i] = paths[i].copy()
             paths[i][:, offset : offset + rows] = np.where(np.isnan(given), values[:, k, :rows], given)
-    shown = (
-        tracks if not network.supervised else Tracks(data, ids=tracks.ids, times=tracks.times, x_names=names)
-    )
-    filled = Imputed(shown, paths, names)
-    if calibrate is None:
-        return filled
-    refilled = impute(model, again, samples, particles, sweeps, seed)
-    return _widened(filled, _factor(tracks, refilled, hidden, calibrate))
+    return Imputed(shown, paths, names)
 
 
 def _factor(
