@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from tests.models.settings import CONFIGS, build, make_case
 
 import vrnn
@@ -18,6 +19,7 @@ from vrnn.inference.noise import seeded
 from vrnn.metrics.scores import energy_score
 from vrnn.models import make_model
 from vrnn.objectives.futures import cut_future, draw_future, futures_score
+from vrnn.training.loop import Loop
 from vrnn.training.prepare import prepare
 
 NAN = float("nan")
@@ -95,17 +97,25 @@ def test_every_model_can_be_scored_and_gets_gradients_where_its_draws_have_them(
         future = draw_future(model, prefix, batch, seeded(1), samples=3)
     score = futures_score(model, future)
     assert torch.equal(score != 0, future.scored) and bool(score.isfinite().all())
-    if model.family.reparameterised:
+    if any(model.family.continuous):
         score.sum().backward()
         moved = [p for p in model.parameters() if p.grad is not None and bool((p.grad != 0).any())]
         assert moved and all(bool(p.grad.isfinite().all()) for p in moved)
 
 
-def test_gradient_is_that_of_finite_differences():
-    model = walker()
-    future = cut_future(model, make_batch(tracks_with_gaps()), seeded(2), samples=3, rows=4)
-    loss = lambda: futures_score(model, future).sum()  # noqa: E731
+@pytest.mark.parametrize("emission", ["full_gaussian", "mixture(3)", "mixture(2):2+bernoulli:1"])
+def test_gradient_is_that_of_finite_differences(emission):
+    """Of draws that choose the same component, and the same kind, on both sides."""
+    torch.manual_seed(0)
+    dim = 3 if "+" in emission else 2
+    model = make_model(vrnn.VRNNConfig(dim, hidden=6, latent_dim=3, emission=emission)).double()
+    x = tracks_with_gaps(dim=dim)
+    x[..., 2:] = torch.where(x[..., 2:].isnan(), x[..., 2:], (x[..., 2:] > 0).double())
+    future = cut_future(model, make_batch(x), seeded(2), samples=3, rows=4)
+    scale = torch.tensor(model.family.continuous).double()
+    loss = lambda: futures_score(model, future, scale).sum()  # noqa: E731
     loss().backward()
+    moved = 0
     for parameter in model.parameters():
         if parameter.grad is None or not bool((parameter.grad != 0).any()):
             continue
@@ -117,7 +127,9 @@ def test_gradient_is_that_of_finite_differences():
                 values.append(float(loss()))
                 parameter.view(-1)[at] -= step
         found = float(parameter.grad.view(-1)[at])
+        moved += 1
         assert (values[0] - values[1]) / 2e-5 == pytest.approx(found, rel=1e-4, abs=1e-7)
+    assert moved > 10
 
 
 @pytest.mark.parametrize(
@@ -154,12 +166,33 @@ def test_families_say_whether_their_draws_are_differentiable(emission, expected)
             assert float(difference.mean()) == pytest.approx(float(raw.grad[i]), abs=2 * error + 1e-2)
 
 
-def test_training_on_futures_needs_differentiable_draws():
+def test_training_on_futures_needs_a_continuous_column():
     tracks = vrnn.Tracks([np.zeros((6, 2))] * 3)
     settings = vrnn.TrainConfig(future_weight=1.0)
-    config = vrnn.VRNNConfig(2, hidden=4, emission="mixture(2)")
-    with pytest.raises(ConfigError, match="must be differentiable: expected emission gaussian"):
+    config = vrnn.VRNNConfig(2, hidden=4, emission="bernoulli")
+    with pytest.raises(ConfigError, match="expected a continuous column, found none"):
         vrnn.train(config, tracks, settings, quiet=True)
+
+
+def test_kinds_are_drawn_and_not_scored():
+    """In training: the scale of their columns is 0, so that a score is the same whatever they are."""
+    random = np.random.default_rng(0)
+    tracks = vrnn.Tracks(
+        [np.c_[random.normal(size=(8, 2)).cumsum(0), random.integers(0, 2, 8)] for _ in range(20)],
+        x_names=("x", "y", "kind"),
+    )
+    config = vrnn.VRNNConfig(3, hidden=4, emission="mixture(2):2+bernoulli:1")
+    settings = vrnn.TrainConfig(steps=4, batch_size=4, future_weight=1.0, future_from=0.0)
+    prepared = prepare(config, tracks, settings, None)
+    loop = Loop(prepared, Accelerator(), None, None)
+    assert [bool(s > 0) for s in loop.plain_objective.scale] == [True, True, False]
+    batch, _ = prepared.trained.encoding.batch(prepared.train)
+    future = cut_future(prepared.trained.network, batch, seeded(0), samples=3, rows=4)
+    score = loop.plain_objective.score(future)[0]
+    other = future._replace(rest=future.rest._replace(x=future.rest.x * torch.tensor([1.0, 1.0, 7.0])))
+    torch.testing.assert_close(loop.plain_objective.score(other)[0], score)
+    record = vrnn.train(config, tracks, settings, quiet=True).history[-1]
+    assert math.isfinite(record["score"]) and record["score"] != 0
 
 
 def test_training_on_futures_makes_them_better():

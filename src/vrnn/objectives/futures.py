@@ -91,12 +91,13 @@ def futures_score(
         S_t = 1/M sum_k || X_k,t - y_t ||  -  1/(2 M (M-1)) sum_{j,k} || X_j,t - X_k,t ||,   || d || = sqrt(d^2 + 1e-6)
 
     least in expectation for the true distribution. In the dimensions that are `summed` X and y are the means of the increments from the
-    beginning of the future to row t, so that the error of a position counts in steps of the way there. Gradients go through the draws
-    (the emission must be `reparameterised`) and through the prefix. Needs two samples.
+    beginning of the future to row t, so that the error of a position counts in steps of the way there. Gradients go through the prefix and
+    the draws as these were made: a choice among finitely many, of a mixture's component or a column of kinds, has none, and its
+    probabilities learn by the bound alone. Needs two samples.
 
     Args:
         future: sequences cut in two, with the noise of M samples.
-        scale: what each dimension is multiplied by.
+        scale: what each dimension is multiplied by, 0 to leave it out.
         kernel: of the pass through the prefix, see `vrnn.kernels.unroll`.
 
     Returns:

@@ -93,7 +93,8 @@ class TrainConfig:
         resample_below: of fivo, the effective sample size, as a share of N, under which particles are resampled.
         resampling_term: of fivo, add the gradient through the choice of particles, unbiased and of high variance.
         future_weight: weight of the energy score of futures that the model draws alone, beside the bound; 0 leaves it out. It makes
-            forecasts of many steps better and the likelihood worse. They begin at `observe`, and where that is None anywhere.
+            forecasts of many steps better and the likelihood worse. They begin at `observe`, and where that is None anywhere. Continuous
+            columns are scored; columns of kinds are drawn with them.
         future_rows: rows of such a future, at most.
         future_samples: such futures of a sequence.
         future_from: share of the steps after which they are drawn: a score teaches a model little that has learned nothing yet.

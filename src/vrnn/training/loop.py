@@ -139,6 +139,7 @@ class Loop:
         observe = None if settings.observe is None else settings.observe - encoding.frame.given
         dim = self.network.family.dim
         scale = np.ones(dim) if self.network.supervised else encoding.relative_scale
+        scale = np.where(self.network.family.continuous, scale, 0.0)  # kinds have no distance
         scale = torch.from_numpy(scale).to(next(self.network.parameters()))
         objective = Objective(self.network, settings, observe, self.trained.first_scored, scale)
         optimiser = torch.optim.AdamW(

@@ -77,7 +77,7 @@ class Objective(nn.Module):
     Args:
         observe: rows of a batch that are the prefix, for a model that conditions on one.
         first_scored: rows before the first whose density is one of the data.
-        scale: what the score of futures multiplies each dimension by, (dim,).
+        scale: what the score of futures multiplies each dimension by, 0 to leave it out, (dim,).
     """
 
     def __init__(

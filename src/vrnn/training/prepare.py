@@ -127,10 +127,10 @@ def _check(config: ModelConfig, probe: Model, tracks: Tracks, settings: TrainCon
             f"chunk goes through a sequence part by part, of a model that does not look ahead (rnn, vrnn, seq2seq): found {what}; leave it "
             f"None, or cut tracks into windows"
         )
-    if settings.future_weight and not probe.family.reparameterised:
+    if settings.future_weight and not any(probe.family.continuous):
         raise ConfigError(
-            "future_weight trains through draws of the emission, which must be differentiable: expected emission gaussian, full_gaussian or "
-            "student_t; set it 0 or choose one of these"
+            "future_weight trains through draws of the emission, and those of kinds have no gradient: expected a continuous column, found "
+            "none; set it 0"
         )
     if settings.frame.geographic and settings.augment.moves:
         raise ConfigError(
