@@ -1,8 +1,8 @@
 """Storms: HURDAT2 end to end, and write docs/storms.md.
 
     python -m benchmarks.storms            position forecasts to 120 h, wind from the track, then the page
-    python -m benchmarks.storms wind       one of the four, then the page: joint (positions and whether the storm is tropical), positions
-                                           alone, futures (positions trained on futures too) or wind
+    python -m benchmarks.storms wind       one part, then the page: joint (positions and whether the storm is tropical, trained on futures
+                                           too), bound (the same by the bound alone), positions (alone, by the bound), regression or wind
     python -m benchmarks.storms --page     the page alone, from the results kept
 
 Training storms up to 2009, validation 2010-2013, test 2014-2018; no choice is made on the test
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.linalg import solve
 
 import vrnn
 from benchmarks.common import data_folder, keep, kept, table
@@ -30,6 +31,7 @@ HORIZONS = (12, 24, 36, 48, 72, 96, 120)
 SAMPLES = 100
 YEARS = {"train": (1970, 2009), "val": (2010, 2013), "test": (2014, 2018)}
 SEEDS = (0, 1, 2)
+WIDTH, RIDGE = 5.0, 1.0  # of the regression
 CONE = 0.67  # share of the samples that the circle around their mean holds
 TRACK_COLUMNS = vrnn.Columns(x=("lat", "lon", "tropical"))
 WIND_COLUMNS = vrnn.Columns(x=("lat", "lon"), y=("wind",))
@@ -44,12 +46,9 @@ TRACK_TRAINING = vrnn.TrainConfig(
     position_input=True,
 )
 TRACKS = {
-    "joint": (TRACK_MODEL, TRACK_TRAINING),
+    "joint": (TRACK_MODEL, replace(TRACK_TRAINING, steps=4000, future_weight=50.0)),
+    "bound": (TRACK_MODEL, TRACK_TRAINING),
     "positions": (replace(TRACK_MODEL, x_dim=2, emission="mixture(3)"), TRACK_TRAINING),
-    "futures": (
-        replace(TRACK_MODEL, x_dim=2, emission="full_gaussian"),
-        replace(TRACK_TRAINING, steps=4000, future_weight=50.0),
-    ),
 }
 WIND_MODELS = {
     "rnn": vrnn.RNNConfig(x_dim=2, hidden=64, emission="student_t", supervised=True),
@@ -180,6 +179,63 @@ def verify(model: TrainedModel, tracks: Tracks, seed: int) -> dict:
     return {"rows": rows}
 
 
+def regression(tracks: dict[str, Tracks]) -> dict:
+    """Regress the way to each horizon straight on what a case knows, by kernel ridge regression; errors on validation and test years.
+
+    A yardstick that is no model of a track: one fit for each horizon, of a point alone. Width and ridge were chosen on the validation
+    years.
+    """
+    cases = {name: verification_cases(t) for name, t in tracks.items()}
+    known = {
+        name: np.stack([predictors(*c) for c in zip(v.prefix.x, v.prefix.u, strict=True)])
+        for name, v in cases.items()
+    }
+    mean, scale = known["train"].mean(0), known["train"].std(0)
+    parts = {name: {"rows": []} for name in ("val", "test")}
+    for hours in HORIZONS:
+        i = hours // int(STEP) - 1
+        there = {name: np.isfinite(v.truth[:, i]).all(-1) for name, v in cases.items()}
+        points = {name: ((known[name] - mean) / scale)[rows] for name, rows in there.items()}
+        residual = local(cases["train"].truth[:, i] - cases["train"].straight[:, i], known["train"][:, 0])
+        kernel = gram(points["train"], points["train"]) + RIDGE * np.eye(len(points["train"]))
+        weights = solve(kernel, residual[there["train"]], assume_a="pos")
+        for name, found in parts.items():
+            rows, case = there[name], cases[name]
+            off = local(gram(points[name], points["train"]) @ weights, known[name][rows, 0], back=True)
+            errors = great_circle(case.straight[rows, i] + off, case.truth[rows, i])
+            year = np.array([int(n[4:8]) for n in case.prefix.ids])[rows]
+            by_year = {str(y): float(errors[year == y].mean()) for y in np.unique(year)}
+            straight = great_circle(case.straight[rows, i], case.truth[rows, i])
+            found["rows"].append({"hours": hours, "cases": len(errors), "model": float(errors.mean()),
+                                  "constant_velocity": float(straight.mean()), "years": by_year})  # fmt: skip
+    return parts
+
+
+def predictors(x: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Give what the regression knows of a case: position, motion per step over the last 6 and 12 h and from 24 to 12 and 48 to 24 h before, season.
+
+    Of a motion that was not seen the later one stands.
+    """
+    x, motions = x[:, :2], []
+    for first, last in ((2, 0), (1, 0), (4, 2), (8, 4)):
+        ends = x[[-1 - last, -1 - first]] if len(x) > first else np.full((2, 2), np.nan)
+        motion = local(ends[0] - ends[1], x[-1, 0]) / (first - last)
+        motions.append(motion if np.isfinite(motion).all() else motions[-1])
+    return np.concatenate([x[-1], *motions, u[-1, -2:]])
+
+
+def local(degrees: np.ndarray, latitude: np.ndarray, back: bool = False) -> np.ndarray:
+    """Turn differences of latitude and longitude into nautical miles north and east at a latitude, or back."""
+    unit = 60 * np.stack([np.ones_like(latitude), np.cos(np.radians(latitude))], -1)
+    return degrees / unit if back else degrees * unit
+
+
+def gram(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Give the Gaussian kernel of two sets of points (n, d), (m, d)."""
+    squared = (a**2).sum(-1)[:, None] + (b**2).sum(-1) - 2 * a @ b.T
+    return np.exp(-squared / (2 * WIDTH**2))
+
+
 def with_lag(tracks: Tracks) -> Tracks:
     """Add the wind a day before to the inputs, score only the rows that have one, and spread the rounded target.
 
@@ -228,7 +284,8 @@ chosen on the test years.
 ## Where will it go?
 
 A VRNN on whole storms of every length, six-hourly: latitude and longitude in a geographic frame, increments in nautical miles, with the position that
-each leads on from and the season as inputs, and jointly with them whether the storm is tropical (a mixture of Gaussians times a Bernoulli). Trained in
+each leads on from and the season as inputs, and jointly with them whether the storm is tropical (a mixture of Gaussians times a Bernoulli). Trained by the
+ELBO and, in the second half of the steps, on the energy score of futures of {rows} rows that the model draws alone too (`--future-weight {weight:g}`), in
 {seconds:.0f} s beside other work on the machine. Mean over seeds {seeds}, and their range; error of the mean of those of {samples} sampled paths that are tropical at the horizon,
 great circle, nautical miles ({left:.0%} of the paths at 120 h; all where none is):
 
@@ -266,12 +323,17 @@ def spread(values: list[float], digits: int = 1) -> str:
     return text if len(values) == 1 else f"{text} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
-OTHERS = """**What matters for it**: the paths that the mean is over. The same forecasts with the mean over all their paths, and a model of latitude and longitude alone, count
-storms that turn extratropical and are carried off, which no case does. **Trained on futures too**, on latitude and longitude alone: one correlated Gaussian in place of the mixture, twice the steps, and in the second half of them the
-energy score of futures of {rows} rows that the model draws alone beside the bound (`--future-weight {weight:g}`). Validation and test years:
+OTHERS = """**What matters for it**: the paths that the mean is over, and futures in the training. The same forecasts with the mean over all their paths, and a model of latitude and longitude
+alone, count storms that turn extratropical and are carried off, which no case does. *By the bound alone*: half the steps, no futures. **How far it can go**: a kernel ridge regression straight from
+position, motion over the last 48 h and season to the position at each horizon, fit on the cases of the training years ({width:g} wide, ridge {ridge:g}, chosen on the validation years). It is no
+model of a track, and a yardstick for what these predictors tell. Validation and test years; of constant velocity they say which years are the harder ones:
 
 {table}"""
-NAMES = {"joint": "with the status", "positions": "positions alone", "futures": "positions, futures too"}
+NAMES = {
+    "joint": "with the status, futures too",
+    "bound": "with the status, by the bound alone",
+    "positions": "positions alone, by the bound alone",
+}
 
 
 def others_text() -> str:
@@ -280,13 +342,21 @@ def others_text() -> str:
     for part, name in NAMES.items():
         results = kept(f"storms-{part}")
         seeds = ", ".join(str(r["seed"]) for r in results)
-        for key, more in (("model", ""), ("all_paths", ", over all paths"))[: 2 if part == "joint" else 1]:
-            for years, said in (("val", "validation"), ("test", "test")) if results else ():
-                errors = np.mean([[row[key] for row in r[years]["rows"]] for r in results], axis=0)
-                rows.append([name + more, said, *(f"{e:.1f}" for e in errors), seeds])
-    settings = TRACKS["futures"][1]
-    head = ["trained on", "years", *(f"{h} h" for h in HORIZONS), "seeds"]
-    return OTHERS.format(rows=settings.future_rows, weight=settings.future_weight, table=table(head, rows))
+        for key, more in (("model", ""), ("all_paths", "; over all paths"))[: 2 if part == "joint" else 1]:
+            rows += [
+                errors_row(name + more, results, years, key, seeds) for years in ("val", "test") if results
+            ]
+    straight = kept("storms-regression")
+    for key, name in (("model", "regression"), ("constant_velocity", "constant velocity")):
+        rows += [errors_row(name, straight, years, key, "") for years in ("val", "test")]
+    head = ["forecasts", "years", *(f"{h} h" for h in HORIZONS), "seeds"]
+    return OTHERS.format(width=WIDTH, ridge=RIDGE, table=table(head, rows))
+
+
+def errors_row(name: str, results: list[dict], years: str, key: str, seeds: str) -> list[str]:
+    """Give a row of the table of errors by horizon, means over seeds."""
+    errors = np.mean([[row[key] for row in r[years]["rows"]] for r in results], axis=0)
+    return [name, {"val": "validation", "test": "test"}[years], *(f"{e:.1f}" for e in errors), seeds]
 
 
 def agency(folder: Path, year: str) -> dict[str, dict[str, str]]:
@@ -298,6 +368,7 @@ def agency(folder: Path, year: str) -> dict[str, dict[str, str]]:
 def page() -> None:
     """Write docs/storms.md from the results kept."""
     tracks, winds_kept = kept("storms-joint"), kept("storms-wind")[0]
+    settings, straight = TRACKS["joint"][1], kept("storms-regression")[0]
     rows, years = [], []
     for i, hours in enumerate(HORIZONS):
         found = [r["test"]["rows"][i] for r in tracks]
@@ -308,6 +379,7 @@ def page() -> None:
             published = tracks[0]["agency"][year]
             line += [
                 f"{np.mean([f['years'][year] for f in found]):.1f}",
+                f"{straight['test']['rows'][i]['years'][year]:.1f}",
                 *(published[m][str(hours)] for m in ("OCD5", "OFCL")),
             ]
         years.append(line)
@@ -320,7 +392,8 @@ def page() -> None:
             seconds=np.mean([r["train_seconds"] for r in tracks]), seeds=", ".join(str(r["seed"]) for r in tracks),
             samples=SAMPLES, cone=CONE, left=np.mean([r["test"]["rows"][-1]["tropical"] for r in tracks]), others=others_text(),
             positions=table(["horizon", "cases", "VRNN", "constant velocity", "cone"], rows),
-            years=table(["horizon", *(f"{y} {m}" for y in ("2017", "2018") for m in ("VRNN", "OCD5", "OFCL"))], years),
+            years=table(["horizon", *(f"{y} {m}" for y in ("2017", "2018") for m in ("VRNN", "regression", "OCD5", "OFCL"))], years),
+            rows=settings.future_rows, weight=settings.future_weight,
             wind=table(["model", "RMSE (kt)", "NLL per row", "rows"], winds),
         ),
         encoding="utf-8",
@@ -331,7 +404,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", help="of the page; all four when none is named")
+    parser.add_argument("parts", nargs="*", help="of the page; all of them when none is named")
     parser.add_argument("--data", type=Path, help="folder with hurdat2.txt")
     parser.add_argument("--seed", type=int, help="one seed in place of 0, 1 and 2 for tracks, 0 for wind")
     parser.add_argument(
@@ -342,13 +415,15 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     if not given.page:
         path = data_folder(given.data, "hurdat2") / "hurdat2.txt"
-        for part in given.parts or (*TRACKS, "wind"):
-            tracks = synoptic(vrnn.read_tracks(path, TRACK_COLUMNS if part in TRACKS else WIND_COLUMNS))
+        for part in given.parts or (*TRACKS, "regression", "wind"):
+            tracks = synoptic(vrnn.read_tracks(path, WIND_COLUMNS if part == "wind" else TRACK_COLUMNS))
             seeds = SEEDS if part in TRACKS and given.seed is None else (given.seed or 0,)
             for seed in seeds:
                 if part in TRACKS:
                     result = positions(part, split(with_season(tracks)), seed)
                     result["agency"] = {year: agency(path.parent, year) for year in ("2017", "2018")}
+                elif part == "regression":
+                    result = regression(split(with_season(tracks)))
                 else:
                     result = {"rows": wind(split(with_lag(with_origin(tracks))), seed)}
                 print(result, flush=True)
