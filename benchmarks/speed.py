@@ -1,6 +1,6 @@
 """Speed: a training step, filtering and forecasting beside a VRNN as published, one written step by step, GRU and matrix peak; write docs/speed.md.
 
-    python -m benchmarks.speed              everything, in one process, then the page (about ten minutes)
+    python -m benchmarks.speed              everything, in one process, then the page (about a quarter of an hour)
     python -m benchmarks.speed --page       the page alone, from the result kept
 
 Times are medians of runs that take turns, so that a busy machine slows all of them alike; read the ratios.
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ import torch
 from torch import Tensor, nn
 
 import vrnn
-from benchmarks.common import keep, kept, table
+from benchmarks.common import data_folder, keep, kept, table
+from benchmarks.eth_ucy import SETTINGS, SYSTEMS
 from vrnn import kernels
 from vrnn.data.batch import Batch, make_batch
 from vrnn.inference.begin import begin, fan_out
@@ -383,6 +385,21 @@ def growth(rounds: int) -> dict[str, dict]:
     return found
 
 
+def whole_training(scene: Path) -> dict:
+    """Train a VRNN of the pedestrians' page on one fold with the plain and the fast loop, and evaluate both."""
+    config, changes = SYSTEMS["vrnn"]
+    train, val, test = (vrnn.read_tracks(scene / part) for part in ("train", "val", "test"))
+    found = {}
+    for kernel in ("plain", "auto"):
+        settings = replace(SETTINGS, **changes, kernel=kernel)
+        started = time.perf_counter()
+        model = vrnn.train(config, train, settings, val=val).model
+        seconds = time.perf_counter() - started
+        scores = vrnn.evaluate(model, test).model
+        found[kernel] = {"seconds": seconds, "ade": scores.min_ade, "fde": scores.min_fde, "nll": scores.nll}
+    return {"steps": settings.steps, "batch": settings.batch_size, **found}
+
+
 def peak_memory(batch: int, time_: int) -> int:
     """Measure the memory that a training step adds to a fresh process, in bytes."""
     command = [sys.executable, "-m", "benchmarks.speed", "--memory", str(batch), str(time_)]
@@ -432,6 +449,11 @@ Width 64, latent 16, two dimensions. Filtering: {tracks} tracks of 20 rows, stat
 
 `vrnn.forecast` of {windows:,} windows, as many as the largest scene of ETH/UCY has, {samples} futures each, from tracks to paths in their units: {scene:.0f} s.
 
+**A whole training**: the VRNN of the [pedestrians](pedestrians.md) on the fold of ZARA1, {steps} steps of {batch} windows, validation and all, seed 0, by the plain and by
+the fast loop; the same noise, in sums of another order.
+
+{whole}
+
 ## Growth of a training step
 
 Width 64, latent 16; memory is what one step adds to a fresh process. A slope of 1 is proportional.
@@ -469,6 +491,12 @@ def page() -> None:
         ]
         for name, r in result["growth"].items()
     ]  # fmt: skip
+    whole = [
+        [name, f"{r['seconds']:.0f} s", f"{r['ade']:.3f}/{r['fde']:.3f}", f"{r['nll']:.2f}"]
+        for name, r in (
+            (name, result["pedestrians"][k]) for name, k in (("plain", "plain"), ("fast", "auto"))
+        )
+    ]
     PAGE.write_text(
         TEXT.format(
             threads=result["threads"],
@@ -494,6 +522,9 @@ def page() -> None:
             ),
             windows=WINDOWS,
             scene=result["scene_seconds"],
+            steps=result["pedestrians"]["steps"],
+            batch=result["pedestrians"]["batch"],
+            whole=table(["loop", "training", "best of 20 samples, ADE/FDE", "NLL/step"], whole),
             growth=table(["over", "from, to", "time", "slope", "memory", "slope"], growth_rows),
         ),
         encoding="utf-8",
@@ -504,6 +535,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--data", type=Path, help="folder with the scenes of ETH/UCY")
     parser.add_argument("--threads", type=int, default=2, help="of the processor")
     parser.add_argument("--rounds", type=int, default=15, help="of the runs that take turns")
     parser.add_argument("--page", action="store_true", help="write the page alone")
@@ -514,6 +546,7 @@ def main() -> None:
         print(memory_of_step(*given.memory))
         return
     if not given.page:
+        scene = data_folder(given.data, "eth_ucy") / "zara1"
         many = lambda size: given.rounds if size[0] * size[1] < 10_000 else max(3, given.rounds // 3)  # noqa: E731
         result = {
             "training": [{"size": size, **training(size, many(size))} for size in SIZES],
@@ -524,6 +557,7 @@ def main() -> None:
             },
             "growth": growth(given.rounds),
             "scene_seconds": whole_scene(WINDOWS),
+            "pedestrians": whole_training(scene),
         }
         keep("speed", result)
     page()

@@ -205,9 +205,10 @@ def regression(tracks: dict[str, Tracks]) -> dict:
             errors = great_circle(case.straight[rows, i] + off, case.truth[rows, i])
             year = np.array([int(n[4:8]) for n in case.prefix.ids])[rows]
             by_year = {str(y): float(errors[year == y].mean()) for y in np.unique(year)}
+            counts = {str(y): int((year == y).sum()) for y in np.unique(year)}
             straight = great_circle(case.straight[rows, i], case.truth[rows, i])
             found["rows"].append({"hours": hours, "cases": len(errors), "model": float(errors.mean()),
-                                  "constant_velocity": float(straight.mean()), "years": by_year})  # fmt: skip
+                                  "constant_velocity": float(straight.mean()), "years": by_year, "year_cases": counts})  # fmt: skip
     return parts
 
 
@@ -298,7 +299,7 @@ paths.
 {others}
 
 By year, beside the agency's statistical no-skill line (OCD5) and its official forecast (OFCL), whose published errors are over the agency's own cases, those
-for which all of its models were there:
+for which all of its models were there; cases: ours and the agency's:
 
 {years}
 
@@ -381,6 +382,7 @@ def page() -> None:
                 f"{np.mean([f['years'][year] for f in found]):.1f}",
                 f"{straight['test']['rows'][i]['years'][year]:.1f}",
                 *(published[m][str(hours)] for m in ("OCD5", "OFCL")),
+                f"{straight['test']['rows'][i]['year_cases'][year]}/{published['Forecasts'][str(hours)]}",
             ]
         years.append(line)
     winds = [
@@ -392,7 +394,7 @@ def page() -> None:
             seconds=np.mean([r["train_seconds"] for r in tracks]), seeds=", ".join(str(r["seed"]) for r in tracks),
             samples=SAMPLES, cone=CONE, left=np.mean([r["test"]["rows"][-1]["tropical"] for r in tracks]), others=others_text(),
             positions=table(["horizon", "cases", "VRNN", "constant velocity", "cone"], rows),
-            years=table(["horizon", *(f"{y} {m}" for y in ("2017", "2018") for m in ("VRNN", "regression", "OCD5", "OFCL"))], years),
+            years=table(["horizon", *(f"{y} {m}" for y in ("2017", "2018") for m in ("VRNN", "regression", "OCD5", "OFCL", "cases"))], years),
             rows=settings.future_rows, weight=settings.future_weight,
             wind=table(["model", "RMSE (kt)", "NLL per row", "rows"], winds),
         ),

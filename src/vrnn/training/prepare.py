@@ -130,7 +130,7 @@ def _check(config: ModelConfig, probe: Model, tracks: Tracks, settings: TrainCon
     if settings.future_weight and not any(probe.family.continuous):
         raise ConfigError(
             "future_weight trains through draws of the emission, and those of kinds have no gradient: expected a continuous column, found "
-            "none; set it 0"
+            "none; leave it 0"
         )
     if settings.frame.geographic and settings.augment.moves:
         raise ConfigError(
