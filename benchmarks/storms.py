@@ -213,9 +213,9 @@ def regression(tracks: dict[str, Tracks]) -> dict:
 
 
 def predictors(x: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Give what the regression knows of a case: position, motion per step over the last 6 and 12 h and from 24 to 12 and 48 to 24 h before, season.
+    """Give what the regression knows of a case: position, motion per step over the last 12 and 6 h and from 24 to 12 and 48 to 24 h before, season.
 
-    Of a motion that was not seen the later one stands.
+    Where a motion was not seen, the one before it in this order stands.
     """
     x, motions = x[:, :2], []
     for first, last in ((2, 0), (1, 0), (4, 2), (8, 4)):
@@ -324,10 +324,10 @@ def spread(values: list[float], digits: int = 1) -> str:
     return text if len(values) == 1 else f"{text} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
-OTHERS = """**What matters for it**: the paths that the mean is over, and futures in the training. The same forecasts with the mean over all their paths, and a model of latitude and longitude
-alone, count storms that turn extratropical and are carried off, which no case does. *By the bound alone*: half the steps, no futures. **How far it can go**: a kernel ridge regression straight from
-position, motion over the last 48 h and season to the position at each horizon, fit on the cases of the training years ({width:g} wide, ridge {ridge:g}, chosen on the validation years). It is no
-model of a track, and a yardstick for what these predictors tell. Validation and test years; of constant velocity they say which years are the harder ones:
+OTHERS = """**What matters for it**: the paths that the mean is over, and futures with twice the steps in the training, which are not told apart here. The same forecasts with the mean over all their paths, and a model of latitude and longitude
+alone, count storms that turn extratropical and are carried off, which no case does. *By the bound alone*: half the steps, no futures. **How far it can go**: a kernel ridge regression from
+position, motion over the last 48 h and season to how far the position at each horizon departs from constant velocity, fit on the cases of the training years ({width:g} wide, ridge {ridge:g}, chosen on the validation years). It is no
+model of a track, and a yardstick for what these predictors tell. Validation and test years:
 
 {table}"""
 NAMES = {

@@ -100,7 +100,11 @@ def test_tensors_that_do_not_go_together_are_refused_or_broadcast_as_by_the_plai
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
         with pytest.raises(RuntimeError, match="all in float32 or all in float64"):
             kernels.imagine(model, belief, u, noise._replace(latent=noise.latent.float()), kernel="native")
-        with pytest.raises(ValueError):
+        with pytest.raises(RuntimeError, match="all in float32 or all in float64"):
+            kernels.imagine(
+                model, belief, u, noise._replace(observation=noise.observation.float()), kernel="native"
+            )
+        with pytest.raises(ValueError, match="as many rows"):
             kernels.imagine(model, belief, torch.zeros(3, 5, 0).double(), noise, kernel="native")
 
 

@@ -103,7 +103,7 @@ def test_every_model_can_be_scored_and_gets_gradients_where_its_draws_have_them(
         assert moved and all(bool(p.grad.isfinite().all()) for p in moved)
 
 
-@pytest.mark.parametrize("emission", ["full_gaussian", "mixture(3)", "mixture(2):2+bernoulli:1"])
+@pytest.mark.parametrize("emission", ["gaussian", "full_gaussian", "mixture(3)", "mixture(2):2+bernoulli:1"])
 def test_gradient_is_that_of_finite_differences(emission):
     """Of draws that choose the same component, and the same kind, on both sides."""
     torch.manual_seed(0)
@@ -130,6 +130,15 @@ def test_gradient_is_that_of_finite_differences(emission):
         moved += 1
         assert (values[0] - values[1]) / 2e-5 == pytest.approx(found, rel=1e-4, abs=1e-7)
     assert moved > 10
+    if (
+        "mixture" in emission
+    ):  # the outputs that choose: logits of the components, which come first, and of the kind, which comes last
+        output = model.head[-1].weight.grad.abs().sum(-1)
+        count = int(emission[len("mixture(")])
+        chooses = torch.zeros(model.family.size, dtype=torch.bool)
+        chooses[:count] = True
+        chooses[chooses.numel() - (dim - 2) :] = True
+        assert torch.equal(output == 0, chooses)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +179,7 @@ def test_training_on_futures_needs_a_continuous_column():
     tracks = vrnn.Tracks([np.zeros((6, 2))] * 3)
     settings = vrnn.TrainConfig(future_weight=1.0)
     config = vrnn.VRNNConfig(2, hidden=4, emission="bernoulli")
-    with pytest.raises(ConfigError, match="expected a continuous column, found none"):
+    with pytest.raises(ConfigError, match="an emission with a continuous column, found none"):
         vrnn.train(config, tracks, settings, quiet=True)
 
 
@@ -191,6 +200,9 @@ def test_kinds_are_drawn_and_not_scored():
     score = loop.plain_objective.score(future)[0]
     other = future._replace(rest=future.rest._replace(x=future.rest.x * torch.tensor([1.0, 1.0, 7.0])))
     torch.testing.assert_close(loop.plain_objective.score(other)[0], score)
+    belief = begin(prepared.trained.network, future.prefix, future.past)
+    kinds = imagine(prepared.trained.network, belief, future.rest.u, future.ahead).x[..., 2]
+    assert sorted(kinds.unique().tolist()) == [0.0, 1.0]
     record = vrnn.train(config, tracks, settings, quiet=True).history[-1]
     assert math.isfinite(record["score"]) and record["score"] != 0
 

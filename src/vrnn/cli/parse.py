@@ -110,6 +110,7 @@ _IN_FLAGS = {
     "give some, or set holdout": "give some (--val), or set --holdout",
     "set chunk to their rows": "set --chunk to their rows",
     "shorten observe or leave future_weight 0": "shorten --observe or leave --future-weight out",
+    "choose one or leave future_weight 0": "choose one or leave --future-weight out",
     "leave temperature 1": "leave --temperature out",
     "expected states of at least 1": "expected --states of at least 1",
     "expected a temperature above 0": "expected --temperature above 0",

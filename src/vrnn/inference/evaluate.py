@@ -187,8 +187,8 @@ def evaluate(
                 f"a supervised model is evaluated on the distribution that it has: leave temperature 1, found {temperature}"
             )
         return _evaluate_targets(model, tracks, samples, seed)
-    cut, ground = windows(tracks, observe + horizon), _ground(model)
-    points = np.stack(cut.x)[..., ground.columns]
+    cut, space = windows(tracks, observe + horizon), _distance(model)
+    points = np.stack(cut.x)[..., space.columns]
     past, truth = points[:, :observe], points[:, observe:]
     u = np.stack(cut.u)[:, observe:] if cut.u_dim else None
     learned = _learned(model, cut, observe, horizon, samples) if representatives == "learned" else None
@@ -205,37 +205,37 @@ def evaluate(
     )
     parts = []
     for f in drawn:
-        paths, true = f.decode()[..., ground.columns], truth[f.rows]
+        paths, true = f.decode()[..., space.columns], truth[f.rows]
         plain = chosen = paths[:samples]
         if learned is not None:
-            chosen = learned[:, f.rows][..., ground.columns]
+            chosen = learned[:, f.rows][..., space.columns]
         elif clustered:
             chosen = representative(paths, samples, seed=seed)[0]
         mean = paths.mean(0)
         parts.append(
             (
-                average_displacement(mean, true, ground.distance),
-                final_displacement(mean, true, ground.distance),
-                *best_of(chosen, true, ground.distance),
+                average_displacement(mean, true, space.distance),
+                final_displacement(mean, true, space.distance),
+                *best_of(chosen, true, space.distance),
                 _future_nll(f, cut[f.rows], observe, samples, seed),
-                energy_score(ground.space(plain), ground.space(true), fair=not quasi),
+                energy_score(space.embed(plain), space.embed(true), fair=not quasi),
             )
         )
     values = [float(np.concatenate(column).mean()) for column in zip(*parts, strict=True)]
-    straight, drawn_as = constant_velocity(past, horizon), "quasi-random" if quasi else "iid"
+    straight, plain_as = constant_velocity(past, horizon), "quasi-random" if quasi else "iid"
     return Evaluation(
         windows=len(cut),
         samples=samples,
-        selection="learned" if learned is not None else "representative" if clustered else drawn_as,
+        selection="learned" if learned is not None else "representative" if clustered else plain_as,
         model=ForecastScores(*values),
         constant_velocity=Baseline(
-            float(average_displacement(straight, truth, ground.distance).mean()),
-            float(final_displacement(straight, truth, ground.distance).mean()),
+            float(average_displacement(straight, truth, space.distance).mean()),
+            float(final_displacement(straight, truth, space.distance).mean()),
         ),
         observe=observe,
         horizon=horizon,
         pool=pool,
-        unit=ground.unit,
+        unit=space.unit,
         temperature=temperature,
     )
 
@@ -260,33 +260,33 @@ def _check(
         raise ConfigError(f"expected a pool of at least 2 samples a representative, found {pool}")
 
 
-class _Ground(NamedTuple):
+class _Distance(NamedTuple):
     """Hold what positions are and how far apart they are: in a plane, or on the globe.
 
     Attributes:
         columns: those of x that are positions.
         distance: between points.
-        space: puts points where the distance is that of a vector, for the energy score.
+        embed: puts points where the distance is that of a vector, for the energy score.
         unit: of the distance, "" where it is the data's own.
     """
 
     columns: Int[np.ndarray, " position"]
     distance: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    space: Callable[[np.ndarray], np.ndarray]
+    embed: Callable[[np.ndarray], np.ndarray]
     unit: str
 
 
-def _ground(model: TrainedModel) -> _Ground:
+def _distance(model: TrainedModel) -> _Distance:
     frame = model.encoding.frame
     if (plane := frame.plane) is not None:
-        return _Ground(
+        return _Distance(
             np.array([plane.lat, plane.lon]),
             partial(great_circle, radius=plane.radius),
             partial(chords, plane=plane),
             plane.unit,
         )
     columns = np.flatnonzero(frame.summed) if frame.summed.any() else np.arange(len(frame.summed))
-    return _Ground(columns, euclidean, lambda points: points, "")
+    return _Distance(columns, euclidean, lambda points: points, "")
 
 
 def _learned(

@@ -11,7 +11,7 @@ from vrnn.distributions.tempered import check_temperature, temper
 from vrnn.inference.imagine import Imagined
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief
-from vrnn.kernels.native import function, library, packed_size
+from vrnn.kernels.native import compiled, library, packed_size
 from vrnn.kernels.recurrence import added, affine_layers, native_shape
 from vrnn.models.contract import Model
 from vrnn.models.vrnn import VRNN
@@ -88,7 +88,7 @@ class _Step:
         self.fixed: dict[str, Tensor] = {
             "x_bias": of_x.bias, "latent_bias": of_latent.bias, "out_bias": out.bias, "carry_bias": carry.bias
         }  # fmt: skip
-        fixed = {
+        known_adds = {
             "emission": added(of_joint, 2 * hidden, known),
             "gates": added(gates, hidden, model.u_features(known)),
         }
@@ -103,10 +103,12 @@ class _Step:
                 second.weight,
                 second.bias,
             )
-            fixed["prior"] = added(first, hidden, known)
-        fixed = {name: part.expand(*known.shape[:2], -1) for name, part in fixed.items()}
-        self.of_step = {name: part.transpose(0, 1) for name, part in fixed.items()}
+            known_adds["prior"] = added(first, hidden, known)
+        known_adds = {name: part.expand(*known.shape[:2], -1) for name, part in known_adds.items()}
+        self.of_step = {name: part.transpose(0, 1) for name, part in known_adds.items()}
         self.of_step["normals"] = noise.latent.permute(2, 0, 1, 3).contiguous()
+        self.places = {name: part.data_ptr() for name, part in self.of_step.items()}
+        self.strides = {name: part.stride(0) * part.element_size() for name, part in self.of_step.items()}
         layers = [
             of_state, of_joint.weight[:, hidden : 2 * hidden], carry.weight, to_latent, of_latent.weight,
             of_joint.weight[:, :hidden], model.of_latent.weight, out.weight, of_x.weight, gates.weight[:, :hidden],
@@ -122,8 +124,8 @@ class _Step:
         pointers = (ctypes.c_void_p * len(layers))(*(layer.data_ptr() for layer in layers))
         to = ctypes.c_void_p(self.fixed["weights"].data_ptr())
         held = [*layers, *self.fixed.values(), *self.of_step.values(), noise.observation, self.carry]
-        function("pack", held)(*self.sizes.values(), pointers, to)
-        self.run = function("ahead", held)
+        compiled("pack", held)(*self.sizes.values(), pointers, to)
+        self.run = compiled("ahead", held)
         self.pending = self.carry.new_empty(samples, batch, 4 * hidden)
         self.fixed |= {"carry": self.carry, "pending": self.pending}
         self.ahead = _Ahead(
@@ -132,12 +134,9 @@ class _Step:
             threads=torch.get_num_threads(),
             floor=SCALE_FLOOR,
             **self.sizes,
-            **{f"{name}_row": part.stride(0) for name, part in fixed.items()},
+            **{f"{name}_row": part.stride(0) for name, part in known_adds.items()},
             **{name: tensor.data_ptr() for name, tensor in self.fixed.items()},
         )
-
-        self.places = {name: part.data_ptr() for name, part in self.of_step.items()}
-        self.strides = {name: part.stride(0) * part.element_size() for name, part in self.of_step.items()}
 
     def __call__(
         self, t: int, x: Float[Tensor, "sample batch dim"] | None
@@ -147,7 +146,7 @@ class _Step:
         out = self.carry.new_empty(*lead, self.sizes["size"])
         self.ahead.out = out.data_ptr()
         if x is not None:
-            assert x.shape == (*lead, self.sizes["dim"])
+            assert x.shape == (*lead, self.sizes["dim"]) and x.dtype == self.carry.dtype
             self.ahead.x = x.data_ptr()
         for name, place in self.places.items():
             step = max(t - 1, 0) if name == "gates" else t

@@ -103,11 +103,11 @@ def _macros(command: list[str]) -> str | None:
     return found.stdout if found.returncode == 0 else None
 
 
-def function(name: str, tensors: Iterable[Tensor]) -> Callable[..., None]:
+def compiled(name: str, tensors: Iterable[Tensor]) -> Callable[..., None]:
     """Give a compiled function, in the number type of the tensors that it is to work on.
 
     Raises:
-        RuntimeError: tensors of several number types, or not on the CPU; later, that the function ran out of memory.
+        RuntimeError: tensors of several number types, or not on the CPU; the function itself raises it where it runs out of memory.
     """
     kinds = {(t.device.type, t.dtype) for t in tensors}
     if len(kinds) != 1 or not kinds <= {("cpu", torch.float32), ("cpu", torch.float64)}:
@@ -116,10 +116,10 @@ def function(name: str, tensors: Iterable[Tensor]) -> Callable[..., None]:
             f"expected model, noise and states all in float32 or all in float64 on the CPU, found {found}"
         )
     ((_, dtype),) = kinds
-    compiled = _compiled(name, dtype)
+    symbol = _symbol(name, dtype)
 
     def run(*arguments: Any) -> None:
-        if compiled(*arguments):
+        if symbol(*arguments):
             raise RuntimeError("a compiled loop ran out of memory")
 
     return run
@@ -127,10 +127,10 @@ def function(name: str, tensors: Iterable[Tensor]) -> Callable[..., None]:
 
 def packed_size(dtype: torch.dtype, hidden: int, latent: int, dim: int, size: int) -> int:
     """Give how many numbers the packed weights of a step take, see ahead.cpp."""
-    packed = _compiled("packed", dtype)
+    packed = _symbol("packed", dtype)
     packed.restype = ctypes.c_int64
     return packed(hidden, latent, dim, size)
 
 
-def _compiled(name: str, dtype: torch.dtype) -> Any:
+def _symbol(name: str, dtype: torch.dtype) -> Any:
     return getattr(library(), f"vrnn_{name}_{str(dtype).removeprefix('torch.')}")

@@ -14,7 +14,7 @@ from vrnn.distributions.scale import SCALE_FLOOR
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief, Embedded, Proposal
 from vrnn.inference.unroll import Stretch
-from vrnn.kernels.native import function, library
+from vrnn.kernels.native import compiled, library
 from vrnn.models.contract import Model, join
 from vrnn.models.networks import GRUCell
 from vrnn.models.vrnn import VRNN, VRNNState
@@ -322,4 +322,5 @@ def _call(direction: str, tensors: dict[str, Tensor]) -> None:
         **strides,
         **{name: t.data_ptr() for name, t in tensors.items()},
     )
-    function(direction, tensors.values())(ctypes.byref(loop))
+    run = compiled(direction, tensors.values())
+    run(ctypes.byref(loop))

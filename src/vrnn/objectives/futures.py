@@ -36,7 +36,7 @@ class Future(NamedTuple):
 
     @property
     def scored(self) -> Bool[Tensor, "batch time"]:
-        """Rows whose score is taken: those with all entries observed, as a vector has no score without."""
+        """Rows whose score is taken: those with all entries observed, kinds among them, as a vector has no score without."""
         return self.rest.present.all(-1)
 
 
@@ -92,8 +92,8 @@ def futures_score(
 
     least in expectation for the true distribution. In the dimensions that are `summed` X and y are the means of the increments from the
     beginning of the future to row t, so that the error of a position counts in steps of the way there. Gradients go through the prefix and
-    the draws as these were made: a choice among finitely many, of a mixture's component or a column of kinds, has none, and its
-    probabilities learn by the bound alone. Needs two samples.
+    the draws as these were made. A choice among finitely many, of a mixture's component or a column of kinds, has none, so that with such an
+    emission the gradient is not that of the expected score: what a choice does to it counts for nothing. Needs two samples.
 
     Args:
         future: sequences cut in two, with the noise of M samples.

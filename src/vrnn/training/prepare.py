@@ -129,8 +129,8 @@ def _check(config: ModelConfig, probe: Model, tracks: Tracks, settings: TrainCon
         )
     if settings.future_weight and not any(probe.family.continuous):
         raise ConfigError(
-            "future_weight trains through draws of the emission, and those of kinds have no gradient: expected a continuous column, found "
-            "none; leave it 0"
+            "future_weight trains through draws of the emission, and those of kinds have no gradient: expected an emission with a continuous "
+            "column, found none; choose one or leave future_weight 0"
         )
     if settings.frame.geographic and settings.augment.moves:
         raise ConfigError(
