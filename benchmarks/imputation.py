@@ -160,14 +160,12 @@ def choose(pair: str, data: Path, seed: int, steps: int | None) -> None:
     Those of the second speak for a noise on the fold of the first, which they say nothing about, and the other way round.
     """
     fold, left = pair.split("-")
+    filled = {name: scene(data, name) for name in (FOLDS_OF[fold][0], FOLDS_OF[left][0])}
     for jitter in JITTERS:
         task = scene(data, fold, left, jitter)
         settings = replace(TRAINING, **task.changes, seed=seed, **({"steps": steps} if steps else {}))
         model = vrnn.train(MODEL, task.train, settings, val=task.val).model
-        scores = {
-            name: measure(scene(data, name), model, "test", seed, LEFT_OUT)
-            for name in (FOLDS_OF[fold][0], FOLDS_OF[left][0])
-        }
+        scores = {name: measure(of, model, "test", seed, LEFT_OUT) for name, of in filled.items()}
         result = {"pair": pair, "jitter": jitter, "seed": seed, "scores": scores}
         keep(f"imputation_choice-{pair}-{jitter}-{seed}", result)
 
@@ -200,23 +198,24 @@ Least error: {by_error}. Intervals as drawn nearest to 90 %: {by_intervals}. On 
 def filled_left_out() -> list[dict]:
     """Give what each noise does on each scene left out, seed 0: for which folds it speaks, its error and how far coverage is from 90 %."""
     found = []
-    for result in kept("imputation_choice-"):
-        for scene, scores in result["scores"].items():
+    for result in (r for r in kept("imputation_choice-") if r["seed"] == 0):
+        for name, scores in result["scores"].items():
             others = [
                 fold
                 for part in result["pair"].split("-")
                 for fold in FOLDS_OF[part]
-                if scene not in FOLDS_OF[part]
+                if name not in FOLDS_OF[part]
             ]
             ratio = [np.log(c["errors"]["model"] / c["errors"]["linear"]) for c in scores.values()]
             off = [np.mean([abs(100 * (c[key] - SHARE_HELD)) for c in scores.values()])
                    for key in ("coverage_of_the_model", "coverage")]  # fmt: skip
-            found.append({"folds": others, "scene": scene, "jitter": result["jitter"], "error": float(np.exp(np.mean(ratio))),
+            found.append({"folds": others, "scene": name, "jitter": result["jitter"], "error": float(np.exp(np.mean(ratio))),
                           "drawn": float(off[0]), "calibrated": float(off[1])})  # fmt: skip
     return sorted((f for f in found if f["folds"]), key=lambda f: (f["folds"], f["jitter"]))
 
 
 def choice_rows(found: list[dict]) -> list[list[str]]:
+    """Lay out what `filled_left_out` found, a line a scene and noise."""
     return [
         [", ".join(fold.upper() for fold in f["folds"]), f["scene"].upper(), f"{f['jitter']:g}", f"{f['error']:.2f}",
          f"{f['drawn']:.1f}", f"{f['calibrated']:.1f}"]

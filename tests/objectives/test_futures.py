@@ -132,7 +132,7 @@ def test_gradient_is_that_of_finite_differences(emission):
     assert moved > 10
     if (
         "mixture" in emission
-    ):  # the outputs that choose: logits of the components, which come first, and of the kind, which comes last
+    ):  # what chooses has none: the logits of components, which come first, and of a kind, which come last
         output = model.head[-1].weight.grad.abs().sum(-1)
         count = int(emission[len("mixture(")])
         chooses = torch.zeros(model.family.size, dtype=torch.bool)

@@ -187,7 +187,7 @@ def evaluate(
                 f"a supervised model is evaluated on the distribution that it has: leave temperature 1, found {temperature}"
             )
         return _evaluate_targets(model, tracks, samples, seed)
-    cut, space = windows(tracks, observe + horizon), _distance(model)
+    cut, space = windows(tracks, observe + horizon), _space(model)
     points = np.stack(cut.x)[..., space.columns]
     past, truth = points[:, :observe], points[:, observe:]
     u = np.stack(cut.u)[:, observe:] if cut.u_dim else None
@@ -222,11 +222,14 @@ def evaluate(
             )
         )
     values = [float(np.concatenate(column).mean()) for column in zip(*parts, strict=True)]
-    straight, plain_as = constant_velocity(past, horizon), "quasi-random" if quasi else "iid"
+    straight = constant_velocity(past, horizon)
+    selection = "quasi-random" if quasi else "iid"
+    if representatives:
+        selection = "representative" if clustered else "learned"
     return Evaluation(
         windows=len(cut),
         samples=samples,
-        selection="learned" if learned is not None else "representative" if clustered else plain_as,
+        selection=selection,
         model=ForecastScores(*values),
         constant_velocity=Baseline(
             float(average_displacement(straight, truth, space.distance).mean()),
@@ -260,7 +263,7 @@ def _check(
         raise ConfigError(f"expected a pool of at least 2 samples a representative, found {pool}")
 
 
-class _Distance(NamedTuple):
+class _Space(NamedTuple):
     """Hold what positions are and how far apart they are: in a plane, or on the globe.
 
     Attributes:
@@ -276,17 +279,17 @@ class _Distance(NamedTuple):
     unit: str
 
 
-def _distance(model: TrainedModel) -> _Distance:
+def _space(model: TrainedModel) -> _Space:
     frame = model.encoding.frame
     if (plane := frame.plane) is not None:
-        return _Distance(
+        return _Space(
             np.array([plane.lat, plane.lon]),
             partial(great_circle, radius=plane.radius),
             partial(chords, plane=plane),
             plane.unit,
         )
     columns = np.flatnonzero(frame.summed) if frame.summed.any() else np.arange(len(frame.summed))
-    return _Distance(columns, euclidean, lambda points: points, "")
+    return _Space(columns, euclidean, lambda points: points, "")
 
 
 def _learned(
