@@ -153,24 +153,28 @@ def make_batch(
     ([[True, False]], [0.0, 0.0])
     """
     count, time, dim = x.shape
-    length = torch.full((count,), time, device=x.device) if length is None else length
-    u = x.new_zeros(count, time, 0) if u is None else u
-    y = x.new_zeros(count, time, 0) if y is None else y
-    alive = (torch.arange(time, device=x.device) < length[:, None])[..., None]
+    nothing = x.new_zeros(count, time, 0)
+    alive = None
+    if length is not None:
+        alive = (torch.arange(time, device=x.device) < length[:, None])[..., None]
 
     def known(values: Tensor, single: bool) -> Tensor:
-        there = values.isfinite() & alive
-        return there if single or not values.shape[-1] else there.all(-1, keepdim=True).expand_as(there)
+        there = values.isfinite()
+        there = there if alive is None else there & alive
+        return there if single or values.shape[-1] < 2 else there.all(-1, keepdim=True).expand_as(there)
 
-    present, y_present = known(x, factorises), known(y, factorises)
+    present = known(x, factorises)
+    y_present = nothing.bool() if y is None else known(y, factorises)
     return Batch(
-        x=torch.where(present, x, 0.0),
+        x=x.where(present, 0.0),
         present=present,
-        length=length,
-        u=torch.where(alive, u, 0.0),
-        y=torch.where(y_present, y, 0.0),
+        length=torch.full((count,), time, device=x.device) if length is None else length,
+        u=nothing if u is None else u if alive is None else u.where(alive, 0.0),
+        y=nothing if y is None else y.where(y_present, 0.0),
         y_present=y_present,
         summed=torch.zeros(dim, dtype=torch.bool, device=x.device) if summed is None else summed,
         log_jacobian=x.new_zeros(count, dim) if log_jacobian is None else log_jacobian,
-        y_log_jacobian=y.new_zeros(y.shape[-1]) if y_log_jacobian is None else y_log_jacobian,
+        y_log_jacobian=x.new_zeros(0 if y is None else y.shape[-1])
+        if y_log_jacobian is None
+        else y_log_jacobian,
     )

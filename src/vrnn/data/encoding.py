@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from vrnn.data.batch import Batch, make_batch
@@ -179,20 +179,42 @@ class Encoding:
         x[:, given:] = self.whole_rows(x[:, given:])
         path, anchor = self.frame.encode(x, lengths)
         times = pad([t[:, None] for t in tracks.times], time, np.nan)
-        y = np.full((len(tracks), time, len(self.y_names)), np.nan)
-        if self.y_names and tracks.y_dim:
-            y = (pad(tracks.y, time, np.nan) - np.array(self.y_mean)) / np.array(self.y_scale)
-        batch = make_batch(
-            torch.from_numpy(path.values),
-            length=torch.from_numpy(lengths - given),
-            u=self.inputs(pad(tracks.u, time, np.nan), times, anchor.first)[:, given:],
-            y=torch.from_numpy(y[:, given:]),
+        y = None
+        if self.y_names:
+            y = pad(tracks.y, time, np.nan) if tracks.y_dim else np.full((*times.shape[:2], len(self.y_names)), np.nan)
+            y = y[:, given:]
+        u = self.inputs(pad(tracks.u, time, np.nan), times, anchor.first)[:, given:]
+        length = torch.from_numpy(lengths - given)
+        return self.tensors(path.values, u, y, anchor.first, length).to(torch.zeros(())), anchor
+
+    def tensors(
+        self,
+        values: Float[np.ndarray, "batch time dim"],
+        u: Float[Tensor, "batch time inputs"],
+        y: Float[np.ndarray, "batch time targets"] | None,
+        first: Float[np.ndarray, "batch dim"],
+        length: Int[Tensor, " batch"] | None = None,
+    ) -> Batch:
+        """Make a batch of rows in the frame's values, with encoded inputs and targets in data units (None: the model has none).
+
+        Args:
+            first: first points of the tracks, which fix the size of a data unit on a globe.
+            length: rows of each sequence; all of them when None.
+        """
+        target = {}
+        if y is not None:
+            scale = np.array(self.y_scale)
+            target["y"] = torch.from_numpy((y - np.array(self.y_mean)) / scale)
+            target["y_log_jacobian"] = -torch.from_numpy(np.log(scale))
+        return make_batch(
+            torch.from_numpy(values),
+            length=length,
+            u=u,
             summed=torch.from_numpy(self.frame.summed),
-            log_jacobian=torch.from_numpy(self.frame.log_jacobian(anchor.first)),
-            y_log_jacobian=-torch.from_numpy(np.log(np.array(self.y_scale))),
+            log_jacobian=torch.from_numpy(self.frame.log_jacobian(first)),
             factorises=self.factorises,
+            **target,
         )
-        return batch.to(torch.zeros(())), anchor
 
     def whole_rows(self, x: np.ndarray) -> np.ndarray:
         """Take rows (..., dim) that lack an entry for missing as a whole where the emission does; increments start anew after them."""

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vrnn.data.batch import Batch, make_batch
+from vrnn.data.batch import Batch
 from vrnn.data.encoding import Encoding
 from vrnn.data.frames import Anchor
 from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed
@@ -191,40 +191,33 @@ def encode_row(
 ) -> EncodedRow:
     """Encode one row of each track; a track before its first point is not active, its model has not begun."""
     network, encoding, count = model.network, model.encoding, len(belief.time)
+    frame = encoding.frame
     x = _row(x, count, encoding.x_names, "x")
     u_row = _row(u, count, encoding.u_names, "u")
     y_row = _row(y, count, encoding.y_names, "y")
     now = _time(time, belief, encoding.step)
-    given, summed = encoding.frame.given, encoding.frame.summed
+    given, summed = frame.given, frame.summed
     before, there = np.isfinite(belief.anchor.origin), np.isfinite(x)
-    begun, begins = (np.asarray(a[:, summed].all(-1) if given else a.any(-1)) for a in (before, there))
+    begun, begins = (a[:, summed].all(-1) if given else a.any(-1) for a in (before, there))
     x = np.where(begun[:, None], encoding.whole_rows(x), x) if given else x
-    there = np.isfinite(x)
-    active = begun if given else np.asarray(begun | begins)
-    values, anchor = encoding.frame.encode_next(x[:, None], belief.anchor)
-    first = ~before & ~there
+    active = begun if given else begun | begins
+    values, anchor = frame.encode_next(x[:, None], belief.anchor)
+    found = (begun | begins)[:, None]
     anchor = anchor._replace(
-        origin=np.where((begun | begins)[:, None], anchor.origin, np.nan),
-        since=np.where(first, 0, anchor.since),
-        first=np.where((begun | begins)[:, None], anchor.first, np.nan),
+        origin=np.where(found, anchor.origin, np.nan),
+        since=np.where(before | np.isfinite(x), anchor.since, 0),
+        first=np.where(found, anchor.first, np.nan),
     )
     earlier, u_before = np.where(begun, belief.time, np.nan), np.where(begun[:, None], belief.u, np.nan)
-    weight = next(network.parameters())
-    batch = make_batch(
-        torch.from_numpy(np.where(np.isfinite(values), values, np.nan)),
-        u=_inputs(encoding, u_before, u_row, earlier, now, anchor.first),
-        y=torch.from_numpy(((y_row - np.array(encoding.y_mean)) / np.array(encoding.y_scale))[:, None]),
-        summed=torch.from_numpy(encoding.frame.summed),
-        log_jacobian=torch.from_numpy(encoding.frame.log_jacobian(anchor.first)),
-        y_log_jacobian=-torch.from_numpy(np.log(np.array(encoding.y_scale))),
-        factorises=encoding.factorises,
-    ).to(weight)
+    inputs = _inputs(encoding, u_before, u_row, earlier, now, anchor.first)
+    target = y_row[:, None] if network.supervised else None
+    batch = encoding.tensors(values, inputs, target, anchor.first).to(belief.belief.log_weight)
     batch = batch.swap_target() if network.supervised else batch
     known = network.embed_inputs(batch.u)
     seen = network.embed_observations(batch.x, known)
     evidence = network.embed_evidence(batch.x, known, seen, batch)
-    whole = bool(batch.present[torch.from_numpy(active).to(weight.device)].all())
-    plain = whole and not bool((belief.belief.gap != 0).any())
+    whole = bool(batch.present.all()) or bool(batch.present[active].all())
+    plain = whole and not bool(belief.belief.gap.any())
     row = Row(known[:, 0], seen[:, 0], evidence[:, 0], batch.x[:, 0], batch.present[:, 0], plain)
     last = np.where(np.isnan(u_row), u_before, u_row)
     return EncodedRow(row, batch, active, anchor, now, last, belief.seed)

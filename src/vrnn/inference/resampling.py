@@ -23,6 +23,8 @@ def weigh(
     (2.0, tensor([0.2500, 0.7500]))
     """
     joint = log_weight + gain
+    if len(joint) == 1:
+        return joint[0], torch.zeros_like(joint)
     log_prob = joint.logsumexp(0)
     alive = log_prob > -torch.inf
     return log_prob, torch.where(alive, joint - log_prob, -math.log(len(joint)))

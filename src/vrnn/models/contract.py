@@ -22,6 +22,7 @@ model implements what it has and overrides nothing else.
 from abc import ABC, abstractmethod
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -46,7 +47,7 @@ def join(*parts: Tensor) -> Tensor:
     leads = {p.shape[:-1] for p in parts}
     if len(leads) == 1:
         return torch.cat(wide or parts[:1], -1)
-    lead = torch.broadcast_shapes(*leads)
+    lead = np.broadcast_shapes(*leads)  # torch's own takes as long as a small layer
     return torch.cat([p.expand(*lead, p.shape[-1]) for p in wide or parts[:1]], -1)
 
 
