@@ -34,6 +34,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
 SIZES = [(64, 20, 2, 64, 16), (64, 100, 2, 128, 16), (128, 100, 88, 256, 64), (256, 200, 2, 256, 32)]
 WINDOWS = 24_334  # of UNIV
 TRACKS, SAMPLES, OBSERVED, HORIZON = 1000, 20, 8, 12
+PARTICLES = (1, 100)
 LENGTHS = (50, 100, 200, 400, 800)
 BATCHES = (16, 32, 64, 128, 256)
 
@@ -368,6 +369,22 @@ def whole_scene(windows: int) -> float:
     return time.perf_counter() - started
 
 
+def observing(particles: int, steps: int = 2000) -> float:
+    """Take the median time of `vrnn.observe`, in seconds: one point of one track, in its own units, on one thread."""
+    tracks = vrnn.Tracks(list(np.random.default_rng(0).normal(size=(64, 20, 2)).cumsum(1)))
+    config = vrnn.VRNNConfig(x_dim=2, hidden=64, latent_dim=16, emission="full_gaussian")
+    model = vrnn.train(config, tracks, vrnn.TrainConfig(steps=1), quiet=True).model
+    belief, times = vrnn.initial_belief(model, particles=particles), []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    for t in range(steps):
+        started = time.perf_counter()
+        belief, _ = vrnn.observe(model, belief, tracks.x[0][t % 20])
+        times.append(time.perf_counter() - started)
+    torch.set_num_threads(threads)
+    return statistics.median(times)
+
+
 def slope(sizes: tuple[int, ...], values: list[float]) -> float:
     """Slope of log value over log size."""
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
@@ -450,6 +467,8 @@ Width 64, latent 16, two dimensions. Filtering: {tracks} tracks of 20 rows, stat
 
 `vrnn.forecast` of {windows:,} windows, as many as the largest scene of ETH/UCY has, {samples} futures each, from tracks to paths in their units: {scene:.0f} s.
 
+`vrnn.observe`, one point of one track after the other (width 64, latent 16, full Gaussian), on one thread: {observing} a point.
+
 **A whole training**: the VRNN of the [pedestrians](pedestrians.md) on the fold of ZARA1, {steps} steps of {batch} windows, validation and all, seed 0, by the plain and then by
 the fast loop, one run each, the same noise in sums of another order; seconds of the training alone.
 
@@ -523,6 +542,10 @@ def page() -> None:
             ),
             windows=WINDOWS,
             scene=result["scene_seconds"],
+            observing=", ".join(
+                f"{ms(seconds)} ms with {count} particle{'s' * (count != '1')}"
+                for count, seconds in result["observing"].items()
+            ),
             steps=result["pedestrians"]["steps"],
             batch=result["pedestrians"]["batch"],
             whole=table(["loop", "training", "best of 20 samples, ADE/FDE", "NLL/step"], whole),
@@ -557,6 +580,7 @@ def main() -> None:
                 "forecasting one track": forecasting(1, 3 * given.rounds),
             },
             "growth": growth(given.rounds),
+            "observing": {str(count): observing(count) for count in PARTICLES},
             "scene_seconds": whole_scene(WINDOWS),
             "pedestrians": whole_training(scene),
         }

@@ -54,9 +54,8 @@ class Batch(NamedTuple):
 
     def to(self, like: Tensor) -> "Batch":
         """Move to the device of `like`, floating tensors to its dtype."""
-        return Batch(
-            *(t.to(like.device, like.dtype) if t.is_floating_point() else t.to(like.device) for t in self)
-        )
+        device, dtype = like.device, like.dtype
+        return Batch(*[t.to(device, dtype) if t.is_floating_point() else t.to(device) for t in self])
 
     def rows(self, index: slice | Tensor) -> "Batch":
         """Select sequences."""

@@ -190,12 +190,12 @@ class Encoding:
     def tensors(
         self,
         values: Float[np.ndarray, "batch time dim"],
-        u: Float[Tensor, "batch time inputs"],
+        u: Float[Tensor, "batch time inputs"] | None,
         y: Float[np.ndarray, "batch time targets"] | None,
         first: Float[np.ndarray, "batch dim"],
         length: Int[Tensor, " batch"] | None = None,
     ) -> Batch:
-        """Make a batch of rows in the frame's values, with encoded inputs and targets in data units (None: the model has none).
+        """Make a batch of rows in the frame's values, with encoded inputs and targets in data units, None where there are none.
 
         Args:
             first: first points of the tracks, which fix the size of a data unit on a globe.

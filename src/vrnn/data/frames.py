@@ -311,14 +311,14 @@ class Frame:
             the values, and the anchor after the first candidate.
         """
         first = np.where(np.isnan(anchor.first), x[:, 0], anchor.first)
-        x = x * self.stretch(first)[:, None]
+        x = x if self.plane is None else x * self.plane.stretch(first)[:, None]
         x = turn(x, -anchor.angle) if self.heading else x
-        steps = np.where(self.summed, anchor.since + 1, 1)[:, None]
-        path = Path(np.where(self.summed, x - anchor.origin[:, None], x), np.broadcast_to(steps, x.shape))
+        summed, since = self.summed, anchor.since + 1
+        path = Path(np.where(summed, x - anchor.origin[:, None], x), np.where(summed, since, 1)[:, None])
         values = self.standardise.encode(path) if self.standardise else path.values
         there = np.isfinite(x[:, 0])
         origin = np.where(there, x[:, 0], anchor.origin)
-        return values, Anchor(origin, np.where(there, 0, anchor.since + 1), anchor.angle, first)
+        return values, Anchor(origin, np.where(there, 0, since), anchor.angle, first)
 
     def decode(self, values: np.ndarray, anchor: Anchor, gap: np.ndarray | None = None) -> np.ndarray:
         """Map model values that follow the encoded rows back to positions, both (sample, batch, time, dim).

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -41,8 +42,8 @@ class DiagonalGaussian(NamedTuple):
     ) -> Float[Tensor, "*#lead"]:
         """Log-density in nats of the present entries of x, summed over dimensions."""
         z = (fill_absent(x, present) - self.mean) / self.scale
-        terms = -0.5 * z.square() - self.scale.log() - HALF_LOG_2PI
-        return fill_absent(terms, present).sum(-1)
+        terms = torch.addcmul(self.scale.log(), z, z, value=0.5) + HALF_LOG_2PI
+        return -fill_absent(terms, present).sum(-1)
 
     def kl_per_dim(self, other: "DiagonalGaussian") -> Float[Tensor, "*#lead dim"]:
         """KL(self || other) of each dimension: log(s'/s) + (s^2 + (m - m')^2) / (2 s'^2) - 1/2."""

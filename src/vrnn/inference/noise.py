@@ -56,7 +56,9 @@ def draw_noise(
     weight = next(model.parameters())
 
     def normals(*shape: int) -> Tensor:
-        if quasi and prod(shape):
+        if 0 in shape:
+            return weight.new_empty(shape)
+        if quasi:
             return quasi_normals(shape[0], shape[1], prod(shape[2:]), generator).view(shape).to(weight)
         drawn = torch.randn(*shape, generator=generator, dtype=torch.float32, device=generator.device)
         return drawn.to(weight.device, weight.dtype)

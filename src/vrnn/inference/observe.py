@@ -146,10 +146,11 @@ def observe(
     count = len(belief.belief.log_weight)
     normals = _normals(network, count, len(batch.x), belief.seed, belief.steps, not row.plain)
     step = filter_step(network, belief.belief, row, normals, batch)
-    after = step.belief.where(torch.from_numpy(active).to(batch.x.device), belief.belief)
-    scored = batch.mask[:, 0].cpu().numpy() & active
-    log_prob = (step.log_prob + batch.density[:, 0]).cpu().double().numpy()
-    return Observed(encoded.moved(after, belief.steps + 1), np.where(scored, log_prob, np.nan))
+    moved = torch.from_numpy(active).to(row.x.device)
+    after = step.belief.where(moved, belief.belief)
+    density = step.log_prob + (row.present * batch.log_jacobian).sum(-1)
+    log_prob = density.where(row.present.any(-1) & moved, torch.nan).cpu().double().numpy()
+    return Observed(encoded.moved(after, belief.steps + 1), log_prob)
 
 
 def check_begun(model: TrainedModel, belief: TrackBelief) -> None:
@@ -219,7 +220,7 @@ def encode_row(
     whole = bool(batch.present.all()) or bool(batch.present[active].all())
     plain = whole and not bool(belief.belief.gap.any())
     row = Row(known[:, 0], seen[:, 0], evidence[:, 0], batch.x[:, 0], batch.present[:, 0], plain)
-    last = np.where(np.isnan(u_row), u_before, u_row)
+    last = np.where(np.isnan(u_row), u_before, u_row) if encoding.u_names else belief.u
     return EncodedRow(row, batch, active, anchor, now, last, belief.seed)
 
 
@@ -269,10 +270,10 @@ def _inputs(
     earlier: np.ndarray,
     now: np.ndarray,
     first: np.ndarray,
-) -> Tensor:
-    """Encode the inputs of a row, (batch, 1, width), with the last known values and time before it."""
+) -> Tensor | None:
+    """Encode the inputs of a row, (batch, 1, width), with the last known values and time before it; None of a model without."""
     if not encoding.u_dim:
-        return torch.zeros(len(u), 1, 0)
+        return None
     times = np.stack([np.where(np.isnan(earlier), now - encoding.step, earlier), now], -1)[..., None]
     return encoding.inputs(np.stack([u_before, u], 1), times, first)[:, 1:]
 
