@@ -285,7 +285,7 @@ def test_a_compiler_that_refuses_leaves_nothing(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("source", "record", "mirror"),
-    [(0, "Loop", recurrence._Loop), (1, "Ahead", ahead._Ahead)],
+    [(0, "Loop", recurrence.Loop), (1, "Ahead", ahead._Ahead)],
     ids=["recurrence", "ahead"],
 )
 def test_the_layout_of_both_sides_is_one(source, record, mirror):

@@ -15,6 +15,7 @@ from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.particles import Normals, filter_step
 from vrnn.inference.step import Belief, Row, start_belief
+from vrnn.kernels.online import online_step
 from vrnn.models.contract import Model
 from vrnn.trained import TrainedModel
 
@@ -145,7 +146,7 @@ def observe(
     network, row, batch = model.network, encoded.row, encoded.batch
     count = len(belief.belief.log_weight)
     normals = _normals(network, count, len(batch.x), belief.seed, belief.steps, not row.plain)
-    step = filter_step(network, belief.belief, row, normals, batch)
+    step = filter_step(network, belief.belief, row, normals, batch, online=online_step(network))
     moved = torch.from_numpy(active).to(row.x.device)
     after = step.belief.where(moved, belief.belief)
     density = step.log_prob + (row.present * batch.log_jacobian).sum(-1)

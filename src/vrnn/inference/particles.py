@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -29,6 +29,7 @@ from vrnn.inference.step import (
     start_belief,
 )
 from vrnn.inference.unroll import code_laws
+from vrnn.kernels.online import OnlineStep, online_step
 from vrnn.models.contract import Model, no_latent
 
 
@@ -138,6 +139,7 @@ def particle_filter(
     ratio_weight: float = 1.0,
     unscored: int = 0,
     path: Path | None = None,
+    kernel: Literal["auto", "plain"] = "auto",
 ) -> Filtered:
     """Filter a batch with N particles that are resampled when few of them carry the weight.
 
@@ -157,6 +159,7 @@ def particle_filter(
             ahead has its log p(z) - log q(z) counted there all the same.
         path: what the first particle is made to do; it is never replaced. The others are then drawn given that path: a
             conditional particle filter, which needs the multinomial scheme.
+        kernel: as of `filter_steps`.
 
     Source: Maddison et al. 2017, arXiv:1705.09279, algorithm 1; Andrieu et al. 2010 for the conditional form.
     """
@@ -170,7 +173,7 @@ def particle_filter(
     records = list(
         filter_steps(
             model, batch, noise, embedded, start, proposal=proposal, threshold=threshold, scheme=scheme,
-            ratio_weight=ratio_weight, unscored=unscored, path=path, resamples_first=begun,
+            ratio_weight=ratio_weight, unscored=unscored, path=path, resamples_first=begun, kernel=kernel,
         )
     )  # fmt: skip
     lead = noise.latent.shape[:3]
@@ -202,14 +205,17 @@ def filter_steps(
     unscored: int = 0,
     path: Path | None = None,
     resamples_first: bool = False,
+    kernel: Literal["auto", "plain"] = "auto",
     **settings: Any,
 ) -> Iterator["FilterStep"]:
     """Go through the steps of a particle filter; arguments as in `particle_filter`.
 
     Args:
         resamples_first: the weights of the start add up to 1, so that the first step may resample them.
+        kernel: auto takes the compiled step where there is one; plain never does.
     """
     time = batch.x.shape[1]
+    online = online_step(model) if kernel == "auto" else None
     drawn, chosen = (part.unbind(2) or (None,) * time for part in (noise.observation, noise.resampling))
     belief, led = start, None
     for t, row in enumerate(rows(batch, embedded, start)):
@@ -225,6 +231,7 @@ def filter_steps(
             alive=t < batch.length,
             path=None if path is None else Path(path.code, path.latent[:, t], path.x[:, t]),
             led=led,
+            online=online,
             **settings,
         )
         belief, led = record.belief, record.led
@@ -276,6 +283,7 @@ def filter_step(
     path: Path | None = None,
     guide: Guide | None = None,
     led: Led | None = None,
+    online: OnlineStep | None = None,
 ) -> FilterStep:
     """Take one step of a particle filter: resample, advance, weigh; arguments as in `particle_filter`.
 
@@ -286,6 +294,7 @@ def filter_step(
         alive: sequences that the row is a part of.
         guide: what draws missing points in view of those observed after them, the draws being weighed for it.
         led: what it goes on from, of the row before.
+        online: the compiled step of the model, taken where it fits the row.
     """
     before, ancestor, choice = resample(
         belief, normals.resampling, threshold, scheme, alive, path is not None
@@ -298,8 +307,11 @@ def filter_step(
             led = Led(take(led.x, ancestor), led.log_potential.gather(0, ancestor))
         unseen = batch.summed & ~row.present
         draw = partial(guide.draw, t=t, before=led.x, gap=before.gap, unseen=unseen)
-    step = advance(model, before, row, normals.latent, normals.observation, batch, proposal, path, draw)
-    prior = step.posterior if model.tied or proposal == "prior" else model.prior(step.entering, row.known)
+    if online is not None and row.plain and proposal == "posterior" and path is None and guide is None:
+        step, prior = online(model, before, row, normals.latent)
+    else:
+        step = advance(model, before, row, normals.latent, normals.observation, batch, proposal, path, draw)
+        prior = step.posterior if model.tied or proposal == "prior" else model.prior(step.entering, row.known)
     gain = step_weight(model, step, row, prior, ratio_weight, scored, weighs_ratio)
     if guide is not None:
         assert led is not None

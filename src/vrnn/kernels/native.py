@@ -116,7 +116,7 @@ def compiled(name: str, tensors: Iterable[Tensor]) -> Callable[..., None]:
             f"expected model, noise and states all in float32 or all in float64 on the CPU, found {found}"
         )
     ((_, dtype),) = kinds
-    symbol = _symbol(name, dtype)
+    symbol = function(name, dtype)
 
     def run(*arguments: Any) -> None:
         if symbol(*arguments):
@@ -127,10 +127,11 @@ def compiled(name: str, tensors: Iterable[Tensor]) -> Callable[..., None]:
 
 def packed_size(dtype: torch.dtype, hidden: int, latent: int, dim: int, size: int) -> int:
     """Give how many numbers the packed weights of a step take, see ahead.cpp."""
-    packed = _symbol("packed", dtype)
+    packed = function("packed", dtype)
     packed.restype = ctypes.c_int64
     return packed(hidden, latent, dim, size)
 
 
-def _symbol(name: str, dtype: torch.dtype) -> Any:
+def function(name: str, dtype: torch.dtype) -> Any:
+    """Give a compiled function in a number type, as it is."""
     return getattr(library(), f"vrnn_{name}_{str(dtype).removeprefix('torch.')}")

@@ -39,27 +39,41 @@ void gaussian(int L, T floor, const T* out, const T* bias, T* mean, T* scale) {
   }
 }
 
+// What the forward pass multiplies by, packed; of h to the posterior, the gates, the emission and the prior, in this order.
 template <class T>
-void forward(const Loop<T>& loop) {
+struct Weights {
+  Packed<T> of_h, of_a, of_p, of_z, of_f, of_e;
+
+  explicit Weights(const Loop<T>& loop) : Weights(loop, loop.hidden, loop.latent, loop.emission_state ? loop.size : 0) {}
+
+ private:
+  Weights(const Loop<T>& loop, int H, int L, int E)
+      : of_h(H, (4 + (E > 0) + (loop.prior_state != nullptr)) * H), of_a(H, 2 * L), of_p(H, loop.prior_state ? 2 * L : 0),
+        of_z(L, H), of_f(H, (3 + (E > 0)) * H), of_e(H, E) {
+    of_h.put_transposed(loop.of_state, H, H).put_transposed(loop.of_carry, 3 * H, H, H);
+    of_a.put_transposed(loop.out, 2 * L, H);
+    of_z.put_transposed(loop.of_latent, H, L);
+    of_f.put_transposed(loop.of_features, 3 * H, H);
+    if (E) {
+      of_h.put_transposed(loop.emission_state, H, H, 4 * H);
+      of_f.put_transposed(loop.emission_features, H, H, 3 * H);
+      of_e.put_transposed(loop.emission_out, E, H);
+    }
+    if (loop.prior_state) {
+      of_h.put_transposed(loop.prior_state, H, H, 5 * H);
+      of_p.put_transposed(loop.prior_out, 2 * L, H);
+    }
+  }
+};
+
+template <class T>
+void forward(const Loop<T>& loop, const Weights<T>& weights) {
   const int H = loop.hidden, L = loop.latent, E = loop.size;
   const std::int64_t all = loop.samples * loop.batch;
   const bool emits = loop.to_emission, learned = loop.to_prior;
   const int emission_at = 4 * H, prior_at = 5 * H;
-  Packed<T> of_h(H, (4 + emits + learned) * H), of_a(H, 2 * L), of_p(H, learned ? 2 * L : 0), of_z(L, H),
-      of_f(H, (3 + emits) * H), of_e(H, emits ? E : 0);
-  of_h.put_transposed(loop.of_state, H, H).put_transposed(loop.of_carry, 3 * H, H, H);
-  of_a.put_transposed(loop.out, 2 * L, H);
-  of_z.put_transposed(loop.of_latent, H, L);
-  of_f.put_transposed(loop.of_features, 3 * H, H);
-  if (emits) {
-    of_h.put_transposed(loop.emission_state, H, H, emission_at);
-    of_f.put_transposed(loop.emission_features, H, H, 3 * H);
-    of_e.put_transposed(loop.emission_out, E, H);
-  }
-  if (learned) {
-    of_h.put_transposed(loop.prior_state, H, H, prior_at);
-    of_p.put_transposed(loop.prior_out, 2 * L, H);
-  }
+  const Packed<T> &of_h = weights.of_h, &of_a = weights.of_a, &of_p = weights.of_p, &of_z = weights.of_z,
+                  &of_f = weights.of_f, &of_e = weights.of_e;
   const int wide_h = of_h.wide(), wide_a = of_a.wide(), wide_z = of_z.wide(), wide_f = of_f.wide(), wide_e = of_e.wide();
 
   share_out(all, loop.threads, [&](const Share& share) {
@@ -298,11 +312,27 @@ void backward(const Loop<T>& loop) {
 extern "C" {
 void vrnn_use_pool(Pool torchs) { pool = torchs; }
 int vrnn_forward_float32(const Loop<float>* loop) {
-  return guarded([&] { forward(*loop); });
+  return guarded([&] { forward(*loop, Weights<float>(*loop)); });
 }
 int vrnn_forward_float64(const Loop<double>* loop) {
-  return guarded([&] { forward(*loop); });
+  return guarded([&] { forward(*loop, Weights<double>(*loop)); });
 }
+
+// The same in parts, for many short passes by the same weights.
+int vrnn_weights_float32(const Loop<float>* loop, void** made) {
+  return guarded([&] { *made = new Weights<float>(*loop); });
+}
+int vrnn_weights_float64(const Loop<double>* loop, void** made) {
+  return guarded([&] { *made = new Weights<double>(*loop); });
+}
+int vrnn_forward_by_float32(const Loop<float>* loop, const void* weights) {
+  return guarded([&] { forward(*loop, *static_cast<const Weights<float>*>(weights)); });
+}
+int vrnn_forward_by_float64(const Loop<double>* loop, const void* weights) {
+  return guarded([&] { forward(*loop, *static_cast<const Weights<double>*>(weights)); });
+}
+void vrnn_free_weights_float32(void* weights) { delete static_cast<Weights<float>*>(weights); }
+void vrnn_free_weights_float64(void* weights) { delete static_cast<Weights<double>*>(weights); }
 int vrnn_backward_float32(const Loop<float>* loop) {
   return guarded([&] { backward(*loop); });
 }

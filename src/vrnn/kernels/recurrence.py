@@ -35,7 +35,7 @@ ARRIVING = tuple(f"d_{name}" for name in RESULTS)
 GRADIENTS = ("d_gates", "d_features_raw", "d_out", "d_prior_out", "d_start")
 
 
-class _Loop(ctypes.Structure):
+class Loop(ctypes.Structure):
     """Mirror `Loop` of recurrence.cpp."""
 
     _fields_ = (
@@ -97,26 +97,17 @@ def run_rows(
         heads: compute prior and emission too, in the loop.
     """
     assert isinstance(model, VRNN) and proposal == "posterior"
-    (out,), (of_latent,) = affine_layers(model.posterior_head.rest), affine_layers(model.z_features)
-    prior, emission = _heads(model, embedded) if heads else ((None,) * 4, (None,) * 5)
+    weights = read_weights(model, heads)
+    to_prior, to_emission = known_parts(model, embedded.known) if heads else (None, None)
     states, mean, scale, z, features, prior_mean, prior_scale, raw = _Recurrence.apply(
         torch.is_grad_enabled(),
         start.state.h.expand(*noise.latent.shape[:2], -1),
         embedded.seen,
         embedded.evidence,
-        prior[0],
-        emission[0],
+        to_prior,
+        to_emission,
         noise.latent,
-        model.posterior_head.of_state.weight,
-        out.weight,
-        out.bias,
-        of_latent.weight,
-        of_latent.bias,
-        model.of_latent.weight,
-        model.cell.of_carry.weight,
-        model.cell.of_carry.bias,
-        *prior[1:],
-        *emission[1:],
+        *(weights.get(name) for name in WEIGHTS),
     )
     time = mean.shape[0]
     carry, after, mean, scale, z, features = map(
@@ -141,18 +132,41 @@ def run_rows(
     )
 
 
-def _heads(model: VRNN, embedded: Embedded) -> tuple[tuple[Tensor | None, ...], tuple[Tensor | None, ...]]:
-    """Give for prior and emission what the known inputs add to the hidden layer, then weights; None of a prior N(0, I)."""
+def read_weights(model: VRNN, heads: bool = True) -> dict[str, Tensor]:
+    """Give what the loop multiplies by and its biases; those of prior and emission, which it adds first, are of `known_parts`."""
+    (out,), (of_latent,) = affine_layers(model.posterior_head.rest), affine_layers(model.z_features)
+    found = {
+        "of_state": model.posterior_head.of_state.weight,
+        "out": out.weight,
+        "out_bias": out.bias,
+        "of_latent": of_latent.weight,
+        "latent_bias": of_latent.bias,
+        "of_features": model.of_latent.weight,
+        "of_carry": model.cell.of_carry.weight,
+        "carry_bias": model.cell.of_carry.bias,
+    }
+    if not heads:
+        return found
     hidden = model.cell.hidden
     first, last = affine_layers(model.head)
-    of_features, of_state = first.weight[:, :hidden], first.weight[:, hidden : 2 * hidden]
-    fixed = added(first, 2 * hidden, embedded.known)
-    emission = (fixed, of_state, of_features, last.weight, last.bias)
+    found["emission_features"], found["emission_state"] = first.weight[:, : 2 * hidden].split(hidden, 1)
+    found |= {"emission_out": last.weight, "emission_bias": last.bias}
+    if not model.standard:
+        first, last = affine_layers(model.prior_head)
+        found["prior_state"] = first.weight[:, :hidden]
+        found |= {"prior_out": last.weight, "prior_bias": last.bias}
+    return found
+
+
+def known_parts(
+    model: VRNN, known: Float[Tensor, "batch time known"]
+) -> tuple[Float[Tensor, "#batch #time hidden"] | None, Float[Tensor, "#batch #time hidden"]]:
+    """Give what the known inputs and the bias add to the hidden layers of the prior, None where it is N(0, I), and of the emission."""
+    hidden = model.cell.hidden
+    to_emission = added(affine_layers(model.head)[0], 2 * hidden, known)
     if model.standard:
-        return (None,) * 4, emission
-    first, last = affine_layers(model.prior_head)
-    fixed = added(first, hidden, embedded.known)
-    return (fixed, first.weight[:, :hidden], last.weight, last.bias), emission
+        return None, to_emission
+    return added(affine_layers(model.prior_head)[0], hidden, known), to_emission
 
 
 def affine_layers(network: nn.Module) -> list[nn.Linear]:
@@ -310,7 +324,7 @@ def _call(direction: str, tensors: dict[str, Tensor]) -> None:
         if name in tensors
         for i, axis in enumerate(("row", "step"))
     }
-    loop = _Loop(
+    loop = Loop(
         samples=samples,
         batch=batch,
         time=time,

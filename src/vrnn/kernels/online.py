@@ -1,0 +1,124 @@
+"""The VRNN's step at rows as they come, in C++: what `vrnn.inference.step.advance` does where all is observed, on the CPU and without gradients."""
+
+import ctypes
+import weakref
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vrnn.distributions import DiagonalGaussian
+from vrnn.distributions.scale import SCALE_FLOOR
+from vrnn.inference.step import Belief, Row, Step
+from vrnn.kernels.native import function, library
+from vrnn.kernels.recurrence import Loop, affine_layers, known_parts, native_shape, read_weights
+from vrnn.models.contract import Model
+from vrnn.models.vrnn import VRNN, VRNNState
+
+_made: "weakref.WeakKeyDictionary[Model, OnlineStep]" = weakref.WeakKeyDictionary()
+
+
+def online_step(model: Model) -> "OnlineStep | None":
+    """Give the compiled step of a model, None where it has none: its weights are laid out once, and anew after they have changed."""
+    if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
+        return None
+    step = _made.get(model)
+    if step is not None and step.current():
+        return step
+    if not native_shape(model) or any(p.is_inference() for p in model.parameters()) or library() is None:
+        return None
+    step = _made[model] = OnlineStep(model)
+    return step
+
+
+class OnlineStep:
+    """Take a step of a VRNN at a row where nothing is missing, with the prior and the emission of the step.
+
+    Equal to `advance` and `model.prior` to rounding. One call may run beside another, in threads.
+    """
+
+    def __init__(self, model: Model):
+        assert isinstance(model, VRNN)
+        self.dtype, self.hidden = model.h0.dtype, model.cell.hidden
+        self.latent, self.size, self.family = model.latent_dim, model.family.size, model.family
+        self.reads = [(part._parameters, name) for part in model.modules() for name in part._parameters]
+        self.stamp = self._stamp()
+        weights = {name: part.detach().contiguous() for name, part in read_weights(model).items()}
+        first = {"emission": affine_layers(model.head)[0]}
+        first |= {} if model.standard else {"prior": affine_layers(model.prior_head)[0]}
+        weights |= {f"to_{name}": layer.bias.detach() for name, layer in first.items()}
+        self.standard, self.inputs = model.standard, first["emission"].in_features > 2 * self.hidden
+        self.held = weights  # in memory as long as the loop points there
+        self.base = Loop(
+            time=1,
+            hidden=self.hidden,
+            latent=self.latent,
+            size=self.size,
+            floor=SCALE_FLOOR,
+            **{name: part.data_ptr() for name, part in weights.items()},
+        )
+        self.run, made = function("forward_by", self.dtype), ctypes.c_void_p()
+        if function("weights", self.dtype)(ctypes.byref(self.base), ctypes.byref(made)):
+            raise RuntimeError("the weights of a compiled step ran out of memory")
+        self.packed = made
+        free = function("free_weights", self.dtype)
+        free.restype = None
+        weakref.finalize(self, free, made)
+
+    def current(self) -> bool:
+        """Tell whether the weights are still those that were laid out."""
+        return self.stamp == self._stamp()
+
+    def _stamp(self) -> list[tuple[int, int]]:
+        held = (parameters[name] for parameters, name in self.reads)
+        return [(p.data_ptr(), p._version) for p in held if p is not None]
+
+    def __call__(
+        self, model: VRNN, belief: Belief, row: Row, normals: Float[Tensor, "sample batch latent"]
+    ) -> tuple[Step, DiagonalGaussian]:
+        """Give the step and the prior of its latent.
+
+        Raises:
+            RuntimeError: numbers of another type than the model's.
+        """
+        samples, batch, _ = normals.shape
+        seen, evidence, normals = (
+            part if part.stride(-1) == 1 else part.contiguous() for part in (row.seen, row.evidence, normals)
+        )
+        normals = normals.contiguous()
+        if not seen.dtype == evidence.dtype == normals.dtype == self.dtype or seen.device.type != "cpu":
+            raise RuntimeError(f"expected a row and noise in {self.dtype} on the CPU, as the model is")
+        states = seen.new_empty(2, samples, batch, self.hidden)
+        states[0] = belief.state.h
+        laws = seen.new_empty(2 if self.standard else 4, samples, batch, self.latent)
+        z = seen.new_empty(samples, batch, self.latent)
+        features, raw = seen.new_empty(samples, batch, self.hidden), seen.new_empty(samples, batch, self.size)
+        loop = Loop.from_buffer_copy(self.base)
+        loop.samples, loop.batch, loop.threads = samples, batch, torch.get_num_threads()
+        loop.gates, loop.evidence, loop.normals = seen.data_ptr(), evidence.data_ptr(), normals.data_ptr()
+        loop.gates_row, loop.evidence_row = seen.stride(0), evidence.stride(0)
+        if self.inputs:
+            to_prior, to_emission = known_parts(model, row.known[:, None])
+            loop.to_emission, loop.to_emission_row = to_emission.data_ptr(), to_emission.stride(0)
+            if to_prior is not None:
+                loop.to_prior, loop.to_prior_row = to_prior.data_ptr(), to_prior.stride(0)
+        parts = laws.unbind(0)
+        loop.states, loop.z, loop.features, loop.raw = (t.data_ptr() for t in (states, z, features, raw))
+        loop.mean, loop.scale = parts[0].data_ptr(), parts[1].data_ptr()
+        if not self.standard:
+            loop.prior_mean, loop.prior_scale = parts[2].data_ptr(), parts[3].data_ptr()
+        if self.run(ctypes.byref(loop), self.packed):
+            raise RuntimeError("a compiled loop ran out of memory")
+        before = states[0]
+        step = Step(
+            entering=belief.state,
+            posterior=DiagonalGaussian(parts[0], parts[1]),
+            latent=z,
+            emitting=VRNNState(before, features),
+            emission=self.family(raw),
+            x=row.x,
+            state=VRNNState(states[1], features),
+            gap=belief.gap,
+        )
+        prior = DiagonalGaussian.standard(before, self.latent) if self.standard else DiagonalGaussian(parts[2], parts[3])
+        return step, prior
