@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from vrnn import kernels
 from vrnn.data.batch import Batch, make_batch
 from vrnn.inference.begin import begin, fan_out
 from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.particles import particle_filter
 from vrnn.models import Model, make_model
 from vrnn.objectives.elbo import elbo
 
@@ -325,6 +327,21 @@ def filtering(rounds: int) -> dict[str, float]:
     return interleaved(found, rounds)
 
 
+def particles(rounds: int, tracks: int = 100, count: int = 100, rows: int = 20) -> dict[str, float]:
+    """Time a particle filter over complete tracks with the compiled step and without, in seconds."""
+    model, batch = our_model(2, 64, 16), make_batch(data(tracks, rows, 2))
+    noise = draw_noise(model, count, tracks, rows, seeded(1), observations=False, resampling=True)
+
+    def ours(kernel: Literal["auto", "plain"]) -> Callable[[], object]:
+        @torch.inference_mode()
+        def run() -> object:
+            return particle_filter(model, batch, noise, kernel=kernel)
+
+        return run
+
+    return interleaved({"plain": ours("plain"), "fast": ours("auto")}, rounds)
+
+
 def forecasting(tracks: int, rounds: int) -> dict[str, float]:
     """Time 20 futures of 12 rows after 8 observed, in seconds."""
     x = data(tracks, OBSERVED, 2)
@@ -460,7 +477,7 @@ Made by `python -m benchmarks.speed` on {threads} threads of a CPU ({machine}), 
 
 ## Without gradients, milliseconds
 
-Width 64, latent 16, two dimensions. Filtering: {tracks} tracks of 20 rows, states, bound and all. Forecasting: {samples} futures of {horizon} rows after {observed} observed ones.
+Width 64, latent 16, two dimensions. Filtering: {tracks} tracks of 20 rows, states, bound and all; with particles: 100 tracks of 20 rows, 100 particles each, resampled. Forecasting: {samples} futures of {horizon} rows after {observed} observed ones.
 **Prefix read once**: all futures of a track go on from one draw of the state that its past leaves (`vrnn.forecast(..., states=1)`), in place of one each. **Peak** there is of the futures alone.
 
 {inference}
@@ -576,6 +593,7 @@ def main() -> None:
             "training": [{"size": size, **training(size, many(size))} for size in SIZES],
             "inference": {
                 "filtering": filtering(given.rounds),
+                "filtering with particles": particles(max(3, given.rounds // 3)),
                 f"forecasting {TRACKS} tracks": forecasting(TRACKS, max(3, given.rounds // 3)),
                 "forecasting one track": forecasting(1, 3 * given.rounds),
             },

@@ -47,10 +47,14 @@ def filtered(model, config, kernel, samples=3, batch=2, time=4, gaps=False, seed
 
 def check_equal(found, expected, tolerance):
     for name in ("log_prob", "latent", "prior", "posterior", "x"):
-        torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=tolerance, atol=tolerance)
+        torch.testing.assert_close(
+            getattr(found, name), getattr(expected, name), rtol=tolerance, atol=tolerance
+        )
     for a, b in zip(found.belief.state, expected.belief.state, strict=True):
         torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
-    torch.testing.assert_close(found.belief.log_weight, expected.belief.log_weight, rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(
+        found.belief.log_weight, expected.belief.log_weight, rtol=tolerance, atol=tolerance
+    )
 
 
 @pytest.mark.parametrize("gaps", [False, True])
@@ -135,7 +139,9 @@ def test_is_not_taken_where_it_does_not_fit():
         assert online_step(build(VRNNConfig(2, hidden=5, latent_dim=3, cell="lstm"))) is None
         assert online_step(build(vrnn.RNNConfig(2, hidden=5))) is None
     with torch.inference_mode():
-        assert online_step(build(VRNNConfig(2, hidden=5, latent_dim=3))) is None  # whose changes nobody counts
+        assert (
+            online_step(build(VRNNConfig(2, hidden=5, latent_dim=3))) is None
+        )  # whose changes nobody counts
 
 
 def test_is_freed_with_the_model():

@@ -181,7 +181,11 @@ class Encoding:
         times = pad([t[:, None] for t in tracks.times], time, np.nan)
         y = None
         if self.y_names:
-            y = pad(tracks.y, time, np.nan) if tracks.y_dim else np.full((*times.shape[:2], len(self.y_names)), np.nan)
+            y = (
+                pad(tracks.y, time, np.nan)
+                if tracks.y_dim
+                else np.full((*times.shape[:2], len(self.y_names)), np.nan)
+            )
             y = y[:, given:]
         u = self.inputs(pad(tracks.u, time, np.nan), times, anchor.first)[:, given:]
         length = torch.from_numpy(lengths - given)

@@ -120,5 +120,9 @@ class OnlineStep:
             state=VRNNState(states[1], features),
             gap=belief.gap,
         )
-        prior = DiagonalGaussian.standard(before, self.latent) if self.standard else DiagonalGaussian(parts[2], parts[3])
+        prior = (
+            DiagonalGaussian.standard(before, self.latent)
+            if self.standard
+            else DiagonalGaussian(parts[2], parts[3])
+        )
         return step, prior
