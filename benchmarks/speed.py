@@ -484,7 +484,7 @@ Width 64, latent 16, two dimensions. Filtering: {tracks} tracks of 20 rows, stat
 
 `vrnn.forecast` of {windows:,} windows, as many as the largest scene of ETH/UCY has, {samples} futures each, from tracks to paths in their units: {scene:.0f} s.
 
-`vrnn.observe`, one point of one track after the other (width 64, latent 16, full Gaussian), on one thread: {observing} a point.
+`vrnn.observe`, one point of one track after the other (width 64, latent 16, full Gaussian) on one thread: a point takes {observing}.
 
 **A whole training**: the VRNN of the [pedestrians](pedestrians.md) on the fold of ZARA1, {steps} steps of {batch} windows, validation and all, seed 0, by the plain and then by
 the fast loop, one run each, the same noise in sums of another order; seconds of the training alone.
@@ -515,7 +515,7 @@ def page() -> None:
             "fast against published", "against per step", "fast over peak"]  # fmt: skip
     inference = [
         [name, *(ms(r[k]) if k in r else "" for k in ("published", "per step", "plain", "fast", "shared", "peak")),
-         *(" / ".join(f"{r[other] / r[k]:.1f}" for other in ("published", "per step")) if k in r else ""
+         *(" / ".join(f"{r[other] / r[k]:.1f}" for other in ("published", "per step")) if {k, "published"} <= set(r) else ""
            for k in ("fast", "shared"))]
         for name, r in result["inference"].items()
     ]  # fmt: skip
