@@ -32,14 +32,16 @@ def test_equals_the_plain_loop(name, proposal, samples):
         torch.testing.assert_close(a, b.expand(a.shape), rtol=1e-10, atol=1e-10)
 
 
-def test_storn_has_it_and_batches_with_gaps_take_the_loop():
-    assert {"storn"} <= set(NAMES)
-    model = build(CONFIGS["storn"])
-    case = make_case(model, CONFIGS["storn"], gaps=True)
+@pytest.mark.parametrize("name", ["storn", "rnn", "seq2seq-same", "rollout-forecasting-step"])
+def test_batches_with_gaps_take_the_loop(name):
+    assert name in NAMES
+    model = build(CONFIGS[name])
+    case = make_case(model, CONFIGS[name], gaps=True)
     assert not fits(model, case.batch, None)
+    embedded = embed(model, case.batch, case.prefix)
     for a, b in zip(
-        tensors(kernels.unroll(model, case.batch, case.noise)),
-        tensors(unroll(model, case.batch, case.noise)),
+        tensors(kernels.unroll(model, case.batch, case.noise, embedded=embedded)),
+        tensors(unroll(model, case.batch, case.noise, embedded=embedded)),
         strict=True,
     ):
         assert torch.equal(a, b)

@@ -13,7 +13,7 @@ from vrnn import kernels
 from vrnn.data.batch import make_batch
 from vrnn.errors import UnsupportedError
 from vrnn.inference.noise import Noise, draw_noise, seeded
-from vrnn.kernels import ahead, native, recurrence
+from vrnn.kernels import ahead, cell, native, recurrence
 from vrnn.kernels.stretches import stretches
 from vrnn.models import VRNNConfig
 from vrnn.objectives.bounds import bound
@@ -285,8 +285,8 @@ def test_a_compiler_that_refuses_leaves_nothing(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("source", "record", "mirror"),
-    [(0, "Loop", recurrence.Loop), (1, "Ahead", ahead._Ahead)],
-    ids=["recurrence", "ahead"],
+    [(0, "Loop", recurrence.Loop), (1, "Ahead", ahead._Ahead), (2, "Run", cell.Run)],
+    ids=["recurrence", "ahead", "cell"],
 )
 def test_the_layout_of_both_sides_is_one(source, record, mirror):
     """The fields of the C++ record, read from its source, are those that Python hands over."""

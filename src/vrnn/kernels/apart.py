@@ -1,11 +1,12 @@
-"""Models whose latents wait for no state: all of them are drawn at once, and the states are run in one fused call."""
+"""Models whose latents wait for no other: all of them are drawn at once, and the states are run in fused calls."""
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief, Embedded, Proposal, start_belief
 from vrnn.inference.unroll import Unrolled, code_laws
-from vrnn.models.contract import Model, State
+from vrnn.kernels.cell import run_cell
+from vrnn.models.contract import Model
 
 
 def fits(model: Model, batch: Batch, start: Belief | None) -> bool:
@@ -25,19 +26,21 @@ def unroll_apart(
 ) -> Unrolled:
     """Unroll without a loop over time; equal to the plain loop but for the belief at the end, which is that of the start.
 
-    z_{1:T} ~ q(. | evidence),   s_{1:T} = run(s_0, x, z),   all emissions at once
+    e_{1:T} = entering(s_0, x),   z_{1:T} ~ q(. | e, evidence),   s_{1:T} = run(s_0, x, z),   all emissions at once
     """
     code_prior, code_posterior = code_laws(model, batch, embedded, proposal)
     code = code_posterior.sample(noise.code)
     belief = start_belief(model, code, embedded.context, batch.x.shape[-1])
     lead = noise.latent.shape[:3]
-    everywhere = _over_time(belief.state, lead[2])
-    prior = DiagonalGaussian(*(p.expand(*lead, -1) for p in model.prior(everywhere, embedded.known)))
-    posterior = prior
+    entering = model.entering(belief.state, embedded.known, embedded.seen, run_cell)
+    expand = lambda law: DiagonalGaussian(*(p.expand(*lead, -1) for p in law))  # noqa: E731
+    posterior = prior = expand(model.prior(entering, embedded.known))
     if proposal == "posterior" and not model.tied:
-        posterior = model.posterior(everywhere, embedded.evidence, embedded.known)
+        posterior = expand(model.posterior(entering, embedded.evidence, embedded.known))
     latent = posterior.sample(noise.latent)
-    emission = model.emission(model.run(belief.state, embedded.known, embedded.seen, latent), embedded.known)
+    emission = model.emission(
+        model.run(belief.state, embedded.known, embedded.seen, latent, run_cell), embedded.known
+    )
     return Unrolled(
         log_prob=emission.log_prob(batch.x, batch.present),
         prior=prior,
@@ -51,8 +54,3 @@ def unroll_apart(
         mask=batch.mask,
         belief=belief,
     )
-
-
-def _over_time(state: State, time: int) -> State:
-    """Show one state at every step; only its shape is read."""
-    return type(state)(*(s[..., None, :].expand(*s.shape[:-1], time, -1) for s in state))

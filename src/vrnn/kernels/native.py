@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-SOURCES = [Path(__file__).with_name(name) for name in ("recurrence.cpp", "ahead.cpp")]
+SOURCES = [Path(__file__).with_name(name) for name in ("recurrence.cpp", "ahead.cpp", "cell.cpp")]
 SHARED = Path(__file__).with_name("common.hpp")
 FLAGS = ["-O3", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared", "-pthread"]
 KEPT = 8  # libraries in the cache: of other versions, compilers and environments

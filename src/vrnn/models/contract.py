@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, Family
 from vrnn.distributions.base import Distribution
+from vrnn.models.networks import RunCell
 
 State = Any  # a NamedTuple of tensors (sample, batch, .), one type a model
 Features = Float[Tensor, "... _"]  # widths and leading axes differ from argument to argument
@@ -66,6 +67,11 @@ def no_latent(like: Tensor) -> DiagonalGaussian:
     return DiagonalGaussian(no_features(like), no_features(like))
 
 
+def over_time(state: State, time: int) -> State:
+    """Show one state at every step, time before the last axis."""
+    return type(state)(*(s[..., None, :].expand(*s.shape[:-1], time, -1) for s in state))
+
+
 class Model(nn.Module, ABC):
     """Base of all models; see the module's text for the order of calls.
 
@@ -77,7 +83,8 @@ class Model(nn.Module, ABC):
         tied: the posterior is the prior, so test time samples from what training samples from.
         conditions: reads a prefix through `embed_context` and scores only what follows.
         looks_ahead: evidence at t is not made of x_t alone.
-        apart: prior and posterior read no state, so that all latents are drawn at once and `run` gives all states.
+        apart: no latent waits for one before it: `entering` gives the states that prior and posterior read at every step, so that
+            all latents are drawn at once, and `run` those that the emissions read.
         supervised: y is the observation and x one of the inputs; see `Batch.swap_target`.
     """
 
@@ -149,12 +156,29 @@ class Model(nn.Module, ABC):
         """Let the observation of a step arrive, the data's or the model's own."""
         return state
 
+    def entering(
+        self,
+        state: State,
+        known: Float[Tensor, "batch time known"],
+        seen: Float[Tensor, "batch time seen"],
+        run_cell: RunCell,
+    ) -> State:
+        """Give the states that prior and posterior of all t read, of a model that is `apart`; time before the last axis.
+
+        The first one at every step, of which its shape alone is read, unless a model's laws read what was observed before.
+
+        Args:
+            run_cell: runs a cell over the inputs of all steps, see `vrnn.models.networks.run_carry`.
+        """
+        return over_time(state, known.shape[1])
+
     def run(
         self,
         state: State,
         known: Float[Tensor, "batch time known"],
         seen: Float[Tensor, "batch time seen"],
         z: Float[Tensor, "sample batch time latent"],
+        run_cell: RunCell,
     ) -> State:
         """Give the states that the emissions of all t read, of a model that is `apart`; time before the last axis."""
         raise NotImplementedError

@@ -4,6 +4,7 @@ A cell is split in `project`, which every step's input goes through at once befo
 that must wait for the state. Its carry is one tensor (for the LSTM, output and memory side by side).
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Literal
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from vrnn.distributions import DiagonalGaussian, positive
 
 CellName = Literal["gru", "lstm"]
+RunCell = Callable[["GRUCell | LSTMCell", Tensor, Tensor], Tensor]  # as `run_carry`
 
 
 def mlp(inputs: int, hidden: int, outputs: int, depth: int) -> nn.Sequential:
@@ -150,6 +152,19 @@ class LSTMCell(nn.Module):
         weights = _side_by_side(_identity(projected), self.of_carry.weight, none, none)
         first = [part.contiguous() for part in carry[None].chunk(2, -1)]
         return torch.lstm(projected, first, weights, *_ONE_LAYER)[0]
+
+
+def run_carry(
+    cell: "GRUCell | LSTMCell",
+    projected: Float[Tensor, "*lead time gates"],
+    carry: Float[Tensor, "*lead carry"],
+) -> Float[Tensor, "*lead time carry"]:
+    """Run a cell and give its carries, with 0 for an LSTM's memory, which no output reads."""
+    lead = projected.shape[:-2]
+    if not projected.shape[-2]:
+        return projected.new_zeros(*lead, 0, cell.carry_dim)
+    h = cell.run(projected.flatten(0, -3), carry.expand(*lead, -1).flatten(0, -2)).unflatten(0, lead)
+    return nn.functional.pad(h, (0, cell.carry_dim - cell.hidden)) if cell.carry_dim > cell.hidden else h
 
 
 # biases, layers, dropout, training, bidirectional, batch first

@@ -14,6 +14,7 @@ from vrnn.models.contract import Features, Model, join, observed
 from vrnn.models.networks import (
     CellName,
     GaussianHead,
+    RunCell,
     SequenceEncoder,
     features,
     features_dim,
@@ -84,6 +85,7 @@ class RolloutVAE(Model):
         self.conditions = self.tied = config.task == "forecasting"
         self.looks_ahead = not self.conditions
         self.carried = config.latent == "carried"
+        self.apart = not self.carried
         self.per_step = not self.carried and config.redraw == "step"
         self.n, self.known_dim, self.family = n, known, parse_emission(config.emission, dim)
         self.latent_dim = n if self.per_step else 0
@@ -182,6 +184,22 @@ class RolloutVAE(Model):
 
     def with_observation(self, state: RolloutState, seen: Features) -> RolloutState:
         return state._replace(x=seen.expand(*state.h.shape[:-1], -1))
+
+    def run(
+        self, state: RolloutState, known: Features, seen: Features, z: Tensor, run_cell: RunCell
+    ) -> RolloutState:
+        """Let z' go its way, which waits for nothing else, and then the cell."""
+        driven = state.z
+        chain = []
+        for noise in z.unbind(-2):
+            driven = self.next_latent(join(noise if self.per_step else state.fixed, driven))
+            chain.append(driven)
+        latent = torch.stack(chain, -2)
+        read = torch.cat([state.x[..., None, :], seen[:, :-1].expand(*z.shape[:2], -1, -1)], -2)
+        if self.of_inputs is not None:
+            read = read + known[..., self.known_dim :]
+        h = run_cell(self.cell, read + self.of_latent(latent), state.h)
+        return RolloutState(h, latent, read, state.fixed[..., None, :].expand(*z.shape[:3], -1))
 
     def _read(self, track: Batch) -> Float[Tensor, "batch carry"]:
         return self.reader(join(observed(track.x, track), track.u), track.length)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -10,7 +11,16 @@ from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, parse_emission
 from vrnn.distributions.base import Distribution
 from vrnn.models.contract import Features, Model, join
-from vrnn.models.networks import CellName, GaussianHead, features, features_dim, learned, make_cell, mlp
+from vrnn.models.networks import (
+    CellName,
+    GaussianHead,
+    RunCell,
+    features,
+    features_dim,
+    learned,
+    make_cell,
+    mlp,
+)
 from vrnn.models.roles import roles
 from vrnn.models.settings import check_settings
 
@@ -69,6 +79,7 @@ class Seq2SeqVAE(Model):
         hidden, depth = config.hidden, config.depth
         self.same = config.target == "same"
         self.tied = not self.same
+        self.apart = not self.same or config.cell == "gru"  # what a posterior goes on from is the whole carry
         self.family, self.latent_dim, self.known_dim = (
             parse_emission(config.emission, dim),
             config.latent_dim,
@@ -122,3 +133,20 @@ class Seq2SeqVAE(Model):
 
     def with_observation(self, state: Seq2SeqState, seen: Features) -> Seq2SeqState:
         return state if self.supervised else state._replace(encoder=self.encoder.step(seen, state.encoder))
+
+    def entering(
+        self, state: Seq2SeqState, known: Features, seen: Features, run_cell: RunCell
+    ) -> Seq2SeqState:
+        first = state.encoder[:1]  # which no sample has a part in
+        if self.supervised:
+            encoder = run_cell(self.encoder, known[None, ..., self.known_dim :], first)
+        else:
+            after = run_cell(self.encoder, seen[None, :, :-1], first)
+            encoder = torch.cat([first[..., None, :], after], -2)
+        return Seq2SeqState(encoder, state.decoder[:1, :, None].expand(-1, -1, encoder.shape[-2], -1))
+
+    def run(
+        self, state: Seq2SeqState, known: Features, seen: Features, z: Tensor, run_cell: RunCell
+    ) -> Seq2SeqState:
+        decoder = run_cell(self.decoder, self.decoder.project(z), state.decoder)
+        return Seq2SeqState(state.encoder[:, :, None].expand(-1, -1, z.shape[-2], -1), decoder)

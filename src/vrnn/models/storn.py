@@ -15,6 +15,7 @@ from vrnn.models.networks import (
     CellName,
     GaussianHead,
     RowEncoder,
+    RunCell,
     features,
     features_dim,
     learned,
@@ -113,9 +114,8 @@ class STORN(Model):
     def with_observation(self, state: STORNState, seen: Features) -> STORNState:
         return state._replace(x=seen.expand(*state.h.shape[:-1], -1))
 
-    def run(self, state: STORNState, known: Features, seen: Features, z: Tensor) -> STORNState:
+    def run(
+        self, state: STORNState, known: Features, seen: Features, z: Tensor, run_cell: RunCell
+    ) -> STORNState:
         before = torch.cat([state.x[..., None, :], seen[:, :-1].expand(*z.shape[:2], -1, -1)], -2)
-        gates = before + self.of_latent(z)
-        h = self.cell.run(gates.flatten(0, 1), state.h.flatten(0, 1)).unflatten(0, z.shape[:2])
-        memory = h.new_zeros(*h.shape[:-1], self.cell.carry_dim - h.shape[-1])  # what no emission reads
-        return STORNState(join(h, memory), before)
+        return STORNState(run_cell(self.cell, before + self.of_latent(z), state.h), before)

@@ -1,0 +1,117 @@
+"""A GRU over inputs that are there from beginning to end, in C++, forward and hand-derived backward, on the CPU."""
+
+import ctypes
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from vrnn.kernels.native import compiled, library
+from vrnn.models.networks import GRUCell, LSTMCell, run_carry
+
+NUMBERS = ("rows", "time", "hidden", "threads", "gates_row", "gates_step")
+PLACES = ("gates", "of_carry", "carry_bias", "states", "memory", "d_states", "d_gates", "d_start")
+
+
+class Run(ctypes.Structure):
+    """Mirror `Run` of cell.cpp."""
+
+    _fields_ = (*((name, ctypes.c_int64) for name in NUMBERS), *((name, ctypes.c_void_p) for name in PLACES))
+
+
+def run_cell(
+    cell: GRUCell | LSTMCell,
+    projected: Float[Tensor, "*lead time gates"],
+    carry: Float[Tensor, "*lead carry"],
+) -> Float[Tensor, "*lead time carry"]:
+    """Give the carries of all steps, as `vrnn.models.networks.run_carry` does, by the compiled loop where it fits."""
+    kinds = {(t.device.type, t.dtype) for t in (projected, carry, *cell.parameters())}
+    fits = (
+        isinstance(cell, GRUCell)
+        and kinds in ({("cpu", torch.float32)}, {("cpu", torch.float64)})
+        and not torch.is_autocast_enabled("cpu")
+        and library() is not None
+    )
+    if not fits:
+        return run_carry(cell, projected, carry)
+    lead = projected.shape[:-2]
+    states = _Run.apply(
+        torch.is_grad_enabled(),
+        projected.flatten(0, -3),
+        carry.expand(*lead, -1).flatten(0, -2),
+        cell.of_carry.weight,
+        cell.of_carry.bias,
+    )
+    return states[1:].transpose(0, 1).unflatten(0, lead)
+
+
+class _Run(torch.autograd.Function):
+    """Run h_t = GRU(g_t, h_{t-1}), whose inputs have been projected already, and give h_0 to h_T, (time, rows, hidden).
+
+    (c_r, c_u, m) = W h_{t-1} + b,   r = sigmoid(g_r + c_r),  u = sigmoid(g_u + c_u),  n = tanh(g_n + r m),  h_t = n + u (h_{t-1} - n)
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        differentiable: bool,
+        projected: Float[Tensor, "rows time gates"],
+        start: Float[Tensor, "rows hidden"],
+        weight: Float[Tensor, "gates hidden"],
+        bias: Float[Tensor, " gates"],
+    ) -> Float[Tensor, "states rows hidden"]:
+        rows, time, _ = projected.shape
+        hidden = start.shape[-1]
+        assert start.shape == (rows, hidden) and weight.shape == (3 * hidden, hidden)
+        gates = projected if projected.stride(-1) == 1 else projected.contiguous()
+        states = start.new_empty(time + 1, rows, hidden)
+        states[0] = start
+        tensors = {
+            "gates": gates,
+            "of_carry": weight.contiguous(),
+            "carry_bias": bias.contiguous(),
+            "states": states,
+        }
+        if differentiable:
+            tensors["memory"] = start.new_empty(time, rows, 4 * hidden)
+            ctx.save_for_backward(tensors["of_carry"], states, tensors["memory"])
+        _call("run_forward", tensors, rows, time)
+        return states
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:  # pyrefly: ignore[bad-override]
+        weight, states, memory = ctx.saved_tensors
+        time, rows, _ = memory.shape
+        hidden = states.shape[-1]
+        tensors = {
+            "of_carry": weight,
+            "states": states,
+            "memory": memory,
+            "d_states": grad_outputs[0].contiguous(),
+        }
+        tensors["d_gates"] = states.new_empty(time, rows, 4 * hidden)
+        tensors["d_start"] = states.new_empty(rows, hidden)
+        _call("run_backward", tensors, rows, time)
+        m, of_input = tensors["d_gates"].split([hidden, 3 * hidden], -1)
+        waiting = torch.cat([of_input[..., : 2 * hidden], m], -1).flatten(
+            0, 1
+        )  # as the weights are ordered: r, u, m
+        d_weight = waiting.T @ states[:-1].flatten(0, 1)
+        return None, of_input.transpose(0, 1), tensors["d_start"], d_weight, waiting.sum(0)
+
+
+def _call(name: str, tensors: dict[str, Tensor], rows: int, time: int) -> None:
+    gates = tensors.get("gates")
+    run = Run(
+        rows=rows,
+        time=time,
+        hidden=tensors["states"].shape[-1],
+        threads=torch.get_num_threads(),
+        gates_row=0 if gates is None else gates.stride(0),
+        gates_step=0 if gates is None else gates.stride(1),
+        **{place: t.data_ptr() for place, t in tensors.items()},
+    )
+    compiled(name, tensors.values())(ctypes.byref(run))
