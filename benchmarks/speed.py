@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -39,6 +39,26 @@ TRACKS, SAMPLES, OBSERVED, HORIZON = 1000, 20, 8, 12
 PARTICLES = (1, 100)
 LENGTHS = (50, 100, 200, 400, 800)
 BATCHES = (16, 32, 64, 128, 256)
+
+
+OTHERS: dict[str, tuple[type, dict]] = {
+    "RNN": (vrnn.RNNConfig, {}),
+    "Seq2SeqVAE, next": (vrnn.Seq2SeqVAEConfig, {}),
+    "Seq2SeqVAE, same": (vrnn.Seq2SeqVAEConfig, {"target": "same"}),
+    "RolloutVAE, driven at every step": (
+        vrnn.RolloutVAEConfig,
+        {"task": "autoencoding", "latent": "driven", "redraw": "step"},
+    ),
+    "RolloutVAE, driven": (
+        vrnn.RolloutVAEConfig,
+        {"task": "autoencoding", "latent": "driven", "redraw": "sequence"},
+    ),
+    "RolloutVAE, carried": (vrnn.RolloutVAEConfig, {"task": "autoencoding", "latent": "carried"}),
+    "VRNN": (vrnn.VRNNConfig, {}),
+    "STORN": (vrnn.STORNConfig, {}),
+    "SRNN": (vrnn.SRNNConfig, {}),
+    "DMM": (vrnn.DMMConfig, {}),
+}
 
 
 class PerStepVRNN(nn.Module):
@@ -202,9 +222,9 @@ class PublishedVRNN(nn.Module):
         return torch.stack(drawn, 1)
 
 
-def interleaved(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+def interleaved(runs: dict[Any, Callable[[], object]], rounds: int) -> dict[Any, float]:
     """Give the median seconds of each run, the runs taking turns; a first round does not count."""
-    times: dict[str, list[float]] = {name: [] for name in runs}
+    times: dict[Any, list[float]] = {name: [] for name in runs}
     for i in range(rounds + 1):
         for name, run in runs.items():
             started = time.perf_counter()
@@ -291,6 +311,18 @@ def training(size: tuple[int, ...], rounds: int) -> dict[str, float]:
         rounds,
     )  # fmt: skip
     return found | {"peak": found["peak"] * factor}
+
+
+def systems(rounds: int, size: tuple[int, ...] = SIZES[1]) -> dict[str, dict[str, float]]:
+    """Time a training step of every system by the plain loop and by what serves it best, in seconds."""
+    batch, time_, dim, hidden, latent = size
+    ours, runs = make_batch(data(batch, time_, dim)), {}
+    for name, (kind, settings) in OTHERS.items():
+        width = {} if kind is vrnn.RNNConfig else {"latent_dim": latent}
+        model = make_model(kind(dim, hidden=hidden, **width, **settings))
+        runs |= {(name, kernel): our_step(model, ours, kernel) for kernel in ("plain", "auto")}
+    found = interleaved(runs, rounds)
+    return {name: {"plain": found[name, "plain"], "fast": found[name, "auto"]} for name in OTHERS}
 
 
 def filtering(rounds: int) -> dict[str, float]:
@@ -475,6 +507,12 @@ Made by `python -m benchmarks.speed` on {threads} threads of a CPU ({machine}), 
 
 {training}
 
+**Every system**, at the second size, its loop over time in PyTorch and what serves it best. RNN, Seq2SeqVAE and STORN need no loop in Python, the driven
+RolloutVAE one for its latents alone: where nothing is missing no latent waits for a later state, and the cell runs in C++. The carried RolloutVAE, SRNN and DMM
+have no compiled form.
+
+{systems}
+
 ## Without gradients, milliseconds
 
 Width 64, latent 16, two dimensions. Filtering: {tracks} tracks of 20 rows, states, bound and all; with particles: 100 tracks of 20 rows, 100 particles each, resampled. Forecasting: {samples} futures of {horizon} rows after {observed} observed ones.
@@ -539,6 +577,13 @@ def page() -> None:
             threads=result["threads"],
             machine=result["machine"],
             training=table(head, rows),
+            systems=table(
+                ["system", "plain", "fast", "plain over fast"],
+                [
+                    [name, ms(r["plain"]), ms(r["fast"]), f"{r['plain'] / r['fast']:.1f}"]
+                    for name, r in result["systems"].items()
+                ],
+            ),
             tracks=TRACKS,
             samples=SAMPLES,
             horizon=HORIZON,
@@ -591,6 +636,7 @@ def main() -> None:
         many = lambda size: given.rounds if size[0] * size[1] < 10_000 else max(3, given.rounds // 3)  # noqa: E731
         result = {
             "training": [{"size": size, **training(size, many(size))} for size in SIZES],
+            "systems": systems(max(3, given.rounds // 3)),
             "inference": {
                 "filtering": filtering(given.rounds),
                 "filtering with particles": particles(max(3, given.rounds // 3)),

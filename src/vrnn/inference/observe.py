@@ -200,9 +200,9 @@ def encode_row(
     now = _time(time, belief, encoding.step)
     given, summed = frame.given, frame.summed
     before, there = np.isfinite(belief.anchor.origin), np.isfinite(x)
-    begun, begins = (a[:, summed].all(-1) if given else a.any(-1) for a in (before, there))
+    begun, begins = (np.asarray(a[:, summed].all(-1) if given else a.any(-1)) for a in (before, there))
     x = np.where(begun[:, None], encoding.whole_rows(x), x) if given else x
-    active = begun if given else begun | begins
+    active = begun if given else np.asarray(begun | begins)
     values, anchor = frame.encode_next(x[:, None], belief.anchor)
     found = (begun | begins)[:, None]
     anchor = anchor._replace(
@@ -218,7 +218,7 @@ def encode_row(
     known = network.embed_inputs(batch.u)
     seen = network.embed_observations(batch.x, known)
     evidence = network.embed_evidence(batch.x, known, seen, batch)
-    whole = bool(batch.present.all()) or bool(batch.present[active].all())
+    whole = bool(batch.present.all()) or bool(batch.present[torch.from_numpy(active)].all())
     plain = whole and not bool(belief.belief.gap.any())
     row = Row(known[:, 0], seen[:, 0], evidence[:, 0], batch.x[:, 0], batch.present[:, 0], plain)
     last = np.where(np.isnan(u_row), u_before, u_row) if encoding.u_names else belief.u

@@ -24,7 +24,7 @@ class Run(ctypes.Structure):
 def run_cell(
     cell: GRUCell | LSTMCell,
     projected: Float[Tensor, "*lead time gates"],
-    carry: Float[Tensor, "*lead carry"],
+    carry: Float[Tensor, "*#lead carry"],
 ) -> Float[Tensor, "*lead time carry"]:
     """Give the carries of all steps, as `vrnn.models.networks.run_carry` does, by the compiled loop where it fits."""
     kinds = {(t.device.type, t.dtype) for t in (projected, carry, *cell.parameters())}

@@ -19,7 +19,11 @@ _made: "weakref.WeakKeyDictionary[Model, OnlineStep]" = weakref.WeakKeyDictionar
 
 
 def online_step(model: Model) -> "OnlineStep | None":
-    """Give the compiled step of a model, None where it has none: its weights are laid out once, and anew after they have changed."""
+    """Give the compiled step of a model, None where it has none.
+
+    Its weights are laid out once, and anew after an optimizer, `load_state_dict` or anything else that PyTorch counts has changed them; it
+    does not count what is written through `.data`.
+    """
     if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
         return None
     step = _made.get(model)
@@ -48,7 +52,10 @@ class OnlineStep:
         first |= {} if model.standard else {"prior": affine_layers(model.prior_head)[0]}
         weights |= {f"to_{name}": layer.bias.detach() for name, layer in first.items()}
         self.standard, self.inputs = model.standard, first["emission"].in_features > 2 * self.hidden
-        self.held = weights  # in memory as long as the loop points there
+        self.held = [
+            *weights.values(),
+            *(p.detach() for p in model.parameters()),
+        ]  # in memory, where nothing else can come to lie
         self.base = Loop(
             time=1,
             hidden=self.hidden,
@@ -74,7 +81,7 @@ class OnlineStep:
         return [(p.data_ptr(), p._version) for p in held if p is not None]
 
     def __call__(
-        self, model: VRNN, belief: Belief, row: Row, normals: Float[Tensor, "sample batch latent"]
+        self, model: Model, belief: Belief, row: Row, normals: Float[Tensor, "sample batch latent"]
     ) -> tuple[Step, DiagonalGaussian]:
         """Give the step and the prior of its latent.
 
@@ -98,6 +105,7 @@ class OnlineStep:
         loop.gates, loop.evidence, loop.normals = seen.data_ptr(), evidence.data_ptr(), normals.data_ptr()
         loop.gates_row, loop.evidence_row = seen.stride(0), evidence.stride(0)
         if self.inputs:
+            assert isinstance(model, VRNN)
             to_prior, to_emission = known_parts(model, row.known[:, None])
             loop.to_emission, loop.to_emission_row = to_emission.data_ptr(), to_emission.stride(0)
             if to_prior is not None:

@@ -157,7 +157,7 @@ class LSTMCell(nn.Module):
 def run_carry(
     cell: "GRUCell | LSTMCell",
     projected: Float[Tensor, "*lead time gates"],
-    carry: Float[Tensor, "*lead carry"],
+    carry: Float[Tensor, "*#lead carry"],
 ) -> Float[Tensor, "*lead time carry"]:
     """Run a cell and give its carries, with 0 for an LSTM's memory, which no output reads."""
     lead = projected.shape[:-2]
