@@ -20,7 +20,7 @@ def test_equals_the_plain_loop(name, proposal, samples):
     model = build(CONFIGS[name])
     case = make_case(model, CONFIGS[name], samples=samples, gaps=False)
     embedded = embed(model, case.batch, case.prefix)
-    assert fits(model, case.batch, None)
+    assert fits(model, case.batch)
     results = []
     for kernel in (unroll_apart, unroll):
         found = kernel(model, case.batch, case.noise, proposal=proposal, embedded=embedded)
@@ -37,7 +37,7 @@ def test_batches_with_gaps_take_the_loop(name):
     assert name in NAMES
     model = build(CONFIGS[name])
     case = make_case(model, CONFIGS[name], gaps=True)
-    assert not fits(model, case.batch, None)
+    assert not fits(model, case.batch)
     embedded = embed(model, case.batch, case.prefix)
     for a, b in zip(
         tensors(kernels.unroll(model, case.batch, case.noise, embedded=embedded)),

@@ -1,5 +1,6 @@
 """The compiled step of a filter against the plain one: the same particles, weights and likelihoods from the same noise."""
 
+import copy
 import gc
 import weakref
 from threading import Thread
@@ -17,7 +18,7 @@ from vrnn.inference import observe as observing
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.particles import particle_filter
 from vrnn.kernels import native
-from vrnn.kernels.online import online_step
+from vrnn.kernels.online import OnlineStep, online_step
 from vrnn.models import VRNNConfig
 
 pytestmark = pytest.mark.skipif(native.library() is None, reason="no C++ compiler")
@@ -33,10 +34,10 @@ def filtered(model, config, kernel, samples=3, batch=2, time=4, gaps=False, seed
     dtype, generator = model.h0.dtype, seeded(seed, 1)
     x = torch.randn(batch, time, config.x_dim, generator=generator).to(dtype)
     x = x if all(model.family.continuous) or model.supervised else (x > 0).to(dtype)
-    if gaps:
-        x[0, time // 2] = torch.nan
     u = torch.randn(batch, time, config.u_dim, generator=generator).to(dtype)
     y = torch.randn(batch, time, config.y_dim, generator=generator).to(dtype)
+    if gaps:
+        (y if model.supervised else x)[0, time // 2] = torch.nan
     data = make_batch(x, u=u, y=y, factorises=model.family.factorises)
     data = data.swap_target() if model.supervised else data
     noise = draw_noise(model, samples, batch, time, seeded(seed, 2), resampling=True)
@@ -57,12 +58,25 @@ def check_equal(found, expected, tolerance):
     )
 
 
+@pytest.fixture
+def taken(monkeypatch):
+    """Count the steps that the compiled form takes."""
+    rows, call = [], OnlineStep.__call__
+    monkeypatch.setattr(
+        OnlineStep, "__call__", lambda self, *given: (rows.append(given), call(self, *given))[1]
+    )
+    return rows
+
+
 @pytest.mark.parametrize("gaps", [False, True])
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_filter_is_the_same_in_every_setting(name, gaps):
+def test_a_filter_is_the_same_in_every_setting(name, gaps, taken):
     config = CONFIGS[name]
     model = build(config)
-    found, expected = (filtered(model, config, kernel, gaps=gaps) for kernel in ("auto", "plain"))
+    expected = filtered(model, config, "plain", gaps=gaps)
+    assert not taken
+    found = filtered(model, config, "auto", gaps=gaps)
+    assert len(taken) == (2 if gaps else 4)  # all rows but the one with the gap and the one behind it
     check_equal(found, expected, 1e-10)
     narrow = filtered(model.float(), config, "auto", gaps=gaps)
     assert torch.equal(narrow.ancestor, found.ancestor)
@@ -100,13 +114,24 @@ def streamed(model, x, particles=4):
     return np.array(found)
 
 
-def test_observations_are_taken_by_it(monkeypatch):
+def test_observations_are_taken_by_it(monkeypatch, taken):
     model, x = trained()
     x[5] = np.nan
-    found, calls = streamed(model, x), []
-    monkeypatch.setattr(observing, "online_step", lambda network: calls.append(network))
+    found = streamed(model, x)
+    assert (
+        len(taken) == len(x) - 3
+    )  # but the first, which displacements start from, the gap and the row behind it
+    monkeypatch.setattr(observing, "online_step", lambda network: None)
     np.testing.assert_allclose(found, streamed(model, x), rtol=1e-4, atol=1e-4)
-    assert len(calls) == len(x) - 1  # all but the first, which displacements start from
+
+
+def test_noise_that_does_not_fit_is_refused():
+    model, config = build(VRNNConfig(2, hidden=5, latent_dim=3)), VRNNConfig(2, hidden=5, latent_dim=3)
+    assert filtered(model, config, "auto").log_prob.isfinite().all()
+    wide, data = build(VRNNConfig(2, hidden=5, latent_dim=4)), make_batch(torch.zeros(2, 4, 2).double())
+    noise = draw_noise(wide, 3, 2, 4, seeded(0), resampling=True)
+    with torch.no_grad(), pytest.raises(AssertionError):
+        particle_filter(model, data, noise)
 
 
 def test_changed_weights_are_seen():
@@ -125,8 +150,12 @@ def test_changed_weights_are_seen():
     assert not np.allclose(before[1:], after[1:])
     network.head[0].bias = torch.nn.Parameter(network.head[0].bias.detach() + 1)
     with torch.inference_mode():
-        assert online_step(network) is not second
+        third = online_step(network)
+    assert third is not second
     assert not np.allclose(after[1:], streamed(model, x)[1:])
+    network.head[0] = copy.deepcopy(network.head[0])
+    with torch.inference_mode():
+        assert online_step(network) is not third
 
 
 def test_is_not_taken_where_it_does_not_fit():

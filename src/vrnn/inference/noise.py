@@ -3,6 +3,7 @@
 from math import prod
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -113,7 +114,6 @@ def seeded(*numbers: int) -> torch.Generator:
     >>> torch.equal(torch.randn(2, generator=seeded(0, 1)), torch.randn(2, generator=seeded(1, 0)))
     False
     """
-    import numpy as np
-
-    entropy = np.random.SeedSequence([n % 2**32 for n in numbers]).generate_state(2, np.uint32)
+    words = np.array([n % 2**32 for n in numbers], np.uint32)
+    entropy = np.random.SeedSequence(words).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(entropy[0]) << 31 | int(entropy[1]) >> 1)

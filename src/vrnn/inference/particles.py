@@ -308,11 +308,12 @@ def filter_step(
         unseen = batch.summed & ~row.present
         draw = partial(guide.draw, t=t, before=led.x, gap=before.gap, unseen=unseen)
     if online is not None and row.plain and proposal == "posterior" and path is None and guide is None:
-        step, prior = online(model, before, row, normals.latent)
+        step, prior, emission = online(model, before, row, normals.latent)
     else:
         step = advance(model, before, row, normals.latent, normals.observation, batch, proposal, path, draw)
         prior = step.posterior if model.tied or proposal == "prior" else model.prior(step.entering, row.known)
-    gain = step_weight(model, step, row, prior, ratio_weight, scored, weighs_ratio)
+        emission = step.emission
+    gain = step_weight(model, step, row, prior, ratio_weight, scored, weighs_ratio, emission)
     if guide is not None:
         assert led is not None
         x = step.x.expand_as(step.gap)
@@ -332,15 +333,21 @@ def step_weight(
     ratio_weight: float = 1.0,
     scored: bool = True,
     ratio: bool = True,
+    emission: Distribution | None = None,
 ) -> Float[Tensor, "sample batch"]:
-    """Give log a_t of every particle: log p(x_t | s_t) + log p(z_t) - log q(z_t), 0 where nothing is observed."""
+    """Give log a_t of every particle: log p(x_t | s_t) + log p(z_t) - log q(z_t), 0 where nothing is observed.
+
+    Args:
+        emission: where it has been computed already.
+    """
     gain = step.latent.new_zeros(step.latent.shape[:2])
     if scored:
-        emission = model.emission(step.emitting, row.known) if step.emission is None else step.emission
+        emission = model.emission(step.emitting, row.known) if emission is None else emission
         gain = gain + emission.log_prob(step.x, row.present)
     if ratio and prior is not step.posterior and model.latent_dim:
         difference = prior.log_prob(step.latent) - step.posterior.log_prob(step.latent)
-        gain = gain + ratio_weight * torch.where(row.present.any(-1), difference, 0.0)
+        difference = difference if ratio_weight == 1 else ratio_weight * difference
+        gain = gain + difference.where(row.present.any(-1), 0.0)
     return gain
 
 

@@ -54,9 +54,12 @@ def resample(
         the belief, with equal weights where resampled; the ancestors; the log-probability of the choices.
     """
     count, size = belief.log_weight.shape
-    here = torch.arange(count, device=belief.log_weight.device)[:, None].expand(count, size)
-    unchanged = belief, here, belief.log_weight.new_zeros(size)
-    if normals is None or count == 1:
+    nothing = belief.log_weight.new_zeros(size)
+    if count == 1:
+        return belief, torch.zeros(1, size, dtype=torch.long, device=nothing.device), nothing
+    here = torch.arange(count, device=nothing.device)[:, None].expand(count, size)
+    unchanged = belief, here, nothing
+    if normals is None:
         return unchanged
     low = effective_size(belief.log_weight) < threshold * count
     low = low if alive is None else low & alive

@@ -38,7 +38,7 @@ class Unrolled(NamedTuple):
         emission: the distribution of every observation given its state.
         x: the observations as the model received them, its own draws where missing, (sample or 1, batch, time, dim).
         mask: steps at which something is observed, (batch, time).
-        belief: where each sequence's last row left the model.
+        belief: where each sequence's last row left the model; None of a kernel that does not go there.
     """
 
     log_prob: Float[Tensor, "sample batch time"]
@@ -51,7 +51,7 @@ class Unrolled(NamedTuple):
     emission: Distribution
     x: Float[Tensor, "*sample batch time dim"]
     mask: Bool[Tensor, "batch time"]
-    belief: Belief
+    belief: Belief | None
 
     @property
     def log_weight(self) -> Float[Tensor, "sample batch"]:

@@ -37,13 +37,13 @@ def unroll(
     proposal: Proposal = "posterior",
     embedded: Embedded | None = None,
     start: Belief | None = None,
+    leaves: bool = False,
     kernel: Kernel = "auto",
 ) -> Unrolled:
     """Teacher-force a batch by the fastest kernel that fits it; other arguments and the result as of the plain loop.
 
-    Of a model that is `apart` the belief is that of the start; `follow` gives the one at the end.
-
     Args:
+        leaves: give the belief that the pass leaves, which is None where no loop goes there; `follow` gives it alone.
         kernel: auto; plain, the loop in PyTorch that every other form is held against; or native, the loop in C++ for a VRNN on a
             CPU, refused where it does not fit. It takes complete stretches of at least three rows; the plain loop serves between.
 
@@ -51,8 +51,8 @@ def unroll(
         UnsupportedError: a native kernel for a model, device or number type that has none, or no compiler to build it.
     """
     embedded = embed(model, batch, kernel=kernel) if embedded is None else embedded
-    if kernel == "auto" and apart.fits(model, batch, start):
-        return apart.unroll_apart(model, batch, noise, proposal=proposal, embedded=embedded, start=start)
+    if kernel == "auto" and not leaves and start is None and apart.fits(model, batch):
+        return apart.unroll_apart(model, batch, noise, proposal=proposal, embedded=embedded)
     loop = _loop(model, batch, proposal, kernel)
     return plain.unroll(model, batch, noise, proposal=proposal, embedded=embedded, start=start, loop=loop)
 

@@ -64,7 +64,8 @@ class _Run(torch.autograd.Function):
     ) -> Float[Tensor, "states rows hidden"]:
         rows, time, _ = projected.shape
         hidden = start.shape[-1]
-        assert start.shape == (rows, hidden) and weight.shape == (3 * hidden, hidden)
+        assert start.shape == (rows, hidden) and projected.shape == (rows, time, 3 * hidden)
+        assert weight.shape == (3 * hidden, hidden) and bias.shape == (3 * hidden,)
         gates = projected if projected.stride(-1) == 1 else projected.contiguous()
         states = start.new_empty(time + 1, rows, hidden)
         states[0] = start
@@ -74,7 +75,7 @@ class _Run(torch.autograd.Function):
             "carry_bias": bias.contiguous(),
             "states": states,
         }
-        if differentiable:
+        if differentiable and any(ctx.needs_input_grad):
             tensors["memory"] = start.new_empty(time, rows, 4 * hidden)
             ctx.save_for_backward(tensors["of_carry"], states, tensors["memory"])
         _call("run_forward", tensors, rows, time)

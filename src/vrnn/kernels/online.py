@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vrnn.distributions import DiagonalGaussian
+from vrnn.distributions.base import Distribution
 from vrnn.distributions.scale import SCALE_FLOOR
 from vrnn.inference.step import Belief, Row, Step
 from vrnn.kernels.native import function, library
@@ -36,9 +37,9 @@ def online_step(model: Model) -> "OnlineStep | None":
 
 
 class OnlineStep:
-    """Take a step of a VRNN at a row where nothing is missing, with the prior and the emission of the step.
+    """Take a step of a VRNN at a row where nothing is missing, and give its prior and emission beside it.
 
-    Equal to `advance` and `model.prior` to rounding. One call may run beside another, in threads.
+    Equal to `advance`, `model.prior` and `model.emission` to rounding. One call may run beside another, in threads.
     """
 
     def __init__(self, model: Model):
@@ -46,6 +47,9 @@ class OnlineStep:
         self.dtype, self.hidden = model.h0.dtype, model.cell.hidden
         self.latent, self.size, self.family = model.latent_dim, model.family.size, model.family
         self.reads = [(part._parameters, name) for part in model.modules() for name in part._parameters]
+        self.parts = [
+            (part._modules, list(part._modules.values())) for part in model.modules() if part._modules
+        ]
         self.stamp = self._stamp()
         weights = {name: part.detach().contiguous() for name, part in read_weights(model).items()}
         first = {"emission": affine_layers(model.head)[0]}
@@ -70,33 +74,42 @@ class OnlineStep:
         self.packed = made
         free = function("free_weights", self.dtype)
         free.restype = None
-        weakref.finalize(self, free, made)
+        freed = weakref.finalize(self, free, made)
+        setattr(freed, "atexit", False)  # noqa: B010, a property; at exit a thread may still be at work with them
 
     def current(self) -> bool:
-        """Tell whether the weights are still those that were laid out."""
-        return self.stamp == self._stamp()
+        """Tell whether layers and weights are still those that were laid out."""
+        return self.stamp == self._stamp() and all(list(now.values()) == then for now, then in self.parts)
 
-    def _stamp(self) -> list[tuple[int, int]]:
-        held = (parameters[name] for parameters, name in self.reads)
-        return [(p.data_ptr(), p._version) for p in held if p is not None]
+    def _stamp(self) -> list[tuple[int, int] | None]:
+        held = (parameters.get(name) for parameters, name in self.reads)
+        return [None if p is None or p.is_inference() else (p.data_ptr(), p._version) for p in held]
 
     def __call__(
         self, model: Model, belief: Belief, row: Row, normals: Float[Tensor, "sample batch latent"]
-    ) -> tuple[Step, DiagonalGaussian]:
-        """Give the step and the prior of its latent.
+    ) -> tuple[Step, DiagonalGaussian, Distribution]:
+        """Give the step, the prior of its latent and the emission.
 
         Raises:
-            RuntimeError: numbers of another type than the model's.
+            RuntimeError: numbers of another type or place than the model's.
         """
         samples, batch, _ = normals.shape
         seen, evidence, normals = (
             part if part.stride(-1) == 1 else part.contiguous() for part in (row.seen, row.evidence, normals)
         )
         normals = normals.contiguous()
-        if not seen.dtype == evidence.dtype == normals.dtype == self.dtype or seen.device.type != "cpu":
-            raise RuntimeError(f"expected a row and noise in {self.dtype} on the CPU, as the model is")
+        for part, shape in (
+            (seen, (batch, 3 * self.hidden)),
+            (evidence, (batch, self.hidden)),
+            (normals, (samples, batch, self.latent)),
+        ):
+            assert part.shape == shape, f"expected {shape}, found {tuple(part.shape)}"
+            if part.dtype != self.dtype or part.device.type != "cpu":
+                raise RuntimeError(
+                    f"expected a row and noise in {self.dtype} on the CPU, as the model is, found {part.dtype} on {part.device}"
+                )
         states = seen.new_empty(2, samples, batch, self.hidden)
-        states[0] = belief.state.h
+        states[0] = belief.state.h.expand(samples, batch, -1)
         laws = seen.new_empty(2 if self.standard else 4, samples, batch, self.latent)
         z = seen.new_empty(samples, batch, self.latent)
         features, raw = seen.new_empty(samples, batch, self.hidden), seen.new_empty(samples, batch, self.size)
@@ -123,7 +136,7 @@ class OnlineStep:
             posterior=DiagonalGaussian(parts[0], parts[1]),
             latent=z,
             emitting=VRNNState(before, features),
-            emission=self.family(raw),
+            emission=None,
             x=row.x,
             state=VRNNState(states[1], features),
             gap=belief.gap,
@@ -133,4 +146,4 @@ class OnlineStep:
             if self.standard
             else DiagonalGaussian(parts[2], parts[3])
         )
-        return step, prior
+        return step, prior, self.family(raw)

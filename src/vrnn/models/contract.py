@@ -165,7 +165,8 @@ class Model(nn.Module, ABC):
     ) -> State:
         """Give the states that prior and posterior of all t read, of a model that is `apart`; time before the last axis.
 
-        The first one at every step, of which its shape alone is read, unless a model's laws read what was observed before.
+        The first one at every step, of which they read what stays the same along a sequence, unless a model's laws read what was
+        observed before.
 
         Args:
             run_cell: runs a cell over the inputs of all steps, see `vrnn.models.networks.run_carry`.

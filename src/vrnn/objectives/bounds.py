@@ -45,6 +45,7 @@ def bound(
     *,
     embedded: Embedded | None = None,
     belief: Belief | None = None,
+    leaves: bool = False,
     start: int = 0,
     kl_weight: float = 1.0,
     free_bits: float = 0.0,
@@ -61,6 +62,7 @@ def bound(
         noise: standard normals; its sample axis is K or N. FIVO needs those for `resampling`.
         embedded: what `embed` gives; needed with a prefix that is not scored.
         belief: of the ELBO and IWAE, where to go on from; the model's beginning when omitted.
+        leaves: of the ELBO and IWAE, whether the belief that the pass leaves is wanted.
         start: rows that do not count, those a heading frame was read from; a posterior that looks ahead pays there all
             the same, or it would tell of the future for nothing.
         kl_weight: factor on the KL, or on log p(z) - log q(z) in the weights, of what is minimised; below 1 the value of FIVO,
@@ -87,7 +89,7 @@ def bound(
         kl, value = kl_terms(model, filtered).after(start, kl_start), fivo(filtered)
         gain = value + resampling_term(filtered) if with_resampling_term else value
         return Bounded(filtered, kl, -gain, kl_weight * regulariser_weight * kl.regularisation, value)
-    unrolled = unroll(model, batch, noise, embedded=embedded, start=belief, kernel=kernel)
+    unrolled = unroll(model, batch, noise, embedded=embedded, start=belief, leaves=leaves, kernel=kernel)
     kl = kl_terms(model, unrolled).after(start, kl_start)
     if objective == "iwae":
         weighted, value = (

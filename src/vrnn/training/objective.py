@@ -114,12 +114,15 @@ class Objective(nn.Module):
         for begin in range(0, time, chunk):
             steps = slice(begin, begin + chunk)
             part = Work(None, work.batch.steps(begin, begin + chunk), work.noise.steps(steps), None)
-            terms, belief = checkpoint(self._terms, part, kl_weight, belief, use_reentrant=False)
+            terms, belief = checkpoint(self._terms, part, kl_weight, belief, leaves=True, use_reentrant=False)
+            assert belief is not None
             belief = belief.map(torch.detach) if self.config.truncate else belief
             found.append(terms)
         return Terms(*(torch.stack(column).sum(0) for column in zip(*found, strict=True)))
 
-    def _terms(self, work: Work, kl_weight: float, belief: Belief | None = None) -> tuple[Terms, Belief]:
+    def _terms(
+        self, work: Work, kl_weight: float, belief: Belief | None = None, leaves: bool = False
+    ) -> tuple[Terms, Belief | None]:
         """Compute the terms of a batch, or of a chunk of its rows from where the one before left."""
         model, config, start = self.model, self.config, self.first_scored
         prefix, batch, noise, future = work
@@ -130,6 +133,7 @@ class Objective(nn.Module):
             config.objective,
             embedded=None if prefix is None else embed(model, batch, prefix),
             belief=belief,
+            leaves=leaves,
             start=start,
             kl_weight=kl_weight,
             free_bits=config.free_bits,
