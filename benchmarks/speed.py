@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -39,9 +39,7 @@ TRACKS, SAMPLES, OBSERVED, HORIZON = 1000, 20, 8, 12
 PARTICLES = (1, 100)
 LENGTHS = (50, 100, 200, 400, 800)
 BATCHES = (16, 32, 64, 128, 256)
-
-
-OTHERS: dict[str, tuple[type, dict]] = {
+EVERY: dict[str, tuple[type, dict]] = {
     "RNN": (vrnn.RNNConfig, {}),
     "Seq2SeqVAE, next": (vrnn.Seq2SeqVAEConfig, {}),
     "Seq2SeqVAE, same": (vrnn.Seq2SeqVAEConfig, {"target": "same"}),
@@ -222,9 +220,9 @@ class PublishedVRNN(nn.Module):
         return torch.stack(drawn, 1)
 
 
-def interleaved(runs: dict[Any, Callable[[], object]], rounds: int) -> dict[Any, float]:
+def interleaved(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Give the median seconds of each run, the runs taking turns; a first round does not count."""
-    times: dict[Any, list[float]] = {name: [] for name in runs}
+    times: dict[str, list[float]] = {name: [] for name in runs}
     for i in range(rounds + 1):
         for name, run in runs.items():
             started = time.perf_counter()
@@ -317,12 +315,12 @@ def systems(rounds: int, size: tuple[int, ...] = SIZES[1]) -> dict[str, dict[str
     """Time a training step of every system by the plain loop and by what serves it best, in seconds."""
     batch, time_, dim, hidden, latent = size
     ours, runs = make_batch(data(batch, time_, dim)), {}
-    for name, (kind, settings) in OTHERS.items():
+    for name, (kind, settings) in EVERY.items():
         width = {} if kind is vrnn.RNNConfig else {"latent_dim": latent}
         model = make_model(kind(dim, hidden=hidden, **width, **settings))
-        runs |= {(name, kernel): our_step(model, ours, kernel) for kernel in ("plain", "auto")}
+        runs |= {f"{name} {kernel}": our_step(model, ours, kernel) for kernel in ("plain", "auto")}
     found = interleaved(runs, rounds)
-    return {name: {"plain": found[name, "plain"], "fast": found[name, "auto"]} for name in OTHERS}
+    return {name: {"plain": found[f"{name} plain"], "fast": found[f"{name} auto"]} for name in EVERY}
 
 
 def filtering(rounds: int) -> dict[str, float]:

@@ -118,9 +118,8 @@ def test_observations_are_taken_by_it(monkeypatch, taken):
     model, x = trained()
     x[5] = np.nan
     found = streamed(model, x)
-    assert (
-        len(taken) == len(x) - 3
-    )  # but the first, which displacements start from, the gap and the row behind it
+    # All but the first, which displacements start from, the gap and the row behind it.
+    assert len(taken) == len(x) - 3
     monkeypatch.setattr(observing, "online_step", lambda network: None)
     np.testing.assert_allclose(found, streamed(model, x), rtol=1e-4, atol=1e-4)
 
@@ -168,9 +167,8 @@ def test_is_not_taken_where_it_does_not_fit():
         assert online_step(build(VRNNConfig(2, hidden=5, latent_dim=3, cell="lstm"))) is None
         assert online_step(build(vrnn.RNNConfig(2, hidden=5))) is None
     with torch.inference_mode():
-        assert (
-            online_step(build(VRNNConfig(2, hidden=5, latent_dim=3))) is None
-        )  # whose changes nobody counts
+        # Nobody counts the changes of such weights.
+        assert online_step(build(VRNNConfig(2, hidden=5, latent_dim=3))) is None
 
 
 def test_is_freed_with_the_model():

@@ -153,9 +153,10 @@ def make_batch(
     """
     count, time, dim = x.shape
     nothing = x.new_zeros(count, time, 0)
-    alive = None
+    alive = None  # everywhere
     if length is not None:
         alive = (torch.arange(time, device=x.device) < length[:, None])[..., None]
+        u = None if u is None else u.where(alive, 0.0)
 
     def known(values: Tensor, single: bool) -> Tensor:
         there = values.isfinite()
@@ -168,7 +169,7 @@ def make_batch(
         x=x.where(present, 0.0),
         present=present,
         length=torch.full((count,), time, device=x.device) if length is None else length,
-        u=nothing if u is None else u if alive is None else u.where(alive, 0.0),
+        u=nothing if u is None else u,
         y=nothing if y is None else y.where(y_present, 0.0),
         y_present=y_present,
         summed=torch.zeros(dim, dtype=torch.bool, device=x.device) if summed is None else summed,

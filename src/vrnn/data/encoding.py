@@ -181,12 +181,8 @@ class Encoding:
         times = pad([t[:, None] for t in tracks.times], time, np.nan)
         y = None
         if self.y_names:
-            y = (
-                pad(tracks.y, time, np.nan)
-                if tracks.y_dim
-                else np.full((*times.shape[:2], len(self.y_names)), np.nan)
-            )
-            y = y[:, given:]
+            targets = tracks.y if tracks.y_dim else [np.full((n, len(self.y_names)), np.nan) for n in lengths]
+            y = pad(targets, time, np.nan)[:, given:]
         u = self.inputs(pad(tracks.u, time, np.nan), times, anchor.first)[:, given:]
         length = torch.from_numpy(lengths - given)
         return self.tensors(path.values, u, y, anchor.first, length).to(torch.zeros(())), anchor

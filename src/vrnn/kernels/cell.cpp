@@ -30,22 +30,9 @@ void run_forward(const Run<T>& run) {
         const T* h = at(run.states, t, H);
         T *next = at(run.states, t + 1, H), *memory = run.memory ? at(run.memory, t, 4 * H) : unread_.get();
         multiply(rows, h, H, of_h, from_h);
-        for (int i = 0; i < rows; i++) {
-          const T *g = run.gates + (from + i) * run.gates_row + t * run.gates_step, *bias = run.carry_bias,
-                  *p = from_h + std::ptrdiff_t(i) * wide, *h_i = h + std::ptrdiff_t(i) * H;
-          T *next_i = next + std::ptrdiff_t(i) * H, *kept = memory + (run.memory ? std::ptrdiff_t(i) * 4 * H : 0);
-#pragma GCC ivdep
-          for (int j = 0; j < H; j++) {
-            const T r = sigmoid(g[j] + p[j] + bias[j]), u = sigmoid(g[H + j] + p[H + j] + bias[H + j]);
-            const T m = p[2 * H + j] + bias[2 * H + j];
-            const T n = hyperbolic_tangent(g[2 * H + j] + r * m);
-            kept[j] = r;
-            kept[H + j] = u;
-            kept[2 * H + j] = n;
-            kept[3 * H + j] = m;
-            next_i[j] = n + u * (h_i[j] - n);
-          }
-        }
+        for (std::ptrdiff_t i = 0; i < rows; i++)
+          gru<false, T>(H, run.gates + (from + i) * run.gates_row + t * run.gates_step, nullptr, from_h + i * wide,
+                        run.carry_bias, h + i * H, memory + (run.memory ? i * 4 * H : 0), next + i * H);
       }
     });
   });
@@ -67,31 +54,15 @@ void run_backward(const Run<T>& run) {
       for (std::int64_t t = run.time - 1; t >= 0; t--) {
         const T *memory = at(run.memory, t, 4 * H), *h = at(run.states, t, H), *d_next = at(run.d_states, t + 1, H);
         T* gates = at(run.d_gates, t, 4 * H);
+        add(rows * H, d_next, dh);
         for (std::ptrdiff_t i = 0; i < rows; i++) {
-          const T *kept = memory + i * 4 * H, *h_i = h + i * H, *d_i = d_next + i * H;
-          T *g = gates + i * 4 * H, *dh_i = dh + i * H;
-#pragma GCC ivdep
-          for (int j = 0; j < H; j++) {
-            const T r = kept[j], u = kept[H + j], n = kept[2 * H + j], m = kept[3 * H + j], d = dh_i[j] + d_i[j];
-            const T dn = d * (T(1) - u) * (T(1) - n * n);
-            g[j] = dn * r;
-            g[H + j] = dn * m * r * (T(1) - r);
-            g[2 * H + j] = d * (h_i[j] - n) * u * (T(1) - u);
-            g[3 * H + j] = dn;
-            dh_i[j] = d * u;
-          }
+          T* g = gates + i * 4 * H;
+          gru_back(H, memory + i * 4 * H, h + i * H, dh + i * H, g, g + H, g + 2 * H, g + 3 * H);
         }
         multiply(rows, gates, 4 * H, to_h, product);
-        for (std::ptrdiff_t i = 0; i < rows; i++) {
-          const T* o = product + i * wide;
-          T* dh_i = dh + i * H;
-#pragma GCC ivdep
-          for (int j = 0; j < H; j++) dh_i[j] += o[j];
-        }
+        for (std::ptrdiff_t i = 0; i < rows; i++) add(H, product + i * wide, dh + i * H);
       }
-      const T* d = at(run.d_states, 0, H);
-#pragma GCC ivdep
-      for (std::ptrdiff_t j = 0; j < std::ptrdiff_t(rows) * H; j++) dh[j] += d[j];
+      add(rows * H, at(run.d_states, 0, H), dh);
     });
   });
 }

@@ -97,9 +97,8 @@ class _Run(torch.autograd.Function):
         tensors["d_start"] = states.new_empty(rows, hidden)
         _call("run_backward", tensors, rows, time)
         m, of_input = tensors["d_gates"].split([hidden, 3 * hidden], -1)
-        waiting = torch.cat([of_input[..., : 2 * hidden], m], -1).flatten(
-            0, 1
-        )  # as the weights are ordered: r, u, m
+        # As the weights are ordered: r, u, m.
+        waiting = torch.cat([of_input[..., : 2 * hidden], m], -1).flatten(0, 1)
         d_weight = waiting.T @ states[:-1].flatten(0, 1)
         return None, of_input.transpose(0, 1), tensors["d_start"], d_weight, waiting.sum(0)
 

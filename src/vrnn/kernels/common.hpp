@@ -234,6 +234,47 @@ void relu_sum(int width, const T* a, const T* b, T* to) {
   }
 }
 
+// ---- the gates of a GRU, of one sequence ----
+
+// The next state from what the input and, with MORE, another part add to the gates, from W h without its bias, and from h.
+// Keeps (r, u, n, m).
+template <bool MORE, class T>
+void gru(int H, const T* input, const T* more, const T* of_h, const T* bias, const T* h, T* kept, T* next) {
+#pragma GCC ivdep
+  for (int j = 0; j < H; j++) {
+    const T a = MORE ? input[j] + more[j] : input[j], b = MORE ? input[H + j] + more[H + j] : input[H + j],
+            c = MORE ? input[2 * H + j] + more[2 * H + j] : input[2 * H + j];
+    const T r = sigmoid(a + of_h[j] + bias[j]), u = sigmoid(b + of_h[H + j] + bias[H + j]);
+    const T m = of_h[2 * H + j] + bias[2 * H + j], n = hyperbolic_tangent(c + r * m);
+    kept[j] = r;
+    kept[H + j] = u;
+    kept[2 * H + j] = n;
+    kept[3 * H + j] = m;
+    next[j] = n + u * (h[j] - n);
+  }
+}
+
+// The gradients of m, r, u and n before their functions, and dh, that of the next state, turned into what goes straight to h.
+template <class T>
+void gru_back(int H, const T* kept, const T* h, T* dh, T* dm, T* dr, T* du, T* dn) {
+#pragma GCC ivdep
+  for (int j = 0; j < H; j++) {
+    const T r = kept[j], u = kept[H + j], n = kept[2 * H + j], m = kept[3 * H + j], d = dh[j];
+    const T e = d * (T(1) - u) * (T(1) - n * n);
+    dm[j] = e * r;
+    dr[j] = e * m * r * (T(1) - r);
+    du[j] = d * (h[j] - n) * u * (T(1) - u);
+    dn[j] = e;
+    dh[j] = d * u;
+  }
+}
+
+template <class T>
+void add(int width, const T* a, T* to) {
+#pragma GCC ivdep
+  for (int j = 0; j < width; j++) to[j] += a[j];
+}
+
 // ---- sequences split over threads ----
 
 // Run a function on some threads of our own, this one among them.

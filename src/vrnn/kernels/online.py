@@ -52,14 +52,15 @@ class OnlineStep:
         ]
         self.stamp = self._stamp()
         weights = {name: part.detach().contiguous() for name, part in read_weights(model).items()}
-        first = {"emission": affine_layers(model.head)[0]}
-        first |= {} if model.standard else {"prior": affine_layers(model.prior_head)[0]}
-        weights |= {f"to_{name}": layer.bias.detach() for name, layer in first.items()}
-        self.standard, self.inputs = model.standard, first["emission"].in_features > 2 * self.hidden
-        self.held = [
-            *weights.values(),
-            *(p.detach() for p in model.parameters()),
-        ]  # in memory, where nothing else can come to lie
+        self.standard = model.standard
+        self.inputs = affine_layers(model.head)[0].in_features > 2 * self.hidden
+        if not self.inputs:  # what is added before prior and emission is the same at every step
+            fixed = zip(
+                ("to_prior", "to_emission"), known_parts(model, model.h0.new_zeros(1, 1, 0)), strict=True
+            )
+            weights |= {name: part.detach() for name, part in fixed if part is not None}
+        # In memory as long as the loop points there, and where nothing else can come to lie.
+        self.held = [*weights.values(), *(p.detach() for p in model.parameters())]
         self.base = Loop(
             time=1,
             hidden=self.hidden,

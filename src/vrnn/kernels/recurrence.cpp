@@ -139,21 +139,9 @@ void forward(const Loop<T>& loop, const Weights<T>& weights) {
         T *next = at(loop.states, t + 1, H), *memory = loop.memory ? at(loop.memory, t, 4 * H) : unread_.get();
         for (int i = 0; i < rows; i++) {
           const T* fixed = row_of(loop.gates, loop.gates_row, loop.gates_step, i);
-          const T *g = from_f + std::ptrdiff_t(i) * wide_f, *p = from_h + std::ptrdiff_t(i) * wide_h + H,
-                  *h_i = h + std::ptrdiff_t(i) * H, *bias = loop.carry_bias;
-          T *next_i = next + std::ptrdiff_t(i) * H, *kept = memory + (loop.memory ? std::ptrdiff_t(i) * 4 * H : 0);
-#pragma GCC ivdep
-          for (int j = 0; j < H; j++) {
-            const T r = sigmoid(fixed[j] + g[j] + p[j] + bias[j]);
-            const T u = sigmoid(fixed[H + j] + g[H + j] + p[H + j] + bias[H + j]);
-            const T m = p[2 * H + j] + bias[2 * H + j];
-            const T n = hyperbolic_tangent(fixed[2 * H + j] + g[2 * H + j] + r * m);
-            kept[j] = r;
-            kept[H + j] = u;
-            kept[2 * H + j] = n;
-            kept[3 * H + j] = m;
-            next_i[j] = n + u * (h_i[j] - n);
-          }
+          gru<true>(H, fixed, from_f + std::ptrdiff_t(i) * wide_f, from_h + std::ptrdiff_t(i) * wide_h + H, loop.carry_bias,
+                    h + std::ptrdiff_t(i) * H, memory + (loop.memory ? std::ptrdiff_t(i) * 4 * H : 0),
+                    next + std::ptrdiff_t(i) * H);
         }
       }
     });
@@ -219,23 +207,9 @@ void backward(const Loop<T>& loop) {
         T* gates = at(loop.d_gates, t, wide_g);
         const T* d_next = loop.d_states ? at(loop.d_states, t + 1, H) : nullptr;
         each_row([&](std::ptrdiff_t i) {
-          const T *kept = memory + i * 4 * H, *h_i = h + i * H;
-          T *g = gates + i * wide_g, *dh_i = dh + i * H;
-          if (d_next) {
-            const T* d = d_next + i * H;
-#pragma GCC ivdep
-            for (int j = 0; j < H; j++) dh_i[j] += d[j];
-          }
-#pragma GCC ivdep
-          for (int j = 0; j < H; j++) {
-            const T r = kept[j], u = kept[H + j], n = kept[2 * H + j], m = kept[3 * H + j], d = dh_i[j];
-            const T dn = d * (T(1) - u) * (T(1) - n * n);
-            g[j] = dn * r;
-            g[r_at + j] = dn * m * r * (T(1) - r);
-            g[u_at + j] = d * (h_i[j] - n) * u * (T(1) - u);
-            g[n_at + j] = dn;
-            dh_i[j] = d * u;
-          }
+          T* g = gates + i * wide_g;
+          if (d_next) add(H, d_next + i * H, dh + i * H);
+          gru_back(H, memory + i * 4 * H, h + i * H, dh + i * H, g, g + r_at, g + u_at, g + n_at);
         });
         if (emits) {
           const T* layer = at(loop.emission_layer, t, H);
@@ -264,11 +238,7 @@ void backward(const Loop<T>& loop) {
         T* raw = at(loop.d_features_raw, t, H);
         each_row([&](std::ptrdiff_t i) {
           T* o = wide + i * wide_h;
-          if (d_f) {
-            const T* d = d_f + i * H;
-#pragma GCC ivdep
-            for (int j = 0; j < H; j++) o[j] += d[j];
-          }
+          if (d_f) add(H, d_f + i * H, o);
           relu_back(H, f + i * H, o, raw + i * H);
         });
         multiply(rows, raw, H, to_z, narrow);
@@ -291,18 +261,9 @@ void backward(const Loop<T>& loop) {
           relu_back(H, layer + i * H, wide + i * wide_h, gates + i * wide_g + evidence_at);
         });
         multiply(rows, gates, wide_g, to_h, wide);
-        each_row([&](std::ptrdiff_t i) {
-          const T* o = wide + i * wide_h;
-          T* dh_i = dh + i * H;
-#pragma GCC ivdep
-          for (int j = 0; j < H; j++) dh_i[j] += o[j];
-        });
+        each_row([&](std::ptrdiff_t i) { add(H, wide + i * wide_h, dh + i * H); });
       }
-      if (loop.d_states) {
-        const T* d = at(loop.d_states, 0, H);
-#pragma GCC ivdep
-        for (int j = 0; j < rows * H; j++) dh[j] += d[j];
-      }
+      if (loop.d_states) add(rows * H, at(loop.d_states, 0, H), dh);
     });
   });
 }
