@@ -28,6 +28,7 @@ from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.particles import particle_filter
 from vrnn.inference.smoothing import smooth
 from vrnn.models.contract import Model
+from vrnn.models.loops import PLAIN, Loops
 from vrnn.objectives.bounds import BoundName, bound
 from vrnn.trained import TrainedModel
 
@@ -60,7 +61,9 @@ class Chain(Model):
     def embed_observations(self, x: Tensor, known: Tensor) -> Tensor:
         return x
 
-    def embed_evidence(self, x: Tensor, known: Tensor, seen: Tensor, batch: Batch) -> Tensor:
+    def embed_evidence(
+        self, x: Tensor, known: Tensor, seen: Tensor, batch: Batch, loops: Loops = PLAIN
+    ) -> Tensor:
         return x
 
     def initial_state(self, code: Tensor, context: Tensor) -> ChainState:

@@ -31,6 +31,7 @@ from vrnn.inference.particles import particle_filter
 from vrnn.inference.smoothing import smooth
 from vrnn.inference.unroll import unroll
 from vrnn.models import DMM, Model, ModelConfig
+from vrnn.models.loops import Loops
 from vrnn.objectives.bounds import BoundName, bound
 from vrnn.trained import TrainedModel
 
@@ -51,7 +52,7 @@ class BackwardReader(nn.Module):
         super().__init__()
         self.of_input, self.of_next, self.constant = of_input, of_next, constant
 
-    def forward(self, x: Tensor, length: Tensor) -> Tensor:
+    def forward(self, x: Tensor, length: Tensor, loops: Loops) -> Tensor:
         rows, a = [], torch.zeros_like(self.constant)
         for t in reversed(range(x.shape[1])):
             later = torch.where((t + 1 < length)[:, None], a @ self.of_next.T + self.constant, 0.0)

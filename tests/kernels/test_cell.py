@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from vrnn.inference.noise import seeded
 from vrnn.kernels import cell as kernel
 from vrnn.kernels import native
-from vrnn.models.networks import make_cell, run_carry
+from vrnn.models.loops import read_rows, run_carry
+from vrnn.models.networks import make_cell
 
 pytestmark = pytest.mark.skipif(native.library() is None, reason="no C++ compiler")
 
@@ -85,3 +86,22 @@ def test_without_gradients_nothing_is_kept_for_them(monkeypatch):
     with torch.no_grad():
         kernel.run_cell(cell, torch.randn(2, 3, 15), torch.zeros(2, 5))
     assert seen == [{"gates", "of_carry", "carry_bias", "states"}]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_whole_sequences_are_read_as_by_torch(dtype):
+    reader = torch.nn.GRU(3, 7, batch_first=True).to(dtype)
+    x = torch.randn(5, 6, 3, dtype=dtype, requires_grad=True)
+    results = []
+    for run in (kernel.read, read_rows):
+        found = run(reader, x)
+        results.append([found, *torch.autograd.grad(found.square().sum(), [x, *reader.parameters()])])
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(
+            a,
+            b,
+            rtol=1e-10 if dtype is torch.float64 else 1e-4,
+            atol=1e-5 if dtype is torch.float32 else 1e-10,
+        )
+    assert kernel.read(reader, x[:0]).shape == (0, 6, 7)
+    assert kernel.read(torch.nn.LSTM(3, 7, batch_first=True).to(dtype), x).shape == (5, 6, 7)

@@ -33,14 +33,14 @@ from vrnn.models import (
     VRNNConfig,
     make_model,
 )
+from vrnn.models.loops import PLAIN, Loops
 from vrnn.models.networks import (
     GaussianHead,
     GRUCell,
     JointGaussianHead,
     LSTMCell,
-    RowEncoder,
-    SequenceEncoder,
 )
+from vrnn.models.readers import RowEncoder, SequenceEncoder
 from vrnn.objectives.elbo import elbo
 
 SHAPE = {"hidden": 3, "depth": 0}
@@ -112,7 +112,7 @@ class LinearReader(nn.Module):
         super().__init__()
         self.carry_dim, self.of_input = carry_dim, nn.Linear(inputs, carry_dim)
 
-    def forward(self, x: Tensor, length: Tensor) -> Tensor:
+    def forward(self, x: Tensor, length: Tensor, loops: Loops = PLAIN) -> Tensor:
         time = torch.arange(x.shape[1])
         weight = torch.where(time < length[:, None], 0.7**time, 0.0).to(x.dtype)
         return (self.of_input(x) * weight[..., None]).sum(1)
@@ -125,7 +125,7 @@ class LinearRowReader(nn.Module):
         super().__init__()
         self.of_input, self.backward = nn.Linear(inputs, hidden), backward
 
-    def forward(self, x: Tensor, length: Tensor) -> Tensor:
+    def forward(self, x: Tensor, length: Tensor, loops: Loops = PLAIN) -> Tensor:
         time = torch.arange(x.shape[1])
         away = time - time[:, None] if self.backward else time[:, None] - time
         reads = (away >= 0) & (time < length[:, None, None])
@@ -343,9 +343,9 @@ class Leaky(RolloutVAE):
         state = super().initial_state(code, context)
         return state._replace(h=state.h + self.leak)
 
-    def embed_evidence(self, x, known, seen, batch):
+    def embed_evidence(self, x, known, seen, batch, loops=PLAIN):
         self.leak = self._read(batch)
-        return super().embed_evidence(x, known, seen, batch)
+        return super().embed_evidence(x, known, seen, batch, loops)
 
 
 def test_white_noise_would_show_a_leak():

@@ -8,13 +8,11 @@ from vrnn.models.networks import (
     GRUCell,
     JointGaussianHead,
     LSTMCell,
-    RowEncoder,
-    SequenceEncoder,
     features,
     features_dim,
     mlp,
-    turn_round,
 )
+from vrnn.models.readers import RowEncoder, SequenceEncoder, turn_round
 
 
 def test_gru_cell_is_that_of_torch():

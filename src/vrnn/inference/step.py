@@ -13,6 +13,7 @@ from vrnn.distributions import DiagonalGaussian
 from vrnn.distributions.base import Distribution
 from vrnn.errors import ConfigError
 from vrnn.models.contract import Model, State
+from vrnn.models.loops import PLAIN, Loops
 
 Proposal = Literal["posterior", "prior"]
 Draw = Callable[[Distribution, Tensor, Tensor | None], tuple[Tensor, Tensor]]
@@ -126,8 +127,11 @@ class Step(NamedTuple):
     log_chosen: Float[Tensor, "sample batch"] | None = None
 
 
-def embed(model: Model, batch: Batch, prefix: Batch | None = None) -> Embedded:
+def embed(model: Model, batch: Batch, prefix: Batch | None = None, loops: Loops = PLAIN) -> Embedded:
     """Compute everything that needs no recurrent state, for all t at once.
+
+    Args:
+        loops: what reads whole sequences.
 
     Raises:
         ConfigError: no prefix for a model that conditions on one; the batch itself would be the future it scores.
@@ -138,16 +142,17 @@ def embed(model: Model, batch: Batch, prefix: Batch | None = None) -> Embedded:
         )
     known = model.embed_inputs(batch.u)
     seen = model.embed_observations(batch.x, known)
-    evidence = model.embed_evidence(batch.x, known, seen, batch)
-    return Embedded(known, seen, evidence, embed_prefix(model, batch if prefix is None else prefix))
+    evidence = model.embed_evidence(batch.x, known, seen, batch, loops)
+    context = embed_prefix(model, batch if prefix is None else prefix, loops)
+    return Embedded(known, seen, evidence, context)
 
 
-def embed_prefix(model: Model, prefix: Batch) -> Float[Tensor, "batch context"]:
+def embed_prefix(model: Model, prefix: Batch, loops: Loops = PLAIN) -> Float[Tensor, "batch context"]:
     """Read a prefix that is given and not scored; width 0 for a model that does not condition."""
     if not model.conditions:
         return prefix.x.new_zeros(len(prefix.x), 0)
     x = torch.where(prefix.present, prefix.x, 0.0)  # the last point of a prefix may lack entries
-    return model.embed_context(model.embed_observations(x, model.embed_inputs(prefix.u)), prefix)
+    return model.embed_context(model.embed_observations(x, model.embed_inputs(prefix.u)), prefix, loops)
 
 
 def rows(batch: Batch, embedded: Embedded, start: Belief) -> Iterator[Row]:

@@ -18,6 +18,7 @@ from vrnn.inference.unroll import Loop, Unrolled
 from vrnn.kernels import ahead, apart, recurrence
 from vrnn.kernels.stretches import in_stretches
 from vrnn.models.contract import Model
+from vrnn.models.loops import PLAIN
 
 Kernel = Literal["auto", "plain", "native"]
 
@@ -26,7 +27,7 @@ def embed(model: Model, batch: Batch, prefix: Batch | None = None, *, kernel: Ke
     """Compute everything that needs no recurrent state, as `vrnn.inference.step.embed` does, laid out as the kernel reads it."""
     if kernel != "plain" and recurrence.fits(model, batch, "posterior"):
         return recurrence.embed(model, batch)
-    return plain_embed(model, batch, prefix)
+    return plain_embed(model, batch, prefix, PLAIN if kernel == "plain" else apart.COMPILED)
 
 
 def unroll(
@@ -51,7 +52,7 @@ def unroll(
         UnsupportedError: a native kernel for a model, device or number type that has none, or no compiler to build it.
     """
     embedded = embed(model, batch, kernel=kernel) if embedded is None else embedded
-    if kernel == "auto" and not leaves and start is None and apart.fits(model, batch):
+    if kernel == "auto" and not leaves and start is None and apart.fits(model, batch, proposal):
         return apart.unroll_apart(model, batch, noise, proposal=proposal, embedded=embedded)
     loop = _loop(model, batch, proposal, kernel)
     return plain.unroll(model, batch, noise, proposal=proposal, embedded=embedded, start=start, loop=loop)

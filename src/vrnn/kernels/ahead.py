@@ -12,8 +12,9 @@ from vrnn.inference.imagine import Imagined
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief
 from vrnn.kernels.native import compiled, library, packed_size
-from vrnn.kernels.recurrence import added, affine_layers, native_shape
+from vrnn.kernels.recurrence import added, native_shape
 from vrnn.models.contract import Model
+from vrnn.models.networks import affine_layers
 from vrnn.models.vrnn import VRNN
 
 NUMBERS = (

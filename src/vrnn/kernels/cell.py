@@ -5,11 +5,12 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from vrnn.kernels.native import compiled, library
-from vrnn.models.networks import GRUCell, LSTMCell, run_carry
+from vrnn.kernels.native import compiled, runs_on
+from vrnn.models.loops import read_rows, run_carry
+from vrnn.models.networks import GRUCell, LSTMCell
 
 NUMBERS = ("rows", "time", "hidden", "threads", "gates_row", "gates_step")
 PLACES = ("gates", "of_carry", "carry_bias", "states", "memory", "d_states", "d_gates", "d_start")
@@ -26,15 +27,8 @@ def run_cell(
     projected: Float[Tensor, "*lead time gates"],
     carry: Float[Tensor, "*#lead carry"],
 ) -> Float[Tensor, "*lead time carry"]:
-    """Give the carries of all steps, as `vrnn.models.networks.run_carry` does, by the compiled loop where it fits."""
-    kinds = {(t.device.type, t.dtype) for t in (projected, carry, *cell.parameters())}
-    fits = (
-        isinstance(cell, GRUCell)
-        and kinds in ({("cpu", torch.float32)}, {("cpu", torch.float64)})
-        and not torch.is_autocast_enabled("cpu")
-        and library() is not None
-    )
-    if not fits:
+    """Give the carries of all steps, as `vrnn.models.loops.run_carry` does, by the compiled loop where it fits."""
+    if not (isinstance(cell, GRUCell) and runs_on(projected, carry, *cell.parameters())):
         return run_carry(cell, projected, carry)
     lead = projected.shape[:-2]
     states = _Run.apply(
@@ -45,6 +39,19 @@ def run_cell(
         cell.of_carry.bias,
     )
     return states[1:].transpose(0, 1).unflatten(0, lead)
+
+
+def read(
+    network: nn.GRU | nn.LSTM, x: Float[Tensor, "batch time inputs"]
+) -> Float[Tensor, "batch time hidden"]:
+    """Give the output of a recurrent network at every row, as `vrnn.models.loops.read_rows` does, by the compiled loop where it fits."""
+    if not (isinstance(network, nn.GRU) and x.shape[1] and runs_on(x, *network.parameters())):
+        return read_rows(network, x)
+    of_input, of_carry, bias, carry_bias = network.all_weights[0]
+    projected = nn.functional.linear(x, of_input, bias)
+    start = x.new_zeros(len(x), network.hidden_size)
+    states = _Run.apply(torch.is_grad_enabled(), projected, start, of_carry, carry_bias)
+    return states[1:].transpose(0, 1)
 
 
 class _Run(torch.autograd.Function):

@@ -234,6 +234,38 @@ void relu_sum(int width, const T* a, const T* b, T* to) {
   }
 }
 
+// to = what arrives where the layer is above 0.
+template <class T>
+void relu_back(int width, const T* layer, const T* arriving, T* to) {
+#pragma GCC ivdep
+  for (int j = 0; j < width; j++) to[j] = layer[j] > T(0) ? arriving[j] : T(0);
+}
+
+// ---- a Gaussian head, of one sequence ----
+
+// A mean and a scale from the outputs (mean, raw) of a layer without its bias.
+template <class T>
+void gaussian(int L, T floor, const T* out, const T* bias, T* mean, T* scale) {
+#pragma GCC ivdep
+  for (int j = 0; j < L; j++) {
+    mean[j] = out[j] + bias[j];
+    scale[j] = floor + softplus(out[L + j] + bias[L + j]);
+  }
+}
+
+// The gradient of the outputs (mean, raw) behind a draw z = mean + scale * normals: from that of z, in two parts, and from those of
+// mean and scale themselves.
+template <class T>
+void drawn_back(int L, T floor, const T* later, const T* d_z, const T* normals, const T* scale, const T* d_mean,
+                const T* d_scale, T* d_out) {
+#pragma GCC ivdep
+  for (int j = 0; j < L; j++) {
+    const T dz = later[j] + d_z[j];
+    d_out[j] = dz + d_mean[j];
+    d_out[L + j] = (dz * normals[j] + d_scale[j]) * softplus_slope(scale[j] - floor);
+  }
+}
+
 // ---- the gates of a GRU, of one sequence ----
 
 // The next state from what the input and, with MORE, another part add to the gates, from W h without its bias, and from h.

@@ -21,7 +21,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-SOURCES = [Path(__file__).with_name(name) for name in ("recurrence.cpp", "ahead.cpp", "cell.cpp")]
+SOURCES = [
+    Path(__file__).with_name(name) for name in ("recurrence.cpp", "ahead.cpp", "cell.cpp", "chain.cpp")
+]
 SHARED = Path(__file__).with_name("common.hpp")
 FLAGS = ["-O3", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared", "-pthread"]
 KEPT = 8  # libraries in the cache: of other versions, compilers and environments
@@ -123,6 +125,16 @@ def compiled(name: str, tensors: Iterable[Tensor]) -> Callable[..., None]:
             raise RuntimeError("a compiled loop ran out of memory")
 
     return run
+
+
+def runs_on(*tensors: Tensor) -> bool:
+    """Tell whether a compiled loop can work on the tensors: all float32 or all float64 on the CPU, no autocast, and a library."""
+    kinds = {(t.device.type, t.dtype) for t in tensors}
+    return (
+        kinds in ({("cpu", torch.float32)}, {("cpu", torch.float64)})
+        and not torch.is_autocast_enabled("cpu")
+        and library() is not None
+    )
 
 
 def packed_size(dtype: torch.dtype, hidden: int, latent: int, dim: int, size: int) -> int:

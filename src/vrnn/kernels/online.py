@@ -12,8 +12,9 @@ from vrnn.distributions.base import Distribution
 from vrnn.distributions.scale import SCALE_FLOOR
 from vrnn.inference.step import Belief, Row, Step
 from vrnn.kernels.native import function, library
-from vrnn.kernels.recurrence import Loop, affine_layers, known_parts, native_shape, read_weights
+from vrnn.kernels.recurrence import Loop, known_parts, native_shape, read_weights
 from vrnn.models.contract import Model
+from vrnn.models.networks import affine_layers
 from vrnn.models.vrnn import VRNN, VRNNState
 
 _made: "weakref.WeakKeyDictionary[Model, OnlineStep]" = weakref.WeakKeyDictionary()

@@ -29,16 +29,6 @@ struct Loop {
 
 namespace {
 
-// A mean and a scale from the outputs (mean, raw) of a layer without its bias.
-template <class T>
-void gaussian(int L, T floor, const T* out, const T* bias, T* mean, T* scale) {
-#pragma GCC ivdep
-  for (int j = 0; j < L; j++) {
-    mean[j] = out[j] + bias[j];
-    scale[j] = floor + softplus(out[L + j] + bias[L + j]);
-  }
-}
-
 // What the forward pass multiplies by, packed; of h to the posterior, the gates, the emission and the prior, in this order.
 template <class T>
 struct Weights {
@@ -158,13 +148,6 @@ void gaussian_back(int L, T floor, const T* scale, const T* d_mean, const T* d_s
   }
 }
 
-// to = what arrives where the layer is above 0.
-template <class T>
-void relu_back(int width, const T* layer, const T* arriving, T* to) {
-#pragma GCC ivdep
-  for (int j = 0; j < width; j++) to[j] = layer[j] > T(0) ? arriving[j] : T(0);
-}
-
 template <class T>
 void backward(const Loop<T>& loop) {
   const int H = loop.hidden, L = loop.latent, E = loop.size;
@@ -246,14 +229,9 @@ void backward(const Loop<T>& loop) {
         const T *scale = at(loop.scale, t, L), *normals = at(loop.normals, t, L);
         T* d_out = at(loop.d_out, t, 2 * L);
         each_row([&](std::ptrdiff_t i) {
-          T *o = narrow + i * wide_z, *out = d_out + i * 2 * L;
           const std::ptrdiff_t k = i * L;
-#pragma GCC ivdep
-          for (int j = 0; j < L; j++) {
-            const T dz = o[j] + d_z[k + j];
-            out[j] = dz + d_mean[k + j];
-            out[L + j] = (dz * normals[k + j] + d_scale[k + j]) * softplus_slope(scale[k + j] - T(loop.floor));
-          }
+          drawn_back(L, T(loop.floor), narrow + i * wide_z, d_z + k, normals + k, scale + k, d_mean + k, d_scale + k,
+                     d_out + 2 * k);
         });
         multiply(rows, d_out, 2 * L, to_a, wide);
         const T* layer = at(loop.hidden_layer, t, H);

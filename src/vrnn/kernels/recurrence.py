@@ -16,7 +16,7 @@ from vrnn.inference.step import Belief, Embedded, Proposal
 from vrnn.inference.unroll import Stretch
 from vrnn.kernels.native import compiled, library
 from vrnn.models.contract import Model, join
-from vrnn.models.networks import GRUCell
+from vrnn.models.networks import GRUCell, affine_layers
 from vrnn.models.vrnn import VRNN, VRNNState
 
 NUMBERS = (
@@ -167,13 +167,6 @@ def known_parts(
     if model.standard:
         return None, to_emission
     return added(affine_layers(model.prior_head)[0], hidden, known), to_emission
-
-
-def affine_layers(network: nn.Module) -> list[nn.Linear]:
-    """List the affine layers of a network from input to output."""
-    if isinstance(network, nn.Linear):
-        return [network]
-    return [layer for part in network.children() for layer in affine_layers(part)]
 
 
 def added(

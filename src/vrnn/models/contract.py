@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, Family
 from vrnn.distributions.base import Distribution
-from vrnn.models.networks import RunCell
+from vrnn.models.loops import PLAIN, Chain, Loops
 
 State = Any  # a NamedTuple of tensors (sample, batch, .), one type a model
 Features = Float[Tensor, "... _"]  # widths and leading axes differ from argument to argument
@@ -85,6 +85,8 @@ class Model(nn.Module, ABC):
         looks_ahead: evidence at t is not made of x_t alone.
         apart: no latent waits for one before it: `entering` gives the states that prior and posterior read at every step, so that
             all latents are drawn at once, and `run` those that the emissions read.
+        chained: a latent waits for the one before it, the field z of the state, and for no other: `entering` gives all else of the
+            states, and `chain` the posterior of each latent given the last.
         supervised: y is the observation and x one of the inputs; see `Batch.swap_target`.
     """
 
@@ -96,6 +98,7 @@ class Model(nn.Module, ABC):
     conditions: bool = False
     looks_ahead: bool = False
     apart: bool = False
+    chained: bool = False
     supervised: bool = False
 
     def embed_inputs(self, u: Float[Tensor, "*lead inputs"]) -> Features:
@@ -107,12 +110,23 @@ class Model(nn.Module, ABC):
         """Turn x_t and known_t into what the transition reads, for all t at once; nothing but step t reaches seen_t."""
 
     def embed_evidence(
-        self, x: Float[Tensor, "*lead dim"], known: Features, seen: Features, batch: Batch
+        self,
+        x: Float[Tensor, "*lead dim"],
+        known: Features,
+        seen: Features,
+        batch: Batch,
+        loops: Loops = PLAIN,
     ) -> Features:
-        """Turn data into what posteriors read; the only features that may look ahead."""
+        """Turn data into what posteriors read; the only features that may look ahead.
+
+        Args:
+            loops: what reads whole sequences.
+        """
         return no_features(x)
 
-    def embed_context(self, seen: Features, prefix: Batch) -> Float[Tensor, "batch context"]:
+    def embed_context(
+        self, seen: Features, prefix: Batch, loops: Loops = PLAIN
+    ) -> Float[Tensor, "batch context"]:
         """Read a prefix that is given and not scored, (batch, context)."""
         return seen.new_zeros(seen.shape[0], 0)
 
@@ -161,15 +175,12 @@ class Model(nn.Module, ABC):
         state: State,
         known: Float[Tensor, "batch time known"],
         seen: Float[Tensor, "batch time seen"],
-        run_cell: RunCell,
+        loops: Loops,
     ) -> State:
         """Give the states that prior and posterior of all t read, of a model that is `apart`; time before the last axis.
 
         The first one at every step, of which they read what stays the same along a sequence, unless a model's laws read what was
-        observed before.
-
-        Args:
-            run_cell: runs a cell over the inputs of all steps, see `vrnn.models.networks.run_carry`.
+        observed before. Of a model that is `chained`, with the first latent in the place of each step's own.
         """
         return over_time(state, known.shape[1])
 
@@ -179,7 +190,16 @@ class Model(nn.Module, ABC):
         known: Float[Tensor, "batch time known"],
         seen: Float[Tensor, "batch time seen"],
         z: Float[Tensor, "sample batch time latent"],
-        run_cell: RunCell,
+        loops: Loops,
     ) -> State:
         """Give the states that the emissions of all t read, of a model that is `apart`; time before the last axis."""
+        raise NotImplementedError
+
+    def chain(
+        self,
+        states: State,
+        evidence: Float[Tensor, "batch time evidence"],
+        known: Float[Tensor, "batch time known"],
+    ) -> Chain:
+        """Give the posteriors of all t, each given the latent before, of a model that is `chained`; states as from `entering`."""
         raise NotImplementedError

@@ -11,7 +11,9 @@ from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, parse_emission, positive
 from vrnn.distributions.base import Distribution
 from vrnn.models.contract import Features, Model, join, observed
-from vrnn.models.networks import CellName, GaussianHead, RowEncoder, learned, mlp
+from vrnn.models.loops import PLAIN, Chain, Loops
+from vrnn.models.networks import CellName, GaussianHead, affine_layers, learned, mlp
+from vrnn.models.readers import RowEncoder
 from vrnn.models.roles import roles
 from vrnn.models.settings import check_settings
 
@@ -87,7 +89,7 @@ class DMM(Model):
         dim, known, _ = roles(config.x_dim, config.u_dim)
         hidden, depth, latent = config.hidden, config.depth, config.latent_dim
         self.family, self.latent_dim = parse_emission(config.emission, dim), latent
-        self.z0 = learned(latent)
+        self.chained, self.z0 = bool(depth), learned(latent)
         if depth:
             self.prior_head = GatedTransition(latent, known, hidden, depth)
         else:
@@ -102,9 +104,14 @@ class DMM(Model):
         return x[..., :0]
 
     def embed_evidence(
-        self, x: Float[Tensor, "*lead dim"], known: Features, seen: Features, batch: Batch
+        self,
+        x: Float[Tensor, "*lead dim"],
+        known: Features,
+        seen: Features,
+        batch: Batch,
+        loops: Loops = PLAIN,
     ) -> Features:
-        return self.reader(join(observed(x, batch), known), batch.length)
+        return self.reader(join(observed(x, batch), known), batch.length, loops)
 
     def initial_state(self, code: Tensor, context: Tensor) -> DMMState:
         return DMMState(self.z0.expand(*code.shape[:-1], -1))
@@ -121,3 +128,18 @@ class DMM(Model):
 
     def emission(self, state: DMMState, known: Features) -> Distribution:
         return self.family(self.head(join(state.z, known)))
+
+    def chain(
+        self,
+        states: DMMState,
+        evidence: Float[Tensor, "batch time evidence"],
+        known: Float[Tensor, "batch time known"],
+    ) -> Chain:
+        (last,) = affine_layers(self.posterior_head)
+        return Chain(
+            squash="tanh",
+            of_latent=self.of_latent.weight,
+            inside=self.of_latent.bias.expand(1, 1, 1, -1),
+            out=last.weight / 2,
+            outside=last(evidence / 2)[None],
+        )

@@ -4,18 +4,16 @@ A cell is split in `project`, which every step's input goes through at once befo
 that must wait for the state. Its carry is one tensor (for the LSTM, output and memory side by side).
 """
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from vrnn.distributions import DiagonalGaussian, positive
 
 CellName = Literal["gru", "lstm"]
-RunCell = Callable[["GRUCell | LSTMCell", Tensor, Tensor], Tensor]  # as `run_carry`
 
 
 def mlp(inputs: int, hidden: int, outputs: int, depth: int) -> nn.Sequential:
@@ -35,6 +33,13 @@ def features(inputs: int, hidden: int, depth: int) -> nn.Sequential:
 def features_dim(inputs: int, hidden: int, depth: int) -> int:
     """Give the width that `features` puts out."""
     return inputs if depth == 0 or inputs == 0 else hidden
+
+
+def affine_layers(network: nn.Module) -> list[nn.Linear]:
+    """List the affine layers of a network from input to output."""
+    if isinstance(network, nn.Linear):
+        return [network]
+    return [layer for part in network.children() for layer in affine_layers(part)]
 
 
 class GaussianHead(nn.Module):
@@ -154,19 +159,6 @@ class LSTMCell(nn.Module):
         return torch.lstm(projected, first, weights, *_ONE_LAYER)[0]
 
 
-def run_carry(
-    cell: "GRUCell | LSTMCell",
-    projected: Float[Tensor, "*lead time gates"],
-    carry: Float[Tensor, "*#lead carry"],
-) -> Float[Tensor, "*lead time carry"]:
-    """Run a cell and give its carries, with 0 for an LSTM's memory, which no output reads."""
-    lead = projected.shape[:-2]
-    if not projected.shape[-2]:
-        return projected.new_zeros(*lead, 0, cell.carry_dim)
-    h = cell.run(projected.flatten(0, -3), carry.expand(*lead, -1).flatten(0, -2)).unflatten(0, lead)
-    return nn.functional.pad(h, (0, cell.carry_dim - cell.hidden)) if cell.carry_dim > cell.hidden else h
-
-
 # biases, layers, dropout, training, bidirectional, batch first
 _ONE_LAYER = (True, 1, 0.0, True, False, True)
 
@@ -186,56 +178,6 @@ def _side_by_side(*weights: Tensor) -> list[Tensor]:
 def make_cell(name: CellName, inputs: int, hidden: int) -> GRUCell | LSTMCell:
     """Build the recurrent cell of that name."""
     return {"gru": GRUCell, "lstm": LSTMCell}[name](inputs, hidden)
-
-
-class SequenceEncoder(nn.Module):
-    """Read whole padded sequences with a recurrent network and give its carry after each one's last row."""
-
-    def __init__(self, name: CellName, inputs: int, hidden: int):
-        super().__init__()
-        self.cell = {"gru": nn.GRU, "lstm": nn.LSTM}[name](inputs, hidden, batch_first=True)
-        self.carry_dim = hidden if name == "gru" else 2 * hidden
-
-    def forward(self, x: Float[Tensor, "batch time inputs"], length: Tensor) -> Float[Tensor, "batch carry"]:
-        packed = nn.utils.rnn.pack_padded_sequence(
-            x, length.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
-        )
-        _, last = self.cell(packed)
-        return torch.cat(last, -1)[0] if isinstance(last, tuple) else last[0]
-
-
-class RowEncoder(nn.Module):
-    """Read whole padded sequences with a recurrent network and give its output at every row.
-
-    Row t has read the rows up to t, or with `backward` those from t to the sequence's own last; rows past the length
-    mean nothing.
-    """
-
-    def __init__(self, name: CellName, inputs: int, hidden: int, backward: bool):
-        super().__init__()
-        self.cell = {"gru": nn.GRU, "lstm": nn.LSTM}[name](inputs, hidden, batch_first=True)
-        self.backward = backward
-
-    def forward(
-        self, x: Float[Tensor, "batch time inputs"], length: Int[Tensor, " batch"]
-    ) -> Float[Tensor, "batch time hidden"]:
-        if not self.backward:
-            return self.cell(x)[0]
-        return turn_round(self.cell(turn_round(x, length))[0], length)
-
-
-def turn_round(
-    x: Float[Tensor, "batch time width"], length: Int[Tensor, " batch"]
-) -> Float[Tensor, "batch time width"]:
-    """Reverse each sequence within its own length; padding stays where it is.
-
-    >>> turn_round(torch.tensor([[[1.0], [2.0], [0.0]]]), torch.tensor([2]))[0, :, 0]
-    tensor([2., 1., 0.])
-    """
-    time = torch.arange(x.shape[1], device=x.device)
-    end = length[:, None]
-    index = torch.where(time < end, end - 1 - time, time)
-    return x.gather(1, index[..., None].expand_as(x))
 
 
 def learned(width: int) -> nn.Parameter:

@@ -12,6 +12,7 @@ from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, Family
 from vrnn.distributions.base import Distribution
 from vrnn.models.contract import Features, Model, State, join
+from vrnn.models.loops import PLAIN, Loops
 
 
 class Placed(Model):
@@ -50,9 +51,14 @@ class Placed(Model):
         )
 
     def embed_evidence(
-        self, x: Float[Tensor, "*lead dim"], known: Features, seen: Features, batch: Batch
+        self,
+        x: Float[Tensor, "*lead dim"],
+        known: Features,
+        seen: Features,
+        batch: Batch,
+        loops: Loops = PLAIN,
     ) -> Features:
-        return self.inner.embed_evidence(x, self._at_start(known), self._inner_seen(seen), batch)
+        return self.inner.embed_evidence(x, self._at_start(known), self._inner_seen(seen), batch, loops)
 
     def code_prior(self, context: Float[Tensor, "batch context"]) -> DiagonalGaussian:
         return self.inner.code_prior(context)

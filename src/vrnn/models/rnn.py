@@ -10,7 +10,8 @@ from torch import Tensor
 from vrnn.distributions import parse_emission
 from vrnn.distributions.base import Distribution
 from vrnn.models.contract import Features, Model, join
-from vrnn.models.networks import CellName, RunCell, features, features_dim, learned, make_cell, mlp
+from vrnn.models.loops import Loops
+from vrnn.models.networks import CellName, features, features_dim, learned, make_cell, mlp
 from vrnn.models.roles import roles
 from vrnn.models.settings import check_settings
 
@@ -89,10 +90,10 @@ class RNN(Model):
     def with_observation(self, state: RNNState, seen: Features) -> RNNState:
         return state if self.supervised else RNNState(self.cell.step(seen, state.h))
 
-    def run(self, state: RNNState, known: Features, seen: Features, z: Tensor, run_cell: RunCell) -> RNNState:
+    def run(self, state: RNNState, known: Features, seen: Features, z: Tensor, loops: Loops) -> RNNState:
         first = state.h[:1]  # which no sample has a part in
         if self.supervised:
-            h = run_cell(self.cell, known[None, ..., self.known_dim :], first)
+            h = loops.cell(self.cell, known[None, ..., self.known_dim :], first)
         else:
-            h = torch.cat([first[..., None, :], run_cell(self.cell, seen[None, :, :-1], first)], -2)
+            h = torch.cat([first[..., None, :], loops.cell(self.cell, seen[None, :, :-1], first)], -2)
         return RNNState(h.expand(*z.shape[:3], -1))

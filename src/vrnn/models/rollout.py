@@ -11,17 +11,18 @@ from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, parse_emission
 from vrnn.distributions.base import Distribution
 from vrnn.models.contract import Features, Model, join, observed
+from vrnn.models.loops import PLAIN, Chain, Loops
 from vrnn.models.networks import (
     CellName,
     GaussianHead,
-    RunCell,
-    SequenceEncoder,
+    affine_layers,
     features,
     features_dim,
     learned,
     make_cell,
     mlp,
 )
+from vrnn.models.readers import SequenceEncoder
 from vrnn.models.roles import roles
 from vrnn.models.settings import check_settings
 
@@ -111,17 +112,24 @@ class RolloutVAE(Model):
         return self.cell.project(join(self.features(x), known[..., : self.known_dim]))
 
     def embed_evidence(
-        self, x: Float[Tensor, "*lead dim"], known: Features, seen: Features, batch: Batch
+        self,
+        x: Float[Tensor, "*lead dim"],
+        known: Features,
+        seen: Features,
+        batch: Batch,
+        loops: Loops = PLAIN,
     ) -> Features:
         if self.conditions:
             return x[..., :0]
-        table = self.table_of(batch)
+        table = self.table_of(batch, loops)
         return join(table.mean, table.scale)[:, None].expand(-1, x.shape[-2], -1)
 
-    def embed_context(self, seen: Features, prefix: Batch) -> Float[Tensor, "batch context"]:
+    def embed_context(
+        self, seen: Features, prefix: Batch, loops: Loops = PLAIN
+    ) -> Float[Tensor, "batch context"]:
         if not self.conditions:
             return seen.new_zeros(seen.shape[0], 0)
-        carry = self._read(prefix)
+        carry = self._read(prefix, loops)
         table = self.table(self.cell.output(carry))
         time = torch.arange(seen.shape[1], device=seen.device)
         last = torch.where(prefix.mask, time, 0).amax(-1)
@@ -186,27 +194,47 @@ class RolloutVAE(Model):
         return state._replace(x=seen.expand(*state.h.shape[:-1], -1))
 
     def run(
-        self, state: RolloutState, known: Features, seen: Features, z: Tensor, run_cell: RunCell
+        self, state: RolloutState, known: Features, seen: Features, z: Tensor, loops: Loops
     ) -> RolloutState:
         """Let z' go its way, which waits for nothing else, and then the cell."""
-        driven = state.z
-        chain = []
-        for noise in z.unbind(-2):
-            driven = self.next_latent(join(noise if self.per_step else state.fixed, driven))
-            chain.append(driven)
-        latent = torch.stack(chain, -2)
+        latent = self._driven(z if self.per_step else state.fixed[..., None, :], state.z, z, loops)
         read = torch.cat([state.x[..., None, :], seen[:, :-1].expand(*z.shape[:2], -1, -1)], -2)
         if self.of_inputs is not None:
             read = read + known[..., self.known_dim :]
-        h = run_cell(self.cell, read + self.of_latent(latent), state.h)
+        h = loops.cell(self.cell, read + self.of_latent(latent), state.h)
         return RolloutState(h, latent, read, state.fixed[..., None, :].expand(*z.shape[:3], -1))
 
-    def _read(self, track: Batch) -> Float[Tensor, "batch carry"]:
-        return self.reader(join(observed(track.x, track), track.u), track.length)
+    def _driven(
+        self,
+        z0: Float[Tensor, "*lead time table"],
+        start: Float[Tensor, "*lead latent"],
+        z: Tensor,
+        loops: Loops,
+    ) -> Float[Tensor, "*lead time latent"]:
+        """Give z'_1 to z'_T of the driven decoder from z_0, drawn at every step or once, and z'_0."""
+        width = z0.shape[-1]
+        layers = affine_layers(self.next_latent)
+        if len(layers) == 2:
+            first, last = layers
+            chain = Chain(
+                squash="relu",
+                of_latent=first.weight[:, width:],
+                inside=nn.functional.linear(z0, first.weight[:, :width], first.bias),
+                out=last.weight,
+                outside=last.bias.expand(1, 1, 1, -1),
+            )
+            return loops.chain(chain, start, z[..., :0]).z[..., 1:, :]
+        steps = [start]
+        for z0_t in z0.expand(*z.shape[:-1], -1).unbind(-2):
+            steps.append(self.next_latent(join(z0_t, steps[-1])))
+        return torch.stack(steps[1:], -2)
 
-    def table_of(self, track: Batch) -> DiagonalGaussian:
+    def _read(self, track: Batch, loops: Loops = PLAIN) -> Float[Tensor, "batch carry"]:
+        return self.reader(join(observed(track.x, track), track.u), track.length, loops)
+
+    def table_of(self, track: Batch, loops: Loops = PLAIN) -> DiagonalGaussian:
         """Encode whole tracks: N(mu(T), s(T)), (batch, n)."""
-        return self.table(self.cell.output(self._read(track)))
+        return self.table(self.cell.output(self._read(track, loops)))
 
     def _split_table(self, table: Float[Tensor, "*lead table"]) -> DiagonalGaussian:
         return DiagonalGaussian(*table[..., : 2 * self.n].chunk(2, -1))

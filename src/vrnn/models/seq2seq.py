@@ -11,10 +11,10 @@ from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, parse_emission
 from vrnn.distributions.base import Distribution
 from vrnn.models.contract import Features, Model, join
+from vrnn.models.loops import PLAIN, Loops
 from vrnn.models.networks import (
     CellName,
     GaussianHead,
-    RunCell,
     features,
     features_dim,
     learned,
@@ -101,7 +101,12 @@ class Seq2SeqVAE(Model):
         return x[..., :0] if self.supervised else self.encoder.project(join(self.features(x), known))
 
     def embed_evidence(
-        self, x: Float[Tensor, "*lead dim"], known: Features, seen: Features, batch: Batch
+        self,
+        x: Float[Tensor, "*lead dim"],
+        known: Features,
+        seen: Features,
+        batch: Batch,
+        loops: Loops = PLAIN,
     ) -> Features:
         return seen if self.same else x[..., :0]
 
@@ -134,19 +139,17 @@ class Seq2SeqVAE(Model):
     def with_observation(self, state: Seq2SeqState, seen: Features) -> Seq2SeqState:
         return state if self.supervised else state._replace(encoder=self.encoder.step(seen, state.encoder))
 
-    def entering(
-        self, state: Seq2SeqState, known: Features, seen: Features, run_cell: RunCell
-    ) -> Seq2SeqState:
+    def entering(self, state: Seq2SeqState, known: Features, seen: Features, loops: Loops) -> Seq2SeqState:
         first = state.encoder[:1]  # which no sample has a part in
         if self.supervised:
-            encoder = run_cell(self.encoder, known[None, ..., self.known_dim :], first)
+            encoder = loops.cell(self.encoder, known[None, ..., self.known_dim :], first)
         else:
-            after = run_cell(self.encoder, seen[None, :, :-1], first)
+            after = loops.cell(self.encoder, seen[None, :, :-1], first)
             encoder = torch.cat([first[..., None, :], after], -2)
         return Seq2SeqState(encoder, state.decoder[:1, :, None].expand(-1, -1, encoder.shape[-2], -1))
 
     def run(
-        self, state: Seq2SeqState, known: Features, seen: Features, z: Tensor, run_cell: RunCell
+        self, state: Seq2SeqState, known: Features, seen: Features, z: Tensor, loops: Loops
     ) -> Seq2SeqState:
-        decoder = run_cell(self.decoder, self.decoder.project(z), state.decoder)
+        decoder = loops.cell(self.decoder, self.decoder.project(z), state.decoder)
         return Seq2SeqState(state.encoder[:, :, None].expand(-1, -1, z.shape[-2], -1), decoder)

@@ -3,24 +3,27 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, parse_emission
 from vrnn.distributions.base import Distribution
 from vrnn.models.contract import Features, Model, join, observed
+from vrnn.models.loops import PLAIN, Chain, Loops
 from vrnn.models.networks import (
     CellName,
     GaussianHead,
     JointGaussianHead,
-    RowEncoder,
+    affine_layers,
     features,
     features_dim,
     learned,
     make_cell,
     mlp,
 )
+from vrnn.models.readers import RowEncoder
 from vrnn.models.roles import roles
 from vrnn.models.settings import check_settings
 
@@ -77,6 +80,7 @@ class SRNN(Model):
         super().__init__()
         dim, known, _ = roles(config.x_dim, config.u_dim)
         hidden, depth, latent = config.hidden, config.depth, config.latent_dim
+        self.chained = depth == 1
         self.family, self.latent_dim = parse_emission(config.emission, dim), latent
         self.features = features(dim, hidden, depth)
         self.cell = make_cell(config.cell, features_dim(dim, hidden, depth) + known, hidden)
@@ -91,10 +95,15 @@ class SRNN(Model):
         return self.cell.project(join(self.features(x), known))
 
     def embed_evidence(
-        self, x: Float[Tensor, "*lead dim"], known: Features, seen: Features, batch: Batch
+        self,
+        x: Float[Tensor, "*lead dim"],
+        known: Features,
+        seen: Features,
+        batch: Batch,
+        loops: Loops = PLAIN,
     ) -> Features:
         read = join(observed(x, batch), known)
-        return self.posterior_head.project(join(self.reader(read, batch.length), read))
+        return self.posterior_head.project(join(self.reader(read, batch.length, loops), read))
 
     def initial_state(self, code: Tensor, context: Tensor) -> SRNNState:
         lead = code.shape[:-1]
@@ -115,3 +124,34 @@ class SRNN(Model):
 
     def with_observation(self, state: SRNNState, seen: Features) -> SRNNState:
         return state._replace(d=self.cell.step(seen, state.d))
+
+    def entering(self, state: SRNNState, known: Features, seen: Features, loops: Loops) -> SRNNState:
+        first = state.d[:1]  # which no sample has a part in
+        d = torch.cat([first[..., None, :], loops.cell(self.cell, seen[None, :, :-1], first)], -2)
+        lead = (*state.z.shape[:-1], d.shape[-2])
+        return SRNNState(d.expand(*lead, -1), state.z[..., None, :].expand(*lead, -1))
+
+    def chain(
+        self,
+        states: SRNNState,
+        evidence: Float[Tensor, "batch time evidence"],
+        known: Float[Tensor, "batch time known"],
+    ) -> Chain:
+        """Put the hidden layers of the prior, whose mean is corrected, and of the correction side by side."""
+        width, d = self.latent_dim, self.cell.output(states.d[:1])
+        (first, last), of_state = affine_layers(self.prior_head), self.posterior_head.of_state
+        (last_of_correction,) = affine_layers(self.posterior_head.rest)
+        pad = lambda part: torch.cat([part[:width], torch.zeros_like(part[:width])])  # noqa: E731
+        return Chain(
+            squash="relu",
+            of_latent=torch.cat([first.weight[:, :width], of_state.weight[:, :width]]),
+            inside=torch.cat(
+                [
+                    nn.functional.linear(join(d, known), first.weight[:, width:], first.bias),
+                    evidence + nn.functional.linear(d, of_state.weight[:, width:]),
+                ],
+                -1,
+            ),
+            out=torch.cat([pad(last.weight), last_of_correction.weight], 1),
+            outside=(pad(last.bias) + last_of_correction.bias).expand(1, 1, 1, -1),
+        )

@@ -11,6 +11,7 @@ from vrnn.distributions import DiagonalGaussian, parse_emission
 from vrnn.distributions.base import Distribution
 from vrnn.errors import ConfigError
 from vrnn.models.contract import Features, Model, join
+from vrnn.models.loops import PLAIN, Loops
 from vrnn.models.networks import (
     CellName,
     GaussianHead,
@@ -112,7 +113,12 @@ class VRNN(Model):
         return self.cell.project(join(of_x, self.u_features(known)))
 
     def embed_evidence(
-        self, x: Float[Tensor, "*lead dim"], known: Features, seen: Features, batch: Batch
+        self,
+        x: Float[Tensor, "*lead dim"],
+        known: Features,
+        seen: Features,
+        batch: Batch,
+        loops: Loops = PLAIN,
     ) -> Features:
         if self.tied:
             return x[..., :0]

@@ -1,0 +1,99 @@
+"""Recurrences over all steps at once, where none of them waits for the rest of a model: plain forms, which compiled ones are held against."""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vrnn.distributions import DiagonalGaussian, positive
+from vrnn.models.networks import GRUCell, LSTMCell
+
+
+def run_carry(
+    cell: GRUCell | LSTMCell,
+    projected: Float[Tensor, "*lead time gates"],
+    carry: Float[Tensor, "*#lead carry"],
+) -> Float[Tensor, "*lead time carry"]:
+    """Run a cell and give its carries, with 0 for an LSTM's memory, which no output reads."""
+    lead = projected.shape[:-2]
+    if not projected.shape[-2]:
+        return projected.new_zeros(*lead, 0, cell.carry_dim)
+    h = cell.run(projected.flatten(0, -3), carry.expand(*lead, -1).flatten(0, -2)).unflatten(0, lead)
+    return nn.functional.pad(h, (0, cell.carry_dim - cell.hidden)) if cell.carry_dim > cell.hidden else h
+
+
+class Chain(NamedTuple):
+    """Hold a latent that waits for the one before it through one hidden layer, and for nothing else.
+
+    a_t = g(W z_{t-1} + inside_t),   (mean, raw) = V a_t + outside_t,   z_t ~ N(mean, floor + softplus(raw))
+
+    Without a raw scale, when V has as many rows as z has dimensions, z_t is the mean.
+
+    Attributes:
+        squash: g.
+        of_latent, out: W and V.
+        inside, outside: what is added, of all steps; leading axes are broadcast.
+    """
+
+    squash: Literal["relu", "tanh"]
+    of_latent: Float[Tensor, "hidden latent"]
+    inside: Float[Tensor, "*#lead time hidden"]
+    out: Float[Tensor, "outputs hidden"]
+    outside: Float[Tensor, "*#lead time outputs"]
+
+
+class Chained(NamedTuple):
+    """Record a run of a chain.
+
+    Attributes:
+        z: the latents from the first, which is given, to the last.
+        law: what all but the first were drawn from; of a chain without a scale, of width 0.
+    """
+
+    z: Float[Tensor, "*lead steps latent"]
+    law: DiagonalGaussian
+
+
+def run_chain(
+    chain: Chain, start: Float[Tensor, "*lead latent"], normals: Float[Tensor, "*lead time drawn"]
+) -> Chained:
+    """Draw the latents of a chain, one after the other; of one without a scale the normals have width 0."""
+    squash = {"relu": torch.relu, "tanh": torch.tanh}[chain.squash]
+    time, width = normals.shape[-2], start.shape[-1]
+    steps = [part.expand(*part.shape[:-2], time, -1).unbind(-2) for part in (chain.inside, chain.outside)]
+    z, laws = [start], []
+    for inside, outside, noise in zip(*steps, normals.unbind(-2), strict=True):
+        a = squash(nn.functional.linear(z[-1], chain.of_latent) + inside)
+        mean, raw = (nn.functional.linear(a, chain.out) + outside).tensor_split([width], -1)
+        law = DiagonalGaussian(mean, positive(raw))
+        z.append(law.sample(noise) if noise.shape[-1] else mean)
+        laws.append(law if noise.shape[-1] else DiagonalGaussian(raw, raw))
+    return Chained(
+        torch.stack(z, -2), DiagonalGaussian(*(torch.stack(p, -2) for p in zip(*laws, strict=True)))
+    )
+
+
+class Loops(NamedTuple):
+    """Hold what runs a recurrence over all steps: in PyTorch (`PLAIN`) or compiled (`vrnn.kernels.apart`).
+
+    Attributes:
+        cell: a cell over projected inputs, as `run_carry`.
+        chain: a latent that waits for the one before it, as `run_chain`.
+        read: a recurrent network over whole sequences, as `read_rows`.
+    """
+
+    cell: Callable[[GRUCell | LSTMCell, Tensor, Tensor], Tensor]
+    chain: Callable[[Chain, Tensor, Tensor], Chained]
+    read: Callable[[nn.GRU | nn.LSTM, Tensor], Tensor]
+
+
+def read_rows(
+    network: nn.GRU | nn.LSTM, x: Float[Tensor, "batch time inputs"]
+) -> Float[Tensor, "batch time hidden"]:
+    """Give the output of a recurrent network at every row."""
+    return network(x)[0]
+
+
+PLAIN = Loops(run_carry, run_chain, read_rows)
