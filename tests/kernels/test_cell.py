@@ -8,22 +8,32 @@ from hypothesis import strategies as st
 from vrnn.inference.noise import seeded
 from vrnn.kernels import cell as kernel
 from vrnn.kernels import native
-from vrnn.models.loops import read_rows, run_carry
+from vrnn.models.loops import Feedback, read_rows, run_carry
 from vrnn.models.networks import make_cell
 
 pytestmark = pytest.mark.skipif(native.library() is None, reason="no C++ compiler")
 
 
-def results(run, cell, lead, time, seed=0):
-    """Run a cell over random inputs and give values and gradients of what comes out."""
+def results(run, cell, lead, time, seed=0, layer=0):
+    """Run a cell over random inputs, with a feedback of some width, and give values and gradients of what comes out."""
     generator, dtype = seeded(seed), cell.of_carry.weight.dtype
     draw = lambda *shape: torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)  # noqa: E731
     projected = draw(*lead, time, cell.gates).requires_grad_()
     carry = draw(*lead, cell.carry_dim).requires_grad_()
-    found = run(cell, projected, carry)
-    given = [projected, carry, *(p for name, p in cell.named_parameters() if name.startswith("of_carry"))]
+    parts = [draw(layer, cell.hidden), draw(layer), draw(cell.gates, layer)]
+    feedback = [(part / (2 * (layer or 1) ** 0.5)).requires_grad_() for part in parts] if layer else []
+    found = run(cell, projected, carry, *([Feedback(*feedback)] if layer else []))
+    given = [
+        projected,
+        carry,
+        *(p for name, p in cell.named_parameters() if name.startswith("of_carry")),
+        *feedback,
+    ]
     weight = draw(*found.shape)
-    return [found.detach(), *torch.autograd.grad((weight * found).sum() + found.square().sum(), given)]
+    return [
+        found.detach(),
+        *torch.autograd.grad((weight * found).sum() + found.square().sum(), given, materialize_grads=True),
+    ]
 
 
 @settings(max_examples=30, deadline=None)
@@ -31,16 +41,20 @@ def results(run, cell, lead, time, seed=0):
 def test_equals_the_plain_cell_on_random_shapes(data):
     size = st.integers(1, 4) | st.sampled_from([7, 33, 70])
     hidden, lead = data.draw(size), tuple(data.draw(st.lists(size, min_size=1, max_size=2)))
-    time, seed = data.draw(st.integers(1, 6)), data.draw(st.integers(0, 99))
+    time, seed, layer = (
+        data.draw(st.integers(1, 6)),
+        data.draw(st.integers(0, 99)),
+        data.draw(st.just(0) | size),
+    )
     torch.manual_seed(seed)
     cell = make_cell("gru", 2, hidden).double()
     for found, expected in zip(
-        *(results(run, cell, lead, time, seed) for run in (kernel.run_cell, run_carry)), strict=True
+        *(results(run, cell, lead, time, seed, layer) for run in (kernel.run_cell, run_carry)), strict=True
     ):
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
     for found, expected in zip(
-        results(kernel.run_cell, cell.float(), lead, time, seed),
-        results(run_carry, cell.double(), lead, time, seed),
+        results(kernel.run_cell, cell.float(), lead, time, seed, layer),
+        results(run_carry, cell.double(), lead, time, seed, layer),
         strict=True,
     ):
         torch.testing.assert_close(

@@ -5,34 +5,50 @@
 // What both passes work on; cell.py has the same fields in the same order. What is kept lies step after step.
 template <class T>
 struct Run {
-  std::int64_t rows, time, hidden, threads;
+  std::int64_t rows, time, hidden, layer, threads;  // layer: the width of what is fed back, 0 where nothing is
   std::int64_t gates_row, gates_step;  // strides of the projected inputs, whose last axis is dense
-  const T *gates, *of_carry, *carry_bias;
-  T *states, *memory;  // from the first, which is given, to the last; r, u, n, m, none where there is no way back
+  const T *gates, *of_carry, *carry_bias, *of_output, *output_bias, *to_gates;
+  T *states, *memory, *fed;  // from the first, which is given, to the last; r, u, n, m, none where there is no way back; the layer
   const T* d_states;
-  T *d_gates, *d_start;  // of m, r, u, n; of the first state
+  T *d_gates, *d_fed, *d_start;  // of m, r, u, n; of the layer before its function; of the first state
 };
 
 namespace {
 
 template <class T>
 void run_forward(const Run<T>& run) {
-  const int H = run.hidden;
-  Packed<T> of_h(H, 3 * H);
+  const int H = run.hidden, F = run.layer;
+  Packed<T> of_h(H, 3 * H + F), of_fed(F, 3 * H);
   of_h.put_transposed(run.of_carry, 3 * H, H);
-  const int wide = of_h.wide();
+  if (F) {
+    of_h.put_transposed(run.of_output, F, H, 3 * H);
+    of_fed.put_transposed(run.to_gates, 3 * H, F);
+  }
+  const int wide = of_h.wide(), wide_fed = of_fed.wide();
   share_out(run.rows, run.threads, [&](const Share& share) {
     Buffer<T> of_h_(std::size_t(share.most) * wide), unread_(4 * H);
-    T* from_h = of_h_.get();
+    Buffer<T> layer_(std::size_t(share.most) * F), of_fed_(std::size_t(share.most) * wide_fed * (F > 0));
+    T *from_h = of_h_.get(), *from_fed = of_fed_.get();
     share.each([&](std::int64_t from, int rows) {
       auto at = [&](T* record, std::int64_t t, int width) { return record + (t * run.rows + from) * width; };
       for (std::int64_t t = 0; t < run.time; t++) {
         const T* h = at(run.states, t, H);
         T *next = at(run.states, t + 1, H), *memory = run.memory ? at(run.memory, t, 4 * H) : unread_.get();
         multiply(rows, h, H, of_h, from_h);
-        for (std::ptrdiff_t i = 0; i < rows; i++)
-          gru<false, T>(H, run.gates + (from + i) * run.gates_row + t * run.gates_step, nullptr, from_h + i * wide,
-                        run.carry_bias, h + i * H, memory + (run.memory ? i * 4 * H : 0), next + i * H);
+        T* fed = run.fed ? at(run.fed, t, F) : layer_.get();
+        if (F && t == 0) std::memset(fed, 0, sizeof(T) * rows * F);
+        if (F && t > 0) {
+          for (std::ptrdiff_t i = 0; i < rows; i++) relu_sum(F, from_h + i * wide + 3 * H, run.output_bias, fed + i * F);
+          multiply(rows, fed, F, of_fed, from_fed);
+        }
+        for (std::ptrdiff_t i = 0; i < rows; i++) {
+          const T* fixed = run.gates + (from + i) * run.gates_row + t * run.gates_step;
+          T* kept = memory + (run.memory ? i * 4 * H : 0);
+          if (F && t > 0)
+            gru<true>(H, fixed, from_fed + i * wide_fed, from_h + i * wide, run.carry_bias, h + i * H, kept, next + i * H);
+          else
+            gru<false, T>(H, fixed, nullptr, from_h + i * wide, run.carry_bias, h + i * H, kept, next + i * H);
+        }
       }
     });
   });
@@ -40,13 +56,18 @@ void run_forward(const Run<T>& run) {
 
 template <class T>
 void run_backward(const Run<T>& run) {
-  const int H = run.hidden;
+  const int H = run.hidden, F = run.layer;
   Packed<T> to_h(3 * H, H);
   to_h.put(run.of_carry + 2 * H * H, H, H, H, 1).put(run.of_carry, 2 * H, H, H, 1, H);
-  const int wide = to_h.wide();
+  Packed<T> to_fed(F ? 3 * H : 0, F), to_output(F, H);
+  if (F) {
+    to_fed.put(run.to_gates, 3 * H, F, F, 1);
+    to_output.put(run.of_output, F, H, H, 1);
+  }
+  const int wide = to_h.wide(), wide_fed = to_fed.wide();
   share_out(run.rows, run.threads, [&](const Share& share) {
-    Buffer<T> to_h_(std::size_t(share.most) * wide);
-    T* product = to_h_.get();
+    Buffer<T> to_h_(std::size_t(share.most) * wide), to_fed_(std::size_t(share.most) * wide_fed);
+    T *product = to_h_.get(), *for_fed = to_fed_.get();
     share.each([&](std::int64_t from, int rows) {
       auto at = [&](auto* record, std::int64_t t, int width) { return record + (t * run.rows + from) * width; };
       T* dh = run.d_start + from * H;
@@ -60,6 +81,13 @@ void run_backward(const Run<T>& run) {
           gru_back(H, memory + i * 4 * H, h + i * H, dh + i * H, g, g + H, g + 2 * H, g + 3 * H);
         }
         multiply(rows, gates, 4 * H, to_h, product);
+        if (F) {  // the layer of the first step is 0
+          T* d_fed = at(run.d_fed, t, F);
+          multiply(rows, gates + H, 4 * H, to_fed, for_fed);
+          for (std::ptrdiff_t i = 0; i < rows; i++)
+            relu_back(F, at(run.fed, t, F) + i * F, for_fed + i * wide_fed, d_fed + i * F);
+          multiply<true>(rows, d_fed, F, to_output, product);
+        }
         for (std::ptrdiff_t i = 0; i < rows; i++) add(H, product + i * wide, dh + i * H);
       }
       add(rows * H, at(run.d_states, 0, H), dh);

@@ -1,7 +1,7 @@
 """Recurrences over all steps at once, where none of them waits for the rest of a model: plain forms, which compiled ones are held against."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from jaxtyping import Float
@@ -11,16 +11,42 @@ from vrnn.distributions import DiagonalGaussian, positive
 from vrnn.models.networks import GRUCell, LSTMCell
 
 
+class Feedback(NamedTuple):
+    """Hold what the output h of a cell adds to its next input, W relu(U h + b), at every step but the first.
+
+    Attributes:
+        of_output, bias: U and b.
+        to_gates: W.
+    """
+
+    of_output: Float[Tensor, "layer hidden"]
+    bias: Float[Tensor, " layer"]
+    to_gates: Float[Tensor, "gates layer"]
+
+
 def run_carry(
     cell: GRUCell | LSTMCell,
     projected: Float[Tensor, "*lead time gates"],
     carry: Float[Tensor, "*#lead carry"],
+    feedback: Feedback | None = None,
 ) -> Float[Tensor, "*lead time carry"]:
     """Run a cell and give its carries, with 0 for an LSTM's memory, which no output reads."""
     lead = projected.shape[:-2]
     if not projected.shape[-2]:
         return projected.new_zeros(*lead, 0, cell.carry_dim)
-    h = cell.run(projected.flatten(0, -3), carry.expand(*lead, -1).flatten(0, -2)).unflatten(0, lead)
+    carry = carry.expand(*lead, -1)
+    if feedback is None:
+        h = cell.run(projected.flatten(0, -3), carry.flatten(0, -2)).unflatten(0, lead)
+    else:
+        of_output, bias, to_gates = feedback
+        outputs: list[Tensor] = []
+        for gates in projected.unbind(-2):
+            if outputs:
+                layer = torch.relu(nn.functional.linear(outputs[-1], of_output, bias))
+                gates = gates + nn.functional.linear(layer, to_gates)
+            carry = cell.step(gates, carry)
+            outputs.append(cell.output(carry))
+        h = torch.stack(outputs, -2)
     return nn.functional.pad(h, (0, cell.carry_dim - cell.hidden)) if cell.carry_dim > cell.hidden else h
 
 
@@ -75,6 +101,14 @@ def run_chain(
     )
 
 
+class RunCell(Protocol):
+    """Runs a cell as `run_carry` does."""
+
+    def __call__(
+        self, cell: GRUCell | LSTMCell, projected: Tensor, carry: Tensor, feedback: Feedback | None = None
+    ) -> Tensor: ...
+
+
 class Loops(NamedTuple):
     """Hold what runs a recurrence over all steps: in PyTorch (`PLAIN`) or compiled (`vrnn.kernels.apart`).
 
@@ -84,7 +118,7 @@ class Loops(NamedTuple):
         read: a recurrent network over whole sequences, as `read_rows`.
     """
 
-    cell: Callable[[GRUCell | LSTMCell, Tensor, Tensor], Tensor]
+    cell: RunCell
     chain: Callable[[Chain, Tensor, Tensor], Chained]
     read: Callable[[nn.GRU | nn.LSTM, Tensor], Tensor]
 

@@ -11,7 +11,7 @@ from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, parse_emission
 from vrnn.distributions.base import Distribution
 from vrnn.models.contract import Features, Model, join, observed
-from vrnn.models.loops import PLAIN, Chain, Loops
+from vrnn.models.loops import PLAIN, Chain, Feedback, Loops
 from vrnn.models.networks import (
     CellName,
     GaussianHead,
@@ -86,7 +86,7 @@ class RolloutVAE(Model):
         self.conditions = self.tied = config.task == "forecasting"
         self.looks_ahead = not self.conditions
         self.carried = config.latent == "carried"
-        self.apart = not self.carried
+        self.apart = not self.carried or depth == 1
         self.per_step = not self.carried and config.redraw == "step"
         self.n, self.known_dim, self.family = n, known, parse_emission(config.emission, dim)
         self.latent_dim = n if self.per_step else 0
@@ -196,13 +196,28 @@ class RolloutVAE(Model):
     def run(
         self, state: RolloutState, known: Features, seen: Features, z: Tensor, loops: Loops
     ) -> RolloutState:
-        """Let z' go its way, which waits for nothing else, and then the cell."""
-        latent = self._driven(z if self.per_step else state.fixed[..., None, :], state.z, z, loops)
+        """Let z' go its way, which waits for nothing else, and then the cell; or the cell, whose output moves z on."""
         read = torch.cat([state.x[..., None, :], seen[:, :-1].expand(*z.shape[:2], -1, -1)], -2)
         if self.of_inputs is not None:
             read = read + known[..., self.known_dim :]
-        h = loops.cell(self.cell, read + self.of_latent(latent), state.h)
-        return RolloutState(h, latent, read, state.fixed[..., None, :].expand(*z.shape[:3], -1))
+        fixed = state.fixed[..., None, :].expand(*z.shape[:3], -1)
+        if self.carried:
+            h = self._carried(read, state, loops)
+            return RolloutState(h, self.next_latent(self.cell.output(h)), read, fixed)
+        latent = self._driven(z if self.per_step else state.fixed[..., None, :], state.z, z, loops)
+        return RolloutState(
+            loops.cell(self.cell, read + self.of_latent(latent), state.h), latent, read, fixed
+        )
+
+    def _carried(
+        self, read: Float[Tensor, "*lead time gates"], state: RolloutState, loops: Loops
+    ) -> Float[Tensor, "*lead time carry"]:
+        """Run the cell of the carried decoder, whose latents are a layer between its output and its input."""
+        first, last = affine_layers(self.next_latent)
+        of_first, later = self.of_latent(state.z)[..., None, :], self.of_latent(last.bias)
+        gates = torch.cat([read[..., :1, :] + of_first, read[..., 1:, :] + later], -2)
+        to_gates = self.of_latent.weight @ last.weight
+        return loops.cell(self.cell, gates, state.h, Feedback(first.weight, first.bias, to_gates))
 
     def _driven(
         self,
