@@ -23,9 +23,20 @@ from vrnn.models.loops import PLAIN
 Kernel = Literal["auto", "plain", "native"]
 
 
-def embed(model: Model, batch: Batch, prefix: Batch | None = None, *, kernel: Kernel = "auto") -> Embedded:
-    """Compute everything that needs no recurrent state, as `vrnn.inference.step.embed` does, laid out as the kernel reads it."""
-    if kernel != "plain" and recurrence.fits(model, batch, "posterior"):
+def embed(
+    model: Model,
+    batch: Batch,
+    prefix: Batch | None = None,
+    *,
+    kernel: Kernel = "auto",
+    row_by_row: bool = False,
+) -> Embedded:
+    """Compute everything that needs no recurrent state, as `vrnn.inference.step.embed` does, laid out as the kernel reads it.
+
+    Args:
+        row_by_row: lay it out for what goes through the rows one by one, such as a particle filter.
+    """
+    if kernel != "plain" and not row_by_row and recurrence.fits(model, batch, "posterior"):
         return recurrence.embed(model, batch)
     return plain_embed(model, batch, prefix, PLAIN if kernel == "plain" else apart.COMPILED)
 

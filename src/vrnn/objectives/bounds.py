@@ -73,7 +73,7 @@ def bound(
         kernel: of the ELBO and IWAE, see `vrnn.kernels.unroll`.
     """
     if embedded is None:
-        embedded = embed(model, batch, kernel="plain" if objective == "fivo" else kernel)
+        embedded = embed(model, batch, kernel=kernel, row_by_row=objective == "fivo")
     kl_start = 0 if model.looks_ahead else start
     if objective == "fivo":
         filtered = particle_filter(

@@ -10,8 +10,9 @@ from torch.utils.checkpoint import checkpoint
 from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise
 from vrnn.inference.particles import Filtered
-from vrnn.inference.step import Belief, embed
+from vrnn.inference.step import Belief
 from vrnn.inference.unroll import Unrolled
+from vrnn.kernels import embed
 from vrnn.models import Model
 from vrnn.objectives.bounds import bound
 from vrnn.objectives.futures import Future, cut_future, draw_future, futures_score
@@ -131,7 +132,7 @@ class Objective(nn.Module):
             batch,
             noise,
             config.objective,
-            embedded=None if prefix is None else embed(model, batch, prefix),
+            embedded=None if prefix is None else embed(model, batch, prefix, kernel=config.kernel),
             belief=belief,
             leaves=leaves,
             start=start,
