@@ -505,9 +505,8 @@ Made by `python -m benchmarks.speed` on {threads} threads of a CPU ({machine}), 
 
 {training}
 
-**Every system**, at the second size, its loop over time in PyTorch and what serves it best. RNN, Seq2SeqVAE and STORN need no loop in Python, the driven
-RolloutVAE one for its latents alone: where nothing is missing no latent waits for a later state, and the cell runs in C++. The carried RolloutVAE, SRNN and DMM
-have no compiled form.
+**Every system**, at the second size, its loop over time and what reads whole sequences in PyTorch, and what serves it best. All but the VRNN need no loop in Python:
+where nothing is missing their latents wait for no other, or for the one before alone, and cells, chains of latents and readers run in C++.
 
 {systems}
 

@@ -1,8 +1,10 @@
 """Storms: HURDAT2 end to end, and write docs/storms.md.
 
     python -m benchmarks.storms            position forecasts to 120 h, wind from the track, then the page
-    python -m benchmarks.storms wind       one part, then the page: joint (positions and whether the storm is tropical), futures (the
-                                           same trained on futures too), positions (alone), regression or wind
+    python -m benchmarks.storms wind       one part, then the page: recipe (positions and whether the storm is tropical, trained on futures
+                                           too), bound (the same by the bound alone, wider), positions (alone), regression or wind
+    python -m benchmarks.storms choice     what the recipe was chosen by: trainings on storms up to 2001, scored on those of 2002 to 2009;
+                                           choice/32-200 does one of them, width and weight of the futures
     python -m benchmarks.storms --page     the page alone, from the results kept
 
 Training storms up to 2009, validation 2010-2013, test 2014-2018; no choice is made on the test
@@ -32,6 +34,7 @@ STEP = 6.0  # hours
 HORIZONS = (12, 24, 36, 48, 72, 96, 120)
 SAMPLES = 100
 YEARS = {"train": (1970, 2009), "val": (2010, 2013), "test": (2014, 2018)}
+CHOICE_YEARS = {"train": (1970, 2001), "val": (2010, 2013), "choice": (2002, 2009)}
 SEEDS = (0, 1, 2)
 WIDTH, RIDGE = 5.0, 1.0  # of the regression
 MAP = Plane(0, 1, "nmi")
@@ -49,10 +52,21 @@ TRACK_TRAINING = vrnn.TrainConfig(
     position_input=True,
 )
 TRACKS = {
-    "joint": (TRACK_MODEL, TRACK_TRAINING),
-    "futures": (TRACK_MODEL, replace(TRACK_TRAINING, steps=4000, future_weight=50.0)),
+    "recipe": (
+        replace(TRACK_MODEL, hidden=32),
+        replace(TRACK_TRAINING, steps=4000, future_weight=200.0),
+    ),
+    "bound": (TRACK_MODEL, TRACK_TRAINING),
     "positions": (replace(TRACK_MODEL, x_dim=2, emission="mixture(3)"), TRACK_TRAINING),
 }
+CHOICES = (
+    (64, 0.0),
+    (32, 0.0),
+    (64, 200.0),
+    (32, 50.0),
+    (32, 200.0),
+    (32, 1000.0),
+)  # width, weight of the futures
 WIND_MODELS = {
     "rnn": vrnn.RNNConfig(x_dim=2, hidden=64, emission="student_t", supervised=True),
     "seq2seq": vrnn.Seq2SeqVAEConfig(
@@ -97,10 +111,10 @@ def with_season(tracks: Tracks) -> Tracks:
     return replace(tracks, u=u, u_names=(*tracks.u_names, "season_sin", "season_cos"))
 
 
-def split(tracks: Tracks) -> dict[str, Tracks]:
+def split(tracks: Tracks, years: dict[str, tuple[int, int]] = YEARS) -> dict[str, Tracks]:
     """Split by the year in the storm's id."""
     year = np.array([int(name[-4:]) for name in tracks.ids])
-    return {k: tracks[np.flatnonzero((year >= a) & (year <= b))] for k, (a, b) in YEARS.items()}
+    return {k: tracks[np.flatnonzero((year >= a) & (year <= b))] for k, (a, b) in years.items()}
 
 
 @dataclass(frozen=True)
@@ -137,15 +151,29 @@ def verification_cases(tracks: Tracks) -> Cases:
     return Cases(vrnn.concatenate(prefixes), np.stack(truths), np.stack(straights))
 
 
-def positions(part: str, tracks: dict[str, Tracks], seed: int) -> dict:
-    """Train on storms of every length, and forecast every case of the validation and the test years."""
-    config, settings = TRACKS[part]
+def positions(
+    config: vrnn.VRNNConfig, settings: vrnn.TrainConfig, tracks: dict[str, Tracks], seed: int
+) -> dict:
+    """Train on storms of every length, and forecast every case of the other years."""
     shown = {name: columns(t, config.x_dim) for name, t in tracks.items()}
     started = time.perf_counter()
     run = vrnn.train(config, shown["train"], replace(settings, seed=seed), val=shown["val"])
     trained_in = time.perf_counter() - started
-    parts = {part: verify(run.model, tracks[part], seed) for part in ("val", "test")}
+    parts = {part: verify(run.model, tracks[part], seed) for part in tracks if part != "train"}
     return {"train_seconds": round(trained_in, 1), "storms": {k: len(t) for k, t in tracks.items()}, **parts}
+
+
+def choose(width: int, weight: float, tracks: dict[str, Tracks], seed: int) -> None:
+    """Train one setting of the recipe on early storms, and keep its errors on later ones that are not the test's."""
+    config, settings = TRACKS["recipe"]
+    if not weight:
+        settings = replace(TRACK_TRAINING, seed=seed)
+    settings = replace(settings, future_weight=weight)
+    result = positions(replace(config, hidden=width), settings, tracks, seed)
+    print(width, weight, result, flush=True)
+    keep(
+        f"storms_choice-{width}-{weight:g}-{seed}", {"width": width, "weight": weight, "seed": seed, **result}
+    )
 
 
 def columns(tracks: Tracks, width: int) -> Tracks:
@@ -199,7 +227,7 @@ def regression(tracks: dict[str, Tracks]) -> dict:
     }
     degree = {name: MAP.stretch(k[:, :2]) for name, k in known.items()}
     mean, scale = known["train"].mean(0), known["train"].std(0)
-    parts = {name: {"rows": []} for name in ("val", "test")}
+    parts = {name: {"rows": []} for name in tracks if name != "train"}
     for hours in HORIZONS:
         i = hours // int(STEP) - 1
         there = {name: np.isfinite(v.truth[:, i]).all(-1) for name, v in cases.items()}
@@ -285,8 +313,8 @@ chosen on the test years.
 ## Where will it go?
 
 A VRNN on whole storms of every length, six-hourly: latitude and longitude in a geographic frame, increments in nautical miles, with the position that
-each leads on from and the season as inputs, and jointly with them whether the storm is tropical (a mixture of Gaussians times a Bernoulli). Trained in
-{seconds:.0f} s beside other work on the machine. Mean over seeds {seeds}, and their range; error of the mean of those of {samples} sampled paths that are tropical at the horizon,
+each leads on from and the season as inputs, and jointly with them whether the storm is tropical (a mixture of Gaussians times a Bernoulli). In the second half of its {steps} steps the energy score of futures of up to {rows} rows that
+the model draws alone is trained beside the bound (`--future-weight {weight:g}`). Trained in {seconds:.0f} s beside other work on the machine. Mean over seeds {seeds}, and their range; error of the mean of those of {samples} sampled paths that are tropical at the horizon,
 great circle, nautical miles ({left:.0%} of the paths at 120 h; all where none is):
 
 {positions}
@@ -324,16 +352,19 @@ def spread(values: list[float], digits: int = 1) -> str:
 
 
 OTHERS = """**What matters for it**: the paths that the mean is over. The same forecasts with the mean over all their paths, and a model of latitude and longitude
-alone, count storms that turn extratropical and are carried off, which no case does. **Trained on futures too**: twice the steps, and in the second half of them the energy score of futures of {rows} rows that the model draws alone beside the
-bound (`--future-weight {weight:g}`). The one seed of it here is better from 72 h on in the validation years, and not in the test years. **How far it can go**: a kernel ridge regression from
+alone, count storms that turn extratropical and are carried off, which no case does. **By the bound alone**: twice as wide, half the steps and no futures. **How far it can go**: a kernel ridge regression from
 position, motion over the last 48 h and season to how far the position at each horizon departs from constant velocity, fit on the cases of the training years ({width:g} wide, ridge {ridge:g}, chosen on the validation years). It is no
 model of a track, and a yardstick for what these predictors tell. Validation and test years:
 
-{table}"""
+{table}
+
+**Chosen by**: trainings on storms up to 2001, weights chosen on 2010 to 2013, errors on the cases of 2002 to 2009, one seed each (`python -m benchmarks.storms choice`); by the bound alone half the steps.
+
+{choices}"""
 NAMES = {
-    "joint": "with the status",
-    "futures": "with the status, futures too",
-    "positions": "positions alone",
+    "recipe": "as above",
+    "bound": "by the bound alone",
+    "positions": "positions alone, by the bound",
 }
 
 
@@ -343,7 +374,7 @@ def others_text() -> str:
     for part, name in NAMES.items():
         results = kept(f"storms-{part}")
         seeds = ", ".join(str(r["seed"]) for r in results)
-        for key, more in (("model", ""), ("all_paths", "; over all paths"))[: 2 if part == "joint" else 1]:
+        for key, more in (("model", ""), ("all_paths", "; over all paths"))[: 2 if part == "recipe" else 1]:
             rows += [
                 errors_row(name + more, results, years, key, seeds) for years in ("val", "test") if results
             ]
@@ -351,14 +382,21 @@ def others_text() -> str:
     for key, name in (("model", "regression"), ("constant_velocity", "constant velocity")):
         rows += [errors_row(name, straight, years, key, "") for years in ("val", "test")]
     head = ["forecasts", "years", *(f"{h} h" for h in HORIZONS), "seeds"]
-    settings = TRACKS["futures"][1]
     return OTHERS.format(
-        rows=settings.future_rows,
-        weight=settings.future_weight,
         width=WIDTH,
         ridge=RIDGE,
         table=table(head, rows),
+        choices=choices_table(),
     )
+
+
+def choices_table() -> str:
+    """Give the errors of every setting that the recipe was chosen from, and of the regression, in the years that it was chosen on."""
+    errors = lambda r: [f"{row['model']:.1f}" for row in r["choice"]["rows"]]  # noqa: E731
+    settings = sorted(kept("storms_choice"), key=lambda r: (r["weight"], -r["width"]))
+    rows = [[f"{r['width']}", f"{r['weight']:g}", *errors(r)] for r in settings]
+    rows += [["regression", "", *errors(r)] for r in kept("storms_regression")]
+    return table(["width", "weight of the futures", *(f"{h} h" for h in HORIZONS)], rows)
 
 
 def errors_row(name: str, results: list[dict], years: str, key: str, seeds: str) -> list[str]:
@@ -375,8 +413,8 @@ def agency(folder: Path, year: str) -> dict[str, dict[str, str]]:
 
 def page() -> None:
     """Write docs/storms.md from the results kept."""
-    tracks, winds_kept = kept("storms-joint"), kept("storms-wind")[0]
-    straight = kept("storms-regression")[0]
+    tracks, winds_kept = kept("storms-recipe"), kept("storms-wind")[0]
+    straight, (_, settings) = kept("storms-regression")[0], TRACKS["recipe"]
     rows, years = [], []
     for i, hours in enumerate(HORIZONS):
         found = [r["test"]["rows"][i] for r in tracks]
@@ -398,6 +436,7 @@ def page() -> None:
     ]
     PAGE.write_text(
         TEXT.format(
+            steps=settings.steps, rows=settings.future_rows, weight=settings.future_weight,
             seconds=np.mean([r["train_seconds"] for r in tracks]), seeds=", ".join(str(r["seed"]) for r in tracks),
             samples=SAMPLES, cone=CONE, left=np.mean([r["test"]["rows"][-1]["tropical"] for r in tracks]), others=others_text(),
             positions=table(["horizon", "cases", "VRNN", "constant velocity", "cone"], rows),
@@ -423,12 +462,21 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     if not given.page:
         path = data_folder(given.data, "hurdat2") / "hurdat2.txt"
-        for part in given.parts or (*TRACKS, "regression", "wind"):
+        for part in given.parts or (*TRACKS, "regression", "wind", "choice"):
             tracks = synoptic(vrnn.read_tracks(path, WIND_COLUMNS if part == "wind" else TRACK_COLUMNS))
+            kind, _, setting = part.partition("/")
+            if kind == "choice":
+                early = split(with_season(tracks), CHOICE_YEARS)
+                for width, weight in CHOICES:
+                    if setting in ("", f"{width}-{weight:g}"):
+                        choose(width, weight, early, given.seed or 0)
+                if setting in ("", "regression"):
+                    keep("storms_regression", regression(early))
+                continue
             seeds = SEEDS if part in TRACKS and given.seed is None else (given.seed or 0,)
             for seed in seeds:
                 if part in TRACKS:
-                    result = positions(part, split(with_season(tracks)), seed)
+                    result = positions(*TRACKS[part], split(with_season(tracks)), seed)
                     result["agency"] = {year: agency(path.parent, year) for year in ("2017", "2018")}
                 elif part == "regression":
                     result = regression(split(with_season(tracks)))
