@@ -505,7 +505,7 @@ Made by `python -m benchmarks.speed` on {threads} threads of a CPU ({machine}), 
 
 {training}
 
-**Every system**, at the second size, its loop over time and what reads whole sequences in PyTorch, and what serves it best. All but the VRNN need no loop in Python:
+**Every system**, at the second size, its loop over time and what reads whole sequences in PyTorch, and what serves it best. All but the VRNN, with a GRU and one hidden layer, need no loop in Python:
 where nothing is missing their latents wait for no other, or for the one before alone, and cells, chains of latents and readers run in C++.
 
 {systems}

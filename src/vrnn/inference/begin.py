@@ -7,7 +7,7 @@ import torch
 from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief, embed_prefix, start_belief
-from vrnn.kernels import Kernel, follow
+from vrnn.kernels import Kernel, follow, loops_of
 from vrnn.models.contract import Model
 
 
@@ -18,7 +18,7 @@ def begin(model: Model, prefix: Batch, noise: Noise, *, kernel: Kernel = "auto")
     """
     if prefix.x.shape[1] and not model.conditions:
         return follow(model, prefix, noise, kernel=kernel)
-    context = embed_prefix(model, prefix)
+    context = embed_prefix(model, prefix, loops_of(kernel))
     code = model.code_prior(context).sample(noise.code)
     return start_belief(model, code, context, prefix.x.shape[-1])
 

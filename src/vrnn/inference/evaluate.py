@@ -19,8 +19,7 @@ from vrnn.inference.forecast import as_tracks
 from vrnn.inference.futures import PASS_SIZE, Futures, futures
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.representatives import representatives as hypotheses
-from vrnn.inference.step import embed
-from vrnn.kernels import unroll
+from vrnn.kernels import embed, unroll
 from vrnn.metrics.displacement import (
     average_displacement,
     best_of,
@@ -328,7 +327,10 @@ def _future_nll(
     network = f.model.network
     whole, rows = whole_rows(f, cut, observe)
     prefix, rest = whole.split(rows)
-    embedded = embed(network, rest, prefix) if network.conditions else embed(network, whole).after(rows)
+    if network.conditions:
+        embedded = embed(network, rest, prefix)
+    else:
+        embedded = embed(network, whole, row_by_row=True).after(rows)
     belief = f.belief.map(lambda s: s[:samples])
     horizon = rest.x.shape[1]
     noise = draw_noise(

@@ -17,7 +17,8 @@ from vrnn.inference.futures import PASS_SIZE, ROWS, last_known
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.observe import TrackBelief
 from vrnn.inference.particles import FilterStep, filter_steps
-from vrnn.inference.step import Belief, Embedded, Row, embed, embed_prefix, rows, start_belief
+from vrnn.inference.step import Belief, Embedded, Row, embed_prefix, rows, start_belief
+from vrnn.kernels import embed, loops_of
 from vrnn.models.contract import Model
 from vrnn.trained import TrainedModel
 
@@ -140,7 +141,7 @@ def chunks(
 
 def begin_chunk(model: Model, chunk: Chunk, particles: int, seed: int) -> Belief:
     """Give the belief before the first row, as `initial_belief` draws it."""
-    context = embed_prefix(model, chunk.batch if chunk.prefix is None else chunk.prefix)
+    context = embed_prefix(model, chunk.batch if chunk.prefix is None else chunk.prefix, loops_of())
     noise = draw_noise(
         model, particles, len(chunk.batch.x), 0, seeded(seed, 12, *(chunk.start,) * bool(chunk.start))
     )
@@ -178,7 +179,7 @@ def step_noise(model: Model, particles: int, batch: Batch, seed: int, start: int
 
 def embed_rows(model: Model, batch: Batch, prefix: Batch | None) -> Embedded:
     """Embed a batch with the evidence of each row alone, whatever the model's posterior could look ahead to."""
-    embedded = embed(model, batch, prefix)
+    embedded = embed(model, batch, prefix, row_by_row=True)
     if not model.looks_ahead:
         return embedded
     count, time = batch.x.shape[:2]

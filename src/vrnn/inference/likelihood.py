@@ -15,7 +15,8 @@ from vrnn.inference.filtering import chunks
 from vrnn.inference.forecast import as_tracks
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.particles import filter_steps, first_belief
-from vrnn.inference.step import Embedded, embed
+from vrnn.inference.step import Embedded
+from vrnn.kernels import embed
 from vrnn.models.contract import Model
 from vrnn.objectives.bounds import BOUNDS, BoundName
 from vrnn.objectives.bounds import bound as bounded
@@ -140,7 +141,7 @@ def likelihood(
             continue
         counted = batch.mask[:, chunk.unscored :].sum(-1).cpu().numpy()
         density = log_jacobian(batch.after(chunk.unscored))
-        embedded = embed(network, batch, chunk.prefix)
+        embedded = embed(network, batch, chunk.prefix, row_by_row=bound == "fivo")
         exact = exact and not batch.gaps
         for repeat in range(repeats):
             noise = draw_noise(

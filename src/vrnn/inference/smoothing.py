@@ -12,7 +12,8 @@ from vrnn.inference.bridge import Bridge, Guided, build_bridge, missing_inside
 from vrnn.inference.noise import Noise, draw_noise
 from vrnn.inference.particles import FilterStep, Lineage, filter_steps, first_belief
 from vrnn.inference.resampling import draw_ancestors
-from vrnn.inference.step import Path, embed
+from vrnn.inference.step import Path
+from vrnn.kernels import embed
 from vrnn.models.contract import Model
 
 PILOTS = 100  # particles, at least, that bridges are learnt from
@@ -74,7 +75,7 @@ def _filter(
     """Begin a filter: its noise, its steps, and the global latents of its first particles."""
     count, time = batch.x.shape[:2]
     noise = draw_noise(model, particles, count, time, generator, resampling=True)
-    embedded = embed(model, batch)
+    embedded = embed(model, batch, row_by_row=True)
     start, _, _, code = first_belief(model, batch, noise, embedded, path=path)
     scheme = "systematic" if path is None else "multinomial"
     guide = None if bridge is None else Guided(bridge, generator)

@@ -18,7 +18,7 @@ from vrnn.inference.unroll import Loop, Unrolled
 from vrnn.kernels import ahead, apart, recurrence
 from vrnn.kernels.stretches import in_stretches
 from vrnn.models.contract import Model
-from vrnn.models.loops import PLAIN
+from vrnn.models.loops import PLAIN, Loops
 
 Kernel = Literal["auto", "plain", "native"]
 
@@ -38,7 +38,12 @@ def embed(
     """
     if kernel != "plain" and not row_by_row and recurrence.fits(model, batch, "posterior"):
         return recurrence.embed(model, batch)
-    return plain_embed(model, batch, prefix, PLAIN if kernel == "plain" else apart.COMPILED)
+    return plain_embed(model, batch, prefix, loops_of(kernel))
+
+
+def loops_of(kernel: Kernel = "auto") -> Loops:
+    """Give what runs recurrences over all steps, and reads whole sequences."""
+    return PLAIN if kernel == "plain" else apart.COMPILED
 
 
 def unroll(
@@ -56,7 +61,7 @@ def unroll(
 
     Args:
         leaves: give the belief that the pass leaves, which is None where no loop goes there; `follow` gives it alone.
-        kernel: auto; plain, the loop in PyTorch that every other form is held against; or native, the loop in C++ for a VRNN on a
+        kernel: auto; plain, loop and readers in PyTorch that every other form is held against; or native, the loop in C++ for a VRNN on a
             CPU, refused where it does not fit. It takes complete stretches of at least three rows; the plain loop serves between.
 
     Raises:

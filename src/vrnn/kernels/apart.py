@@ -16,7 +16,7 @@ COMPILED = Loops(run_cell, run_chain, read)
 def fits(model: Model, batch: Batch, proposal: Proposal) -> bool:
     """Tell whether this kernel can unroll the batch from the model's beginning: nothing is missing in it.
 
-    A chain is that of the posteriors.
+    A chain is of posteriors, so it does not serve the prior as proposal.
     """
     whole = bool((batch.present | ~batch.alive[..., None]).all())
     loopless = model.apart or (model.chained and proposal == "posterior")
@@ -45,7 +45,7 @@ def unroll_apart(
     entering = model.entering(start, known, seen, COMPILED)
     expand = lambda law: DiagonalGaussian(*(p.expand(*lead, -1) for p in law))  # noqa: E731
     if model.chained:
-        chained = run_chain(model.chain(entering, evidence, known), start.z, noise.latent)
+        chained = COMPILED.chain(model.chain(entering, evidence, known), start.z, noise.latent)
         entering = entering._replace(z=chained.z[..., :-1, :])
         latent, posterior = chained.z[..., 1:, :], chained.law
         prior, emitting = expand(model.prior(entering, known)), model.with_latent(entering, latent)

@@ -1,4 +1,7 @@
-"""A GRU over inputs that are there from beginning to end, in C++, forward and hand-derived backward, on the CPU."""
+"""A GRU over inputs that are there from beginning to end, in C++, forward and hand-derived backward, on the CPU.
+
+Alone, with a layer from its output back to its input, or as the reader of whole sequences.
+"""
 
 import ctypes
 from typing import Any

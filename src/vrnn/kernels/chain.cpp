@@ -5,7 +5,7 @@
 
 // What both passes work on; chain.py has the same fields in the same order. What is kept lies step after step.
 template <class T>
-struct Chain {
+struct ChainRun {
   std::int64_t rows, time, hidden, latent, threads, tanh, drawn;  // whether g is tanh, and whether z has a scale
   std::int64_t inside_row, inside_step, outside_row, outside_step, normals_row, normals_step;  // last axes are dense
   double floor;
@@ -18,7 +18,7 @@ struct Chain {
 namespace {
 
 template <class T>
-void chain_forward(const Chain<T>& chain) {
+void chain_forward(const ChainRun<T>& chain) {
   const int H = chain.hidden, L = chain.latent, O = chain.drawn ? 2 * L : L;
   Packed<T> of_z(L, H), of_a(H, O);
   of_z.put_transposed(chain.of_latent, H, L);
@@ -67,7 +67,7 @@ void chain_forward(const Chain<T>& chain) {
 }
 
 template <class T>
-void chain_backward(const Chain<T>& chain) {
+void chain_backward(const ChainRun<T>& chain) {
   const int H = chain.hidden, L = chain.latent, O = chain.drawn ? 2 * L : L;
   Packed<T> to_a(O, H), to_z(H, L);
   to_a.put(chain.out, O, H, H, 1);
@@ -116,16 +116,16 @@ void chain_backward(const Chain<T>& chain) {
 }  // namespace
 
 extern "C" {
-int vrnn_chain_forward_float32(const Chain<float>* chain) {
+int vrnn_chain_forward_float32(const ChainRun<float>* chain) {
   return guarded([&] { chain_forward(*chain); });
 }
-int vrnn_chain_forward_float64(const Chain<double>* chain) {
+int vrnn_chain_forward_float64(const ChainRun<double>* chain) {
   return guarded([&] { chain_forward(*chain); });
 }
-int vrnn_chain_backward_float32(const Chain<float>* chain) {
+int vrnn_chain_backward_float32(const ChainRun<float>* chain) {
   return guarded([&] { chain_backward(*chain); });
 }
-int vrnn_chain_backward_float64(const Chain<double>* chain) {
+int vrnn_chain_backward_float64(const ChainRun<double>* chain) {
   return guarded([&] { chain_backward(*chain); });
 }
 }

@@ -11,8 +11,7 @@ from torch.autograd.function import once_differentiable
 from vrnn.distributions import DiagonalGaussian
 from vrnn.distributions.scale import SCALE_FLOOR
 from vrnn.kernels.native import compiled, runs_on
-from vrnn.models import loops
-from vrnn.models.loops import Chained
+from vrnn.models.loops import Chain, Chained, follow_chain
 
 NUMBERS = (
     "rows", "time", "hidden", "latent", "threads", "tanh", "drawn",
@@ -24,8 +23,8 @@ PLACES = (
 )  # fmt: skip
 
 
-class Chain(ctypes.Structure):
-    """Mirror `Chain` of chain.cpp."""
+class ChainRun(ctypes.Structure):
+    """Mirror `ChainRun` of chain.cpp."""
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in NUMBERS),
@@ -35,12 +34,12 @@ class Chain(ctypes.Structure):
 
 
 def run_chain(
-    chain: loops.Chain, start: Float[Tensor, "*lead latent"], normals: Float[Tensor, "*lead time drawn"]
+    chain: Chain, start: Float[Tensor, "*lead latent"], normals: Float[Tensor, "*lead time drawn"]
 ) -> Chained:
-    """Draw the latents of a chain, as `vrnn.models.loops.run_chain` does, by the compiled loop where it fits."""
+    """Draw the latents of a chain, as `vrnn.models.loops.follow_chain` does, by the compiled loop where it fits."""
     _, *read = chain
-    if not (normals.shape[-2] and runs_on(start, normals, *read)):
-        return loops.run_chain(chain, start, normals)
+    if not runs_on(start, normals, *read):
+        return follow_chain(chain, start, normals)
     lead, time = normals.shape[:-2], normals.shape[-2]
     in_rows = lambda part: part.expand(*lead, time, -1).flatten(0, -3)  # noqa: E731
     z, mean, scale = _Chain.apply(
@@ -122,7 +121,10 @@ class _Chain(torch.autograd.Function):
             "d_start": torch.empty_like(z[0]),
         }
         _call("chain_backward", tensors, ctx.tanh)
-        d_inside, d_out = tensors["d_inside"], tensors["d_out"]
+        d_inside, d_out, d_normals = tensors["d_inside"], tensors["d_out"], None
+        if ctx.needs_input_grad[-1]:
+            dz = d_out[..., : normals.shape[-1]] - tensors["d_mean"]
+            d_normals = (dz * scale).transpose(0, 1)
         return (
             None,
             None,
@@ -131,13 +133,13 @@ class _Chain(torch.autograd.Function):
             d_inside.flatten(0, 1).T @ z[:-1].flatten(0, 1),
             d_out.flatten(0, 1).T @ layer.flatten(0, 1),
             tensors["d_start"],
-            None,
+            d_normals,
         )
 
 
 def _call(name: str, tensors: dict[str, Tensor], tanh: bool) -> None:
     steps, rows, latent = tensors["z"].shape
-    chain = Chain(
+    run = ChainRun(
         rows=rows,
         time=steps - 1,
         hidden=len(tensors["of_latent"]),
@@ -154,4 +156,4 @@ def _call(name: str, tensors: dict[str, Tensor], tanh: bool) -> None:
         },
         **{place: t.data_ptr() for place, t in tensors.items()},
     )
-    compiled(name, tensors.values())(ctypes.byref(chain))
+    compiled(name, tensors.values())(ctypes.byref(run))

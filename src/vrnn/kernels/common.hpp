@@ -32,7 +32,8 @@ constexpr int VECTOR_BYTES = 32, TILE_ROWS = 6;  // two sums a row, 12 of the 16
 #else
 constexpr int VECTOR_BYTES = 16, TILE_ROWS = 4;
 #endif
-constexpr int BLOCK_ROWS = (60 + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;  // sequences that go through the loop together, in whole tiles: their states stay in the near caches
+// Sequences that go through the loop together, in whole tiles: their states stay in the near caches.
+constexpr int BLOCK_ROWS = (60 + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
 constexpr int WORTH_ROWS = 16;  // sequences that are worth a worker of their own
 
 template <class T>

@@ -63,7 +63,7 @@ def build(folder: Path | None = None) -> Path:
     native, machine = ["-march=native"], _macros([*compiler, "-march=native"])
     if machine is None:
         native, machine = [], _macros(compiler) or ""
-    if "__AVX512F__" in machine:  # which compilers use half of where they vectorise by themselves
+    if "__AVX512F__" in machine:  # of which compilers use 256 bits unless told
         native.append("-mprefer-vector-width=512")
     texts = [source.read_text("utf-8") for source in (SHARED, *SOURCES)]
     key = hashlib.sha256("\n".join([*compiler, *FLAGS, *native, machine, *texts]).encode()).hexdigest()

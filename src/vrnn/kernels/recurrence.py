@@ -301,6 +301,9 @@ class _Recurrence(torch.autograd.Function):
                 biases[before[name]].view(shape) if everywhere else steps[..., before[name]].transpose(0, 1)
             )
             found[name] = part
+        if ctx.needs_input_grad[2 + READ.index("normals")]:
+            dz = tensors["d_out"][..., :latent] - tensors["d_mean"]
+            found["normals"] = (dz * tensors["scale"]).permute(1, 2, 0, 3)
         return None, tensors["d_start"], *(found.get(name) for name in READ)
 
 

@@ -86,7 +86,8 @@ class Model(nn.Module, ABC):
         apart: no latent waits for one before it: `entering` gives the states that prior and posterior read at every step, so that
             all latents are drawn at once, and `run` those that the emissions read.
         chained: a latent waits for the one before it, the field z of the state, and for no other: `entering` gives all else of the
-            states, and `chain` the posterior of each latent given the last.
+            states, inputs and observations taken in, `chain` the posterior of each latent given the last, and emissions read what
+            `with_latent` makes of both.
         supervised: y is the observation and x one of the inputs; see `Batch.swap_target`.
     """
 
@@ -177,7 +178,7 @@ class Model(nn.Module, ABC):
         seen: Float[Tensor, "batch time seen"],
         loops: Loops,
     ) -> State:
-        """Give the states that prior and posterior of all t read, of a model that is `apart`; time before the last axis.
+        """Give the states that prior and posterior of all t read, of a model that is `apart` or `chained`; time before the last axis.
 
         The first one at every step, of which they read what stays the same along a sequence, unless a model's laws read what was
         observed before. Of a model that is `chained`, with the first latent in the place of each step's own.

@@ -1,4 +1,4 @@
-"""Recurrences over all steps at once, where none of them waits for the rest of a model: plain forms, which compiled ones are held against."""
+"""Recurrences over all steps that wait for nothing else of a model: the plain forms, which compiled ones are held against."""
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol
@@ -15,12 +15,12 @@ class Feedback(NamedTuple):
     """Hold what the output h of a cell adds to its next input, W relu(U h + b), at every step but the first.
 
     Attributes:
-        of_output, bias: U and b.
+        of_output, output_bias: U and b.
         to_gates: W.
     """
 
     of_output: Float[Tensor, "layer hidden"]
-    bias: Float[Tensor, " layer"]
+    output_bias: Float[Tensor, " layer"]
     to_gates: Float[Tensor, "gates layer"]
 
 
@@ -82,11 +82,12 @@ class Chained(NamedTuple):
     law: DiagonalGaussian
 
 
-def run_chain(
+def follow_chain(
     chain: Chain, start: Float[Tensor, "*lead latent"], normals: Float[Tensor, "*lead time drawn"]
 ) -> Chained:
     """Draw the latents of a chain, one after the other; of one without a scale the normals have width 0."""
     squash = {"relu": torch.relu, "tanh": torch.tanh}[chain.squash]
+    assert normals.shape[-2], "a chain of no steps has no law"
     time, width = normals.shape[-2], start.shape[-1]
     steps = [part.expand(*part.shape[:-2], time, -1).unbind(-2) for part in (chain.inside, chain.outside)]
     z, laws = [start], []
@@ -114,7 +115,7 @@ class Loops(NamedTuple):
 
     Attributes:
         cell: a cell over projected inputs, as `run_carry`.
-        chain: a latent that waits for the one before it, as `run_chain`.
+        chain: a latent that waits for the one before it, as `follow_chain`.
         read: a recurrent network over whole sequences, as `read_rows`.
     """
 
@@ -130,4 +131,4 @@ def read_rows(
     return network(x)[0]
 
 
-PLAIN = Loops(run_carry, run_chain, read_rows)
+PLAIN = Loops(run_carry, follow_chain, read_rows)

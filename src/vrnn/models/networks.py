@@ -103,7 +103,7 @@ class GRUCell(nn.Module):
         recurrent = self.of_carry(carry)
         r, u = torch.sigmoid(projected[..., : 2 * size] + recurrent[..., : 2 * size]).chunk(2, -1)
         n = torch.tanh(torch.addcmul(projected[..., 2 * size :], r, recurrent[..., 2 * size :]))
-        return torch.lerp(n, carry, u)
+        return torch.lerp(n.to(carry), carry, u.to(carry))  # one type under autocast
 
     def run(
         self, projected: Float[Tensor, "batch time gates"], carry: Float[Tensor, "batch carry"]

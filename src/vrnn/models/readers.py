@@ -20,7 +20,10 @@ class SequenceEncoder(nn.Module):
         self, x: Float[Tensor, "batch time inputs"], length: Int[Tensor, " batch"], loops: Loops = PLAIN
     ) -> Float[Tensor, "batch carry"]:
         if isinstance(self.cell, nn.GRU):
-            return loops.read(self.cell, x)[torch.arange(len(x), device=x.device), length.clamp(min=1) - 1]
+            last = length.clamp(min=1) - 1
+            there = torch.arange(x.shape[1], device=x.device) <= last[:, None]
+            x = torch.where(there[..., None], x, 0.0)[:, : int(last.amax()) + 1 if len(x) else 0]
+            return loops.read(self.cell, x)[torch.arange(len(x), device=x.device), last]
         packed = nn.utils.rnn.pack_padded_sequence(
             x, length.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
         )

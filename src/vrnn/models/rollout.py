@@ -203,7 +203,10 @@ class RolloutVAE(Model):
         fixed = state.fixed[..., None, :].expand(*z.shape[:3], -1)
         if self.carried:
             h = self._carried(read, state, loops)
-            return RolloutState(h, self.next_latent(self.cell.output(h)), read, fixed)
+            first = state.z[..., None, :].expand(
+                *z.shape[:3], -1
+            )  # in place of each step's own, which no emission reads
+            return RolloutState(h, first, read, fixed)
         latent = self._driven(z if self.per_step else state.fixed[..., None, :], state.z, z, loops)
         return RolloutState(
             loops.cell(self.cell, read + self.of_latent(latent), state.h), latent, read, fixed

@@ -70,7 +70,7 @@ def bound(
         free_bits, regulariser_weight: see `loss_terms`; free bits are of the ELBO.
         resample_below: of FIVO, the effective sample size, as a share of N, under which particles are resampled.
         with_resampling_term: of FIVO, add the gradient through the choice of ancestors, by multinomial resampling.
-        kernel: of the ELBO and IWAE, see `vrnn.kernels.unroll`.
+        kernel: see `vrnn.kernels.unroll`; FIVO's particles have one form, what they read is computed by it too.
     """
     if embedded is None:
         embedded = embed(model, batch, kernel=kernel, row_by_row=objective == "fivo")
