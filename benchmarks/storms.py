@@ -344,8 +344,8 @@ def spread(values: list[float], digits: int = 1) -> str:
 
 OTHERS = """**What matters for it**: the paths that the mean is over. The same forecasts with the mean over all their paths, and a model of latitude and longitude
 alone, count storms that turn extratropical and are carried off, which no case does. **Trained on futures too**: half as wide, twice the steps, and in the second half of them the energy score of futures of up to {rows} rows that the model draws alone beside the
-bound (`--future-weight {weight:g}`). On the storms of 2002 to 2009, which width and weight were tried on (second table), it is nearer at every horizon from 24 h on than the wider one by the bound alone, on the
-validation years from 48 h on, and on the test years from 96 h on at most; its circles hold fewer of the storms there ({cones}, test years, by horizon), so the first model stands above. **How far it can go**: a kernel ridge regression from
+bound (`--future-weight {weight:g}`). On the storms of 2002 to 2009, on which width and weight were tried (second table), it is nearer from 24 h on; on the validation years from 48 h on; on the
+test years it is farther up to 48 h and hardly nearer behind, and its circles hold {cones} of them by horizon. The first model was there before it was tried, and stays. **How far it can go**: a kernel ridge regression from
 position, motion over the last 48 h and season to how far the position at each horizon departs from constant velocity, fit on the cases of the training years ({width:g} wide, ridge {ridge:g}, chosen on the validation years). It is no
 model of a track, and a yardstick for what these predictors tell. Validation and test years:
 
