@@ -63,10 +63,8 @@ def build(folder: Path | None = None) -> Path:
     native, machine = ["-march=native"], _macros([*compiler, "-march=native"])
     if machine is None:
         native, machine = [], _macros(compiler) or ""
-    if "__AVX512F__" in machine:  # of which compilers use 256 bits unless told
-        native.append("-mprefer-vector-width=512")
     texts = [source.read_text("utf-8") for source in (SHARED, *SOURCES)]
-    key = hashlib.sha256("\n".join([*compiler, *FLAGS, *native, machine, *texts]).encode()).hexdigest()
+    key = hashlib.sha256("\n".join([*compiler, *FLAGS, machine, *texts]).encode()).hexdigest()
     folder = cache_folder() if folder is None else folder
     path = folder / f"kernels-{key[:16]}.so"
     if path.exists():
