@@ -630,7 +630,7 @@ def main() -> None:
         return
     if not given.page:
         scene = data_folder(given.data, "eth_ucy") / "zara1"
-        many = lambda size: given.rounds if size[0] * size[1] < 10_000 else max(3, given.rounds // 3)  # noqa: E731
+        many = lambda size: 3 * given.rounds if size[0] * size[1] < 10_000 else max(3, given.rounds // 3)  # noqa: E731
         result = {
             "training": [{"size": size, **training(size, many(size))} for size in SIZES],
             "systems": systems(max(3, given.rounds // 3)),
