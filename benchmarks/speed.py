@@ -488,7 +488,7 @@ def most_memory() -> int:
 
 TEXT = """# Speed
 
-Made by `python -m benchmarks.speed` on {threads} threads of a CPU ({machine}), float32. Medians of runs that take turns in one process.
+Made by `python -m benchmarks.speed` on {threads} threads of a CPU ({machine}, {vectors}), float32. Medians of runs that take turns in one process.
 
 - **Published**: a VRNN with the layers and the calls of a public PyTorch implementation that many others follow
   (github.com/emited/VariationalRecurrentNeuralNetwork), written for this comparison: every network inside the loop over time, two layers in
@@ -573,6 +573,7 @@ def page() -> None:
         TEXT.format(
             threads=result["threads"],
             machine=result["machine"],
+            vectors=result["vectors"],
             training=table(head, rows),
             systems=table(
                 ["system", "plain", "fast", "plain over fast"],
@@ -632,6 +633,7 @@ def main() -> None:
         scene = data_folder(given.data, "eth_ucy") / "zara1"
         many = lambda size: 3 * given.rounds if size[0] * size[1] < 10_000 else max(3, given.rounds // 3)  # noqa: E731
         result = {
+            "vectors": torch.backends.cpu.get_cpu_capability(),
             "training": [{"size": size, **training(size, many(size))} for size in SIZES],
             "systems": systems(max(3, given.rounds // 3)),
             "inference": {
