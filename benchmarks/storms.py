@@ -457,6 +457,10 @@ def main() -> None:
     parser.add_argument("--page", action="store_true", help="write the page alone")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
+    choices = [f"choice/{width}-{weight:g}" for width, weight in CHOICES]
+    known = (*TRACKS, "regression", "wind", "choice", *choices, "choice/regression")
+    if unknown := set(given.parts) - set(known):
+        parser.error(f"expected parts among {', '.join(known)}; found {', '.join(sorted(unknown))}")
     if not given.page:
         path = data_folder(given.data, "hurdat2") / "hurdat2.txt"
         for part in given.parts or (*TRACKS, "regression", "wind", "choice"):

@@ -91,3 +91,15 @@ def test_what_does_not_fit_takes_the_plain_chain():
     half = lambda t: t.detach().bfloat16()  # noqa: E731
     found = kernel.run_chain(Chain("tanh", *map(half, parts)), half(start), half(normals))
     assert found.z.dtype is torch.bfloat16
+    torch.testing.assert_close(
+        found.z.double(), follow_chain(Chain("tanh", *parts), start, normals).z, rtol=0.1, atol=0.1
+    )
+
+
+def test_autocast_takes_the_plain_chain(monkeypatch):
+    (*parts, start), normals = inputs((2,), 3, 5, 2, True, dtype=torch.float32)
+    monkeypatch.setattr(kernel, "_call", None)  # what would run the compiled one
+    with torch.autocast("cpu", torch.bfloat16):
+        found = kernel.run_chain(Chain("relu", *parts), start, normals)
+    expected = follow_chain(Chain("relu", *parts), start, normals)
+    torch.testing.assert_close(found.z.float(), expected.z, rtol=0.1, atol=0.1)

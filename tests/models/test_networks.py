@@ -26,6 +26,15 @@ def test_gru_cell_is_that_of_torch():
     assert ours.output(h) is h
 
 
+def test_gru_cell_keeps_the_type_of_its_carry_under_autocast():
+    cell, carry = GRUCell(3, 5), torch.randn(7, 5)
+    projected = cell.project(torch.randn(7, 3))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = cell.step(projected, carry)
+    assert found.dtype is carry.dtype
+    torch.testing.assert_close(found, cell.step(projected, carry), rtol=0.05, atol=0.05)
+
+
 def test_lstm_cell_is_that_of_torch():
     ours, theirs = LSTMCell(3, 5), nn.LSTMCell(3, 5)
     theirs.load_state_dict(

@@ -179,9 +179,10 @@ def step_noise(model: Model, particles: int, batch: Batch, seed: int, start: int
 
 def embed_rows(model: Model, batch: Batch, prefix: Batch | None) -> Embedded:
     """Embed a batch with the evidence of each row alone, whatever the model's posterior could look ahead to."""
-    embedded = embed(model, batch, prefix, row_by_row=True)
     if not model.looks_ahead:
-        return embedded
+        return embed(model, batch, prefix, row_by_row=True)
+    known = model.embed_inputs(batch.u)
+    seen = model.embed_observations(batch.x, known)
     count, time = batch.x.shape[:2]
     single = lambda part: part.reshape(count * time, 1, -1)  # noqa: E731
     rows = batch._replace(
@@ -189,8 +190,8 @@ def embed_rows(model: Model, batch: Batch, prefix: Batch | None) -> Embedded:
         length=torch.ones(count * time, dtype=batch.length.dtype, device=batch.length.device),
         log_jacobian=batch.log_jacobian.repeat_interleave(time, 0),
     )
-    evidence = model.embed_evidence(rows.x, single(embedded.known), single(embedded.seen), rows)
-    return embedded._replace(evidence=evidence.reshape(count, time, -1))
+    evidence = model.embed_evidence(rows.x, single(known), single(seen), rows)
+    return Embedded(known, seen, evidence.reshape(count, time, -1), embed_prefix(model, batch))
 
 
 def write_rows(into: list[np.ndarray], chunk: Chunk, found: Float[torch.Tensor, "batch time"]) -> None:

@@ -60,14 +60,14 @@ class Chain(NamedTuple):
     Attributes:
         squash: g.
         of_latent, out: W and V.
-        inside, outside: what is added, of all steps; leading axes are broadcast.
+        inside, outside: what is added; steps and leading axes are broadcast.
     """
 
     squash: Literal["relu", "tanh"]
     of_latent: Float[Tensor, "hidden latent"]
-    inside: Float[Tensor, "*#lead time hidden"]
+    inside: Float[Tensor, "*#lead #time hidden"]
     out: Float[Tensor, "outputs hidden"]
-    outside: Float[Tensor, "*#lead time outputs"]
+    outside: Float[Tensor, "*#lead #time outputs"]
 
 
 class Chained(NamedTuple):
@@ -94,9 +94,12 @@ def follow_chain(
     for inside, outside, noise in zip(*steps, normals.unbind(-2), strict=True):
         a = squash(nn.functional.linear(z[-1], chain.of_latent) + inside)
         mean, raw = (nn.functional.linear(a, chain.out) + outside).tensor_split([width], -1)
-        law = DiagonalGaussian(mean, positive(raw))
-        z.append(law.sample(noise) if noise.shape[-1] else mean)
-        laws.append(law if noise.shape[-1] else DiagonalGaussian(raw, raw))
+        if noise.shape[-1]:
+            laws.append(DiagonalGaussian(mean, positive(raw)))
+            z.append(laws[-1].sample(noise))
+        else:
+            laws.append(DiagonalGaussian(raw, raw))
+            z.append(mean)
     return Chained(
         torch.stack(z, -2), DiagonalGaussian(*(torch.stack(p, -2) for p in zip(*laws, strict=True)))
     )

@@ -203,9 +203,7 @@ class RolloutVAE(Model):
         fixed = state.fixed[..., None, :].expand(*z.shape[:3], -1)
         if self.carried:
             h = self._carried(read, state, loops)
-            first = state.z[..., None, :].expand(
-                *z.shape[:3], -1
-            )  # in place of each step's own, which no emission reads
+            first = state.z[..., None, :].expand(*z.shape[:3], -1)  # no emission reads a latent
             return RolloutState(h, first, read, fixed)
         latent = self._driven(z if self.per_step else state.fixed[..., None, :], state.z, z, loops)
         return RolloutState(
