@@ -20,7 +20,7 @@ import torch
 
 import vrnn
 from benchmarks.common import data_folder, keep, kept, table
-from vrnn.inference.score import Scores
+from vrnn.tasks.score import Scores
 from vrnn.trained import TrainedModel
 
 PAGE = Path(__file__).parents[1] / "docs" / "anomalies.md"
@@ -91,7 +91,9 @@ def run(path: Path, held_out: str, seed: int, steps: int | None) -> None:
     started = time.perf_counter()
     odd = ("test", "held out", "backwards")
     found = {
-        name: scored(trained.model, chosen[name], len(known), seed + i)  # noise of its own for each part
+        name: scored(
+            trained.model, chosen[name], len(known), seed + i
+        )  # noise of its own for each part
         for i, name in enumerate(("calibration", *odd))
     }
     scores = {name: found[name].against(found["calibration"]) for name in odd}
@@ -106,7 +108,10 @@ def run(path: Path, held_out: str, seed: int, steps: int | None) -> None:
             name: auc(*(replace(scores[n], by="density").score for n in ("test", name)))
             for name in ("held out", "backwards")
         },
-        "auc": {name: auc(scores["test"].score, scores[name].score) for name in ("held out", "backwards")},
+        "auc": {
+            name: auc(scores["test"].score, scores[name].score)
+            for name in ("held out", "backwards")
+        },
         "found": {name: float((s.score > threshold).mean()) for name, s in scores.items()},
         "uniform": float(scipy.stats.kstest(scores["test"].p_value, "uniform").pvalue),
     }
@@ -146,10 +151,15 @@ def page() -> None:
         for score, k in (("auc", "held out"), ("auc_by_density", "held out"), ("auc", "backwards"))
     ]
     shares = [np.mean([r["found"][k] for r in results]) for k in ("held out", "backwards", "test")]
-    rows.append(["**mean**", "", *mean, f"{shares[0]:.0%}", f"{shares[1]:.0%}", f"{shares[2]:.1%}", ""])
+    rows.append(
+        ["**mean**", "", *mean, f"{shares[0]:.0%}", f"{shares[1]:.0%}", f"{shares[2]:.1%}", ""]
+    )
     head = ["held out", "seed", "AUC, held out", "by density", "AUC, backwards", "held out found", "backwards found", "normal flagged", "KS"]  # fmt: skip
     text = TEXT.format(
-        particles=PARTICLES, table=table(head, rows), alarms=FALSE_ALARMS, chosen=", ".join(CHOSEN_WITH)
+        particles=PARTICLES,
+        table=table(head, rows),
+        alarms=FALSE_ALARMS,
+        chosen=", ".join(CHOSEN_WITH),
     )
     PAGE.write_text(text, encoding="utf-8")
 

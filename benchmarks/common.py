@@ -22,7 +22,11 @@ def data_folder(given: Path | None, name: str) -> Path:
 def keep(name: str, result: dict) -> None:
     """Write one result to benchmarks/results, with what it was measured on."""
     RESULTS.mkdir(exist_ok=True)
-    machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
+    machine = {
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "machine": platform.machine(),
+    }
     (RESULTS / f"{name}.json").write_text(
         json.dumps({**result, **machine}, indent=1) + "\n", encoding="utf-8"
     )
@@ -30,7 +34,9 @@ def keep(name: str, result: dict) -> None:
 
 def kept(prefix: str) -> list[dict]:
     """Read back the results whose names begin with `prefix`, in order of name."""
-    return [json.loads(p.read_text(encoding="utf-8")) for p in sorted(RESULTS.glob(f"{prefix}*.json"))]
+    return [
+        json.loads(p.read_text(encoding="utf-8")) for p in sorted(RESULTS.glob(f"{prefix}*.json"))
+    ]
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

@@ -19,8 +19,8 @@ import torch
 
 import vrnn
 from benchmarks.common import data_folder, keep, kept, table
+from vrnn.metrics.clusters import representative
 from vrnn.metrics.displacement import best_of
-from vrnn.metrics.representative import representative
 from vrnn.models import ModelConfig, kind_of
 from vrnn.trained import TrainedModel
 
@@ -31,7 +31,7 @@ SETTINGS = vrnn.TrainConfig(
     window=20,
     observe=8,
     validate_every=500,
-    frame=vrnn.FrameConfig(heading=True),
+    transform=vrnn.TransformConfig(heading=True),
     augment=vrnn.AugmentConfig(flip=True, speed=(0.8, 1.2)),
 )
 COMMON = {"x_dim": 2, "hidden": 64, "latent_dim": 8, "emission": "full_gaussian"}
@@ -45,9 +45,11 @@ RECIPE = {
     "steps": 4500,
     "learning_rate": 2e-3,
     "average": 0.999,
-    "augment": vrnn.AugmentConfig(flip=True, speed=(0.6, 1.8), jitter=0.06, rates=(0.75, 1.0, 1.33, 1.77)),
+    "augment": vrnn.AugmentConfig(
+        flip=True, speed=(0.6, 1.8), jitter=0.06, rates=(0.75, 1.0, 1.33, 1.77)
+    ),
 }
-LEARNED = vrnn.RepresentativesConfig(count=20, horizon=12)
+LEARNED = vrnn.ModesConfig(count=20, horizon=12)
 SYSTEMS: dict[str, tuple[ModelConfig, dict]] = {
     "recipe": (vrnn.VRNNConfig(**COMMON), RECIPE),
     "recipe-one-rate": (
@@ -66,11 +68,20 @@ SYSTEMS: dict[str, tuple[ModelConfig, dict]] = {
         {"kl_warmup": 1000, "steps": 5000},
     ),
     "rollout-carried-forecasting": (rollout(latent="carried", task="forecasting"), {}),
-    "rollout-carried-autoencoding": (rollout(latent="carried", task="autoencoding"), {"steps": 3500}),
+    "rollout-carried-autoencoding": (
+        rollout(latent="carried", task="autoencoding"),
+        {"steps": 3500},
+    ),
     "rollout-step-forecasting": (rollout(latent="driven", redraw="step", task="forecasting"), {}),
     "rollout-step-autoencoding": (rollout(latent="driven", redraw="step", task="autoencoding"), {}),
-    "rollout-sequence-forecasting": (rollout(latent="driven", redraw="sequence", task="forecasting"), {}),
-    "rollout-sequence-autoencoding": (rollout(latent="driven", redraw="sequence", task="autoencoding"), {}),
+    "rollout-sequence-forecasting": (
+        rollout(latent="driven", redraw="sequence", task="forecasting"),
+        {},
+    ),
+    "rollout-sequence-autoencoding": (
+        rollout(latent="driven", redraw="sequence", task="autoencoding"),
+        {},
+    ),
 }
 SCENES = ("eth", "hotel", "univ", "zara1", "zara2")
 FILES = {
@@ -98,7 +109,11 @@ TEMPERATURES = (1.0, 1.1, 1.2, 1.3)  # of which the validation files of a fold c
 
 def files(folder: Path, without: str = "") -> vrnn.Tracks:
     """Read the files of a folder, those of one scene left out."""
-    names = [p for p in sorted(folder.glob("*.txt")) if not (without and p.name.startswith(FILES[without]))]
+    names = [
+        p
+        for p in sorted(folder.glob("*.txt"))
+        if not (without and p.name.startswith(FILES[without]))
+    ]
     return vrnn.concatenate([vrnn.read_tracks(p) for p in names])
 
 
@@ -113,11 +128,18 @@ def choose(experiment: str, data: Path, seed: int, steps: int | None) -> None:
     settings = replace(SETTINGS, **{**changes, "seed": seed, **({"steps": steps} if steps else {})})
     train, val = (files(data / fold / part, left) for part in ("train", "val"))
     model = vrnn.train(config, train, settings, val=val).model
-    model = vrnn.learn_representatives(model, train, replace(LEARNED, seed=seed), val=val)
+    model = vrnn.fit_modes(model, train, replace(LEARNED, seed=seed), val=val)
     scores = {
-        scene: {"selections": selections(model, files(data / scene / "test"))} for scene in (fold, left)
+        scene: {"selections": selections(model, files(data / scene / "test"))}
+        for scene in (fold, left)
     }
-    found = {"pair": pair, "system": system, "seed": seed, "steps": settings.steps, "scores": scores}
+    found = {
+        "pair": pair,
+        "system": system,
+        "seed": seed,
+        "steps": settings.steps,
+        "scores": scores,
+    }
     keep(f"eth_ucy_choice-{pair}-{system}-{seed}", found)
     print(experiment, {k: v["selections"] for k, v in scores.items()}, flush=True)
 
@@ -136,11 +158,16 @@ def choice_table(results: list[dict]) -> str:
             if not found:
                 continue
             cells = [
-                np.mean([s[how] for s in found.values()], axis=0) for how in ("plain", "k-means", "learned")
+                np.mean([s[how] for s in found.values()], axis=0)
+                for how in ("plain", "k-means", "learned")
             ]
             scenes = ", ".join(scene.upper() for scene in found)
-            rows.append([fold.upper(), scenes, system, *(f"{ade:.3f}/{fde:.3f}" for ade, fde in cells)])
-    return table(["fold", "scored on", "system", "best of 20 samples", "20 of k-means", "20 learned"], rows)
+            rows.append(
+                [fold.upper(), scenes, system, *(f"{ade:.3f}/{fde:.3f}" for ade, fde in cells)]
+            )
+    return table(
+        ["fold", "scored on", "system", "best of 20 samples", "20 of k-means", "20 learned"], rows
+    )
 
 
 def run(experiment: str, data: Path, seed: int, steps: int | None) -> None:
@@ -155,7 +182,7 @@ def run(experiment: str, data: Path, seed: int, steps: int | None) -> None:
     recipe, more = system == "recipe", {}
     if recipe:
         started = time.perf_counter()
-        model = vrnn.learn_representatives(model, train, replace(LEARNED, seed=seed), val=val)
+        model = vrnn.fit_modes(model, train, replace(LEARNED, seed=seed), val=val)
         more["learn_seconds"] = round(time.perf_counter() - started, 1)
     started = time.perf_counter()
     plain = vrnn.evaluate(model, test)
@@ -169,7 +196,9 @@ def run(experiment: str, data: Path, seed: int, steps: int | None) -> None:
             true_rate = vrnn.read_tracks(data / "true_rate" / "seq_eth.txt")
             more["true_rate"] = {
                 "iid": vrnn.evaluate(model, true_rate).to_dict(),
-                "representative": vrnn.evaluate(model, true_rate, representatives="learned").to_dict(),
+                "representative": vrnn.evaluate(
+                    model, true_rate, representatives="learned"
+                ).to_dict(),
                 "calibration": coverage(model, true_rate),
             }
     result = {
@@ -193,7 +222,7 @@ def coverage(model: TrainedModel, tracks: vrnn.Tracks, temperature: float = 1.0)
     """Measure how much of the time the truth lies in the regions of highest density, at every step ahead."""
     cut = vrnn.windows(tracks, 20)
     some = np.random.default_rng(0).permutation(len(cut))[:CALIBRATED]
-    found = vrnn.calibration(model, cut[np.sort(some)], temperature=temperature)
+    found = vrnn.reliability(model, cut[np.sort(some)], temperature=temperature)
     shares = {str(share): found.coverage(share).tolist() for share in REGIONS}
     return {"windows": len(found.level), "coverage": shares, "nll": found.nll.mean(0).tolist()}
 
@@ -209,15 +238,18 @@ def selections(model: TrainedModel, tracks: vrnn.Tracks) -> dict[str, tuple[floa
     """Measure the best of K futures chosen in different ways, minADE and minFDE on the same windows."""
     past, truth = some_windows(tracks)
     plain = vrnn.forecast(model, past, 12, K * POOL).samples
-    quasi = vrnn.forecast(model, past, 12, K, quasi=True).samples
+    qmc = vrnn.forecast(model, past, 12, K, qmc=True).samples
     chosen = {
         "plain": plain[:K],
-        "quasi-random": quasi,
+        "quasi-random": qmc,
         "greedy": greedy(plain, K),
         "k-means": representative(plain, K)[0],
-        "learned": vrnn.representatives(model, past).samples,
+        "learned": vrnn.predict_modes(model, past).samples,
     }
-    return {name: tuple(float(d.mean()) for d in best_of(paths, truth)) for name, paths in chosen.items()}
+    return {
+        name: tuple(float(d.mean()) for d in best_of(paths, truth))
+        for name, paths in chosen.items()
+    }
 
 
 def greedy(samples: np.ndarray, k: int) -> np.ndarray:
@@ -265,7 +297,8 @@ def recipe_tables(results: list[dict]) -> tuple[str, str]:
             calibrated.append([rows[-1][0], part, *regions_line(measured)])
     if len(sums) == len(SCENES):
         rows.insert(
-            len(SCENES), ["**mean**", "", "", *(f"**{v:.3f}**" for v in np.mean(sums, axis=0)), "", "", ""]
+            len(SCENES),
+            ["**mean**", "", "", *(f"**{v:.3f}**" for v in np.mean(sums, axis=0)), "", "", ""],
         )
     head = ["scene", "windows", "constant velocity", "ADE of 20 samples", "FDE", "ADE of 20 learned", "FDE", "energy", "minutes", "seeds"]  # fmt: skip
     return table(head, rows), table(["scene", "files", *REGION_HEAD], calibrated)
@@ -278,7 +311,9 @@ def selection_table(results: list[dict]) -> str:
     for how in ("plain", "quasi-random", "greedy", "k-means", "learned"):
         cells = []
         for part in ("val", "test"):
-            each = [[r["selections"][part][how] for r in results if r["scene"] == s] for s in scenes]
+            each = [
+                [r["selections"][part][how] for r in results if r["scene"] == s] for s in scenes
+            ]
             ade, fde = np.mean([np.mean(values, axis=0) for values in each], axis=0)
             cells.append(f"{ade:.3f}/{fde:.3f}")
         rows.append([how, *cells])
@@ -311,13 +346,24 @@ def temperature_table(results: list[dict]) -> str:
         found = [r["tempered"] for r in results if r["scene"] == scene]
         for part, name in (("test", "test"), ("val", "validation")) if found else ():
             picked = ", ".join(f"{r['temperature']:g}" for r in found)
-            rows.append([scene.upper(), name, picked, *regions_line([r["calibration"][part] for r in found])])
+            rows.append(
+                [
+                    scene.upper(),
+                    name,
+                    picked,
+                    *regions_line([r["calibration"][part] for r in found]),
+                ]
+            )
     return table(["scene", "files", "temperature", *REGION_HEAD], rows)
 
 
 def regions_line(measured: list[dict]) -> list[str]:
     """Write the shares that the regions hold, mean over seeds."""
-    return [f"{np.mean([m['coverage'][str(q)][t] for m in measured]):.0%}" for q in REGIONS for t in SHOWN]
+    return [
+        f"{np.mean([m['coverage'][str(q)][t] for m in measured]):.0%}"
+        for q in REGIONS
+        for t in SHOWN
+    ]
 
 
 def five_folds(results: list[dict], choices: list[dict]) -> str:
@@ -393,7 +439,7 @@ FOLDS = """## Five folds
 
 A VRNN, hidden {hidden}, latent {latent}, each step one correlated Gaussian; displacements turned to the heading at the last observed point, random
 mirror images, speeds from {slow} to {fast} times, noise with a standard deviation of up to {jitter} m on the points (`--jitter`), and copies of the tracks gone along at {rates} times the frame rate; batches of {batch}, {steps:,} steps of Adam with a
-cosine schedule, weights averaged. Then 20 futures learned on its states (`vrnn representatives`, {learned_steps:,} steps). Mean over seeds, and their range; minutes of both trainings.
+cosine schedule, weights averaged. Then 20 futures learned on its states (`vrnn modes`, {learned_steps:,} steps). Mean over seeds, and their range; minutes of both trainings.
 
 {recipe}
 
@@ -408,7 +454,7 @@ one by one, each lowering the mean distance of the samples to the nearest pick m
 
 {selections}
 
-**Calibration**: share of windows whose true position lies in the region of highest density that should hold 50 % or 90 % (`vrnn calibration`), of at most
+**Calibration**: share of windows whose true position lies in the region of highest density that should hold 50 % or 90 % (`vrnn reliability`), of at most
 {calibrated_windows} windows:
 
 {calibrated}
@@ -431,7 +477,7 @@ without ETH and UNIV and scored on both; what it says of UNIV speaks for a setti
 
 One setting serves all folds, those of the other scenes too, for which ETH and UNIV are scenes of the training. The noise is there for what these lines say; the copies
 because the files of ETH are known to run at another rate, which is a thing to know about a test scene. The learned futures have the defaults of
-`vrnn representatives`.
+`vrnn modes`.
 """
 
 TEXT = """# Pedestrians: ETH/UCY, 8 points observed, 12 forecast
@@ -475,7 +521,10 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, help="optimiser steps, in place of the script's")
     parser.add_argument(
-        "--threads", type=int, default=1, help="of the processor; at these sizes a second one does not help"
+        "--threads",
+        type=int,
+        default=1,
+        help="of the processor; at these sizes a second one does not help",
     )
     parser.add_argument("--page", action="store_true", help="write the page alone")
     given = parser.parse_args()

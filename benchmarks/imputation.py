@@ -38,7 +38,12 @@ SHARE_HELD = 0.9  # by intervals
 JITTER = 0.06  # m, as in the pedestrians' recipe
 JITTERS = (0.0, 0.03, 0.06)  # that scenes left out are filled with
 PAIRS = ("eth-univ", "hotel-zara")  # places that a training is without
-FOLDS_OF = {"eth": ("eth",), "univ": ("univ",), "hotel": ("hotel",), "zara": ("zara1", "zara2")}  # of a place
+FOLDS_OF = {
+    "eth": ("eth",),
+    "univ": ("univ",),
+    "hotel": ("hotel",),
+    "zara": ("zara1", "zara2"),
+}  # of a place
 LEFT_OUT = 50  # tracks of a scene left out that are filled, at most
 MODEL = vrnn.VRNNConfig(x_dim=2, hidden=64, latent_dim=8, emission="mixture(5)")
 TRAINING = vrnn.TrainConfig(steps=3000, batch_size=64, validate_every=250)
@@ -86,7 +91,9 @@ class Task:
 
 def storms(data: Path) -> Task:
     """Read six-hourly positions of Atlantic storms, longitude unwrapped by the reader."""
-    tracks = vrnn.read_tracks(data / "hurdat2" / "hurdat2.txt", columns=vrnn.Columns(x=("lat", "lon")))
+    tracks = vrnn.read_tracks(
+        data / "hurdat2" / "hurdat2.txt", columns=vrnn.Columns(x=("lat", "lon"))
+    )
     parts = split(synoptic(tracks))
     return Task(*(parts[p] for p in YEARS), great_circle, "nmi", {"batch_size": 32})
 
@@ -123,7 +130,9 @@ def measure(task: Task, model, part: str, seed: int, most: int = MOST) -> dict:
         room = np.where(truth > pick(filled.mean), ends[1], ends[0])
         errors = {"model": float(task.distance(pick(filled.mean), truth).mean())}
         for kind in ("linear", "cubic"):
-            errors[kind] = float(task.distance(pick([interpolated(x, kind) for x in holed.x]), truth).mean())
+            errors[kind] = float(
+                task.distance(pick([interpolated(x, kind) for x in holed.x]), truth).mean()
+            )
         found[how] = {
             "points": len(truth),
             "tracks": len(long),
@@ -163,7 +172,9 @@ def choose(pair: str, data: Path, seed: int, steps: int | None) -> None:
     filled = {name: scene(data, name) for name in (FOLDS_OF[fold][0], FOLDS_OF[left][0])}
     for jitter in JITTERS:
         task = scene(data, fold, left, jitter)
-        settings = replace(TRAINING, **task.changes, seed=seed, **({"steps": steps} if steps else {}))
+        settings = replace(
+            TRAINING, **task.changes, seed=seed, **({"steps": steps} if steps else {})
+        )
         model = vrnn.train(MODEL, task.train, settings, val=task.val).model
         scores = {name: measure(of, model, "test", seed, LEFT_OUT) for name, of in filled.items()}
         result = {"pair": pair, "jitter": jitter, "seed": seed, "scores": scores}
@@ -249,12 +260,18 @@ def page() -> None:
             cells = [r["test"][how] for r in runs]
             digits = 1 if runs[0]["unit"] == "nmi" else 3
             errors = [
-                over_seeds([c["errors"][k] for c in cells], digits) for k in ("linear", "cubic", "model")
+                over_seeds([c["errors"][k] for c in cells], digits)
+                for k in ("linear", "cubic", "model")
             ]
-            held = [over_seeds([100 * c[k] for c in cells], 1) for k in ("coverage_of_the_model", "coverage")]
+            held = [
+                over_seeds([100 * c[k] for c in cells], 1)
+                for k in ("coverage_of_the_model", "coverage")
+            ]
             factor = over_seeds([c["widening"] for c in cells], 2)
             points = str(sum(c["points"] for c in cells))
-            rows.append([f"{experiment} ({runs[0]['unit']})", words, points, *errors, *held, factor])
+            rows.append(
+                [f"{experiment} ({runs[0]['unit']})", words, points, *errors, *held, factor]
+            )
     head = [
         "data",
         "removed",
@@ -268,7 +285,14 @@ def page() -> None:
     ]
     seeds = ", ".join(sorted({str(r["seed"]) for r in results}))
     chosen = filled_left_out()
-    choice_head = ["for", "filled", "noise, m", "error", "coverage as drawn, off by", "calibrated, off by"]
+    choice_head = [
+        "for",
+        "filled",
+        "noise, m",
+        "error",
+        "coverage as drawn, off by",
+        "calibrated, off by",
+    ]
     text = TEXT.format(
         seeds=seeds,
         fewest=FEWEST,

@@ -19,7 +19,7 @@ from torch import nn
 
 import vrnn
 from benchmarks.common import data_folder, keep, kept, table
-from vrnn.training.tracking import best_record
+from vrnn.training.trackers import best_record
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "letters.md"
@@ -44,7 +44,7 @@ TRAINING = vrnn.TrainConfig(
 def letters(path: Path) -> tuple[vrnn.Tracks, np.ndarray]:
     """Read pen positions and a last column that is 1 where the pen is lifted, (T, 3) a letter, and which letter each is.
 
-    Velocities are summed to positions; the still rows at both ends are trimmed. The letter is an input, one 0/1 column a kind.
+    Velocities are is_increment to positions; the still rows at both ends are trimmed. The letter is an input, one 0/1 column a kind.
     """
     with np.load(path, allow_pickle=False) as data:
         pieces = np.split(data["train_X"], np.cumsum(data["train_len"])[:-1])
@@ -59,7 +59,9 @@ def letters(path: Path) -> tuple[vrnn.Tracks, np.ndarray]:
         lifted[-1] = 1.0
         x.append(np.concatenate([position, lifted], 1))
         u.append(np.tile((kinds == label).astype(float), (len(position), 1)))
-    return vrnn.Tracks(x, u=u, x_names=("x", "y", "lifted"), u_names=[f"letter={k}" for k in kinds]), labels
+    return vrnn.Tracks(
+        x, u=u, x_names=("x", "y", "lifted"), u_names=[f"letter={k}" for k in kinds]
+    ), labels
 
 
 def ends(x: np.ndarray) -> bool:
@@ -146,7 +148,12 @@ def run(path: Path, seed: int, steps: int | None) -> None:
     drawn, nearest, counts = [], [], []
     for kind, name in enumerate(names):
         made = vrnn.generate(
-            trained.model, EACH, LONGEST, seed=seed * len(names) + kind, start=START, inputs={"letter": name}
+            trained.model,
+            EACH,
+            LONGEST,
+            seed=seed * len(names) + kind,
+            start=START,
+            inputs={"letter": name},
         )
         paths = [until_lifted(x) for x in made.x]
         shapes = np.stack([shape(x) for x in paths])
@@ -176,9 +183,13 @@ def run(path: Path, seed: int, steps: int | None) -> None:
         "letters": counts,
     }
     keep(f"letters-{seed}", result)
-    print(seed, {k: np.mean([c[k] for c in counts]) for k in counts[0] if k != "letter"}, flush=True)
+    print(
+        seed, {k: np.mean([c[k] for c in counts]) for k in counts[0] if k != "letter"}, flush=True
+    )
     if seed == SEEDS[0]:
-        draw_pairs(names, [paths[0] for paths in drawn], nearest, DOCS / "images" / "letters_nearest.png")
+        draw_pairs(
+            names, [paths[0] for paths in drawn], nearest, DOCS / "images" / "letters_nearest.png"
+        )
         draw_kinds(drawn, DOCS / "images" / "letters_generated.png")
 
 
@@ -212,7 +223,9 @@ def draw_kinds(drawn: list, path: Path, each: int = 6) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    fig, axes = plt.subplots(each, len(drawn), figsize=(0.6 * len(drawn), 0.62 * each), layout="constrained")
+    fig, axes = plt.subplots(
+        each, len(drawn), figsize=(0.6 * len(drawn), 0.62 * each), layout="constrained"
+    )
     for column, paths in enumerate(drawn):
         for row in range(each):
             axes[row, column].plot(*paths[row].T, color="#1f5fa8", linewidth=1.1)
@@ -256,7 +269,9 @@ def page() -> None:
 
     def mean(key: str, letter: str | None = None) -> float:
         return float(
-            np.mean([c[key] for r in results for c in r["letters"] if letter in (None, c["letter"])])
+            np.mean(
+                [c[key] for r in results for c in r["letters"] if letter in (None, c["letter"])]
+            )
         )
 
     def measured(key: str) -> str:
@@ -270,7 +285,11 @@ def page() -> None:
     overall = table(
         ["", "generated", "real"],
         [
-            ["recognised", measured("recognised"), f"{np.mean([r['real_recognised'] for r in results]):.1%}"],
+            [
+                "recognised",
+                measured("recognised"),
+                f"{np.mean([r['real_recognised'] for r in results]):.1%}",
+            ],
             ["nearest training letter", measured("nearest"), measured("real_nearest")],
             ["variety", measured("variety"), measured("real_variety")],
             ["ended", measured("ended"), ""],
@@ -280,9 +299,7 @@ def page() -> None:
     keys = ("recognised", "nearest", "real_nearest", "variety", "real_variety")
     rows = [[n, f"{mean(keys[0], n):.0%}", *(f"{mean(k, n):.3f}" for k in keys[1:])] for n in names]
     head = ["letter", "recognised", "nearest", "real nearest", "variety", "real variety"]
-    unused = (
-        "With so rich an emission the latent is not needed and stays unused: the VRNN writes as an RNN would."
-    )
+    unused = "With so rich an emission the latent is not needed and stays unused: the VRNN writes as an RNN would."
     PAGE.write_text(
         TEXT.format(
             minutes=np.mean([r["seconds"] for r in results]) / 60,

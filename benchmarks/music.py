@@ -19,7 +19,7 @@ import torch
 import vrnn
 from benchmarks.common import data_folder, keep, kept, table
 from vrnn.models import ModelConfig, kind_of
-from vrnn.training.tracking import best_record
+from vrnn.training.trackers import best_record
 
 PAGE = Path(__file__).parents[1] / "docs" / "music.md"
 FILES = {"jsb": "JSB_Chorales.npz", "nottingham": "Nottingham.npz"}
@@ -29,7 +29,7 @@ SETTINGS = vrnn.TrainConfig(
     kl_warmup=800,
     average=0.998,
     validate_every=250,
-    frame=vrnn.FrameConfig(displacement=False, standardise=False),
+    transform=vrnn.TransformConfig(displacement=False, standardise=False),
     augment=vrnn.AugmentConfig(transpose=6),
 )
 ROLL = {"x_dim": 88, "hidden": 200, "emission": "bernoulli"}
@@ -52,8 +52,14 @@ SYSTEMS: dict[str, tuple[ModelConfig, dict]] = {
 STEPS = {"jsb": {"vrnn-nade": 5000}, "nottingham": {"vrnn-nade": 4000}}  # where they differ from
 STEPS_OF_MOST = {"jsb": 2400, "nottingham": 3200}
 BATCH = {"jsb": 10, "nottingham": 16}
-UNTIL = {"jsb": 1.0, "nottingham": 0.8}  # share of the steps after which nothing is transposed any more
-PIECE = {"jsb": None, "nottingham": 96}  # rows that long training pieces are cut into; the others stay whole
+UNTIL = {
+    "jsb": 1.0,
+    "nottingham": 0.8,
+}  # share of the steps after which nothing is transposed any more
+PIECE = {
+    "jsb": None,
+    "nottingham": 96,
+}  # rows that long training pieces are cut into; the others stay whole
 ESTIMATES = {"elbo": ("elbo", 8), "fivo-128": ("fivo", 128)}  # bound, samples
 ASKED = {"valid": ["elbo"], "test": ["elbo", "fivo-128"]}  # of each split, once trained
 REPEATS = {"jsb": 4, "nottingham": 2}
@@ -192,7 +198,8 @@ def page() -> None:
             head = ["model", "ELBO", "FIVO-128", "KL", "minutes", "seeds", "published"]
             parts.append(f"## {title}\n\n{table(head, rows)}")
     PAGE.write_text(
-        TEXT.format(tables="\n\n".join(parts), piece=PIECE["nottingham"], **REPEATS), encoding="utf-8"
+        TEXT.format(tables="\n\n".join(parts), piece=PIECE["nottingham"], **REPEATS),
+        encoding="utf-8",
     )
 
 
@@ -200,7 +207,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help=f"of {', '.join(EXPERIMENTS)}")
+    parser.add_argument(
+        "experiments", nargs="*", metavar="EXPERIMENT", help=f"of {', '.join(EXPERIMENTS)}"
+    )
     parser.add_argument("--data", type=Path, help="folder with the NPZ files")
     parser.add_argument("--seed", type=int, help="one seed in place of 0, 1 and 2")
     parser.add_argument("--steps", type=int, help="optimiser steps, in place of the script's")

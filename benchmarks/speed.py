@@ -28,12 +28,17 @@ from vrnn import kernels
 from vrnn.data.batch import Batch, make_batch
 from vrnn.inference.begin import begin, fan_out
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.particles import particle_filter
+from vrnn.inference.particle_filter import particle_filter
 from vrnn.models import Model, make_model
 from vrnn.objectives.elbo import elbo
 
 PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
-SIZES = [(64, 20, 2, 64, 16), (64, 100, 2, 128, 16), (128, 100, 88, 256, 64), (256, 200, 2, 256, 32)]
+SIZES = [
+    (64, 20, 2, 64, 16),
+    (64, 100, 2, 128, 16),
+    (128, 100, 88, 256, 64),
+    (256, 200, 2, 256, 32),
+]
 WINDOWS = 24_334  # of UNIV
 TRACKS, SAMPLES, OBSERVED, HORIZON = 1000, 20, 8, 12
 PARTICLES = (1, 100)
@@ -60,7 +65,7 @@ EVERY: dict[str, tuple[type, dict]] = {
 
 
 class PerStepVRNN(nn.Module):
-    """A VRNN written step by step: every network is called inside the loop, the losses are summed step by step.
+    """A VRNN written step by step: every network is called inside the loop, the losses are is_increment step by step.
 
     The layers are those of `vrnn.VRNN`, so that both do the same multiplications.
     """
@@ -104,9 +109,15 @@ class PerStepVRNN(nn.Module):
         z = mean + scale * torch.randn_like(scale)
         of_z = self.of_z(z)
         out = self.decoder(torch.cat([of_z, h], -1))
-        kl = (prior_scale / scale).log() + (scale**2 + (mean - prior_mean) ** 2) / (2 * prior_scale**2) - 0.5
+        kl = (
+            (prior_scale / scale).log()
+            + (scale**2 + (mean - prior_mean) ** 2) / (2 * prior_scale**2)
+            - 0.5
+        )
         if self.binary:
-            nll = nn.functional.binary_cross_entropy_with_logits(self.decoder_mean(out), x, reduction="sum")
+            nll = nn.functional.binary_cross_entropy_with_logits(
+                self.decoder_mean(out), x, reduction="sum"
+            )
         else:
             spread = self.decoder_scale(out) + 1e-3
             nll = (0.5 * ((x - self.decoder_mean(out)) / spread) ** 2 + spread.log() + 0.919).sum()
@@ -147,7 +158,9 @@ class PublishedVRNN(nn.Module):
         self.hidden, self.binary = hidden, binary
 
         def deep(inputs: int) -> nn.Sequential:
-            return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
+            return nn.Sequential(
+                nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()
+            )
 
         def positive(outputs: int) -> nn.Sequential:
             return nn.Sequential(nn.Linear(hidden, outputs), nn.Softplus())
@@ -187,9 +200,13 @@ class PublishedVRNN(nn.Module):
     def sample(self, mean: Tensor, scale: Tensor) -> Tensor:
         return torch.empty_like(scale).normal_().mul(scale).add(mean)
 
-    def divergence(self, mean: Tensor, scale: Tensor, prior_mean: Tensor, prior_scale: Tensor) -> Tensor:
+    def divergence(
+        self, mean: Tensor, scale: Tensor, prior_mean: Tensor, prior_scale: Tensor
+    ) -> Tensor:
         terms = 2 * prior_scale.log() - 2 * scale.log() - 1
-        return 0.5 * (terms + (scale.pow(2) + (mean - prior_mean).pow(2)) / prior_scale.pow(2)).sum()
+        return (
+            0.5 * (terms + (scale.pow(2) + (mean - prior_mean).pow(2)) / prior_scale.pow(2)).sum()
+        )
 
     def minus_log_density(self, x: Tensor, center: Tensor, spread: Tensor) -> Tensor:
         if self.binary:
@@ -320,7 +337,9 @@ def systems(rounds: int, size: tuple[int, ...] = SIZES[1]) -> dict[str, dict[str
         model = make_model(kind(dim, hidden=hidden, **width, **settings))
         runs |= {f"{name} {kernel}": our_step(model, ours, kernel) for kernel in ("plain", "auto")}
     found = interleaved(runs, rounds)
-    return {name: {"plain": found[f"{name} plain"], "fast": found[f"{name} auto"]} for name in EVERY}
+    return {
+        name: {"plain": found[f"{name} plain"], "fast": found[f"{name} auto"]} for name in EVERY
+    }
 
 
 def filtering(rounds: int) -> dict[str, float]:
@@ -397,7 +416,11 @@ def forecasting(tracks: int, rounds: int) -> dict[str, float]:
 
     peak, factor = at_peak(ahead_products(model, tracks))
     runs = {"published": common(published), "per step": common(per_step), "peak": peak}
-    runs |= {"plain": ours("plain", SAMPLES), "fast": ours("auto", SAMPLES), "shared": ours("auto", 1)}
+    runs |= {
+        "plain": ours("plain", SAMPLES),
+        "fast": ours("auto", SAMPLES),
+        "shared": ours("auto", 1),
+    }
     found = interleaved(runs, rounds)
     return found | {"peak": found["peak"] * factor}
 
@@ -407,7 +430,7 @@ def whole_scene(windows: int) -> float:
     random = np.random.default_rng(0)
     tracks = vrnn.Tracks(list(random.normal(size=(windows, OBSERVED, 2)).cumsum(1)))
     settings = vrnn.TrainConfig(
-        steps=1, holdout=0.0, observe=OBSERVED - 1, frame=vrnn.FrameConfig(heading=True)
+        steps=1, holdout=0.0, observe=OBSERVED - 1, transform=vrnn.TransformConfig(heading=True)
     )
     config = vrnn.VRNNConfig(x_dim=2, hidden=64, latent_dim=8, emission="full_gaussian")
     model = vrnn.train(config, tracks[:100], settings, quiet=True).model
@@ -461,7 +484,12 @@ def whole_training(scene: Path) -> dict:
         model = vrnn.train(config, train, settings, val=val).model
         seconds = time.perf_counter() - started
         scores = vrnn.evaluate(model, test).model
-        found[kernel] = {"seconds": seconds, "ade": scores.min_ade, "fde": scores.min_fde, "nll": scores.nll}
+        found[kernel] = {
+            "seconds": seconds,
+            "ade": scores.min_ade,
+            "fde": scores.min_fde,
+            "nll": scores.nll,
+        }
     return {"steps": settings.steps, "batch": settings.batch_size, **found}
 
 
@@ -469,12 +497,16 @@ def peak_memory(batch: int, time_: int) -> int:
     """Measure the memory that a training step adds to a fresh process, in bytes."""
     command = [sys.executable, "-m", "benchmarks.speed", "--memory", str(batch), str(time_)]
     command += ["--threads", str(torch.get_num_threads())]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+    return int(
+        subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]
+    )
 
 
 def memory_of_step(batch: int, time_: int) -> int:
     """Take a step and give by how much the most memory ever held has grown, in bytes (Linux)."""
-    our_step(our_model(2, 64, 16), make_batch(data(2, 3, 2)), "auto")()  # what is loaded on first use
+    our_step(
+        our_model(2, 64, 16), make_batch(data(2, 3, 2)), "auto"
+    )()  # what is loaded on first use
     step = our_step(our_model(2, 64, 16), make_batch(data(batch, time_, 2)), "auto")
     before = most_memory()
     step()
@@ -483,7 +515,9 @@ def memory_of_step(batch: int, time_: int) -> int:
 
 def most_memory() -> int:
     status = Path("/proc/self/status").read_text()
-    return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
+    return 1024 * int(
+        next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]
+    )
 
 
 TEXT = """# Speed
@@ -631,7 +665,9 @@ def main() -> None:
         return
     if not given.page:
         scene = data_folder(given.data, "eth_ucy") / "zara1"
-        many = lambda size: 3 * given.rounds if size[0] * size[1] < 10_000 else max(3, given.rounds // 3)  # noqa: E731
+        many = lambda size: (
+            3 * given.rounds if size[0] * size[1] < 10_000 else max(3, given.rounds // 3)
+        )
         result = {
             "vectors": torch.backends.cpu.get_cpu_capability(),
             "training": [{"size": size, **training(size, many(size))} for size in SIZES],

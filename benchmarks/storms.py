@@ -48,14 +48,14 @@ TRACK_TRAINING = vrnn.TrainConfig(
     weight_decay=0.1,
     average=0.995,
     validate_every=200,
-    frame=vrnn.FrameConfig(geographic="nmi"),
+    transform=vrnn.TransformConfig(geographic="nmi"),
     position_input=True,
 )
 TRACKS = {
     "joint": (TRACK_MODEL, TRACK_TRAINING),
     "futures": (
         replace(TRACK_MODEL, hidden=32),
-        replace(TRACK_TRAINING, steps=4000, future_weight=200.0),
+        replace(TRACK_TRAINING, steps=4000, energy_weight=200.0),
     ),
     "positions": (replace(TRACK_MODEL, x_dim=2, emission="mixture(3)"), TRACK_TRAINING),
 }
@@ -90,8 +90,13 @@ def synoptic(tracks: Tracks) -> Tracks:
 def with_origin(tracks: Tracks) -> Tracks:
     """Add what is known from the start, constant over a storm: first position and the season as an angle."""
     season = [2 * np.pi * (t[0] / 24 % 365.25) / 365.25 for t in tracks.times]
-    constant = [np.array([*x[0, :2], np.sin(s), np.cos(s)]) for x, s in zip(tracks.x, season, strict=True)]
-    u = [np.concatenate([u, np.tile(c, (len(u), 1))], 1) for u, c in zip(tracks.u, constant, strict=True)]
+    constant = [
+        np.array([*x[0, :2], np.sin(s), np.cos(s)]) for x, s in zip(tracks.x, season, strict=True)
+    ]
+    u = [
+        np.concatenate([u, np.tile(c, (len(u), 1))], 1)
+        for u, c in zip(tracks.u, constant, strict=True)
+    ]
     return replace(
         tracks, u=u, u_names=(*tracks.u_names, "first_lat", "first_lon", "season_sin", "season_cos")
     )
@@ -153,17 +158,22 @@ def positions(
     run = vrnn.train(config, shown["train"], replace(settings, seed=seed), val=shown["val"])
     trained_in = time.perf_counter() - started
     parts = {part: verify(run.model, tracks[part], seed) for part in tracks if part != "train"}
-    return {"train_seconds": round(trained_in, 1), "storms": {k: len(t) for k, t in tracks.items()}, **parts}
+    return {
+        "train_seconds": round(trained_in, 1),
+        "storms": {k: len(t) for k, t in tracks.items()},
+        **parts,
+    }
 
 
 def choose(width: int, weight: float, tracks: dict[str, Tracks], seed: int) -> None:
     """Train one setting on early storms, and keep its errors on later ones that are not the test's."""
     config, settings = TRACKS["futures" if weight else "joint"]
-    settings = replace(settings, future_weight=weight)
+    settings = replace(settings, energy_weight=weight)
     result = positions(replace(config, hidden=width), settings, tracks, seed)
     print(width, weight, result, flush=True)
     keep(
-        f"storms_choice-{width}-{weight:g}-{seed}", {"width": width, "weight": weight, "seed": seed, **result}
+        f"storms_choice-{width}-{weight:g}-{seed}",
+        {"width": width, "weight": weight, "seed": seed, **result},
     )
 
 
@@ -179,8 +189,10 @@ def verify(model: TrainedModel, tracks: Tracks, seed: int) -> dict:
     at a horizon that are tropical there, or all where none is: the distribution given that there is something to verify.
     """
     cases = verification_cases(tracks)
-    prefix = columns(cases.prefix, len(model.encoding.x_names))
-    samples = vrnn.forecast(model, prefix, cases.truth.shape[1], SAMPLES, seed, inputs="hold").samples
+    prefix = columns(cases.prefix, len(model.preprocessor.x_names))
+    samples = vrnn.forecast(
+        model, prefix, cases.truth.shape[1], SAMPLES, seed, inputs="hold"
+    ).samples
     tropical = samples[..., 2] > 0 if samples.shape[-1] > 2 else np.ones(samples.shape[:3], bool)
     counted = tropical | ~tropical.any(0)
     paths = np.where(counted[..., None], samples[..., :2], np.nan)
@@ -283,7 +295,9 @@ def wind(tracks: dict[str, Tracks], seed: int) -> dict:
     """Train every supervised setting to say the wind from the track and the wind a day before."""
     rows = {"persistence": persistence(tracks["train"], tracks["test"])}
     for name, config in WIND_MODELS.items():
-        run = vrnn.train(config, tracks["train"], replace(WIND_TRAINING, seed=seed), val=tracks["val"])
+        run = vrnn.train(
+            config, tracks["train"], replace(WIND_TRAINING, seed=seed), val=tracks["val"]
+        )
         scored = vrnn.evaluate(run.model, tracks["test"], samples=100)
         rows[name] = {
             "rmse": scored.rmse,
@@ -303,7 +317,7 @@ chosen on the test years.
 
 ## Where will it go?
 
-A VRNN on whole storms of every length, six-hourly: latitude and longitude in a geographic frame, increments in nautical miles, with the position that
+A VRNN on whole storms of every length, six-hourly: latitude and longitude in a geographic transform, increments in nautical miles, with the position that
 each leads on from and the season as inputs, and jointly with them whether the storm is tropical (a mixture of Gaussians times a Bernoulli). Trained in
 {seconds:.0f} s beside other work on the machine. Mean over seeds {seeds}, and their range; error of the mean of those of {samples} sampled paths that are tropical at the horizon,
 great circle, nautical miles ({left:.0%} of the paths at 120 h; all where none is):
@@ -339,12 +353,16 @@ track. As a point forecast, the mean over samples that have seen no wind, it is 
 def spread(values: list[float], digits: int = 1) -> str:
     """Write the mean over seeds with their range."""
     text = f"{np.mean(values):.{digits}f}"
-    return text if len(values) == 1 else f"{text} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+    return (
+        text
+        if len(values) == 1
+        else f"{text} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+    )
 
 
 OTHERS = """**What matters for it**: the paths that the mean is over. The same forecasts with the mean over all their paths, and a model of latitude and longitude
 alone, count storms that turn extratropical and are carried off, which no case does. **Trained on futures too**: half as wide, twice the steps, and in the second half of them the energy score of futures of up to {rows} rows that the model draws alone beside the
-bound (`--future-weight {weight:g}`). On the storms of 2002 to 2009, on which width and weight were tried (second table), it is nearer from 24 h on; on the validation years from 48 h on; on the
+bound (`--energy-weight {weight:g}`). On the storms of 2002 to 2009, on which width and weight were tried (second table), it is nearer from 24 h on; on the validation years from 48 h on; on the
 test years it is farther up to 48 h and hardly nearer behind, and its circles hold {cones} of them by horizon. The first model was there before it was tried, and stays. **How far it can go**: a kernel ridge regression from
 position, motion over the last 48 h and season to how far the position at each horizon departs from constant velocity, fit on the cases of the training years ({width:g} wide, ridge {ridge:g}, chosen on the validation years). It is no
 model of a track, and a yardstick for what these predictors tell. Validation and test years:
@@ -367,19 +385,25 @@ def others_text() -> str:
     for part, name in NAMES.items():
         results = kept(f"storms-{part}")
         seeds = ", ".join(str(r["seed"]) for r in results)
-        for key, more in (("model", ""), ("all_paths", "; over all paths"))[: 2 if part == "joint" else 1]:
+        for key, more in (("model", ""), ("all_paths", "; over all paths"))[
+            : 2 if part == "joint" else 1
+        ]:
             rows += [
-                errors_row(name + more, results, years, key, seeds) for years in ("val", "test") if results
+                errors_row(name + more, results, years, key, seeds)
+                for years in ("val", "test")
+                if results
             ]
     straight = kept("storms-regression")
     for key, name in (("model", "regression"), ("constant_velocity", "constant velocity")):
         rows += [errors_row(name, straight, years, key, "") for years in ("val", "test")]
     head = ["forecasts", "years", *(f"{h} h" for h in HORIZONS), "seeds"]
     _, settings = TRACKS["futures"]
-    cones = np.mean([[row["cone"] for row in r["test"]["rows"]] for r in kept("storms-futures")], axis=0)
+    cones = np.mean(
+        [[row["cone"] for row in r["test"]["rows"]] for r in kept("storms-futures")], axis=0
+    )
     return OTHERS.format(
-        rows=settings.future_rows,
-        weight=settings.future_weight,
+        rows=settings.energy_rows,
+        weight=settings.energy_weight,
         cones=", ".join(f"{c:.0%}" for c in cones),
         width=WIDTH,
         ridge=RIDGE,
@@ -400,7 +424,12 @@ def choices_table() -> str:
 def errors_row(name: str, results: list[dict], years: str, key: str, seeds: str) -> list[str]:
     """Give a row of the table of errors by horizon, means over seeds."""
     errors = np.mean([[row[key] for row in r[years]["rows"]] for r in results], axis=0)
-    return [name, {"val": "validation", "test": "test"}[years], *(f"{e:.1f}" for e in errors), seeds]
+    return [
+        name,
+        {"val": "validation", "test": "test"}[years],
+        *(f"{e:.1f}" for e in errors),
+        seeds,
+    ]
 
 
 def agency(folder: Path, year: str) -> dict[str, dict[str, str]]:
@@ -450,9 +479,14 @@ def main() -> None:
     )
     parser.add_argument("parts", nargs="*", help="of the page; all of them when none is named")
     parser.add_argument("--data", type=Path, help="folder with hurdat2.txt")
-    parser.add_argument("--seed", type=int, help="one seed in place of 0, 1 and 2 for tracks, 0 for wind")
     parser.add_argument(
-        "--threads", type=int, default=1, help="of the processor; at these sizes a second one does not help"
+        "--seed", type=int, help="one seed in place of 0, 1 and 2 for tracks, 0 for wind"
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        help="of the processor; at these sizes a second one does not help",
     )
     parser.add_argument("--page", action="store_true", help="write the page alone")
     given = parser.parse_args()
@@ -464,7 +498,9 @@ def main() -> None:
     if not given.page:
         path = data_folder(given.data, "hurdat2") / "hurdat2.txt"
         for part in given.parts or (*TRACKS, "regression", "wind", "choice"):
-            tracks = synoptic(vrnn.read_tracks(path, WIND_COLUMNS if part == "wind" else TRACK_COLUMNS))
+            tracks = synoptic(
+                vrnn.read_tracks(path, WIND_COLUMNS if part == "wind" else TRACK_COLUMNS)
+            )
             kind, _, setting = part.partition("/")
             if kind == "choice":
                 early = split(with_season(tracks), CHOICE_YEARS)
@@ -478,7 +514,9 @@ def main() -> None:
             for seed in seeds:
                 if part in TRACKS:
                     result = positions(*TRACKS[part], split(with_season(tracks)), seed)
-                    result["agency"] = {year: agency(path.parent, year) for year in ("2017", "2018")}
+                    result["agency"] = {
+                        year: agency(path.parent, year) for year in ("2017", "2018")
+                    }
                 elif part == "regression":
                     result = regression(split(with_season(tracks)))
                 else:

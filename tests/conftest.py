@@ -11,7 +11,14 @@ import torch
 torch.set_num_threads(1)
 
 # Types and shapes of the core's calls are checked on request: it takes twice as long.
-CORE = ("models", "distributions", "objectives", "inference.unroll", "inference.imagine", "inference.noise")
+CORE = (
+    "models",
+    "distributions",
+    "objectives",
+    "inference.unroll",
+    "inference.imagine",
+    "inference.noise",
+)
 if os.environ.get("VRNN_SHAPES"):
     jaxtyping.install_import_hook([f"vrnn.{name}" for name in CORE], "beartype.beartype")
 

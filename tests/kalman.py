@@ -71,7 +71,9 @@ def kalman(space: StateSpace, x: Float[np.ndarray, "time dim"]) -> Kalman:
     return Kalman(np.array(log_prob), *stack(filtered), *stack(smoothed))
 
 
-def draw(space: StateSpace, time: int, random: np.random.Generator) -> Float[np.ndarray, "time dim"]:
+def draw(
+    space: StateSpace, time: int, random: np.random.Generator
+) -> Float[np.ndarray, "time dim"]:
     """Draw the observations of one sequence."""
     root = lambda cov: np.linalg.svd(cov)[0] * np.sqrt(np.linalg.svd(cov)[1])  # noqa: E731
     first, later, seen = root(space.P), root(space.Q), root(space.R)
@@ -98,7 +100,9 @@ def joint(space: StateSpace, time: int) -> tuple[np.ndarray, np.ndarray]:
     both = np.concatenate([np.eye(time * n), np.kron(np.eye(time), space.H)])
     cov = both @ states @ noise @ states.T @ both.T
     cov[time * n :, time * n :] += np.kron(np.eye(time), space.R)
-    return both @ np.concatenate(mean) + np.concatenate([np.zeros(time * n), np.tile(space.d, time)]), cov
+    return both @ np.concatenate(mean) + np.concatenate(
+        [np.zeros(time * n), np.tile(space.d, time)]
+    ), cov
 
 
 def condition(

@@ -10,7 +10,14 @@ import re
 import sys
 from pathlib import Path
 
-INK, MUTED, SHADE, FEEDBACK, SCORE, KL = "#1f2937", "#6b7280", "#d3d8e0", "#d9480f", "#2b7a3d", "#1864ab"
+INK, MUTED, SHADE, FEEDBACK, SCORE, KL = (
+    "#1f2937",
+    "#6b7280",
+    "#d3d8e0",
+    "#d9480f",
+    "#2b7a3d",
+    "#1864ab",
+)
 FONT = "'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
 WIDTH, LEGEND = 760, 592
 RADIUS = 17
@@ -24,7 +31,9 @@ def tspans(label, size):
         wanted = {"_": 0.28, "^": -0.38, "": 0.0}[mark] * size
         scale = 0.72 if mark else 1.0
         text = (braced.strip("{}") or plain).replace("'", "\u2032").replace("<", "&lt;")
-        out.append(f'<tspan dy="{wanted - shift:.1f}" font-size="{size * scale:.1f}">{text}</tspan>')
+        out.append(
+            f'<tspan dy="{wanted - shift:.1f}" font-size="{size * scale:.1f}">{text}</tspan>'
+        )
         shift = wanted
     return "".join(out)
 
@@ -37,7 +46,9 @@ class Drawing:
         self.nodes, self.edges, self.shapes, self.used = {}, [], [], {}
         self.text(18, 25, title, size=13, colour=INK, anchor="start", weight="600")
 
-    def text(self, x, y, label, size=11.0, colour=MUTED, anchor="middle", weight="400", style="normal"):
+    def text(
+        self, x, y, label, size=11.0, colour=MUTED, anchor="middle", weight="400", style="normal"
+    ):
         self.shapes.append(
             f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}" text-anchor="{anchor}" '
             f'font-weight="{weight}" font-style="{style}">{tspans(label, size)}</text>'
@@ -91,7 +102,10 @@ class Drawing:
         if via is None:
             length = math.hypot(xb - xa, yb - ya)
             bow = [(t, 4 * bend * t * (1 - t) / length) for t in (i / 400 for i in range(401))]
-            path = [(xa + (xb - xa) * t + (yb - ya) * b, ya + (yb - ya) * t - (xb - xa) * b) for t, b in bow]
+            path = [
+                (xa + (xb - xa) * t + (yb - ya) * b, ya + (yb - ya) * t - (xb - xa) * b)
+                for t, b in bow
+            ]
         else:
             legs = itertools.pairwise([(xa, ya), *via, (xb, yb)])
             path = [
@@ -156,7 +170,10 @@ class Drawing:
 
 def line(path, kind):
     colour = FEEDBACK if kind == "feedback" else INK
-    (x, y), back = path[-1], next(p for p in reversed(path) if math.dist(p, path[-1]) > 6 or p is path[0])
+    (x, y), back = (
+        path[-1],
+        next(p for p in reversed(path) if math.dist(p, path[-1]) > 6 or p is path[0]),
+    )
     angle = math.atan2(y - back[1], x - back[0])
     wing = [(x - 8 * math.cos(angle + s * 0.4), y - 8 * math.sin(angle + s * 0.4)) for s in (1, -1)]
     shaft = [p for p in path if math.dist(p, (x, y)) > 5] or path[:1]

@@ -7,15 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 _HOMES = {
-    "Columns": "vrnn.data.readers",
-    "read_tracks": "vrnn.data.readers",
+    "Columns": "vrnn.data.io",
+    "read_tracks": "vrnn.data.io",
     "Tracks": "vrnn.data.tracks",
     "windows": "vrnn.data.windows",
     "regular": "vrnn.data.windows",
     "concatenate": "vrnn.data.tracks",
     "describe": "vrnn.data.describe",
     "Crossroads": "vrnn.data.synthetic",
-    "FrameConfig": "vrnn.data.frames",
+    "TransformConfig": "vrnn.data.transforms",
     "RNNConfig": "vrnn.models.rnn",
     "Seq2SeqVAEConfig": "vrnn.models.seq2seq",
     "RolloutVAEConfig": "vrnn.models.rollout",
@@ -25,24 +25,24 @@ _HOMES = {
     "STORNConfig": "vrnn.models.storn",
     "AugmentConfig": "vrnn.training.config",
     "TrainConfig": "vrnn.training.config",
-    "RepresentativesConfig": "vrnn.models.representatives",
-    "learn_representatives": "vrnn.training.representatives",
-    "representatives": "vrnn.inference.representatives",
-    "train": "vrnn.training.loop",
+    "ModesConfig": "vrnn.models.modes",
+    "fit_modes": "vrnn.training.modes",
+    "predict_modes": "vrnn.tasks.modes",
+    "train": "vrnn.training.fit",
     "load": "vrnn.training.checkpoint",
-    "forecast": "vrnn.inference.forecast",
-    "generate": "vrnn.inference.generate",
-    "encode": "vrnn.inference.encode",
-    "evaluate": "vrnn.inference.evaluate",
-    "initial_belief": "vrnn.inference.observe",
-    "observe": "vrnn.inference.observe",
-    "filter_tracks": "vrnn.inference.filtering",
-    "predictive": "vrnn.inference.predictive",
-    "likelihood": "vrnn.inference.likelihood",
-    "calibration": "vrnn.inference.calibration",
-    "mixture": "vrnn.inference.score",
-    "score": "vrnn.inference.score",
-    "impute": "vrnn.inference.impute",
+    "forecast": "vrnn.tasks.forecast",
+    "generate": "vrnn.tasks.generate",
+    "encode": "vrnn.tasks.encode",
+    "evaluate": "vrnn.tasks.evaluate",
+    "initial_belief": "vrnn.tasks.observe",
+    "observe": "vrnn.tasks.observe",
+    "filter_tracks": "vrnn.tasks.filtering",
+    "predictive": "vrnn.tasks.predictive",
+    "likelihood": "vrnn.tasks.likelihood",
+    "reliability": "vrnn.tasks.reliability",
+    "mixture": "vrnn.tasks.score",
+    "score": "vrnn.tasks.score",
+    "impute": "vrnn.tasks.impute",
     "VrnnError": "vrnn.errors",
 }
 
@@ -62,33 +62,33 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from vrnn.data.describe import describe
-    from vrnn.data.frames import FrameConfig
-    from vrnn.data.readers import Columns, read_tracks
+    from vrnn.data.io import Columns, read_tracks
     from vrnn.data.synthetic import Crossroads
     from vrnn.data.tracks import Tracks, concatenate
+    from vrnn.data.transforms import TransformConfig
     from vrnn.data.windows import regular, windows
     from vrnn.errors import VrnnError
-    from vrnn.inference.calibration import calibration
-    from vrnn.inference.encode import encode
-    from vrnn.inference.evaluate import evaluate
-    from vrnn.inference.filtering import filter_tracks
-    from vrnn.inference.forecast import forecast
-    from vrnn.inference.generate import generate
-    from vrnn.inference.impute import impute
-    from vrnn.inference.likelihood import likelihood
-    from vrnn.inference.observe import initial_belief, observe
-    from vrnn.inference.predictive import predictive
-    from vrnn.inference.representatives import representatives
-    from vrnn.inference.score import mixture, score
     from vrnn.models.dmm import DMMConfig
-    from vrnn.models.representatives import RepresentativesConfig
+    from vrnn.models.modes import ModesConfig
     from vrnn.models.rnn import RNNConfig
     from vrnn.models.rollout import RolloutVAEConfig
     from vrnn.models.seq2seq import Seq2SeqVAEConfig
     from vrnn.models.srnn import SRNNConfig
     from vrnn.models.storn import STORNConfig
     from vrnn.models.vrnn import VRNNConfig
+    from vrnn.tasks.encode import encode
+    from vrnn.tasks.evaluate import evaluate
+    from vrnn.tasks.filtering import filter_tracks
+    from vrnn.tasks.forecast import forecast
+    from vrnn.tasks.generate import generate
+    from vrnn.tasks.impute import impute
+    from vrnn.tasks.likelihood import likelihood
+    from vrnn.tasks.modes import predict_modes
+    from vrnn.tasks.observe import initial_belief, observe
+    from vrnn.tasks.predictive import predictive
+    from vrnn.tasks.reliability import reliability
+    from vrnn.tasks.score import mixture, score
     from vrnn.training.checkpoint import load
     from vrnn.training.config import AugmentConfig, TrainConfig
-    from vrnn.training.loop import train
-    from vrnn.training.representatives import learn_representatives
+    from vrnn.training.fit import train
+    from vrnn.training.modes import fit_modes

@@ -5,53 +5,57 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from vrnn.data.encoding import Encoding
+from vrnn.data.preprocessor import Preprocessor
 from vrnn.models import Model, ModelConfig, make_model
-from vrnn.models.placed import Placed
-from vrnn.models.representatives import Representatives
+from vrnn.models.modes import ModeHead
+from vrnn.models.position import Placed
 from vrnn.training.config import TrainConfig
 
 
-def build_network(config: ModelConfig, encoding: Encoding) -> Model:
-    """Build the network of a config for data of an encoding, with weights drawn from torch's default generator."""
+def build_network(config: ModelConfig, preprocessor: Preprocessor) -> Model:
+    """Build the network of a config for data of a preprocessor, with weights drawn from torch's default generator."""
     network = make_model(config)
-    if not encoding.place_mean:
+    if not preprocessor.place_mean:
         return network
-    drift = torch.tensor(encoding.drift, dtype=torch.get_default_dtype())
-    return Placed(network, tuple(np.flatnonzero(encoding.frame.summed).tolist()), drift)
+    drift = torch.tensor(preprocessor.drift, dtype=torch.get_default_dtype())
+    return Placed(
+        network, tuple(np.flatnonzero(preprocessor.transform.is_increment).tolist()), drift
+    )
 
 
 @dataclass(frozen=True, repr=False)
 class TrainedModel:
-    """Hold a network, the encoding of its data and the settings both were made with.
+    """Hold a network, the preprocessor of its data and the settings both were made with.
 
     Every verb takes one; `vrnn.load` reads it from a run folder and `vrnn.train(...).model` gives it after training.
-    `representatives` is the head that `vrnn.learn_representatives` adds, None before.
+    `modes` is the head that `vrnn.fit_modes` adds, None before.
     """
 
     network: Model
-    encoding: Encoding
+    preprocessor: Preprocessor
     config: ModelConfig
     training: TrainConfig
-    representatives: Representatives | None = None
+    modes: ModeHead | None = None
 
     def __repr__(self) -> str:
-        columns = ", ".join(self.encoding.x_names)
+        columns = ", ".join(self.preprocessor.x_names)
         return f"TrainedModel({self.config}, columns {columns})"
 
     def to(self, device: torch.device | str) -> "TrainedModel":
         """Move the network to a device."""
         self.network.to(device)
-        if self.representatives is not None:
-            self.representatives.to(device)
+        if self.modes is not None:
+            self.modes.to(device)
         return self
 
     @property
     def first_scored(self) -> int:
-        """Rows of a batch before the first whose density is one of the data: those a heading frame was read from."""
-        heading = self.encoding.frame.heading
+        """Rows of a batch before the first whose density is one of the data: those a heading transform was read from."""
+        heading = self.preprocessor.transform.heading
         return (
-            0 if heading is None or self.network.conditions else heading.row + 1 - self.encoding.frame.given
+            0
+            if heading is None or self.network.conditions
+            else heading.row + 1 - self.preprocessor.transform.given
         )
 
     @property
@@ -63,7 +67,7 @@ class TrainedModel:
     def bounds_what(self) -> str:
         """What the number of this model is a bound on, such as log p(track)."""
         network = self.network
-        given = self.first_scored + self.encoding.frame.given
+        given = self.first_scored + self.preprocessor.transform.given
         if network.supervised:
             return "log p(y | x)"
         if self.first_scored and not self.exact:
@@ -75,6 +79,8 @@ class TrainedModel:
             return "log p(future | prefix)"
         if given:
             return (
-                "log p(track | its first point)" if given == 1 else f"log p(track | its first {given} points)"
+                "log p(track | its first point)"
+                if given == 1
+                else f"log p(track | its first {given} points)"
             )
         return "log p(track)"

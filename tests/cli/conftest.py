@@ -36,7 +36,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_tracks(Tracks(holed), folder / "holed.csv")
     rows = (folder / "prefix.csv").read_text().splitlines(keepends=True)
     (folder / "skipped.csv").write_text("".join(rows[:3] + rows[5:]))
-    speed = [np.linalg.norm(np.diff(x, axis=0, prepend=x[:1]), axis=1, keepdims=True) for x in walks.x]
+    speed = [
+        np.linalg.norm(np.diff(x, axis=0, prepend=x[:1]), axis=1, keepdims=True) for x in walks.x
+    ]
     wide = [np.concatenate([x, s], 1) for x, s in zip(walks.x, speed, strict=True)]
     save_tracks(Tracks(wide, x_names=("x", "y", "speed")), folder / "speed.csv")
     text = (folder / "walks.csv").read_text()
@@ -44,7 +46,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     packed = {
         f"{group}_{part}": values
         for group, roll in zip(("train", "test"), keys, strict=True)
-        for part, values in (("x", np.packbits(roll.reshape(-1, 88), axis=1)), ("length", np.full(12, 9)))
+        for part, values in (
+            ("x", np.packbits(roll.reshape(-1, 88), axis=1)),
+            ("length", np.full(12, 9)),
+        )
     }
     np.savez(folder / "chorales.npz", **packed)
     (folder / "ships.csv").write_text(text.replace("id,t,x,y", "mmsi,when,lon,lat", 1))

@@ -13,7 +13,7 @@ BAD = {
     "empty file": ("", "empty file"),
     "header alone": ("id,t,x,y\n", "rows below the header"),
     "no header": (ROWS, "expected a header"),
-    "other encoding": (GOOD.encode() + b"fa\xefade,0,1,1\n", "WINDOWS-1252"),
+    "other preprocessor": (GOOD.encode() + b"fa\xefade,0,1,1\n", "WINDOWS-1252"),
     "UTF-16": (GOOD.encode("utf-16"), "UTF-16"),
     "binary": (b"\0\1\2\3" * 20, "binary"),
     "missing column": (GOOD.replace("id,t,x,y", "id,t,x,z", 1), "expected a column 'y'"),
@@ -44,7 +44,7 @@ COMMANDS = {
         "--particles",
         5,
     ],
-    "calibration": lambda data, out, runs: ["calibration", runs["vrnn"], data, "--samples", 5],
+    "reliability": lambda data, out, runs: ["reliability", runs["vrnn"], data, "--samples", 5],
     "likelihood": lambda data, out, runs: ["likelihood", runs["vrnn"], data, "--json"],
 }
 
@@ -89,7 +89,9 @@ def test_group_of_an_archive(tmp_path, fails):
 
 def test_data_that_does_not_fit_the_run(folder, tmp_path, runs, fails):
     out = tmp_path / "out.csv"
-    line = fails("forecast", runs["vrnn"], folder / "speed.csv", "--out", out, "--x", "x", "y", "speed")
+    line = fails(
+        "forecast", runs["vrnn"], folder / "speed.csv", "--out", out, "--x", "x", "y", "speed"
+    )
     assert "trained with x columns (x, y)" in line
     assert "trained with u columns (speed)" in fails(
         "encode", runs["inputs"], folder / "walks.csv", "--out", out
@@ -118,7 +120,14 @@ def test_data_that_does_not_fit_the_run(folder, tmp_path, runs, fails):
 
 
 def test_calibration_that_does_not_fit(folder, tmp_path, runs, fails):
-    words = ["score", runs["vrnn"], folder / "walks.csv", "--out", tmp_path / "s.csv", "--calibration"]
+    words = [
+        "score",
+        runs["vrnn"],
+        folder / "walks.csv",
+        "--out",
+        tmp_path / "s.csv",
+        "--calibration",
+    ]
     assert "does not exist" in fails(*words, tmp_path / "none.csv")
     assert "at least 99 calibration tracks for --false-alarms 0.01, found 24" in fails(
         *words, folder / "walks.csv", "--false-alarms", 0.01

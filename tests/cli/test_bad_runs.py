@@ -6,13 +6,31 @@ import shutil
 import pytest
 
 COMMANDS = {
-    "forecast": lambda run, folder, out: ["forecast", run, folder / "prefix.csv", "--out", out / "f.csv"],
+    "forecast": lambda run, folder, out: [
+        "forecast",
+        run,
+        folder / "prefix.csv",
+        "--out",
+        out / "f.csv",
+    ],
     "generate": lambda run, folder, out: ["generate", run, "--out", out / "g.csv"],
     "evaluate": lambda run, folder, out: ["evaluate", run, folder / "walks.csv"],
-    "encode": lambda run, folder, out: ["encode", run, folder / "walks.csv", "--out", out / "e.csv"],
+    "encode": lambda run, folder, out: [
+        "encode",
+        run,
+        folder / "walks.csv",
+        "--out",
+        out / "e.csv",
+    ],
     "score": lambda run, folder, out: ["score", run, folder / "walks.csv", "--out", out / "s.csv"],
-    "impute": lambda run, folder, out: ["impute", run, folder / "holed.csv", "--out", out / "i.csv"],
-    "calibration": lambda run, folder, out: ["calibration", run, folder / "walks.csv"],
+    "impute": lambda run, folder, out: [
+        "impute",
+        run,
+        folder / "holed.csv",
+        "--out",
+        out / "i.csv",
+    ],
+    "reliability": lambda run, folder, out: ["reliability", run, folder / "walks.csv"],
     "likelihood": lambda run, folder, out: ["likelihood", run, folder / "walks.csv"],
 }
 
@@ -53,12 +71,25 @@ def test_refused_verbs(folder, tmp_path, runs, fails):
     assert "no latent" in fails("encode", runs["rnn"], folder / "walks.csv", "--out", out)
     assert "supervised" in fails("generate", runs["supervised"], "--out", out)
     assert "vrnn.generate" in fails("generate", runs["inputs"], "--out", out)
-    assert "cannot fill gaps" in fails("impute", runs["rollout"], folder / "holed.csv", "--out", out)
+    assert "cannot fill gaps" in fails(
+        "impute", runs["rollout"], folder / "holed.csv", "--out", out
+    )
 
 
 def test_resume_is_asked_for_and_checked(folder, tmp_path, copy, fails):
     words = ["train", "vrnn", folder / "walks.csv", "--out", copy]
-    small = ["--hidden", 8, "--steps", 2, "--validate-every", 1, "--batch-size", 16, "--latent-dim", 3]
+    small = [
+        "--hidden",
+        8,
+        "--steps",
+        2,
+        "--validate-every",
+        1,
+        "--batch-size",
+        16,
+        "--latent-dim",
+        3,
+    ]
     assert "--resume" in fails(*words, *small)
     assert "training.seed" in fails(*words, *small, "--seed", 1, "--resume")
     assert "same tracks" in fails(*words, *small, "--x", "y", "x", "--resume")

@@ -12,9 +12,20 @@ from vrnn import read_tracks
 from vrnn.cli.main import main
 from vrnn.cli.outputs import save_tracks
 from vrnn.training.checkpoint import load
-from vrnn.training.tracking import read_metrics
+from vrnn.training.trackers import read_metrics
 
-SMALL = ["--hidden", "8", "--latent-dim", "3", "--steps", "4", "--validate-every", "2", "--batch-size", "16"]
+SMALL = [
+    "--hidden",
+    "8",
+    "--latent-dim",
+    "3",
+    "--steps",
+    "4",
+    "--validate-every",
+    "2",
+    "--batch-size",
+    "16",
+]
 
 
 @pytest.fixture
@@ -56,10 +67,16 @@ def test_train_says_what_came_out(run, folder, tmp_path):
     ("name", "words"),
     [
         ("rnn", "log p(track | its first point), exact"),
-        ("seq2seq", "lower bound of log p(track | its first point); the KL to N(0, I) is a regulariser"),
+        (
+            "seq2seq",
+            "lower bound of log p(track | its first point); the KL to N(0, I) is a regulariser",
+        ),
         ("rollout", "lower bound of log p(future | prefix)"),
         ("supervised", "lower bound of log p(y | x)"),
-        *((n, "lower bound (ELBO) of log p(track | its first point)") for n in ("dmm", "srnn", "storn")),
+        *(
+            (n, "lower bound (ELBO) of log p(track | its first point)")
+            for n in ("dmm", "srnn", "storn")
+        ),
     ],
 )
 def test_the_number_is_named(name, words, runs):
@@ -76,19 +93,23 @@ def test_every_setting_arrives(run, folder, tmp_path):
     text = run("train", "vrnn", folder / "walks.csv", "--out", out, *val, *SMALL, *flags.split())
     assert "log density of the future, under the states that a forecast starts from" in text
     model = load(out)
-    assert (model.config.cell, model.config.depth, model.config.emission) == ("lstm", 0, "mixture(2)")
+    assert (model.config.cell, model.config.depth, model.config.emission) == (
+        "lstm",
+        0,
+        "mixture(2)",
+    )
     assert (model.config.x_dim, model.config.prior, model.config.latent_dim) == (2, "standard", 3)
     settings = model.training
     assert (settings.window, settings.observe, settings.patience, settings.seed) == (12, 4, 9, 5)
     assert (settings.schedule, settings.kl_warmup, settings.augment.flip) == ("constant", 3, True)
-    assert (settings.augment.speed, settings.frame.heading) == ((0.8, 1.25), True)
+    assert (settings.augment.speed, settings.transform.heading) == ((0.8, 1.25), True)
     assert settings.augment.jitter == 0.1
-    assert (settings.frame.standardise, settings.frame.positions) == (False, ("x", "y"))
+    assert (settings.transform.standardise, settings.transform.positions) == (False, ("x", "y"))
 
 
 @pytest.mark.parametrize("kind", ["vrnn", "dmm", "srnn", "storn"])
 def test_resume_with_the_same_command(run, folder, tmp_path, monkeypatch, kind):
-    from vrnn.training.loop import Loop
+    from vrnn.training.fit import Loop
 
     words = ["train", kind, folder / "walks.csv", *SMALL, "--out"]
     run(*words, tmp_path / "whole")
@@ -161,9 +182,22 @@ def test_representatives_and_picture(run, folder, runs, tmp_path):
 def test_learned_representatives(run, folder, tmp_path, fails):
     """Learned, written and measured, all on one run folder; no other flag of sampling goes with them."""
     out, table, walks = tmp_path / "run", tmp_path / "named.csv", folder / "walks.csv"
-    run("train", "vrnn", walks, "--out", out, *SMALL, "--latent-dim", 3, "--window", 20, "--observe", 8)
-    assert "vrnn representatives RUN DATA" in fails("forecast", out, walks, "--learned", "--out", table)
-    said = run("representatives", out, walks, "--count", 3, "--hidden", 8, "--steps", 4, "--val", walks)
+    run(
+        "train",
+        "vrnn",
+        walks,
+        "--out",
+        out,
+        *SMALL,
+        "--latent-dim",
+        3,
+        "--window",
+        20,
+        "--observe",
+        8,
+    )
+    assert "vrnn modes RUN DATA" in fails("forecast", out, walks, "--learned", "--out", table)
+    said = run("modes", out, walks, "--count", 3, "--hidden", 8, "--steps", 4, "--val", walks)
     assert "knows 3 futures of 12 rows" in said
     run("forecast", out, folder / "prefix.csv", "--learned", "--horizon", 5, "--out", table)
     found = np.genfromtxt(table, delimiter=",", names=True)
@@ -172,10 +206,14 @@ def test_learned_representatives(run, folder, tmp_path, fails):
     scores = json.loads(run("evaluate", out, walks, "--samples", 3, "--learned", "--json"))
     assert scores["selection"] == "learned"
     assert "expected as many samples, found 20" in fails("evaluate", out, walks, "--learned")
-    assert "leave representative, quasi" in fails("evaluate", out, walks, "--learned", "--representative")
-    assert "leave samples" in fails("forecast", out, walks, "--learned", "--samples", 5, "--out", table)
-    assert "expected a run folder" in fails("representatives", tmp_path, walks)
-    assert "expected count of at least 1" in fails("representatives", out, walks, "--count", 0)
+    assert "leave representative, qmc" in fails(
+        "evaluate", out, walks, "--learned", "--representative"
+    )
+    assert "leave samples" in fails(
+        "forecast", out, walks, "--learned", "--samples", 5, "--out", table
+    )
+    assert "expected a run folder" in fails("modes", tmp_path, walks)
+    assert "expected count of at least 1" in fails("modes", out, walks, "--count", 0)
 
 
 def test_states_and_temperature_reach_the_forecast(run, folder, runs, tmp_path):
@@ -199,7 +237,15 @@ def test_states_and_temperature_reach_the_forecast(run, folder, runs, tmp_path):
 
 
 def test_inputs_are_held(run, folder, runs, tmp_path):
-    run("forecast", runs["inputs"], folder / "speed.csv", "--inputs", "hold", "--out", tmp_path / "f.npz")
+    run(
+        "forecast",
+        runs["inputs"],
+        folder / "speed.csv",
+        "--inputs",
+        "hold",
+        "--out",
+        tmp_path / "f.npz",
+    )
     assert np.load(tmp_path / "f.npz")["x"].shape == (24 * 20 * 12,)
 
 
@@ -226,7 +272,9 @@ def test_evaluate(run, folder, runs, flags):
 
 
 def test_evaluate_supervised(run, folder, runs):
-    found = json.loads(run("evaluate", runs["supervised"], folder / "speed.csv", "--samples", 3, "--json"))
+    found = json.loads(
+        run("evaluate", runs["supervised"], folder / "speed.csv", "--samples", 3, "--json")
+    )
     assert found["model"]["rmse"] > 0
 
 
@@ -245,7 +293,9 @@ def test_tracks_of_a_kind(run, fails, folder, tmp_path):
     run("train", "rnn", path, "--out", out, "--u", "way", "--steps", 3)
     run("generate", out, "--out", drawn, "--count", 2, "--steps", 5, "--given", "way=on")
     assert read_tracks(drawn, vrnn.Columns(u=("way=back", "way=on"))).u[0][0].tolist() == [0, 1]
-    run("evaluate", out, path, "--observe", 4, "--horizon", 3)  # the column is found again by the run
+    run(
+        "evaluate", out, path, "--observe", 4, "--horizon", 3
+    )  # the column is found again by the run
     run("forecast", out, path, "--horizon", 2, "--out", tmp_path / "f.csv", "--inputs", "hold")
     words = ["generate", out, "--out", drawn]
     assert "as in --given way=..." in fails(*words)
@@ -258,7 +308,7 @@ def test_tracks_of_a_kind(run, fails, folder, tmp_path):
 
 def test_calibration(run, folder, runs, tmp_path):
     words = [
-        "calibration",
+        "reliability",
         runs["vrnn"],
         folder / "walks.csv",
         "--observe",
@@ -269,9 +319,15 @@ def test_calibration(run, folder, runs, tmp_path):
         10,
     ]
     text = run(*words, "--plot", tmp_path / "r.png").splitlines()
-    assert text[0] == "288 windows, 5 observed, 10 futures each" and "50%       90%       NLL" in text[2]
+    assert (
+        text[0] == "288 windows, 5 observed, 10 futures each"
+        and "50%       90%       NLL" in text[2]
+    )
     assert [int(line.split()[0]) for line in text[3:7]] == [1, 2, 3, 4]
-    assert text[-1] == f"{tmp_path / 'r.png'}: picture of it" and (tmp_path / "r.png").stat().st_size > 1000
+    assert (
+        text[-1] == f"{tmp_path / 'r.png'}: picture of it"
+        and (tmp_path / "r.png").stat().st_size > 1000
+    )
     found = json.loads(run(*words, "--regions", 0.25, 0.67, "--json"))
     assert set(found) == {"windows", "samples", "coverage", "nll"} and found["windows"] == 288
     assert list(found["coverage"]) == ["0.25", "0.67"] and len(found["nll"]) == 4
@@ -284,7 +340,19 @@ def test_distances_on_the_globe(run, folder, tmp_path):
     rows = [f"{i},{t},{40 + 0.1 * min(t, 4) + i},{10 * i}" for i in range(12) for t in range(8)]
     path.write_text("id,t,lat,lon\n" + "\n".join(rows), encoding="utf-8")
     out, named = tmp_path / "g", ("--x", "lat", "lon")
-    run("train", "rnn", path, "--out", out, *named, "--steps", 2, "--geographic", "nmi", "--position-input")
+    run(
+        "train",
+        "rnn",
+        path,
+        "--out",
+        out,
+        *named,
+        "--steps",
+        2,
+        "--geographic",
+        "nmi",
+        "--position-input",
+    )
     found = json.loads(run("evaluate", out, path, *named, "--observe", 5, "--horizon", 3, "--json"))
     assert found["constant_velocity"]["fde"] == pytest.approx(3 * 0.1 * 60.04, rel=1e-3)
     assert found["constant_velocity"]["ade"] == pytest.approx(2 * 0.1 * 60.04, rel=1e-3)
@@ -316,7 +384,9 @@ def test_score(run, folder, runs, tmp_path):
 def test_score_against_normal_tracks(run, folder, runs, tmp_path):
 
     out, walks = tmp_path / "s.csv", read_tracks(folder / "walks.csv")
-    save_tracks(vrnn.Tracks([x * (30 if i % 2 else 1) for i, x in enumerate(walks.x)]), tmp_path / "odd.csv")
+    save_tracks(
+        vrnn.Tracks([x * (30 if i % 2 else 1) for i, x in enumerate(walks.x)]), tmp_path / "odd.csv"
+    )
     words = ["score", runs["vrnn"], tmp_path / "odd.csv", "--out", out, "--particles", 10]
     normal = ["--calibration", folder / "walks.csv"]
     text = run(*words, *normal, "--false-alarms", 0.05, "--plot", tmp_path / "s.png")
@@ -370,7 +440,17 @@ def test_impute(run, folder, runs, tmp_path, ending):
     if ending != "csv":
         return
     table = np.genfromtxt(out, delimiter=",", names=True)
-    assert table.dtype.names == ("id", "t", "x", "y", "x_low", "y_low", "x_high", "y_high", "imputed")
+    assert table.dtype.names == (
+        "id",
+        "t",
+        "x",
+        "y",
+        "x_low",
+        "y_low",
+        "x_high",
+        "y_high",
+        "imputed",
+    )
     holed, filled = read_tracks(folder / "holed.csv"), read_tracks(out)
     for before, after in zip(holed.x, filled.x, strict=True):
         assert np.array_equal(before[np.isfinite(before)], after[np.isfinite(before)])
@@ -415,9 +495,20 @@ def test_impute_calibrated_by_hidden_points(run, fails, folder, runs, tmp_path):
 
 
 def test_impute_says_where_few_paths_differ(run, folder, runs, tmp_path):
-    words = ["impute", runs["vrnn"], folder / "holed.csv", "--out", tmp_path / "f.csv", "--samples", 20]
+    words = [
+        "impute",
+        runs["vrnn"],
+        folder / "holed.csv",
+        "--out",
+        tmp_path / "f.csv",
+        "--samples",
+        20,
+    ]
     poor = run(*words, "--particles", 2)
-    assert "somewhere fewer than 25% of the paths differ" in poor and "raise --particles above 2" in poor
+    assert (
+        "somewhere fewer than 25% of the paths differ" in poor
+        and "raise --particles above 2" in poor
+    )
     assert "paths differ" not in run(*words, "--particles", 1000)
 
 
@@ -432,7 +523,9 @@ def test_impute_names_gaps_in_time(run, folder, runs, tmp_path):
     assert len(read_tracks(out).x[0]) == 6
     assert "2 missing points of 1 track filled" in run(*words, "--insert-rows")
     table = np.genfromtxt(out, delimiter=",", names=True)
-    assert table["imputed"].tolist() == [0, 0, 1, 1, *[0] * 20] and table["t"][:8].tolist() == list(range(8))
+    assert table["imputed"].tolist() == [0, 0, 1, 1, *[0] * 20] and table["t"][:8].tolist() == list(
+        range(8)
+    )
     text = run("impute", runs["vrnn"], folder / "walks.csv", "--out", out, *QUICK)
     assert text == f"{out}: nothing is missing in 24 tracks\n"
 
@@ -442,7 +535,11 @@ def test_likelihood(run, folder, runs, bound):
     words = ["likelihood", runs["vrnn"], folder / "walks.csv", "--bound", bound, "--samples", 5]
     found = json.loads(run(*words, "--json"))
     assert (found["bound"], found["samples"], found["repeats"]) == (bound, 5, 3)
-    assert (found["tracks"], found["rows"], found["of"]) == (24, 456, "log p(track | its first point)")
+    assert (found["tracks"], found["rows"], found["of"]) == (
+        24,
+        456,
+        "log p(track | its first point)",
+    )
     text = run(*words)
     assert (
         f"{found['log_likelihood']:.4f} +- {found['standard_error']:.4f} nats per scored row, in data units"
@@ -450,7 +547,9 @@ def test_likelihood(run, folder, runs, bound):
     )
     assert f"lower bound of log p(track | its first point): {bound.upper()}" in text
     assert json.loads(run(*words, "--json", "--repeats", 1))["standard_error"] is None
-    assert json.loads(run(*words, "--json", "--seed", 1))["log_likelihood"] != found["log_likelihood"]
+    assert (
+        json.loads(run(*words, "--json", "--seed", 1))["log_likelihood"] != found["log_likelihood"]
+    )
 
 
 @pytest.mark.parametrize("name", [*MODELS])
@@ -469,12 +568,17 @@ def test_new_verbs_of_every_model(run, folder, runs, tmp_path, name):
 
 
 def test_validation_on_another_set_of_the_archive(run, folder, tmp_path):
-    data, small = folder / "chorales.npz", [*SMALL, "--emission", "bernoulli", "--format", "piano-roll"]
+    data, small = (
+        folder / "chorales.npz",
+        [*SMALL, "--emission", "bernoulli", "--format", "piano-roll"],
+    )
     words = ["train", "vrnn", data, *small, "--group", "train", "--out"]
     test = read_tracks(data, group="test", format="piano-roll")
     text = run(*words, tmp_path / "a", "--val", data, "--val-group", "test")
     assert run(*words, tmp_path / "b", "--val-group", "test").replace("/b", "/a") == text
-    best = max(r["val_bound"] for r in read_metrics(tmp_path / "a" / "metrics.jsonl") if "val_bound" in r)
+    best = max(
+        r["val_bound"] for r in read_metrics(tmp_path / "a" / "metrics.jsonl") if "val_bound" in r
+    )
     same = vrnn.train(
         load(tmp_path / "a").config,
         read_tracks(data, group="train", format="piano-roll"),
@@ -506,7 +610,9 @@ def test_commands_of_every_model_run_as_printed(run, folder, runs, tmp_path, mon
 
     data = folder / ("speed.csv" if name in ("supervised", "inputs") else "walks.csv")
     model = load(runs[name])
-    text = summary(model, [], read_tracks(folder / "walks.csv"), data, ColumnFlags(), runs[name], False)
+    text = summary(
+        model, [], read_tracks(folder / "walks.csv"), data, ColumnFlags(), runs[name], False
+    )
     commands = [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("  vrnn ")]
     assert len(commands) >= 2
     monkeypatch.chdir(tmp_path)
@@ -519,7 +625,17 @@ def test_calibration_from_another_set_of_the_archive(run, folder, tmp_path):
     flags = ["--format", "piano-roll", "--group"]
     run("train", "rnn", data, "--out", out, *(f for f in SMALL if f not in ("--latent-dim", "3")), "--emission",
         "bernoulli", *flags, "train")  # fmt: skip
-    words = ["score", out, data, "--out", tmp_path / "s.csv", "--particles", 5, "--false-alarms", 0.1]
+    words = [
+        "score",
+        out,
+        data,
+        "--out",
+        tmp_path / "s.csv",
+        "--particles",
+        5,
+        "--false-alarms",
+        0.1,
+    ]
     words += [*flags, "test"]
     text = run(*words, "--calibration-group", "train")
     assert "among 12 calibration tracks" in text
@@ -554,7 +670,21 @@ def test_verbs_on_models_whose_posterior_reads_the_whole_track(run, folder, runs
 
 def test_columns_are_remembered(run, folder, tmp_path, fails):
     out, ships = tmp_path / "run", folder / "ships.csv"
-    run("train", "vrnn", ships, "--out", out, "--id", "mmsi", "--t", "when", "--x", "lon", "lat", *SMALL)
+    run(
+        "train",
+        "vrnn",
+        ships,
+        "--out",
+        out,
+        "--id",
+        "mmsi",
+        "--t",
+        "when",
+        "--x",
+        "lon",
+        "lat",
+        *SMALL,
+    )
     assert run("evaluate", out, ships, "--json") == run(
         "evaluate", out, ships, "--json", "--id", "mmsi", "--t", "when", "--x", "lon", "lat"
     )

@@ -25,7 +25,10 @@ def test_command_lines_parse(line):
 
 
 def test_flags_exist(capsys):
-    for words in [*([c] for c in cli.COMMANDS if c != "train"), *(["train", kind] for kind in cli.MODELS)]:
+    for words in [
+        *([c] for c in cli.COMMANDS if c != "train"),
+        *(["train", kind] for kind in cli.MODELS),
+    ]:
         assert cli.main([*words, "--help"]) == 0
     known = set(re.findall(r"--[a-z][\w-]*", capsys.readouterr().out))
     spoken = [

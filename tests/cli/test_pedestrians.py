@@ -32,7 +32,10 @@ def run(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "fold",
-    [pytest.param(name, marks=pytest.mark.slow if name in ("zara2", "univ") else []) for name in FOLDS],
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in ("zara2", "univ") else [])
+        for name in FOLDS
+    ],
 )
 def test_windows_and_constant_velocity_are_those_of_the_data(run, data_dir, capsys, fold):
     data = data_dir / "eth_ucy" / fold / "test"

@@ -49,8 +49,8 @@ WRONG = {
     "impute run data.csv --out i.csv --interval 90": "between 0 and 1, found 90",
     "impute run data.csv --out i.csv --insert-rows yes": "no such option: yes",
     "likelihood run": "missing DATA",
-    "calibration run": "missing DATA",
-    "calibration run data.csv --regions 0.5 1.5": "expected regions that hold a share between 0 and 1, found 1.5",
+    "reliability run": "missing DATA",
+    "reliability run data.csv --regions 0.5 1.5": "expected regions that hold a share between 0 and 1, found 1.5",
     "likelihood run data.csv --bound nelbo": "--bound: expected one of",
     "likelihood run data.csv --samples few": "--samples: expected a whole number",
     "doctor": "missing DATA",
@@ -67,7 +67,11 @@ def test_wrong_words(line, fails):
 @pytest.mark.parametrize("ending", ["f", "f.txt", "f.json", "f.CSV.gz"])
 @pytest.mark.parametrize(
     "words",
-    ["forecast run data.csv", "generate run", *(f"{c} run data.csv" for c in ("encode", "score", "impute"))],
+    [
+        "forecast run data.csv",
+        "generate run",
+        *(f"{c} run data.csv" for c in ("encode", "score", "impute")),
+    ],
 )
 def test_ending_of_outputs(words, ending, fails):
     assert ".csv, .parquet or .npz" in fails(*words.split(), "--out", ending)
@@ -79,7 +83,9 @@ def test_outputs_that_cannot_be_written(tmp_path, folder, runs, fails, monkeypat
     words = ["generate", runs["vrnn"], "--out"]
     assert "found a folder" in fails(*words, tmp_path / "taken.csv")
     assert "is not a folder" in fails(*words, tmp_path / "file" / "g.csv")
-    assert "ending in one of .png" in fails(*words, tmp_path / "g.csv", "--plot", tmp_path / "g.mp4")
+    assert "ending in one of .png" in fails(
+        *words, tmp_path / "g.csv", "--plot", tmp_path / "g.mp4"
+    )
     assert "found a file" in fails("train", "rnn", folder / "walks.csv", "--out", tmp_path / "file")
     assert "Not a directory" in fails(
         "train", "rnn", folder / "walks.csv", "--out", tmp_path / "file" / "run"
@@ -98,9 +104,11 @@ def test_failure_while_writing_leaves_nothing(tmp_path, runs, fails, monkeypatch
     )
 
 
-def test_failure_while_writing_the_second_table_leaves_nothing(tmp_path, folder, runs, fails, monkeypatch):
+def test_failure_while_writing_the_second_table_leaves_nothing(
+    tmp_path, folder, runs, fails, monkeypatch
+):
     """Scores write the rows first, so that the table they are named after is there only when all is."""
-    import vrnn.inference.score as scores
+    import vrnn.tasks.score as scores
 
     def full(columns, path):
         raise OSError(28, "No space left on device", str(path))
@@ -120,7 +128,9 @@ def test_numbers_out_of_range(tmp_path, folder, runs, fails):
     assert "seed" in fails("likelihood", run, walks, "--seed", -1)
     assert "horizon" in fails("forecast", run, folder / "prefix.csv", "--out", out, "--horizon", 0)
     assert "samples" in fails("forecast", run, folder / "prefix.csv", "--out", out, "--samples", 0)
-    assert "--states of" in fails("forecast", run, folder / "prefix.csv", "--out", out, "--states", 0)
+    assert "--states of" in fails(
+        "forecast", run, folder / "prefix.csv", "--out", out, "--states", 0
+    )
     assert "--temperature above 0" in fails(
         "forecast", run, folder / "prefix.csv", "--out", out, "--temperature", 0
     )
@@ -158,7 +168,9 @@ def test_help(words, capsys):
 def test_help_of_models_hides_the_widths(kind, capsys):
     assert cli.main(["train", kind, "--help"]) == 0
     text = capsys.readouterr().out
-    assert all(flag in text for flag in ("--hidden", "--steps", "--heading", "--flip", "--resume", "--id"))
+    assert all(
+        flag in text for flag in ("--hidden", "--steps", "--heading", "--flip", "--resume", "--id")
+    )
     assert not any(word in text for word in ("x_dim", "x-dim", "u-dim", "y-dim"))
 
 

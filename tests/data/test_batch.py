@@ -20,7 +20,7 @@ def example(**more) -> Batch:
         y=y,
         log_jacobian=torch.tensor([1.0, 2.0]).expand(2, -1),
         y_log_jacobian=torch.tensor([3.0, 4.0, 5.0]),
-        summed=torch.tensor([True, False]),
+        is_increment=torch.tensor([True, False]),
         **more,
     )
 
@@ -50,7 +50,9 @@ def test_split(observe):
     assert prefix.length.tolist() == [min(observe, n) for n in (6, 4)]
     assert (prefix.length + rest.length).tolist() == [6, 4]
     for name in ("x", "present", "u", "y", "y_present"):
-        assert torch.equal(torch.cat([getattr(prefix, name), getattr(rest, name)], 1), getattr(batch, name))
+        assert torch.equal(
+            torch.cat([getattr(prefix, name), getattr(rest, name)], 1), getattr(batch, name)
+        )
 
 
 def test_split_at_moves_each_rest_to_row_0():
@@ -86,7 +88,10 @@ def test_swap_target_makes_y_the_observation():
     assert swapped.u.shape[-1] == 1 + 2 + 1
     assert torch.equal(swapped.u[..., :1], batch.u) and torch.equal(swapped.u[..., 1:3], batch.x)
     assert swapped.u[0, :, 3].tolist() == [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
-    assert swapped.log_jacobian[0].tolist() == [3.0, 4.0, 5.0] and swapped.summed.tolist() == [False] * 3
+    assert (
+        swapped.log_jacobian[0].tolist() == [3.0, 4.0, 5.0]
+        and swapped.is_increment.tolist() == [False] * 3
+    )
     assert swapped.y.shape[-1] == 0 and swapped.y_log_jacobian.shape == (0,)
 
 
@@ -94,7 +99,7 @@ def test_rows_selects_sequences_and_keeps_what_is_shared():
     batch = example()
     picked = batch.rows(torch.tensor([1]))
     assert picked.length.tolist() == [4] and torch.equal(picked.x[0], batch.x[1])
-    assert torch.equal(picked.summed, batch.summed) and torch.equal(
+    assert torch.equal(picked.is_increment, batch.is_increment) and torch.equal(
         picked.log_jacobian, batch.log_jacobian[1:]
     )
 

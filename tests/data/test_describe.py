@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vrnn.data.describe import describe
-from vrnn.data.readers import read_tracks
+from vrnn.data.io import read_tracks
 from vrnn.data.tracks import Tracks
 from vrnn.errors import DataError
 
@@ -24,7 +24,9 @@ def advice(tracks: Tracks) -> str:
 def test_numbers_by_hand():
     x = [np.array([[0.0, 0], [3, 4], [6, 8], [9, np.nan]]), np.array([[1.0, 1]])]
     times = [np.array([0.0, 2, 4, 10]), np.array([0.0])]
-    d = describe(Tracks(x, ids=["a", "b"], times=times, u=[np.full((4, 1), np.nan), np.zeros((1, 1))]))
+    d = describe(
+        Tracks(x, ids=["a", "b"], times=times, u=[np.full((4, 1), np.nan), np.zeros((1, 1))])
+    )
     assert (d.tracks, d.rows, d.shortest, d.median_length, d.longest) == (2, 5, 1, 2.5, 4)
     assert (d.step, d.steps, d.gaps, d.longest_gap, d.irregular) == (2, 3, 1, 3, 0)
     assert (d.incomplete, d.displacement) == (0.2, 5)
@@ -40,7 +42,9 @@ def test_numbers_by_hand():
 def test_a_good_set_gets_one_sentence():
     d = describe(many())
     assert (d.observe, d.horizon, d.windows, d.windowed) == (8, 12, 60 * 6, 60)
-    assert d.advice == ("Windows for evaluation: --observe 8 --horizon 12 gives 360 windows from 60 tracks.",)
+    assert d.advice == (
+        "Windows for evaluation: --observe 8 --horizon 12 gives 360 windows from 60 tracks.",
+    )
 
 
 def test_short_tracks_get_a_shorter_window():
@@ -60,7 +64,9 @@ def test_advice_on_time():
 
 def test_advice_on_values():
     assert "Constant: heat. " in advice(many(u=[np.full((25, 1), 3.0)] * 60, u_names=("heat",)))
-    assert "No value at all in heat" in advice(many(y=[np.full((25, 1), np.nan)] * 60, y_names=("heat",)))
+    assert "No value at all in heat" in advice(
+        many(y=[np.full((25, 1), np.nan)] * 60, y_names=("heat",))
+    )
     scaled = Tracks([walk(25, i) * [1, 1000] for i in range(60)])
     assert "y varies" in advice(scaled) and "keep standardisation on" in advice(scaled)
     holes = [walk(25, i) for i in range(60)]
@@ -69,7 +75,9 @@ def test_advice_on_values():
 
 
 def binary(width: int = 6) -> Tracks:
-    return Tracks([(walk(25, i) > 0)[:, [0, 1, 0, 1, 0, 1][:width]].astype(float) for i in range(60)])
+    return Tracks(
+        [(walk(25, i) > 0)[:, [0, 1, 0, 1, 0, 1][:width]].astype(float) for i in range(60)]
+    )
 
 
 def test_zeros_and_ones():
@@ -122,7 +130,9 @@ def test_a_jump_is_found_and_named():
     x[7][13:] += 500
     d = describe(Tracks(x))
     assert (d.outliers, d.worst.track, d.worst.time) == (1, "7", 13)
-    assert "1 step out of proportion, the first to look at in track 7 at time 13" in " ".join(d.advice)
+    assert "1 step out of proportion, the first to look at in track 7 at time 13" in " ".join(
+        d.advice
+    )
 
 
 def test_text_is_the_string():

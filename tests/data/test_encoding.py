@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from vrnn.data.encoding import Encoding, carry_forward, pad, unseen
-from vrnn.data.frames import FrameConfig
+from vrnn.data.preprocessor import Preprocessor, carry_forward, pad, unseen
 from vrnn.data.tracks import Tracks
+from vrnn.data.transforms import TransformConfig
 from vrnn.distributions import parse_emission
 from vrnn.errors import ConfigError, DataError
 
 NAN = np.nan
-PLAIN = FrameConfig(displacement=False, standardise=False)
+PLAIN = TransformConfig(displacement=False, standardise=False)
 
 
 def example(**more) -> Tracks:
@@ -29,9 +29,13 @@ def example(**more) -> Tracks:
     return Tracks(**{**given, **more})
 
 
-def fit(tracks: Tracks, frame: FrameConfig | None = None, emission: str = "gaussian", **more) -> Encoding:
+def fit(
+    tracks: Tracks, transform: TransformConfig | None = None, emission: str = "gaussian", **more
+) -> Preprocessor:
     dim = tracks.y_dim if more.get("supervised") else tracks.x_dim
-    return Encoding.fit(tracks, frame or FrameConfig(), parse_emission(emission, dim), **more)
+    return Preprocessor.fit(
+        tracks, transform or TransformConfig(), parse_emission(emission, dim), **more
+    )
 
 
 def test_tracks_of_different_lengths_are_padded():
@@ -46,32 +50,38 @@ def test_tracks_of_different_lengths_are_padded():
 
 def test_displacement_takes_the_first_row_from_every_part():
     tracks = example()
-    encoding = fit(tracks, FrameConfig(standardise=False), supervised=True)
-    batch, anchor = encoding.batch(tracks)
-    assert batch.length.tolist() == [4, 2, 3] and batch.u.shape == (3, 4, 2) and batch.y.shape == (3, 4, 1)
+    preprocessor = fit(tracks, TransformConfig(standardise=False), supervised=True)
+    batch, anchor = preprocessor.batch(tracks)
+    assert (
+        batch.length.tolist() == [4, 2, 3]
+        and batch.u.shape == (3, 4, 2)
+        and batch.y.shape == (3, 4, 1)
+    )
     np.testing.assert_allclose(batch.x[0], np.diff(tracks.x[0], axis=0), rtol=1e-5)
     np.testing.assert_allclose(
-        batch.y[0], ((tracks.y[0] - encoding.y_mean) / encoding.y_scale)[1:], rtol=1e-5
+        batch.y[0], ((tracks.y[0] - preprocessor.y_mean) / preprocessor.y_scale)[1:], rtol=1e-5
     )
     np.testing.assert_allclose(anchor.origin, [x[-1] for x in tracks.x])
-    assert batch.summed.all()
+    assert batch.is_increment.all()
 
 
 def test_inputs_and_targets_are_standardised():
     tracks = example()
-    encoding = fit(tracks, PLAIN, supervised=True)
-    u = encoding.inputs(np.concatenate(tracks.u)[None], np.zeros((1, 12, 1)), np.zeros((1, 2)))[0].numpy()
+    preprocessor = fit(tracks, PLAIN, supervised=True)
+    u = preprocessor.inputs(np.concatenate(tracks.u)[None], np.zeros((1, 12, 1)), np.zeros((1, 2)))[
+        0
+    ].numpy()
     np.testing.assert_allclose((u.mean(0), u.std(0)), ([0, 0], [1, 1]), atol=1e-12)
-    batch, _ = encoding.batch(tracks)
+    batch, _ = preprocessor.batch(tracks)
     y = batch.y[batch.y_present].double().numpy()
     np.testing.assert_allclose((y.mean(), y.std()), (0, 1), atol=1e-6)
-    assert float(batch.y_log_jacobian) == pytest.approx(-np.log(encoding.y_scale[0]))
+    assert float(batch.y_log_jacobian) == pytest.approx(-np.log(preprocessor.y_scale[0]))
 
 
 def test_targets_that_no_emission_scores_are_left_out():
     tracks = example()
-    encoding = fit(tracks, PLAIN)
-    assert encoding.y_names == () and encoding.batch(tracks)[0].y.shape == (3, 5, 0)
+    preprocessor = fit(tracks, PLAIN)
+    assert preprocessor.y_names == () and preprocessor.batch(tracks)[0].y.shape == (3, 5, 0)
     without = example(y=[])
     supervised = fit(tracks, PLAIN, supervised=True)
     assert not supervised.batch(without)[0].y_present.any()  # to be drawn
@@ -79,11 +89,17 @@ def test_targets_that_no_emission_scores_are_left_out():
 
 def test_masses_are_left_as_they_are():
     random = np.random.default_rng(0)
-    x = [np.concatenate([random.normal(size=(9, 2)), random.integers(0, 2, (9, 1))], 1) for _ in range(3)]
+    x = [
+        np.concatenate([random.normal(size=(9, 2)), random.integers(0, 2, (9, 1))], 1)
+        for _ in range(3)
+    ]
     tracks = Tracks(x)
-    encoding = fit(tracks, FrameConfig(), "gaussian:2+bernoulli:1")
-    batch, _ = encoding.batch(tracks)
-    assert set(batch.x[..., 2].flatten().tolist()) == {0.0, 1.0} and batch.summed.tolist() == [
+    preprocessor = fit(tracks, TransformConfig(), "gaussian:2+bernoulli:1")
+    batch, _ = preprocessor.batch(tracks)
+    assert set(batch.x[..., 2].flatten().tolist()) == {
+        0.0,
+        1.0,
+    } and batch.is_increment.tolist() == [
         True,
         True,
         False,
@@ -99,22 +115,24 @@ def test_gaps_of_inputs_are_filled_with_the_last_value_and_marked():
     tracks = example()
     tracks.u[0][:2, 1] = NAN  # nothing seen yet
     tracks.u[0][3, 1] = NAN
-    encoding = fit(tracks, PLAIN)
-    assert encoding.u_gaps == (False, True) and encoding.u_dim == 3
-    u = encoding.batch(tracks)[0].u
+    preprocessor = fit(tracks, PLAIN)
+    assert preprocessor.u_gaps == (False, True) and preprocessor.u_dim == 3
+    u = preprocessor.batch(tracks)[0].u
     assert u.isfinite().all() and u[0, :, 2].tolist() == [1.0, 1.0, 0.0, 1.0, 0.0]
     assert u[0, :2, 1].tolist() == [0.0, 0.0] and u[0, 3, 1] == u[0, 2, 1]
     assert not u[1:, :, 2].any()
     seen = np.concatenate([tracks.u[0][[2, 4], 1], tracks.u[1][:, 1], tracks.u[2][:, 1]])
-    assert encoding.u_mean[1] == pytest.approx(seen.mean())
+    assert preprocessor.u_mean[1] == pytest.approx(seen.mean())
 
 
 def test_gaps_in_an_input_without_gaps_in_training_still_give_numbers():
-    encoding = fit(example(), PLAIN)
+    preprocessor = fit(example(), PLAIN)
     later = example()
     later.u[1][1, 0] = NAN
-    batch, _ = encoding.batch(later)
-    assert batch.u.shape[-1] == 2 and batch.u.isfinite().all() and batch.u[1, 1, 0] == batch.u[1, 0, 0]
+    batch, _ = preprocessor.batch(later)
+    assert (
+        batch.u.shape[-1] == 2 and batch.u.isfinite().all() and batch.u[1, 1, 0] == batch.u[1, 0, 0]
+    )
 
 
 def test_carry_forward_and_unseen():
@@ -127,9 +145,9 @@ def test_carry_forward_and_unseen():
 def test_time_between_rows_as_an_input():
     times = [np.array([0.0, 10, 20, 60, 70]), np.array([5.0, 15, 25]), np.array([0.0, 10, 20, 25])]
     tracks = example(times=times)
-    encoding = fit(tracks, PLAIN, time_input=True)
-    assert encoding.u_dim == 3 and encoding.step == 10.0
-    steps = encoding.batch(tracks)[0].u[..., -1]
+    preprocessor = fit(tracks, PLAIN, time_input=True)
+    assert preprocessor.u_dim == 3 and preprocessor.step == 10.0
+    steps = preprocessor.batch(tracks)[0].u[..., -1]
     assert steps.tolist() == [[1, 1, 1, 4, 1], [1, 1, 1, 0, 0], [1, 1, 1, 0.5, 0]]
 
 
@@ -142,17 +160,21 @@ def test_trim_drops_what_holds_nothing():
         np.array([[NAN, 4.0], [5, 5], hole]),
     ]
     tracks = Tracks(x, ids=list("abcd"), u=[np.arange(len(a), dtype=float)[:, None] for a in x])
-    whole, moving = fit(tracks[[2]], PLAIN), fit(tracks[[2]], FrameConfig())
-    encoding = replace(whole, u_names=tracks.u_names)
-    kept = encoding.trim(tracks, 2)
+    whole, moving = fit(tracks[[2]], PLAIN), fit(tracks[[2]], TransformConfig())
+    preprocessor = replace(whole, u_names=tracks.u_names)
+    kept = preprocessor.trim(tracks, 2)
     assert kept.ids == ["a", "c", "d"] and kept.lengths.tolist() == [3, 3, 2]
-    assert kept.u[0].ravel().tolist() == [1.0, 2.0, 3.0] and kept.times[0].tolist() == [1.0, 2.0, 3.0]
+    assert kept.u[0].ravel().tolist() == [1.0, 2.0, 3.0] and kept.times[0].tolist() == [
+        1.0,
+        2.0,
+        3.0,
+    ]
     assert replace(moving, u_names=tracks.u_names).trim(tracks, 2).ids == [
         "a",
         "c",
     ]  # d has no whole first point but one
-    assert encoding.trim(tracks, 2, ends=False).lengths.tolist() == [4, 3, 3]
-    assert len(encoding.trim(tracks, 4)) == 0
+    assert preprocessor.trim(tracks, 2, ends=False).lengths.tolist() == [4, 3, 3]
+    assert len(preprocessor.trim(tracks, 4)) == 0
 
 
 def test_trimming_complete_tracks_changes_nothing():
@@ -163,35 +185,39 @@ def test_trimming_complete_tracks_changes_nothing():
 
 def test_refusals():
     tracks = example()
-    encoding = fit(tracks)
-    with pytest.raises(DataError, match=r"trained with x columns \(x, y\); the data has \(x0, x1, x2\)"):
-        encoding.batch(Tracks([np.zeros((4, 3))]))
-    with pytest.raises(DataError, match=r"trained with u columns \(u0, u1\); the data has \(none\)"):
-        encoding.batch(example(u=[]))
+    preprocessor = fit(tracks)
+    with pytest.raises(
+        DataError, match=r"trained with x columns \(x, y\); the data has \(x0, x1, x2\)"
+    ):
+        preprocessor.batch(Tracks([np.zeros((4, 3))]))
+    with pytest.raises(
+        DataError, match=r"trained with u columns \(u0, u1\); the data has \(none\)"
+    ):
+        preprocessor.batch(example(u=[]))
     tracks.x[1][0, 0] = NAN
     with pytest.raises(DataError, match="track b: its first point is missing"):
-        encoding.batch(tracks)
+        preprocessor.batch(tracks)
     with pytest.raises(ConfigError, match="unknown or absent entries more"):
-        Encoding.from_dict({**encoding.to_dict(), "more": 1})
+        Preprocessor.from_dict({**preprocessor.to_dict(), "more": 1})
     with pytest.raises(ConfigError, match="unknown or absent entries step"):
-        Encoding.from_dict({k: v for k, v in encoding.to_dict().items() if k != "step"})
+        Preprocessor.from_dict({k: v for k, v in preprocessor.to_dict().items() if k != "step"})
 
 
 @pytest.mark.parametrize("heading", [False, True])
 def test_round_trip_through_json(heading):
     tracks = example()
     tracks.u[0][1, 0] = NAN
-    encoding = fit(tracks, FrameConfig(heading=heading), observe=3, time_input=True)
-    again = Encoding.from_dict(json.loads(json.dumps(encoding.to_dict())))
-    assert again == encoding
-    for a, b in zip(again.batch(tracks)[0], encoding.batch(tracks)[0], strict=True):
+    preprocessor = fit(tracks, TransformConfig(heading=heading), observe=3, time_input=True)
+    again = Preprocessor.from_dict(json.loads(json.dumps(preprocessor.to_dict())))
+    assert again == preprocessor
+    for a, b in zip(again.batch(tracks)[0], preprocessor.batch(tracks)[0], strict=True):
         assert torch.equal(a, b)
 
 
 def test_change_is_applied_before_the_frame():
     tracks = example()
-    encoding = fit(tracks, FrameConfig(standardise=False))
-    plain, double = encoding.batch(tracks)[0], encoding.batch(tracks, lambda x: 2 * x)[0]
+    preprocessor = fit(tracks, TransformConfig(standardise=False))
+    plain, double = preprocessor.batch(tracks)[0], preprocessor.batch(tracks, lambda x: 2 * x)[0]
     assert torch.allclose(double.x, 2 * plain.x)
 
 
@@ -199,10 +225,10 @@ def test_half_a_row_is_no_row_where_the_emission_does_not_factorise():
     """Increments start anew after the row as a whole, or the other column would be told that it has not moved."""
     x = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, np.nan], [3.0, 3.0]])
     tracks = Tracks([x])
-    frame = FrameConfig(standardise=False)
+    transform = TransformConfig(standardise=False)
     for emission, after, known in (
         ("gaussian", [1.0, 2.0], [True, False]),
         ("full_gaussian", [2.0, 2.0], [False, False]),
     ):
-        batch, _ = Encoding.fit(tracks, frame, parse_emission(emission, 2)).batch(tracks)
+        batch, _ = Preprocessor.fit(tracks, transform, parse_emission(emission, 2)).batch(tracks)
         assert batch.x[0, 2].tolist() == after and batch.present[0, 1].tolist() == known

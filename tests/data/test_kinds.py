@@ -5,7 +5,7 @@ import pytest
 
 import vrnn
 from vrnn.errors import ConfigError, DataError
-from vrnn.inference.given import constant_inputs
+from vrnn.tasks.constant_inputs import constant_inputs
 
 COLUMNS = vrnn.Columns(u=("kind", "load"))
 ROWS = "id,t,x,y,kind,load\n"
@@ -17,7 +17,9 @@ def written(path, *rows: str):
 
 
 def test_text_among_the_inputs_becomes_kinds(tmp_path):
-    path = written(tmp_path / "a.csv", "1,0,0,0,tug,1", "1,1,0,0,,2", "2,0,0,0, ferry ,3", "2,1,0,0,NA,4")
+    path = written(
+        tmp_path / "a.csv", "1,0,0,0,tug,1", "1,1,0,0,,2", "2,0,0,0, ferry ,3", "2,1,0,0,NA,4"
+    )
     tracks = vrnn.read_tracks(path, COLUMNS)
     assert tracks.u_names == ("kind=ferry", "kind=tug", "load")
     np.testing.assert_array_equal(tracks.u[0], [[0, 1, 1], [np.nan, np.nan, 2]])
@@ -45,9 +47,13 @@ def test_files_of_a_folder_share_their_kinds(tmp_path):
 
 def test_a_frame_of_kinds():
     pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame({"id": [1, 1], "t": [0, 1], "x": [0.0, 1], "y": [0.0, 1], "kind": ["tug", None]})
-    tracks = vrnn.read_tracks(frame, vrnn.Columns(u=("kind",)))
-    assert tracks.u_names == ("kind=tug",) and tracks.u[0][0, 0] == 1 and np.isnan(tracks.u[0][1, 0])
+    transform = pandas.DataFrame(
+        {"id": [1, 1], "t": [0, 1], "x": [0.0, 1], "y": [0.0, 1], "kind": ["tug", None]}
+    )
+    tracks = vrnn.read_tracks(transform, vrnn.Columns(u=("kind",)))
+    assert (
+        tracks.u_names == ("kind=tug",) and tracks.u[0][0, 0] == 1 and np.isnan(tracks.u[0][1, 0])
+    )
 
 
 def test_what_is_refused(tmp_path):
@@ -55,7 +61,9 @@ def test_what_is_refused(tmp_path):
     with pytest.raises(DataError, match="line 3, column 'kind': expected a number, found 'tug'"):
         vrnn.read_tracks(mixed, COLUMNS)
     names = written(tmp_path / "names.csv", *(f"{i},0,0,0,name{i},1" for i in range(101)))
-    with pytest.raises(DataError, match="101 different texts; expected numbers, or at most 100 kinds"):
+    with pytest.raises(
+        DataError, match="101 different texts; expected numbers, or at most 100 kinds"
+    ):
         vrnn.read_tracks(names, COLUMNS)
     text = written(tmp_path / "text.csv", "1,0,left,0,tug,1")
     with pytest.raises(DataError, match="column 'x': expected a number, found 'left'"):
@@ -82,11 +90,17 @@ def test_columns_with_an_equals_sign_in_their_name():
 
 def test_other_kinds_are_not_taken_for_those_of_the_training(tmp_path):
     one = vrnn.read_tracks(
-        written(tmp_path / "a.csv", *(f"{i},{t},{t},0,{'ab'[i % 2]},1" for i in range(12) for t in range(5))),
+        written(
+            tmp_path / "a.csv",
+            *(f"{i},{t},{t},0,{'ab'[i % 2]},1" for i in range(12) for t in range(5)),
+        ),
         COLUMNS,
     )
     other = vrnn.read_tracks(
-        written(tmp_path / "b.csv", *(f"{i},{t},{t},0,{'bc'[i % 2]},1" for i in range(12) for t in range(5))),
+        written(
+            tmp_path / "b.csv",
+            *(f"{i},{t},{t},0,{'bc'[i % 2]},1" for i in range(12) for t in range(5)),
+        ),
         COLUMNS,
     )
     settings = vrnn.TrainConfig(steps=1)
@@ -110,7 +124,9 @@ def test_a_model_learns_what_a_kind_does():
     u = [np.tile([[s < 0, s > 0]], (8, 1)).astype(float) for s in sign]
     tracks = vrnn.Tracks(x, u=u, u_names=("way=back", "way=on"))
     settings = vrnn.TrainConfig(steps=200, learning_rate=5e-3)
-    model = vrnn.train(vrnn.VRNNConfig(2, hidden=16, latent_dim=2), tracks, settings, quiet=True).model
+    model = vrnn.train(
+        vrnn.VRNNConfig(2, hidden=16, latent_dim=2), tracks, settings, quiet=True
+    ).model
     for way, mean in (("on", 1.0), ("back", -1.0)):
         drawn = vrnn.generate(model, 200, 4, inputs={"way": way})
         steps = np.diff(np.stack(drawn.x), axis=1)

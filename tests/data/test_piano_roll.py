@@ -7,7 +7,7 @@ import pytest
 
 from vrnn.cli.main import main
 from vrnn.data.describe import describe
-from vrnn.data.readers import Columns, read_tracks
+from vrnn.data.io import Columns, read_tracks
 from vrnn.errors import ConfigError, DataError
 from vrnn.training.checkpoint import load
 
@@ -50,7 +50,9 @@ def test_notes(notes):
 
 
 def test_silent_voices_and_whole_fractions(notes):
-    path = notes("[[[60.0, -1, 64, 67], [NaN, -1.0, null, -1], [21, 108, 108.0, 21]], [[72, 60, 60, 72.0]]]")
+    path = notes(
+        "[[[60.0, -1, 64, 67], [NaN, -1.0, null, -1], [21, 108, 108.0, 21]], [[72, 60, 60, 72.0]]]"
+    )
     assert sounding(read_tracks(path)) == SOUNDING
 
 
@@ -88,30 +90,57 @@ SPOILT = {
         r"a\.json, line 1, column 7: expected JSON with a list of pieces.*is the file cut off",
     ),
     "endless": ("[" * 100_000, "expected JSON with a list of pieces.*found what cannot be read"),
-    "number": ("5", "expected a list of pieces or an object of such lists.*found 5; is it a file of music"),
+    "number": (
+        "5",
+        "expected a list of pieces or an object of such lists.*found 5; is it a file of music",
+    ),
     "object": (
         {"type": "FeatureCollection"},
         "expected a list of pieces .* found an object with type; is it",
     ),
     "nothing": ({}, "found an object with nothing in it"),
     "no pieces": ([], r"a\.json: expected at least one piece, found none"),
-    "no pieces of a set": ({"train": []}, r"a\.json, train: expected at least one piece, found none"),
-    "empty piece": ([[[60]], []], "piece 1: expected a list of one or more steps, found an empty list; drop"),
-    "flat": ([60, 64], "piece 0: expected a list of one or more steps, found 60; is a list missing"),
-    "one piece": ([[60, 64], []], r"piece 0, step 0: expected a list of notes .* found 60; .*\[piece\]"),
-    "null step": ([[[60], None]], "piece 0, step 1: expected a list of notes such as .* found null"),
-    "too deep": ([[[[60]]]], "piece 0, step 0: expected whole MIDI .* found a list of 1; is a list too many"),
+    "no pieces of a set": (
+        {"train": []},
+        r"a\.json, train: expected at least one piece, found none",
+    ),
+    "empty piece": (
+        [[[60]], []],
+        "piece 1: expected a list of one or more steps, found an empty list; drop",
+    ),
+    "flat": (
+        [60, 64],
+        "piece 0: expected a list of one or more steps, found 60; is a list missing",
+    ),
+    "one piece": (
+        [[60, 64], []],
+        r"piece 0, step 0: expected a list of notes .* found 60; .*\[piece\]",
+    ),
+    "null step": (
+        [[[60], None]],
+        "piece 0, step 1: expected a list of notes such as .* found null",
+    ),
+    "too deep": (
+        [[[[60]]]],
+        "piece 0, step 0: expected whole MIDI .* found a list of 1; is a list too many",
+    ),
     "name": (
         {"train": [[[60]], [[60], ["C4"]]]},
         r"a\.json, train, piece 1, step 1: .* found \"C4\"; write notes as",
     ),
     "truth": ([[[True]]], "piece 0, step 0: .* found true; write notes as numbers"),
-    "low": ([[[60, 20]]], "numbers from 21 to 108, found 20; are keys counted from 0.* a silent voice is -1"),
+    "low": (
+        [[[60, 20]]],
+        "numbers from 21 to 108, found 20; are keys counted from 0.* a silent voice is -1",
+    ),
     "negative": ([[[-2]]], "found -2; a piano has no such key"),
     "high": ([[[109]]], "found 109; a piano has no such key: leave the note out"),
     "infinite": ("[[[Infinity]]]", "found Infinity; a piano has no such key"),
     "between": ([[[60.5]]], "expected whole MIDI numbers .* found 60.5; .* round it"),
-    "roll": ([[[0] * 87 + [1]]], "found 0; a step lists the notes that sound, not 88 zeros and ones"),
+    "roll": (
+        [[[0] * 87 + [1]]],
+        "found 0; a step lists the notes that sound, not 88 zeros and ones",
+    ),
 }
 
 
@@ -142,7 +171,9 @@ def test_packed(tmp_path, packed):
     assert (tracks.ids, tracks.x_names) == (["0", "1"], KEYS)
     assert [t.tolist() for t in tracks.times] == [[0, 1, 2], [0]]
     assert sounding(tracks) == SOUNDING
-    assert read_tracks(tmp_path / "a.npz", group="test", format="piano-roll").lengths.tolist() == [2]
+    assert read_tracks(tmp_path / "a.npz", group="test", format="piano-roll").lengths.tolist() == [
+        2
+    ]
 
 
 def test_bytes_that_may_be_either_are_not_guessed_at(tmp_path):
@@ -180,7 +211,9 @@ def test_refuses_formats(notes):
         DataError, match=r"expected a piano roll in \.json or \.npz, found the extension '\.csv'"
     ):
         read_tracks(notes("id,t,x,y\n1,0,1,2\n", "a.csv"), format="piano-roll")
-    with pytest.raises(ConfigError, match="expected the format auto, columns, piano-roll, found 'midi'"):
+    with pytest.raises(
+        ConfigError, match="expected the format auto, columns, piano-roll, found 'midi'"
+    ):
         read_tracks(notes(PIECES), format="midi")
 
 
@@ -208,9 +241,9 @@ def test_a_run_on_notes(notes, tmp_path, capsys):
         str(tmp_path / "r"),
     ]
     assert main([*words, *small]) == 0
-    encoding = load(tmp_path / "r").encoding
-    assert encoding.frame.given == 0, "every row of a track without displacements is scored"
-    batch, _ = encoding.batch(read_tracks(path, group="test"))
+    preprocessor = load(tmp_path / "r").preprocessor
+    assert preprocessor.transform.given == 0, "every row of a track without displacements is scored"
+    batch, _ = preprocessor.batch(read_tracks(path, group="test"))
     assert batch.x.shape == (2, 24, 88)
     assert batch.x.unique().tolist() == [0, 1]
     words = [
@@ -259,7 +292,9 @@ def test_music(data_dir, name):
 
 
 def test_music_as_notes_is_the_same(data_dir, notes):
-    packed = read_tracks(data_dir / "polymusic" / "JSB_Chorales.npz", group="test", format="piano-roll")
+    packed = read_tracks(
+        data_dir / "polymusic" / "JSB_Chorales.npz", group="test", format="piano-roll"
+    )
     pieces = [[(np.flatnonzero(row) + 21).tolist() for row in x] for x in packed.x]
     read = read_tracks(notes({"test": pieces}), group="test")
     assert (read.ids, read.x_names) == (packed.ids, packed.x_names)

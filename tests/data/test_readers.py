@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from vrnn.data.readers import Columns, read_tracks
-from vrnn.data.readers.hurdat2 import read_hurdat2
+from vrnn.data.io import Columns, read_tracks
+from vrnn.data.io.hurdat2 import read_hurdat2
 from vrnn.errors import ConfigError, DataError, MissingExtraError
 
 STORM = """\
@@ -46,7 +46,10 @@ def values(tracks):
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_delimited(write, delimiter, end):
-    text = end.join(["id,t,x,y,wind", "b,0,1,2,5", "a 1,0,3,4,6", "", "b,1,5,6,7", "a 1,2,7,8,8"]) + end
+    text = (
+        end.join(["id,t,x,y,wind", "b,0,1,2,5", "a 1,0,3,4,6", "", "b,1,5,6,7", "a 1,2,7,8,8"])
+        + end
+    )
     path = write("\ufeff" + text.replace(",", delimiter), "a.tsv" if delimiter == "\t" else "a.csv")
     tracks = read_tracks(path, Columns(u=("wind",)))
     assert tracks.ids == ["b", "a 1"]
@@ -79,7 +82,9 @@ def test_missing_values(write, empty):
 
 
 def test_dates_become_seconds(write):
-    tracks = read_tracks(write("id,t,x,y\na,1970-01-02T00:00:00Z,1,2\na,1970-01-02 02:00:00+01:00,3,4\n"))
+    tracks = read_tracks(
+        write("id,t,x,y\na,1970-01-02T00:00:00Z,1,2\na,1970-01-02 02:00:00+01:00,3,4\n")
+    )
     assert tracks.times[0].tolist() == [86400, 86400 + 3600]
 
 
@@ -97,15 +102,30 @@ BAD_TABLES = {
         r"no column 'id', but 'track_id' looks.*Columns\(id='track_id'\)",
     ),
     "id case": ("ID,t,x,y\n1,0,1,2\n", r"no column 'id', but 'ID' looks like the track"),
-    "t name": ("id,frame,x,y\n1,0,1,2\n", r"no column 't', but 'frame' looks.*Columns\(t='frame'\)"),
+    "t name": (
+        "id,frame,x,y\n1,0,1,2\n",
+        r"no column 't', but 'frame' looks.*Columns\(t='frame'\)",
+    ),
     "text": (
         "id,t,x,y\n1,0,1,2\n1,1,3,far\n",
         "a.csv, line 3, column 'y': expected a number, found 'far'; map",
     ),
-    "text time": ("id,t,x,y\n1,noon,1,2\n", "a.csv, line 2, column 't': expected a number, found 'noon'"),
-    "date": ("id,t,x,y\n1,2018/05/25 12:00,1,2\n", "line 2, column 't'.*write all of the column in ISO 8601"),
-    "comma": ("id;t;x;y\n1;0;1,5;2\n", "line 2, column 'x'.*found '1,5'; write decimals with a point"),
-    "ragged": ("id,t,x,y\n1,0,1,2\n\n1,1,3\n", "line 4: expected 4 fields as in the header, found 3"),
+    "text time": (
+        "id,t,x,y\n1,noon,1,2\n",
+        "a.csv, line 2, column 't': expected a number, found 'noon'",
+    ),
+    "date": (
+        "id,t,x,y\n1,2018/05/25 12:00,1,2\n",
+        "line 2, column 't'.*write all of the column in ISO 8601",
+    ),
+    "comma": (
+        "id;t;x;y\n1;0;1,5;2\n",
+        "line 2, column 'x'.*found '1,5'; write decimals with a point",
+    ),
+    "ragged": (
+        "id,t,x,y\n1,0,1,2\n\n1,1,3\n",
+        "line 4: expected 4 fields as in the header, found 3",
+    ),
     "wide": ("id,t,x,y\n1,0,1,2,3\n", "line 2: expected 4 fields as in the header, found 5"),
     "quote": ('id,t,x,y\n"1,0,1,2\n', "line 2: unexpected end of data; is a quotation mark"),
     "duplicate": (
@@ -116,12 +136,18 @@ BAD_TABLES = {
         "id,t,x,y\n1,5,1,2\n2,0,1,2\n1,3,3,4\n",
         "line 4: expected the times of track 1 to rise, found 3 after 5 in line 2; sort",
     ),
-    "infinite": ("id,t,x,y\n1,0,1,2\n1,1,inf,2\n", "line 3, column 'x': expected a finite number, found inf"),
+    "infinite": (
+        "id,t,x,y\n1,0,1,2\n1,1,inf,2\n",
+        "line 3, column 'x': expected a finite number, found inf",
+    ),
     "no time": (
         "id,t,x,y\n1,0,1,2\n1,,1,2\n",
         "line 3, column 't': expected a time in every row, found no time",
     ),
-    "infinite time": ("id,t,x,y\n1,inf,1,2\n", "line 2, column 't': expected a time in every row, found inf"),
+    "infinite time": (
+        "id,t,x,y\n1,inf,1,2\n",
+        "line 2, column 't': expected a time in every row, found inf",
+    ),
     "no id": (
         "id,t,x,y\n1,0,1,2\n,1,1,2\n",
         "line 3, column 'id': expected the id of a track, found an empty cell",
@@ -138,7 +164,10 @@ BAD_TABLES = {
         "id,t,x,y\nJosé,0,1,2\n".encode("latin-1"),
         "line 2: expected UTF-8 text, found the byte 0xe9; probably WINDOWS-1252.*iconv -f WINDOWS-1252",
     ),
-    "utf-16": ("id,t,x,y\n1,0,1,2\n".encode("utf-16"), "expected UTF-8 text.*probably UTF-16 from Excel"),
+    "utf-16": (
+        "id,t,x,y\n1,0,1,2\n".encode("utf-16"),
+        "expected UTF-8 text.*probably UTF-16 from Excel",
+    ),
     "zero byte": (b"id,t\0\n1,2\n", "expected text, found binary content"),
     "binary": (b"\x89PNG\0\xff\xfe", "expected UTF-8 text, found binary content"),
 }
@@ -155,8 +184,14 @@ def test_refuses_a_table(write, case):
 
 def test_refuses_a_mapped_column_that_is_not_there(write):
     path = write("id,t,x,y\n1,0,1,2\n")
-    for role, columns in {"id": Columns(id="who"), "t": Columns(t="who"), "u": Columns(u=("who",))}.items():
-        with pytest.raises(DataError, match=f"expected a column 'who' for {role}, found id, t, x, y"):
+    for role, columns in {
+        "id": Columns(id="who"),
+        "t": Columns(t="who"),
+        "u": Columns(u=("who",)),
+    }.items():
+        with pytest.raises(
+            DataError, match=f"expected a column 'who' for {role}, found id, t, x, y"
+        ):
             read_tracks(path, columns)
     with pytest.raises(ConfigError, match="x names a column twice: a, a"):
         Columns(x=("a", "a"))
@@ -175,9 +210,15 @@ def test_eth_ucy(write, separator):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0 1 8.46 3.59\n10 1 9.57\n", r"line 2: expected 4 fields \(frame, pedestrian, x, y\), found 3"),
+        (
+            "0 1 8.46 3.59\n10 1 9.57\n",
+            r"line 2: expected 4 fields \(frame, pedestrian, x, y\), found 3",
+        ),
         ("0 1 8.46 3.59\n10 1 9.57 ?!\n", "line 2, column 'y': expected a number, found '\\?!'"),
-        ("0 1 8.46 3.59\n10 one 9.57 1\n", r"line 2, field 2 \(pedestrian\): expected a number, found 'one'"),
+        (
+            "0 1 8.46 3.59\n10 one 9.57 1\n",
+            r"line 2, field 2 \(pedestrian\): expected a number, found 'one'",
+        ),
         ("MIT License\n", "expected four numbers a line .* found 'MIT License'"),
     ],
 )
@@ -215,7 +256,11 @@ def test_hurdat2(write):
         ("BUD,      2", "BUD,      3", "ends 1 rows before the end of EP022018"),
         ("18.4S", "18.4Q", "line 3: expected a latitude such as 11.5N, found '18.4Q'"),
         ("86.5W", "", "line 2: expected a longitude such as 79.0W, found ''"),
-        ("20180525, 1830", "20181325, 1830", "line 3: expected a date and time .* found '20181325, 1830'"),
+        (
+            "20180525, 1830",
+            "20181325, 1830",
+            "line 3: expected a date and time .* found '20181325, 1830'",
+        ),
         ("1830, L", "2530, L", "line 3: expected a date and time .* found '20180525, 2530'"),
         (
             " 100,  960,    0,    0,\n20",
@@ -244,9 +289,17 @@ def test_constant_velocity_of_the_storm_benchmark(data_dir):
     for horizon, (count, error) in {12: (1450, 44.8), 48: (1022, 261.7), 120: (514, 765.8)}.items():
         errors = []
         for storm in tracks[[int(name[4:]) >= 2014 for name in tracks.ids]]:
-            at = dict(zip(storm.times[0], zip(storm.x[0], storm.u[0][:, 0], strict=True), strict=True))
+            at = dict(
+                zip(storm.times[0], zip(storm.x[0], storm.u[0][:, 0], strict=True), strict=True)
+            )
             for t, (x, tropical) in at.items():
-                if t % 6 == 0 and t - 12 in at and t + horizon in at and tropical and at[t + horizon][1]:
+                if (
+                    t % 6 == 0
+                    and t - 12 in at
+                    and t + horizon in at
+                    and tropical
+                    and at[t + horizon][1]
+                ):
                     guess = x + (x - at[t - 12][0]) * horizon / 12
                     errors.append(great_circle(guess, at[t + horizon][0]))
         assert (len(errors), round(float(np.mean(errors)), 1)) == (count, error)
@@ -254,7 +307,10 @@ def test_constant_velocity_of_the_storm_benchmark(data_dir):
 
 def great_circle(a, b):
     (lat0, lon0), (lat1, lon1) = np.radians(a), np.radians(b)
-    h = np.sin((lat1 - lat0) / 2) ** 2 + np.cos(lat0) * np.cos(lat1) * np.sin((lon1 - lon0) / 2) ** 2
+    h = (
+        np.sin((lat1 - lat0) / 2) ** 2
+        + np.cos(lat0) * np.cos(lat1) * np.sin((lon1 - lon0) / 2) ** 2
+    )
     return 2 * 3440.065 * np.arcsin(np.sqrt(h))
 
 
@@ -304,7 +360,11 @@ def test_npz(tmp_path):
     x = np.array([[1, 2], [3, np.nan], [5, 6]], dtype=np.float32)
     np.savez(path, x=x, length=[2, 1])
     tracks = read_tracks(path)
-    assert (tracks.ids, tracks.x_names, tracks.times[0].tolist()) == (["0", "1"], ("x", "y"), [0, 1])
+    assert (tracks.ids, tracks.x_names, tracks.times[0].tolist()) == (
+        ["0", "1"],
+        ("x", "y"),
+        [0, 1],
+    )
     np.testing.assert_array_equal(np.concatenate(tracks.x), x)
     np.savez(path, x=x, length=[2, 1], t=[0, 5, 0], id=["b", "a"], u=np.ones((3, 2)), y=[7, 8, 9])
     tracks = read_tracks(path)
@@ -319,14 +379,19 @@ def test_npz_groups(tmp_path):
     assert read_tracks(path, group="test").lengths.tolist() == [1, 1]
     assert read_tracks(path, group="train").x_names == ("x0", "x1", "x2")
     for group in ("", "val"):
-        with pytest.raises(DataError, match=r"found train_X.*choose one: .*group='test' or group='train'"):
+        with pytest.raises(
+            DataError, match=r"found train_X.*choose one: .*group='test' or group='train'"
+        ):
             read_tracks(path, group=group)
 
 
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"a": np.zeros(3)}, r"expected the arrays x \(rows, dim\) and length \(tracks,\), found a"),
+        (
+            {"a": np.zeros(3)},
+            r"expected the arrays x \(rows, dim\) and length \(tracks,\), found a",
+        ),
         ({"x": np.zeros((3, 2))}, "expected length with the rows of each track, found x"),
         ({"x": np.zeros((3, 2)), "length": [2, 2]}, "length adds up to 4 rows but x has 3"),
         (
@@ -340,7 +405,10 @@ def test_npz_groups(tmp_path):
         ),
         ({"x": np.array([["a"]]), "length": [1]}, "expected x to be numbers"),
         ({"x": np.array([{}]), "length": [1]}, "no pickled objects"),
-        ({"x": np.zeros((3, 2)), "length": [1, 2], "id": ["a"]}, "an id for each of 2 tracks, found 1"),
+        (
+            {"x": np.zeros((3, 2)), "length": [1, 2], "id": ["a"]},
+            "an id for each of 2 tracks, found 1",
+        ),
         ({"x": np.zeros((3, 2)), "length": [1, 2], "id": ["a", "a"]}, "id repeats an id"),
         (
             {"x": np.zeros((3, 2)), "length": [3], "t": [0, 1]},
@@ -350,7 +418,10 @@ def test_npz_groups(tmp_path):
             {"x": np.zeros((3, 2)), "length": [3], "t": [0, 1, 1]},
             "row 3: track 0 has time 1 twice, first in row 2",
         ),
-        ({"x": np.array([[1.0], [np.inf]]), "length": [2]}, "row 2, column 'x0': expected a finite number"),
+        (
+            {"x": np.array([[1.0], [np.inf]]), "length": [2]},
+            "row 2, column 'x0': expected a finite number",
+        ),
     ],
 )
 def test_refuses_npz(tmp_path, arrays, message):
@@ -395,7 +466,9 @@ def test_refuses_frames(write):
         read_tracks([1, 2])
     with pytest.raises(DataError, match="DataFrame: expected rows of tracks, found none"):
         read_tracks(FRAME[:0])
-    with pytest.raises(DataError, match="DataFrame, row 2, column 'x': expected a number, found 'far'"):
+    with pytest.raises(
+        DataError, match="DataFrame, row 2, column 'x': expected a number, found 'far'"
+    ):
         read_tracks(pd.DataFrame({"x": ["1", "far"], "y": [1, 2]}))
     with pytest.raises(DataError, match=r"DataFrame, row 2, column 'id': .* found an empty cell"):
         read_tracks(pd.DataFrame({"id": ["a", None], "x": [1, 2], "y": [1, 2]}))
@@ -425,18 +498,22 @@ def test_folder(write, tmp_path):
 
 def test_refuses_folders_and_paths(write, tmp_path):
     write(ETH, "inner/b.txt")
-    with pytest.raises(DataError, match="found none; sub-folders are not searched, so name one of inner"):
+    with pytest.raises(
+        DataError, match="found none; sub-folders are not searched, so name one of inner"
+    ):
         read_tracks(tmp_path)
     write("id,t,x,y\n1,0,1,2\n", "inner/a.csv")
     write(STORM, "inner/c.txt")
     with pytest.raises(DataError, match="the files do not fit together: expected the same x_names"):
         read_tracks(tmp_path / "inner")
     with pytest.raises(
-        DataError, match=r"a\.csv: expected a file or folder of tracks, but .*nowhere does not exist"
+        DataError,
+        match=r"a\.csv: expected a file or folder of tracks, but .*nowhere does not exist",
     ):
         read_tracks(tmp_path / "nowhere" / "a.csv")
     with pytest.raises(
-        DataError, match=r"found the extension '\.xlsx'; rename the file, or read it into a DataFrame"
+        DataError,
+        match=r"found the extension '\.xlsx'; rename the file, or read it into a DataFrame",
     ):
         read_tracks(write("", "a.xlsx"))
 
@@ -452,4 +529,9 @@ def test_the_pedestrian_files_read_fast(data_dir):
 
 def test_the_characters(data_dir):
     tracks = read_tracks(data_dir / "uci_characters" / "char_trajectories.npz", group="train")
-    assert (len(tracks), tracks.x_dim, tracks.lengths.min(), tracks.lengths.max()) == (1429, 3, 109, 205)
+    assert (len(tracks), tracks.x_dim, tracks.lengths.min(), tracks.lengths.max()) == (
+        1429,
+        3,
+        109,
+        205,
+    )

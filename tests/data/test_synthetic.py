@@ -39,7 +39,9 @@ class TestCrossroads:
         """Sum over turns of an independent, scalar transcription of the equations."""
         path = stacked(self.world.sample(1, seed=3))[0]
         total = 0.0
-        for share, arm in zip(self.world.probabilities, [(0.0, 1.0), (1.0, 0.0), (0.0, -1.0)], strict=True):
+        for share, arm in zip(
+            self.world.probabilities, [(0.0, 1.0), (1.0, 0.0), (0.0, -1.0)], strict=True
+        ):
             density, past, last = share, False, None
             for t in range(len(path) - 1):
                 past = past or path[t, 0] >= 0
@@ -77,18 +79,27 @@ class TestCrossroads:
         """Prefix from the joint, future from the conditional: the pair has the law of the joint."""
         whole = stacked(self.world.sample(6000, steps=16, seed=5))
         prefix = stacked(self.world.sample(6000, steps=observe, seed=6))
-        pair = np.concatenate([prefix, self.world.future(prefix, 16 - observe, 1, seed=7)[0]], axis=1)
+        pair = np.concatenate(
+            [prefix, self.world.future(prefix, 16 - observe, 1, seed=7)[0]], axis=1
+        )
         scale = np.sqrt(whole.var(axis=0) + pair.var(axis=0))
         assert near(pair.mean(axis=0), whole.mean(axis=0), scale + 1e-12, 6000)
-        share = np.sqrt(2 * np.array(self.world.probabilities) * (1 - np.array(self.world.probabilities)))
+        share = np.sqrt(
+            2 * np.array(self.world.probabilities) * (1 - np.array(self.world.probabilities))
+        )
         assert near(self.world.turn_shares(pair), self.world.turn_shares(whole), share, 6000)
         one, two = self.world.log_prob(whole), self.world.log_prob(pair)
         assert near(two.mean(), one.mean(), np.sqrt(one.var() + two.var()), 6000)
-        np.testing.assert_allclose(np.cov(pair[:, -1].T), np.cov(whole[:, -1].T), rtol=0.08, atol=0.5)
+        np.testing.assert_allclose(
+            np.cov(pair[:, -1].T), np.cov(whole[:, -1].T), rtol=0.08, atol=0.5
+        )
 
     def test_a_turn_once_taken_is_known(self):
         paths = stacked(self.world.sample(200, seed=2))
-        before, after = self.world.turn_posterior(paths[:, :5]), self.world.turn_posterior(paths[:, :13])
+        before, after = (
+            self.world.turn_posterior(paths[:, :5]),
+            self.world.turn_posterior(paths[:, :13]),
+        )
         np.testing.assert_allclose(before, np.tile(self.world.probabilities, (200, 1)), rtol=1e-12)
         assert (after.max(axis=1) > 0.99).mean() > 0.95
         futures = self.world.future(paths[:, :14], 6, samples=3)
@@ -144,7 +155,9 @@ class TestConstantVelocityWalk:
                     m, P = m + gain * (x[i, t, d] - H @ m), P - np.outer(gain, H @ P)
                     m, P = F @ m, F @ P @ F.T + Q
         np.testing.assert_allclose(self.world.log_prob(x), total.sum(axis=1), rtol=1e-9)
-        np.testing.assert_allclose(self.world.log_prob(x, given=4), total[:, 4:].sum(axis=1), rtol=1e-9)
+        np.testing.assert_allclose(
+            self.world.log_prob(x, given=4), total[:, 4:].sum(axis=1), rtol=1e-9
+        )
 
     def test_missing_points_are_summed_out(self):
         x = stacked(self.world.sample(2, steps=5, seed=2))
@@ -153,9 +166,12 @@ class TestConstantVelocityWalk:
         gaps[1, 3:] = np.nan
         rest = self.world.covariance(5)[np.ix_([0, 1, 3, 4], [0, 1, 3, 4])]
         exact = sum(
-            stats.multivariate_normal(np.zeros(4), rest).logpdf(x[0, [0, 1, 3, 4], d]) for d in range(2)
+            stats.multivariate_normal(np.zeros(4), rest).logpdf(x[0, [0, 1, 3, 4], d])
+            for d in range(2)
         )
-        np.testing.assert_allclose(self.world.log_prob(gaps), [exact, self.world.log_prob(x[1:, :3])[0]])
+        np.testing.assert_allclose(
+            self.world.log_prob(gaps), [exact, self.world.log_prob(x[1:, :3])[0]]
+        )
 
     def test_futures_are_drawn_from_the_conditional(self):
         x = stacked(self.world.sample(2, steps=6, seed=3))
@@ -168,7 +184,11 @@ class TestConstantVelocityWalk:
             keep = np.flatnonzero(~np.isnan(whole[0, track, :, 0]))
             joint, known = self.world.covariance(10)[np.ix_(keep, keep)], self.world.covariance(6)
             known = known[np.ix_(keep[keep < 6], keep[keep < 6])]
-            entropy = np.linalg.slogdet(joint)[1] - np.linalg.slogdet(known)[1] + 4 * np.log(2 * np.pi * np.e)
+            entropy = (
+                np.linalg.slogdet(joint)[1]
+                - np.linalg.slogdet(known)[1]
+                + 4 * np.log(2 * np.pi * np.e)
+            )
             assert near(nats.mean(), entropy, nats.std(), 4000)
 
     def test_true_futures_score_best(self):

@@ -48,8 +48,14 @@ def test_concatenate_joins_and_refuses_other_columns():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Tracks([np.zeros(3)]), r"track 0: expected an array \(time, dim\).*found shape \(3,\)"),
-        (lambda: Tracks([np.zeros((3, 2)), np.zeros((3, 1))]), r"track 1: .*same dim.*found shape \(3, 1\)"),
+        (
+            lambda: Tracks([np.zeros(3)]),
+            r"track 0: expected an array \(time, dim\).*found shape \(3,\)",
+        ),
+        (
+            lambda: Tracks([np.zeros((3, 2)), np.zeros((3, 1))]),
+            r"track 1: .*same dim.*found shape \(3, 1\)",
+        ),
         (lambda: two(times=[np.arange(3.0)]), "expected times for each of 2 tracks, found 1"),
         (lambda: two(u=[np.zeros((3, 1)), np.zeros((3, 1))]), "track b: 2 rows of x but 3 of u"),
         (
@@ -57,7 +63,10 @@ def test_concatenate_joins_and_refuses_other_columns():
             r"track b: expected u of shape .*found \(2, 2\)",
         ),
         (lambda: two(y=[np.zeros(3), np.zeros(2)]), r"track a: expected y of shape \(time, dim\)"),
-        (lambda: two(times=[np.arange(3.0), np.array([1.0, 1.0])]), "track b: times must be finite and rise"),
+        (
+            lambda: two(times=[np.arange(3.0), np.array([1.0, 1.0])]),
+            "track b: times must be finite and rise",
+        ),
         (
             lambda: two(times=[np.array([0, np.nan, 2]), np.arange(2.0)]),
             "track a: times must be finite and rise",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vrnn.data.readers import read_tracks
+from vrnn.data.io import read_tracks
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import at_rate, regular, runs, windows
 from vrnn.errors import DataError
@@ -38,7 +38,9 @@ def test_counts_and_constant_velocity_of_the_pedestrian_benchmark(data_dir, fold
             x = np.stack(cut.x)
             steps = np.arange(1, 13)[:, None]
             error = np.linalg.norm(x[:, 7:8] + steps * (x[:, 7:8] - x[:, 6:7]) - x[:, 8:], axis=-1)
-            assert (round(error.mean(), 3), round(error[:, -1].mean(), 3)) == CONSTANT_VELOCITY[fold]
+            assert (round(error.mean(), 3), round(error[:, -1].mean(), 3)) == CONSTANT_VELOCITY[
+                fold
+            ]
 
 
 def test_windows_by_hand():
@@ -60,11 +62,17 @@ def test_windows_stop_at_missing_rows_and_at_the_end_of_a_track():
     assert cut.x[1].tolist() == x[3:5].tolist()
 
 
-@given(st.lists(st.lists(st.sampled_from([1, 1, 1, 2, 3]), max_size=12), min_size=1, max_size=4), st.data())
+@given(
+    st.lists(st.lists(st.sampled_from([1, 1, 1, 2, 3]), max_size=12), min_size=1, max_size=4),
+    st.data(),
+)
 def test_windows_equal_a_search_row_by_row(steps, data):
     """Every start is tried on its own, the definition of a window."""
     times = [np.r_[0.0, np.cumsum(s)] for s in steps]
-    holes = [np.array(data.draw(st.lists(st.booleans(), min_size=len(t), max_size=len(t)))) for t in times]
+    holes = [
+        np.array(data.draw(st.lists(st.booleans(), min_size=len(t), max_size=len(t))))
+        for t in times
+    ]
     x = [np.where(h & (np.arange(len(h)) % 3 == 0), np.nan, 1.0)[:, None] for h in holes]
     tracks, length = Tracks(x, times=times), data.draw(st.integers(1, 5))
     expected = [
@@ -86,7 +94,9 @@ def test_runs_of_nothing():
 
 
 def test_windows_refuses_what_is_too_long():
-    with pytest.raises(DataError, match=r"run of 9 consecutive.*longest is 4 rows \(time step 10\)"):
+    with pytest.raises(
+        DataError, match=r"run of 9 consecutive.*longest is 4 rows \(time step 10\)"
+    ):
         windows(track([0, 10, 20, 40, 50, 60, 70]), 9)
     with pytest.raises(DataError, match="at least 1, found 0 and 1"):
         windows(track([0, 1]), 0)
@@ -124,11 +134,15 @@ def test_regular_refuses_times_between_grid_points(times):
 
 @given(st.floats(0.3, 3.0), st.integers(1, 12))
 def test_a_straight_walk_at_another_rate_is_a_straight_walk_at_another_speed(rate, rows):
-    walk = Tracks([np.arange(rows)[:, None] * np.array([[1.0, -2.0]])], times=[10 + 5 * np.arange(rows)])
+    walk = Tracks(
+        [np.arange(rows)[:, None] * np.array([[1.0, -2.0]])], times=[10 + 5 * np.arange(rows)]
+    )
     found = at_rate(walk, rate)
     count = len(found.x[0])
     assert rate * (count - 1) <= rows - 1 + 1e-6 < rate * count + 1e-6
-    np.testing.assert_allclose(found.x[0], rate * np.arange(count)[:, None] * np.array([[1.0, -2.0]]))
+    np.testing.assert_allclose(
+        found.x[0], rate * np.arange(count)[:, None] * np.array([[1.0, -2.0]])
+    )
     np.testing.assert_allclose(found.times[0], 10 + 5 * np.arange(count))
 
 
@@ -139,9 +153,14 @@ def test_what_lies_beside_a_missing_row_is_missing_at_another_rate():
         times=[np.array([0.0, 1, 2, 3, 8])],
     )
     found = at_rate(walk, 0.5)
-    np.testing.assert_array_equal(found.x[0].ravel(), [0, 0.5, 1, np.nan, np.nan, np.nan, 3, 3.5, 4])
+    np.testing.assert_array_equal(
+        found.x[0].ravel(), [0, 0.5, 1, np.nan, np.nan, np.nan, 3, 3.5, 4]
+    )
     assert found.u[0].ravel().tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4]
-    assert np.diff(found.times[0])[-2:].tolist() == [5.0, 5.0]  # a longer time between rows stays one
+    assert np.diff(found.times[0])[-2:].tolist() == [
+        5.0,
+        5.0,
+    ]  # a longer time between rows stays one
     assert at_rate(walk, 1.0) is walk
     assert len(at_rate(Tracks([np.zeros((0, 1))]), 0.7).x[0]) == 0
 

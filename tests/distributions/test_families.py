@@ -51,7 +51,9 @@ def mixture(raw: Tensor, dim: int, components: int) -> td.Distribution:
 
 def student_t(raw: Tensor, dim: int) -> td.Distribution:
     location, scale, degrees = raw.split(dim, -1)
-    return td.Independent(td.StudentT(2.01 + F.softplus(degrees), location, FLOOR + F.softplus(scale)), 1)
+    return td.Independent(
+        td.StudentT(2.01 + F.softplus(degrees), location, FLOOR + F.softplus(scale)), 1
+    )
 
 
 def bernoulli(raw: Tensor) -> td.Distribution:
@@ -72,7 +74,12 @@ class Case(NamedTuple):
     def reference(self, raw: Tensor, x: Tensor) -> Tensor:
         total = torch.zeros((), dtype=raw.dtype)
         for dims, size, make in self.parts:
-            part, raw, columns, x = make(raw[..., :size]), raw[..., size:], x[..., :dims], x[..., dims:]
+            part, raw, columns, x = (
+                make(raw[..., :size]),
+                raw[..., size:],
+                x[..., :dims],
+                x[..., dims:],
+            )
             total = total + part.log_prob(columns if part.event_shape else columns[..., 0])
         return total
 
@@ -95,7 +102,11 @@ CASES = {
     ),
     "product that factorises": Case(
         Product((StudentT(1), Categorical(3), Gaussian(1))),
-        ((1, 3, lambda raw: student_t(raw, 1)), (1, 3, categorical), (1, 2, lambda raw: gaussian(raw, 1))),
+        (
+            (1, 3, lambda raw: student_t(raw, 1)),
+            (1, 3, categorical),
+            (1, 2, lambda raw: gaussian(raw, 1)),
+        ),
         classes=(3,),
     ),
 }
@@ -152,7 +163,9 @@ def test_mass_is_one(case):
     for continuous in case.family.continuous:
         codes = None if continuous else torch.arange(next(classes), dtype=torch.float64)
         nodes.append(s.sinh() if codes is None else codes)
-        weights.append(s.cosh().log() + math.log(s[1] - s[0]) if codes is None else torch.zeros_like(codes))
+        weights.append(
+            s.cosh().log() + math.log(s[1] - s[0]) if codes is None else torch.zeros_like(codes)
+        )
     x = torch.cartesian_prod(*nodes).reshape(-1, case.family.dim)
     measure = torch.cartesian_prod(*weights).reshape(-1, case.family.dim).sum(-1)
     p = case.family(0.5 * draw(case.family.size))  # peaks that the grid resolves
@@ -168,12 +181,17 @@ def test_moments_of_samples(name):
     raw, p = distribution(case)
     x = p.sample(draw(count, case.family.noise_size, seed=2)).detach()
     # Student's t has no fourth moment here, and a code no mean: both are left to tests of the law of samples.
-    kept = torch.tensor([0, 1, 2] if name == "pen" else [2] if "product" in name else range(case.family.dim))
+    kept = torch.tensor(
+        [0, 1, 2] if name == "pen" else [2] if "product" in name else range(case.family.dim)
+    )
     error = (x.mean(0) - p.mean)[kept].abs() / (x.std(0)[kept] / count**0.5)
     assert error.max() < 4.5
     start_x = start_raw = 0
     for dims, size, make in case.parts:
-        part, columns = make(raw.detach()[start_raw : start_raw + size]), slice(start_x, start_x + dims)
+        part, columns = (
+            make(raw.detach()[start_raw : start_raw + size]),
+            slice(start_x, start_x + dims),
+        )
         start_x, start_raw = start_x + dims, start_raw + size
         if not set(range(columns.start, columns.stop)) <= set(kept.tolist()):
             continue
@@ -190,7 +208,9 @@ def test_moments_of_samples(name):
 
 
 def test_law_of_samples_of_student_t():
-    raw = torch.tensor([[0.3, -1.0, -4.0], [-0.5, 0.5, 3.0], [1.0, 0.0, 100.0]], dtype=torch.float64)
+    raw = torch.tensor(
+        [[0.3, -1.0, -4.0], [-0.5, 0.5, 3.0], [1.0, 0.0, 100.0]], dtype=torch.float64
+    )
     p = StudentT(1)(raw)
     x = p.sample(draw(5000, 3, 2, seed=3))[..., 0]
     for column in range(3):
@@ -308,13 +328,19 @@ def test_gradients_against_finite_differences(case):
 @every_case
 def test_any_leading_axes(case):
     family = case.family
-    raw, x, noise = draw(4, 5, family.size), values(case, 4, 5), draw(4, 5, family.noise_size, seed=9)
+    raw, x, noise = (
+        draw(4, 5, family.size),
+        values(case, 4, 5),
+        draw(4, 5, family.noise_size, seed=9),
+    )
     present = draw(*x.shape, seed=10) > -1
     whole = family(raw)
     assert whole.mean.shape == whole.sample(noise).shape == (4, 5, family.dim)
     for i in range(4):  # many states score one x, and one state scores many x
         one = family(raw[i])
-        torch.testing.assert_close(whole.log_prob(x[i], present[i])[i], one.log_prob(x[i], present[i]))
+        torch.testing.assert_close(
+            whole.log_prob(x[i], present[i])[i], one.log_prob(x[i], present[i])
+        )
         torch.testing.assert_close(one.log_prob(x, present)[i], one.log_prob(x[i], present[i]))
         torch.testing.assert_close(whole.sample(noise[i])[i], one.sample(noise[i]))
         torch.testing.assert_close(one.sample(noise)[i], one.sample(noise[i]))
@@ -335,14 +361,21 @@ def test_sizes(case):
 
 def test_values_without_mass():
     logits = torch.zeros(3, requires_grad=True)
-    for family, x in ((Bernoulli(3), [0.5, 1.0, 0.0]), (Categorical(3), [3.0]), (Categorical(3), [-1.0])):
+    for family, x in (
+        (Bernoulli(3), [0.5, 1.0, 0.0]),
+        (Categorical(3), [3.0]),
+        (Categorical(3), [-1.0]),
+    ):
         value = family(logits).log_prob(torch.tensor(x))
         assert value == -torch.inf
         assert_finite(*torch.autograd.grad(value, logits))
 
 
 def test_mean_of_categorical_is_the_most_probable_code():
-    assert Categorical(3)(torch.tensor([[0.0, 3.0, 1.0], [0.0, 1.0, 2.0]])).mean.tolist() == [[1.0], [2.0]]
+    assert Categorical(3)(torch.tensor([[0.0, 3.0, 1.0], [0.0, 1.0, 2.0]])).mean.tolist() == [
+        [1.0],
+        [2.0],
+    ]
 
 
 def test_parts_of_a_product_draw_from_their_own_noise():
@@ -360,7 +393,9 @@ def test_parts_of_a_product_draw_from_their_own_noise():
 
 def test_half_step_of_log_gamma_in_single_precision():
     a = torch.logspace(0.01, 5, 500, dtype=torch.float64)
-    expected = torch.from_numpy(scipy.special.gammaln(a.numpy() + 0.5) - scipy.special.gammaln(a.numpy()))
+    expected = torch.from_numpy(
+        scipy.special.gammaln(a.numpy() + 0.5) - scipy.special.gammaln(a.numpy())
+    )
     torch.testing.assert_close(log_gamma_step(a), expected, rtol=0, atol=1e-9)
     torch.testing.assert_close(log_gamma_step(a[a < 20]), expected[a < 20], rtol=0, atol=2e-11)
     torch.testing.assert_close(log_gamma_step(a.float()).double(), expected, rtol=0, atol=3e-6)

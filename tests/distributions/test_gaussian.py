@@ -12,7 +12,9 @@ from vrnn.distributions import DiagonalGaussian, Gaussian
 def gaussians(dim: int = 3) -> st.SearchStrategy[DiagonalGaussian]:
     means = arrays.arrays(float, (2, dim), elements=st.floats(-10, 10))
     scales = arrays.arrays(float, (2, dim), elements=st.floats(1e-3, 10))
-    return st.builds(lambda m, s: DiagonalGaussian(torch.from_numpy(m), torch.from_numpy(s)), means, scales)
+    return st.builds(
+        lambda m, s: DiagonalGaussian(torch.from_numpy(m), torch.from_numpy(s)), means, scales
+    )
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -74,7 +74,9 @@ def test_law_of_samples(nade):
     assert ((x == 0) | (x == 1)).all()
     codes = (x @ 2.0 ** torch.arange(DIM - 1, -1, -1).double()).long().bincount(minlength=2**DIM)
     expected = count * p.log_prob(everything()).exp()
-    likely = expected > 5  # the test's approximation needs that many, so the rest are counted together
+    likely = (
+        expected > 5
+    )  # the test's approximation needs that many, so the rest are counted together
     counts = [torch.cat([n[likely], n[~likely].sum()[None]]).numpy() for n in (codes, expected)]
     assert scipy.stats.chisquare(*counts).pvalue > 1e-2
 
@@ -83,7 +85,9 @@ def test_law_of_samples(nade):
 def test_draws_invert_the_conditionals(nade):
     raw, noise = draw(30, nade.size), draw(30, DIM, seed=5)
     for one, normals, x in zip(raw, noise, nade(raw).sample(noise), strict=True):
-        assert torch.equal(x, (torch.special.ndtr(normals) < by_definition(nade, one, x)[1]).double())
+        assert torch.equal(
+            x, (torch.special.ndtr(normals) < by_definition(nade, one, x)[1]).double()
+        )
 
 
 def test_draws_are_safe_at_both_ends_and_have_no_gradient():
@@ -121,7 +125,9 @@ def test_any_leading_axes(nade):
     assert whole.mean.shape == whole.sample(noise).shape == (4, 6, DIM)
     for i in range(4):  # many states score one x, and one state scores many x
         one = nade(raw[i])
-        torch.testing.assert_close(whole.log_prob(x[i], present[i])[i], one.log_prob(x[i], present[i]))
+        torch.testing.assert_close(
+            whole.log_prob(x[i], present[i])[i], one.log_prob(x[i], present[i])
+        )
         torch.testing.assert_close(one.log_prob(x, present)[i], one.log_prob(x[i], present[i]))
         torch.testing.assert_close(whole.log_prob(x[:, :1])[i], one.log_prob(x[i, :1]))
         assert torch.equal(whole.sample(noise[i])[i], one.sample(noise[i]))
@@ -170,7 +176,9 @@ def test_rows_with_an_absent_entry_count_nothing(nade):
     assert torch.equal(value, nade(raw).log_prob(x.masked_fill(~present, 1e6), present))
     expected = nade(raw[complete]).log_prob(x[complete])
     torch.testing.assert_close(value[complete], expected)
-    for found, g in zip(gradients[1:], torch.autograd.grad(expected.sum(), (nade.W, nade.V)), strict=True):
+    for found, g in zip(
+        gradients[1:], torch.autograd.grad(expected.sum(), (nade.W, nade.V)), strict=True
+    ):
         torch.testing.assert_close(found, g)
 
 

@@ -27,7 +27,11 @@ from vrnn.errors import ConfigError
         ("gaussian:2", 2, Gaussian(2)),
         ("mixture(5):2+bernoulli:1", 3, Product((Mixture(2, 5), Bernoulli(1)))),
         (" mixture( 5 ) : 2 + bernoulli ", 4, Product((Mixture(2, 5), Bernoulli(2)))),
-        ("gaussian:1+categorical(3):1+student_t", 4, Product((Gaussian(1), Categorical(3), StudentT(2)))),
+        (
+            "gaussian:1+categorical(3):1+student_t",
+            4,
+            Product((Gaussian(1), Categorical(3), StudentT(2))),
+        ),
     ],
 )
 def test_reads(text, dim, expected):
@@ -58,7 +62,11 @@ def test_reads_families_with_weights(text, dim, expected):
         ("gaussian+", 2, "found ''"),
         ("mixture[5]", 2, r"found 'mixture\[5\]'"),
         ("mixture(-1)", 2, "expected a family such as"),
-        ("mixture", 2, r"expected the number of components of mixture, found none; .* mixture\(5\)"),
+        (
+            "mixture",
+            2,
+            r"expected the number of components of mixture, found none; .* mixture\(5\)",
+        ),
         ("categorical", 1, "expected the number of classes of categorical"),
         ("mixture(0)", 2, "at least 1 dimension and 1 component"),
         ("categorical(1)", 1, "at least 2 classes"),
@@ -68,9 +76,17 @@ def test_reads_families_with_weights(text, dim, expected):
         ("gaussian:3", 2, "add up to 2, the width of an observation, found 3"),
         ("gaussian:1+bernoulli:1", 3, "add up to 3.* found 2"),
         ("gaussian:2+bernoulli", 2, "leave at least 1 column to bernoulli, found 2"),
-        ("gaussian+bernoulli", 2, "found none for gaussian and bernoulli; write for instance gaussian:1"),
+        (
+            "gaussian+bernoulli",
+            2,
+            "found none for gaussian and bernoulli; write for instance gaussian:1",
+        ),
         ("gaussian:0+bernoulli:2", 2, "at least 1 column for gaussian, found 0"),
-        ("categorical(3)", 2, r"expected 1 column for categorical, found 2; .*categorical\(3\):1\+"),
+        (
+            "categorical(3)",
+            2,
+            r"expected 1 column for categorical, found 2; .*categorical\(3\):1\+",
+        ),
     ],
 )
 def test_refuses(text, dim, message):

@@ -9,7 +9,9 @@ from vrnn.errors import ConfigError, UnsupportedError
 
 
 def raw(family, rows: int, seed: int = 0):
-    return torch.randn(rows, family.size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return torch.randn(
+        rows, family.size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
 
 
 @pytest.mark.parametrize("factor", [0.3, 1.7])
@@ -52,7 +54,9 @@ def test_a_product_is_moved_part_by_part():
     base = family(raw(family, 1)[0])
     x = torch.tensor([0.3, -0.2, 0.5], dtype=torch.float64)
     found = temper(base, family, 2.0)
-    pair, single = (temper(part, of, 2.0) for part, of in zip(base.parts, family.parts, strict=True))
+    pair, single = (
+        temper(part, of, 2.0) for part, of in zip(base.parts, family.parts, strict=True)
+    )
     torch.testing.assert_close(found.log_prob(x), pair.log_prob(x[:2]) + single.log_prob(x[2:]))
     one_missing = torch.tensor([True, False, True])
     torch.testing.assert_close(found.log_prob(x, one_missing), single.log_prob(x[2:]))

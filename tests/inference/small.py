@@ -35,7 +35,9 @@ OTHERS = {
 CONFIGS = KINDS | SUPERVISED | OTHERS
 
 
-def walks(count: int = 6, rows: int = 12, seed: int = 0, *, u: bool = False, y: bool = False) -> vrnn.Tracks:
+def walks(
+    count: int = 6, rows: int = 12, seed: int = 0, *, u: bool = False, y: bool = False
+) -> vrnn.Tracks:
     """Walks in metres, one row every half second, with a known input and a target if asked."""
     random = np.random.default_rng(seed)
     x = np.cumsum(random.normal(size=(count, rows, 2)), 1) + 10
@@ -49,7 +51,9 @@ def walks(count: int = 6, rows: int = 12, seed: int = 0, *, u: bool = False, y: 
 
 def bits(count: int = 6, rows: int = 12, seed: int = 0) -> vrnn.Tracks:
     """Two keys that are down or up."""
-    return vrnn.Tracks(list(np.random.default_rng(seed).integers(0, 2, (count, rows, 2)).astype(float)))
+    return vrnn.Tracks(
+        list(np.random.default_rng(seed).integers(0, 2, (count, rows, 2)).astype(float))
+    )
 
 
 def holed(tracks: vrnn.Tracks, *places: tuple[int, slice]) -> vrnn.Tracks:
@@ -61,12 +65,14 @@ def holed(tracks: vrnn.Tracks, *places: tuple[int, slice]) -> vrnn.Tracks:
 
 
 @cache
-def made(kind: str, *, displacement: bool = True, heading: bool = False, u: bool = False) -> TrainedModel:
+def made(
+    kind: str, *, displacement: bool = True, heading: bool = False, u: bool = False
+) -> TrainedModel:
     """Make a model in float64, its weights further apart than at the start of training."""
     binary = kind == "binary"
     tracks = bits(20) if binary else walks(20, seed=9, u=u, y=kind in SUPERVISED)
     settings = vrnn.TrainConfig(
-        frame=vrnn.FrameConfig(displacement=displacement and not binary, heading=heading, standardise=not binary),
+        transform=vrnn.TransformConfig(displacement=displacement and not binary, heading=heading, standardise=not binary),
         observe=5, holdout=0.0,
     )  # fmt: skip
     model = prepare(CONFIGS[kind], tracks, settings, None).trained

@@ -12,13 +12,20 @@ from torch import nn
 
 from vrnn.data.batch import make_batch
 from vrnn.inference.begin import begin
-from vrnn.inference.bridge import FREEDOM, Guided, build_bridge, fit_student, masked_inverse, missing_inside
-from vrnn.inference.imagine import imagine
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.particles import filter_steps, first_belief
+from vrnn.inference.particle_filter import filter_steps, first_belief
 from vrnn.inference.resampling import effective_size
-from vrnn.inference.smoothing import smooth
+from vrnn.inference.rollout import imagine
+from vrnn.inference.smoother import smooth
 from vrnn.inference.step import embed
+from vrnn.inference.twisting import (
+    FREEDOM,
+    Guided,
+    build_bridge,
+    fit_student,
+    masked_inverse,
+    missing_inside,
+)
 from vrnn.models import VRNNConfig, make_model
 
 UNCONDITIONAL = [name for name in CONFIGS if "forecasting" not in name]
@@ -26,7 +33,9 @@ UNCONDITIONAL = [name for name in CONFIGS if "forecasting" not in name]
 
 def run(model, batch, particles: int, seed: int, bridge=None, draws: int = 4):
     """Give the steps of a filter and its noise."""
-    noise = draw_noise(model, particles, len(batch.x), batch.x.shape[1], seeded(seed), resampling=True)
+    noise = draw_noise(
+        model, particles, len(batch.x), batch.x.shape[1], seeded(seed), resampling=True
+    )
     embedded = embed(model, batch)
     start = first_belief(model, batch, noise, embedded)[0]
     guide = None if bridge is None else Guided(bridge, seeded(seed, 1), draws)
@@ -39,7 +48,7 @@ def learnt(model, batch, particles: int = 50, seed: int = 1):
 
 
 @pytest.mark.parametrize("name", UNCONDITIONAL)
-@pytest.mark.parametrize("gaps", ["gaps", "summed"])
+@pytest.mark.parametrize("gaps", ["gaps", "is_increment"])
 @torch.no_grad()
 def test_estimate_stays_unbiased(name, gaps):
     world, runs = make_world(name, gaps), 2000
@@ -78,7 +87,10 @@ def velocities(by_latent: bool = True) -> nn.Module:
         wide = math.log(math.expm1(0.3 - 1e-3))
         model.prior_head.net[-1].bias[1] = wide
         joint = model.posterior_head  # q(z | x_t, x_{t-1}) = N(x_t - x_{t-1}, 0.1)
-        joint.of_fixed.weight[0, 0], joint.of_state.weight[0, 0] = float(by_latent), -float(by_latent)
+        joint.of_fixed.weight[0, 0], joint.of_state.weight[0, 0] = (
+            float(by_latent),
+            -float(by_latent),
+        )
         joint.of_fixed.bias[1] = math.log(math.expm1(0.1 - 1e-3)) if by_latent else wide
         model.head[-1].weight[0, 0] = float(by_latent)  # x_t = z_t + x_{t-1}
         model.head[-1].weight[0, 1] = 1.0
@@ -94,7 +106,7 @@ def drawn_with_gaps(model: nn.Module, time: int, starts: list[int], count: int =
     for start in starts:
         x[:, start + 4] = x[:, start : start + 5].sum(1)
         x[:, start : start + 4] = torch.nan
-    return make_batch(x, summed=torch.tensor([True]))
+    return make_batch(x, is_increment=torch.tensor([True]))
 
 
 @torch.no_grad()
@@ -131,7 +143,9 @@ def test_paths_through_many_gaps_are_those_of_an_exact_smoother():
     gaps = missing_inside(batch)
     off = ((found.mean(0) - exact_mean) / exact_sd)[gaps]
     spread = (found.std(0) / exact_sd)[gaps]
-    assert float(off.square().mean()) < 2 / 50 and float(spread.mean()) == pytest.approx(1.0, abs=0.05)
+    assert float(off.square().mean()) < 2 / 50 and float(spread.mean()) == pytest.approx(
+        1.0, abs=0.05
+    )
 
 
 @torch.no_grad()
@@ -140,7 +154,7 @@ def test_lineages_that_ran_together_begin_anew_at_an_earlier_row(monkeypatch):
     model = velocities(by_latent=False)
     batch, distinct = drawn_with_gaps(model, 60, [3, 11, 19, 27, 35, 43, 51], count=12), []
     for share in (1000, 1):
-        monkeypatch.setattr("vrnn.inference.smoothing.SHARE", share)
+        monkeypatch.setattr("vrnn.inference.smoother.SHARE", share)
         found = smooth(model, batch, 50, seeded(5), particles=30).x[..., 0]
         distinct.append(np.mean([len(found[:, i, 3].unique()) for i in range(12)]))
     assert distinct[1] > 2 * distinct[0], distinct
@@ -158,7 +172,10 @@ def test_lineages_that_ran_together_begin_anew_at_an_earlier_row(monkeypatch):
 def exact_smoother(batch):
     """Mean and deviation of every displacement given what is seen: all are jointly Gaussian, x_t = x_{t-1} + 0.3 e_t, x_0 = 0.3 e_0."""
     count, time, _ = batch.x.shape
-    law = 0.09 * torch.minimum(*torch.meshgrid(*[torch.arange(1, time + 1)] * 2, indexing="ij")).double()
+    law = (
+        0.09
+        * torch.minimum(*torch.meshgrid(*[torch.arange(1, time + 1)] * 2, indexing="ij")).double()
+    )
     means, deviations = [], []
     for i in range(count):
         seen, since, rows = [], 0, []

@@ -20,13 +20,13 @@ from torch import Tensor, nn
 
 import vrnn
 from vrnn.data.batch import Batch, make_batch
-from vrnn.data.encoding import Encoding
-from vrnn.data.frames import Frame
+from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
+from vrnn.data.transforms import Transform
 from vrnn.distributions import DiagonalGaussian, parse_emission
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.particles import particle_filter
-from vrnn.inference.smoothing import smooth
+from vrnn.inference.particle_filter import particle_filter
+from vrnn.inference.smoother import smooth
 from vrnn.models.contract import Model
 from vrnn.models.loops import PLAIN, Loops
 from vrnn.objectives.bounds import BoundName, bound
@@ -114,7 +114,9 @@ def enumerate_paths(model: Chain, time: int = TIME) -> Paths:
     """Write out every path with its probability, from the model's two tables alone."""
     moves = scipy.stats.norm.cdf(model.moves.detach().numpy())
     emits = model.emits.detach().numpy()
-    weight = np.exp(np.concatenate([np.zeros_like(emits), emits], -1) if emits.shape[-1] == 1 else emits)
+    weight = np.exp(
+        np.concatenate([np.zeros_like(emits), emits], -1) if emits.shape[-1] == 1 else emits
+    )
     emits = weight / weight.sum(-1, keepdims=True)
     s = np.array(list(product(range(2), repeat=time)))
     x = np.array(list(product(range(emits.shape[1]), repeat=time)))
@@ -179,14 +181,18 @@ def test_estimates_of_the_likelihood_are_unbiased_and_bounds_in_order(emission, 
     def log_ratio(name: BoundName, samples: int) -> np.ndarray:
         noise = draw_noise(toy.model, samples, runs, TIME, seeded(1), resampling=name == "fivo")
         return (
-            bound(toy.model, repeat(toy.batch, runs), noise, name, resample_below=1.0).bound.numpy() - exact
+            bound(toy.model, repeat(toy.batch, runs), noise, name, resample_below=1.0).bound.numpy()
+            - exact
         )
 
     for name, samples in (("iwae", 5), ("iwae", 25), ("fivo", 3), ("fivo", 25)):
         found = log_ratio(name, samples)
         assert_mean(np.exp(found), 1.0, resolution=0.2)
         assert found.mean() < 0
-    below = [log_ratio(name, k).mean() for name, k in (("elbo", 1), ("iwae", 5), ("iwae", 25), ("iwae", 125))]
+    below = [
+        log_ratio(name, k).mean()
+        for name, k in (("elbo", 1), ("iwae", 5), ("iwae", 25), ("iwae", 125))
+    ]
     assert below == sorted(below) and below[0] < -0.2 and -0.06 < below[-1] < 0
 
 
@@ -218,9 +224,9 @@ def test_smoothed_states_and_missing_points(emission, gaps, particles, sweeps):
     def events(s: np.ndarray, x: np.ndarray) -> np.ndarray:
         ones = x == 1
         pairs = ones[..., :, None] & ones[..., None, :]
-        return np.concatenate([s, s[..., :-1] * s[..., 1:], pairs.reshape(*x.shape[:-1], -1)], -1).astype(
-            float
-        )
+        return np.concatenate(
+            [s, s[..., :-1] * s[..., 1:], pairs.reshape(*x.shape[:-1], -1)], -1
+        ).astype(float)
 
     def found(particles: int, sweeps: int) -> np.ndarray:
         batch, generator = repeat(toy.batch, runs), seeded(4)
@@ -238,8 +244,8 @@ def test_smoothed_states_and_missing_points(emission, gaps, particles, sweeps):
 
 def trained(model: Chain) -> TrainedModel:
     """Put a chain where a person's data go in: one column, in its own units."""
-    encoding = Encoding(frame=Frame(1), x_names=("note",), factorises=True)
-    return TrainedModel(model, encoding, vrnn.RNNConfig(1), vrnn.TrainConfig())
+    preprocessor = Preprocessor(transform=Transform(1), x_names=("note",), factorises=True)
+    return TrainedModel(model, preprocessor, vrnn.RNNConfig(1), vrnn.TrainConfig())
 
 
 def draw_tracks(model: Chain, count: int, gap: slice | None = None) -> tuple[Tracks, Paths]:
@@ -294,9 +300,13 @@ def test_imputed_points():
     tracks, paths = draw_tracks(model, 200, slice(2, 4))
     filled = vrnn.impute(trained(model), tracks, samples=30, particles=200)
     means = np.stack(filled.mean)[..., 0]
-    rows, group = np.unique(np.nan_to_num(np.stack(tracks.x)[..., 0], nan=-1.0), axis=0, return_inverse=True)
+    rows, group = np.unique(
+        np.nan_to_num(np.stack(tracks.x)[..., 0], nan=-1.0), axis=0, return_inverse=True
+    )
     sizes = np.bincount(group.ravel())
     assert (sizes > 20).sum() > 2
     for row in np.flatnonzero(sizes > 20):
         agreeing = paths.seeing(np.where(rows[row] < 0, np.nan, rows[row]))
-        assert_mean(means[group.ravel() == row, 2:4], agreeing.mean(agreeing.x[:, 2:4]), resolution=0.2)
+        assert_mean(
+            means[group.ravel() == row, 2:4], agreeing.mean(agreeing.x[:, 2:4]), resolution=0.2
+        )

@@ -3,7 +3,7 @@
 A VRNN and a deep Markov model whose networks are linear and whose scales are constant are a state-space model in
 (state, z_t, x_t). Its matrices are found by one step of the model's own maps from every basis vector of (state, noise); the
 observation is part of the state, so that a missing one, which the model replaces by its own draw, needs no case of its own.
-Positions under a displacement frame are one more part, their sum.
+Positions under a displacement transform are one more part, their sum.
 """
 
 import math
@@ -22,13 +22,13 @@ from torch import Tensor, nn
 
 import vrnn
 from vrnn.data.batch import Batch, make_batch
-from vrnn.data.encoding import Encoding
-from vrnn.data.frames import Displacement, Frame, Standardise
+from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
+from vrnn.data.transforms import Displacement, Standardise, Transform
 from vrnn.distributions.scale import SCALE_FLOOR, positive
 from vrnn.inference.noise import Noise, draw_noise, seeded
-from vrnn.inference.particles import particle_filter
-from vrnn.inference.smoothing import smooth
+from vrnn.inference.particle_filter import particle_filter
+from vrnn.inference.smoother import smooth
 from vrnn.inference.unroll import unroll
 from vrnn.models import DMM, Model, ModelConfig
 from vrnn.models.loops import Loops
@@ -124,7 +124,9 @@ def look_ahead(model: DMM, Q: Tensor, R: Tensor) -> None:
     rows = lambda part: torch.cat([part, part.new_zeros(1, *part.shape[1:])])  # noqa: E731  # to the width of a_t, 3
     square = lambda part: rows(rows(part).T).T  # noqa: E731
     model.reader = BackwardReader(
-        2 * rows(torch.cat([of_x, -of_x * c], -1)), square(A.T @ precision @ cov), -2 * rows(A.T @ left @ a)
+        2 * rows(torch.cat([of_x, -of_x * c], -1)),
+        square(A.T @ precision @ cov),
+        -2 * rows(A.T @ left @ a),
     )
     model.of_latent.weight.copy_(2 * rows(precision @ A))
     model.of_latent.bias.copy_(2 * rows(precision @ a))
@@ -136,7 +138,11 @@ def look_ahead(model: DMM, Q: Tensor, R: Tensor) -> None:
 def state_space(model: Model) -> StateSpace:
     """Find the matrices of a linear model without inputs and global latent; x_t, the last part of the state, is seen as it is."""
     start = model.initial_state(torch.zeros(1, 1, 0).double(), torch.zeros(1, 0).double())
-    widths, kind, nothing = [part.shape[-1] for part in start], type(start), torch.zeros(1, 0).double()
+    widths, kind, nothing = (
+        [part.shape[-1] for part in start],
+        type(start),
+        torch.zeros(1, 0).double(),
+    )
     carried, noise = sum(widths), [model.latent_dim, model.family.noise_size]
     size = carried + sum(noise)
 
@@ -158,7 +164,9 @@ def state_space(model: Model) -> StateSpace:
     n, dim = len(c), model.family.dim
     F = np.concatenate([columns[:, :carried], np.zeros((n, n - carried))], 1)
     Q = columns[:, carried:] @ columns[:, carried:].T
-    return StateSpace(F, c, Q, first, Q, np.eye(dim, n, n - dim), np.zeros(dim), np.zeros((dim, dim)))
+    return StateSpace(
+        F, c, Q, first, Q, np.eye(dim, n, n - dim), np.zeros(dim), np.zeros((dim, dim))
+    )
 
 
 class World(NamedTuple):
@@ -191,14 +199,22 @@ def make_world(name: str, seed: int) -> World:
 def draw_space(random: np.random.Generator, *, singular: bool) -> StateSpace:
     """Draw a state-space model with a state of 4 and observations of 2, with covariances of low rank if singular."""
     root = lambda n, rank: random.normal(size=(n, rank)) / 2  # noqa: E731
-    Q, P, R = root(4, 2 if singular else 4), root(4, 2 if singular else 4), root(2, 0 if singular else 2)
+    Q, P, R = (
+        root(4, 2 if singular else 4),
+        root(4, 2 if singular else 4),
+        root(2, 0 if singular else 2),
+    )
     F, H = random.normal(size=(4, 4)) / 2.5, random.normal(size=(2, 4))
     (c, m), d = random.normal(size=(2, 4)), random.normal(size=2)
     return StateSpace(F, c, Q @ Q.T, m, P @ P.T, H, d, R @ R.T)
 
 
 @settings(max_examples=20, deadline=None, derandomize=True)
-@given(seed=st.integers(0, 10**6), singular=st.booleans(), holes=st.lists(st.integers(0, 11), max_size=7))
+@given(
+    seed=st.integers(0, 10**6),
+    singular=st.booleans(),
+    holes=st.lists(st.integers(0, 11), max_size=7),
+)
 def test_the_oracle_is_the_dense_joint_gaussian(seed, singular, holes):
     """Likelihood of every row, filtered and smoothed moments: conditioning the joint law of all states and observations."""
     time, random = 6, np.random.default_rng(seed)
@@ -211,12 +227,16 @@ def test_the_oracle_is_the_dense_joint_gaussian(seed, singular, holes):
     assume(np.linalg.cond(cov[-2 * time :, -2 * time :]) < 1e8)
     states, values, before = time * 4, x.flatten(), 0.0
     for t in range(1, time + 1):
-        there = np.concatenate([np.zeros(states, bool), np.isfinite(values) & (np.arange(2 * time) < 2 * t)])
+        there = np.concatenate(
+            [np.zeros(states, bool), np.isfinite(values) & (np.arange(2 * time) < 2 * t)]
+        )
         value, now = values[there[states:]], slice(4 * (t - 1), 4 * t)
         law = condition(mean, cov, there, value)
         total = 0.0
         if len(value):
-            total = scipy.stats.multivariate_normal(mean[there], cov[np.ix_(there, there)]).logpdf(value)
+            total = scipy.stats.multivariate_normal(mean[there], cov[np.ix_(there, there)]).logpdf(
+                value
+            )
         assert found.log_prob[t - 1] == pytest.approx(total - before, abs=1e-6)
         np.testing.assert_allclose(found.mean[t - 1], law[0][now], atol=1e-6)
         np.testing.assert_allclose(found.cov[t - 1], law[1][now, now], atol=1e-6)
@@ -286,7 +306,9 @@ def test_the_exact_posterior_leaves_no_gap(seed):
         assert float(bound(model, batch, noise, name).bound) == pytest.approx(exact.sum(), abs=1e-9)
     noise = draw_noise(model, 1, 2000, TIME, seeded(2))
     elbo = bound(model, repeat(batch, 2000), noise, "elbo").bound.numpy()
-    assert_mean(elbo, exact.sum(), resolution=0.5)  # a KL in closed form leaves the noise of log p(x | z)
+    assert_mean(
+        elbo, exact.sum(), resolution=0.5
+    )  # a KL in closed form leaves the noise of log p(x | z)
 
 
 def assert_moments(
@@ -343,7 +365,9 @@ def test_smoothed_paths(name, seed, particles, sweeps):
             world.model, repeat(world.batch, runs), paths, seeded(3), particles=particles, sweeps=sweeps,
             sweep_particles=8,
         )  # fmt: skip
-        return np.concatenate([drawn.latent.flatten(2).numpy(), drawn.x.flatten(2).numpy()[..., missing]], -1)
+        return np.concatenate(
+            [drawn.latent.flatten(2).numpy(), drawn.x.flatten(2).numpy()[..., missing]], -1
+        )
 
     exact = (1 / paths, mean[wanted], cov[np.ix_(wanted, wanted)])
     assert_moments(found(particles, sweeps), *exact, resolution=0.4)
@@ -353,10 +377,12 @@ def test_smoothed_paths(name, seed, particles, sweeps):
 
 
 def trained(model: Model, config: ModelConfig, displacement: bool) -> TrainedModel:
-    """Put a model behind a frame that shifts and scales, with or without displacements."""
+    """Put a model behind a transform that shifts and scales, with or without displacements."""
     moves = Displacement((True, True)) if displacement else None
-    frame = Frame(2, None, moves, Standardise(mean=(0.3, -0.2), scale=(2.0, 0.5)))
-    return TrainedModel(model, Encoding(frame, ("x", "y"), factorises=True), config, vrnn.TrainConfig())
+    transform = Transform(2, None, moves, Standardise(mean=(0.3, -0.2), scale=(2.0, 0.5)))
+    return TrainedModel(
+        model, Preprocessor(transform, ("x", "y"), factorises=True), config, vrnn.TrainConfig()
+    )
 
 
 class Data(NamedTuple):
@@ -364,7 +390,7 @@ class Data(NamedTuple):
 
     Attributes:
         whole: the positions before points were taken away, (track, time, dim).
-        exact: of each track, without the first row under a displacement frame, where it is given.
+        exact: of each track, without the first row under a displacement transform, where it is given.
         of_state: H, from states to positions.
     """
 
@@ -396,9 +422,15 @@ def make_data(
     config, random = CONFIGS[name], np.random.default_rng([seed, time, count])
     model = trained(draw_linear(config, seed, blind=blind), config, displacement)
 
-    space, frame = state_space(model.network), model.encoding.frame
-    scale, shift, n = np.diag(frame.standardise.scale), np.array(frame.standardise.mean), len(space.m)
-    F = np.block([[space.F, np.zeros((n, 2))], [scale @ space.H @ space.F, np.eye(2) * displacement]])
+    space, transform = state_space(model.network), model.preprocessor.transform
+    scale, shift, n = (
+        np.diag(transform.standardise.scale),
+        np.array(transform.standardise.mean),
+        len(space.m),
+    )
+    F = np.block(
+        [[space.F, np.zeros((n, 2))], [scale @ space.H @ space.F, np.eye(2) * displacement]]
+    )
     wide = np.concatenate([np.eye(n), scale @ space.H])
     c, m = (np.concatenate([part, scale @ space.H @ part + shift]) for part in (space.c, space.m))
     Q = wide @ space.Q @ wide.T
@@ -437,7 +469,7 @@ def test_imputed_points_are_the_smoothers(name, displacement):
     """Mean and spread of the paths are the exact ones, and 90 % intervals cover what was taken away as often as they should.
 
     Between the quantiles 0.05 and 0.95 of n paths lies a share 0.9 (n - 1) / (n + 1) of further draws. The share found may be off by
-    3 standard errors, tracks being independent and the entries of one not. Under a displacement frame the DMM is blind: a posterior
+    3 standard errors, tracks being independent and the entries of one not. Under a displacement transform the DMM is blind: a posterior
     that looks ahead takes the sum of increments after a gap for one.
     """
     samples, start = 200, int(displacement)
@@ -474,7 +506,9 @@ def test_scores_of_rows_are_the_predictive_densities(name, displacement):
         found = np.stack(vrnn.filter_tracks(data.model, Tracks([x] * runs), particles=800).log_prob)
         assert (np.isfinite(found) == there).all()
         error = found[:, there] - exact.log_prob[there[start:]]
-        assert_mean(error + error.var(0) / 2, 0.0, resolution=0.25)  # a log lies low by half its variance
+        assert_mean(
+            error + error.var(0) / 2, 0.0, resolution=0.25
+        )  # a log lies low by half its variance
         assert_mean(np.exp(error.cumsum(1)), 1.0, resolution=0.4)
     few = vrnn.score(data.model, data.tracks, particles=20)
     same = vrnn.filter_tracks(data.model, data.tracks, particles=20)
@@ -492,7 +526,9 @@ def test_scores_tell_tracks_of_the_model_from_others(name, displacement):
     other = make_data(name, displacement, count=60, time=6, wider=2.0)
     normal, tested = own.tracks[:200], own.tracks[200:]
     every = vrnn.score(own.model, own.tracks, particles=40)
-    good, bad = (vrnn.score(own.model, t, calibration=normal, particles=40) for t in (tested, other.tracks))
+    good, bad = (
+        vrnn.score(own.model, t, calibration=normal, particles=40) for t in (tested, other.tracks)
+    )
 
     def uniform(values: np.ndarray) -> float:
         return scipy.stats.kstest(values[np.isfinite(values)], "uniform").pvalue

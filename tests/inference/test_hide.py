@@ -6,7 +6,7 @@ from tests.inference.small import SUPERVISED, holed, made, walks
 
 import vrnn
 from vrnn.errors import ConfigError, DataError, UnsupportedError
-from vrnn.inference.hide import hide, widening
+from vrnn.tasks.conformal import hide, widening
 
 
 def runs(missing: np.ndarray) -> list[int]:
@@ -97,17 +97,24 @@ def test_paths_through_tracks_that_are_rougher_than_those_of_the_training():
         filled = vrnn.impute(model, vrnn.Tracks(x), 50, 200, calibrate=calibrate)
         low, high = filled.interval(0.9)
         inside = [
-            (a[r] <= t[r]) & (t[r] <= b[r]) for a, t, b, r in zip(low, rough.x, high, gone, strict=True)
+            (a[r] <= t[r]) & (t[r] <= b[r])
+            for a, t, b, r in zip(low, rough.x, high, gone, strict=True)
         ]
         held[calibrate] = np.mean(inside)
-        assert all(np.array_equal(m[~r], t[~r]) for m, t, r in zip(filled.mean, rough.x, gone, strict=True))
+        assert all(
+            np.array_equal(m[~r], t[~r]) for m, t, r in zip(filled.mean, rough.x, gone, strict=True)
+        )
     assert held[None] < 0.78 and 0.82 < held[0.9] < 0.97
     assert 1.3 < filled.widening < 2.2
 
 
 def test_what_comes_after_the_last_point_stays():
-    tracks = holed(walks(24), *((i, rows) for i in range(24) for rows in (slice(4, 5), slice(10, None))))
-    drawn, wider = (vrnn.impute(made("rnn"), tracks, 20, 50, calibrate=share) for share in (None, 0.9))
+    tracks = holed(
+        walks(24), *((i, rows) for i in range(24) for rows in (slice(4, 5), slice(10, None)))
+    )
+    drawn, wider = (
+        vrnn.impute(made("rnn"), tracks, 20, 50, calibrate=share) for share in (None, 0.9)
+    )
     assert wider.widening != 1
     for a, b, mean in zip(drawn.samples, wider.samples, drawn.mean, strict=True):
         assert np.array_equal(a[:, 5:], b[:, 5:])

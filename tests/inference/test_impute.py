@@ -49,7 +49,10 @@ def test_single_entries_are_drawn_where_the_emission_takes_them_apart():
     together = vrnn.impute(
         made("rnn"), holes, **QUICK
     )  # the row is missing as a whole, and what was seen stays
-    assert np.array_equal(together.mean[1][6, 1], x[1][6, 1]) and together.samples[1][:, 6, 0].std() > 0
+    assert (
+        np.array_equal(together.mean[1][6, 1], x[1][6, 1])
+        and together.samples[1][:, 6, 0].std() > 0
+    )
 
 
 def test_after_the_last_point_it_forecasts():
@@ -59,7 +62,9 @@ def test_after_the_last_point_it_forecasts():
     ahead = vrnn.forecast(model, tracks.cut(stop=9), 3, 3000).samples
     for i in range(2):
         found = filled.samples[i][:, 9:]
-        error = np.hypot(found.std(0), ahead[:, i].std(0)) * math.sqrt(2 / 3000)  # paths are drawn twice over
+        error = np.hypot(found.std(0), ahead[:, i].std(0)) * math.sqrt(
+            2 / 3000
+        )  # paths are drawn twice over
         assert (np.abs(found.mean(0) - ahead[:, i].mean(0)) < 4.5 * error).all()
 
 
@@ -83,7 +88,9 @@ def test_supervised_models_fill_y(name):
     y[0][3:5] = y[1][10:] = np.nan
     filled = vrnn.impute(model, replace(tracks, y=y), **QUICK)
     assert (
-        filled.names == ("power",) and filled.tracks.x_names == ("power",) and filled.tracks.ids == tracks.ids
+        filled.names == ("power",)
+        and filled.tracks.x_names == ("power",)
+        and filled.tracks.ids == tracks.ids
     )
     assert [m.sum() for m in filled.missing] == [2, 2, 0]
     assert np.abs(np.concatenate([filled.mean[0][3:5], filled.mean[1][10:]]) - 50).max() < 200
@@ -94,7 +101,9 @@ def test_supervised_models_fill_y(name):
 
 
 def test_keys_are_filled_with_zeros_and_ones():
-    filled = vrnn.impute(made("binary"), holed(bits(3), (0, slice(3, 6)), (1, slice(0, 2))), **QUICK)
+    filled = vrnn.impute(
+        made("binary"), holed(bits(3), (0, slice(3, 6)), (1, slice(0, 2))), **QUICK
+    )
     assert set(np.unique(filled.samples[0])) == {0.0, 1.0}
     assert ((filled.mean[0] >= 0) & (filled.mean[0] <= 1)).all()
 
@@ -103,7 +112,9 @@ def test_distinct_paths_are_counted_where_they_are_fewest():
     x = np.array([[0.0, 0], [np.nan, 0], [np.nan, 0], [3, 0]])
     paths = np.stack([np.where(np.isnan(x), value, x) for value in (1.0, 1.0, 2.0)])
     paths[2, 1, 0] = 1.0  # three paths, of which two differ at one row and none at the other
-    filled = vrnn.inference.impute.Imputed(vrnn.Tracks([x, x[[0, 3]]]), [paths, paths[:, [0, 3]]], ("x", "y"))
+    filled = vrnn.tasks.impute.Imputed(
+        vrnn.Tracks([x, x[[0, 3]]]), [paths, paths[:, [0, 3]]], ("x", "y")
+    )
     assert filled.distinct.tolist() == [1, 3]
 
 
@@ -130,23 +141,37 @@ def test_tables(tmp_path, ending):
     tracks = holed(walks(), *GAPS)
     filled = vrnn.impute(made("vrnn"), tracks, **QUICK)
     path = filled.save(tmp_path / f"f{ending}", share=0.5)
-    frame = filled.to_frame(0.5)
-    assert list(frame.columns) == ["id", "t", "x", "y", "x_low", "y_low", "x_high", "y_high", "imputed"]
-    assert frame["imputed"].tolist() == np.concatenate(filled.missing).any(-1).astype(int).tolist()
+    transform = filled.to_frame(0.5)
+    assert list(transform.columns) == [
+        "id",
+        "t",
+        "x",
+        "y",
+        "x_low",
+        "y_low",
+        "x_high",
+        "y_high",
+        "imputed",
+    ]
+    assert (
+        transform["imputed"].tolist() == np.concatenate(filled.missing).any(-1).astype(int).tolist()
+    )
     low, high = filled.interval(0.5)
-    np.testing.assert_array_equal(frame["x_low"], np.concatenate(low)[:, 0])
-    np.testing.assert_array_equal(frame["y_high"], np.concatenate(high)[:, 1])
+    np.testing.assert_array_equal(transform["x_low"], np.concatenate(low)[:, 0])
+    np.testing.assert_array_equal(transform["y_high"], np.concatenate(high)[:, 1])
     if ending == ".csv":
         back = vrnn.read_tracks(path)
         assert back.ids == tracks.ids
-        assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(back.x, filled.mean, strict=True))
+        assert all(
+            np.array_equal(a, b, equal_nan=True) for a, b in zip(back.x, filled.mean, strict=True)
+        )
     elif ending == ".npz":
         with np.load(path, allow_pickle=False) as back:
-            np.testing.assert_array_equal(back["y"], frame["y"])
+            np.testing.assert_array_equal(back["y"], transform["y"])
     else:
         import pandas
 
-        np.testing.assert_array_equal(pandas.read_parquet(path)["t"], frame["t"])
+        np.testing.assert_array_equal(pandas.read_parquet(path)["t"], transform["t"])
 
 
 def test_seeds_and_parts(monkeypatch):
@@ -154,7 +179,7 @@ def test_seeds_and_parts(monkeypatch):
     one, two, other = (vrnn.impute(model, tracks, **QUICK, seed=s).samples for s in (1, 1, 2))
     assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one, two, strict=True))
     assert not np.array_equal(one[0], other[0])
-    monkeypatch.setattr("vrnn.inference.impute.PASS_SIZE", 40)
+    monkeypatch.setattr("vrnn.tasks.impute.PASS_SIZE", 40)
     parts = vrnn.impute(model, tracks, **QUICK)
     assert [m.sum() for m in parts.missing] == [4, 0, 6, 0, 0, 0]
 
@@ -163,10 +188,12 @@ def test_what_is_refused():
     model, tracks = made("vrnn"), walks(2)
     with pytest.raises(UnsupportedError, match="a RolloutVAE that forecasts has no density"):
         vrnn.impute(made("rollout"), tracks)
-    with pytest.raises(UnsupportedError, match="a model with a heading frame"):
+    with pytest.raises(UnsupportedError, match="a model with a heading transform"):
         vrnn.impute(made("vrnn", heading=True), tracks)
     for name, value, least in (("samples", 0, 1), ("particles", 1, 2), ("sweeps", -1, 0)):
-        with pytest.raises(ConfigError, match=f"expected {name} of at least {least}, found {value}"):
+        with pytest.raises(
+            ConfigError, match=f"expected {name} of at least {least}, found {value}"
+        ):
             vrnn.impute(model, tracks, **{name: value})
     with pytest.raises(ConfigError, match="seed"):
         vrnn.impute(model, tracks, seed=-1)

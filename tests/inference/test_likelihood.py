@@ -8,7 +8,7 @@ from tests.inference.small import KINDS, SUPERVISED, bits, holed, made, walks
 
 import vrnn
 from vrnn.errors import ConfigError, DataError
-from vrnn.inference.likelihood import Likelihood
+from vrnn.tasks.likelihood import Likelihood
 
 BOUNDS = pytest.mark.parametrize("name", ["elbo", "iwae", "fivo"])
 
@@ -19,9 +19,9 @@ def ragged() -> vrnn.Tracks:
 
 
 @BOUNDS
-@pytest.mark.parametrize("frame", [{}, {"displacement": False}, {"heading": True}], ids=str)
-def test_every_bound_of_a_model_without_latents_is_its_density(name, frame):
-    model, tracks = made("rnn", **frame), ragged()
+@pytest.mark.parametrize("transform", [{}, {"displacement": False}, {"heading": True}], ids=str)
+def test_every_bound_of_a_model_without_latents_is_its_density(name, transform):
+    model, tracks = made("rnn", **transform), ragged()
     found = vrnn.likelihood(model, tracks, name, samples=3, repeats=2)
     scores = vrnn.score(model, tracks, particles=1)
     assert found.rows.tolist() == scores.rows.tolist()
@@ -58,9 +58,15 @@ def test_what_is_counted(name):
     assert found.standard_error == pytest.approx(each.std(ddof=1) / math.sqrt(3))
     values = found.to_dict()
     assert values["bound"] == name and (values["tracks"], values["rows"]) == (5, 50)
-    assert values["log_likelihood"] == found.per_row and values["of"] == "log p(track | its first point)"
+    assert (
+        values["log_likelihood"] == found.per_row
+        and values["of"] == "log p(track | its first point)"
+    )
     text = found.to_text()
-    assert f"{found.per_row:.4f} +- {found.standard_error:.4f} nats per scored row, in data units" in text
+    assert (
+        f"{found.per_row:.4f} +- {found.standard_error:.4f} nats per scored row, in data units"
+        in text
+    )
     assert "lower bound of log p(track | its first point)" in text and name.upper() in text
 
 
@@ -84,7 +90,9 @@ def test_the_start_that_a_model_reads_is_not_counted():
 def test_targets_and_keys(kind, name):
     tracks = bits(3) if kind == "binary" else walks(3, y=True)
     found = vrnn.likelihood(made(kind), tracks, name, samples=5)
-    assert np.isfinite(found.per_row) and found.of == ("log p(track)" if kind == "binary" else "log p(y | x)")
+    assert np.isfinite(found.per_row) and found.of == (
+        "log p(track)" if kind == "binary" else "log p(y | x)"
+    )
     if kind == "binary":
         assert found.per_row < 0 and found.rows.tolist() == [12] * 3
 
@@ -96,8 +104,10 @@ def test_seeds_and_parts(monkeypatch):
     assert not np.array_equal(one.values, other.values, equal_nan=True)
     rnn = made("rnn")
     whole = vrnn.likelihood(rnn, tracks, samples=2)
-    monkeypatch.setattr("vrnn.inference.likelihood.ROWS", 30)
-    np.testing.assert_allclose(vrnn.likelihood(rnn, tracks, samples=2).values, whole.values, rtol=1e-6)
+    monkeypatch.setattr("vrnn.tasks.likelihood.ROWS", 30)
+    np.testing.assert_allclose(
+        vrnn.likelihood(rnn, tracks, samples=2).values, whole.values, rtol=1e-6
+    )
 
 
 def test_units_move_a_density_by_their_logarithm():
@@ -106,7 +116,9 @@ def test_units_move_a_density_by_their_logarithm():
     for factor in (1, 100):
         tracks = vrnn.Tracks([factor * x for x in walks(12).x])
         settings = vrnn.TrainConfig(steps=3, batch_size=8, holdout=0.0)
-        model = vrnn.train(vrnn.VRNNConfig(2, hidden=6, latent_dim=3), tracks, settings, quiet=True).model
+        model = vrnn.train(
+            vrnn.VRNNConfig(2, hidden=6, latent_dim=3), tracks, settings, quiet=True
+        ).model
         values.append(vrnn.likelihood(model, tracks, samples=5).per_row)
     assert values[0] - values[1] == pytest.approx(2 * math.log(100), abs=1e-3)
 

@@ -37,16 +37,18 @@ def test_what_is_drawn_apart_is_independent():
     """Latents and observations of a pass have a sequence each; over many samples of one sequence they do not go together."""
     network, count = made("vrnn").network, 2048
     for seed in range(3):
-        noise = draw_noise(network, count, 4, 2, seeded(seed), quasi=True)
+        noise = draw_noise(network, count, 4, 2, seeded(seed), qmc=True)
         for i in range(4):
-            both = torch.cat([noise.latent[:, i].flatten(1), noise.observation[:, i].flatten(1)], 1).double()
+            both = torch.cat(
+                [noise.latent[:, i].flatten(1), noise.observation[:, i].flatten(1)], 1
+            ).double()
             off = torch.corrcoef(both.T) - torch.eye(both.shape[1]).double()
             assert float(off.abs().max()) < 5 / count**0.5
 
 
 def test_the_same_seed_gives_the_same_noise():
     network = made("vrnn").network
-    one, two, other = (draw_noise(network, 4, 3, 5, seeded(s), quasi=True) for s in (1, 1, 2))
+    one, two, other = (draw_noise(network, 4, 3, 5, seeded(s), qmc=True) for s in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
     assert not torch.equal(one.latent, other.latent) and one.latent.shape == (4, 3, 5, 3)
     assert one.latent.dtype == next(network.parameters()).dtype
@@ -56,7 +58,7 @@ def test_the_same_seed_gives_the_same_noise():
 def test_forecasts_of_every_model(name):
     model, tracks = made(name), walks(3, y=name in SUPERVISED)
     drawn = [
-        vrnn.forecast(model, tracks, 4, 16, seed=s, quasi=q).samples
+        vrnn.forecast(model, tracks, 4, 16, seed=s, qmc=q).samples
         for s, q in ((1, True), (1, True), (1, False))
     ]
     assert np.array_equal(drawn[0], drawn[1]) and not np.array_equal(drawn[0], drawn[2])
@@ -67,7 +69,7 @@ def test_means_vary_less_and_agree():
     """Over seeds, the mean of 20 quasi-random paths scatters less around the same point than that of independent ones."""
     model, tracks = made("vrnn"), walks(2)
     means = {
-        q: np.stack([vrnn.forecast(model, tracks, 3, 32, seed=s, quasi=q).mean for s in range(40)])
+        q: np.stack([vrnn.forecast(model, tracks, 3, 32, seed=s, qmc=q).mean for s in range(40)])
         for q in (True, False)
     }
     assert means[True].std(0).mean() < 0.6 * means[False].std(0).mean()
@@ -76,5 +78,5 @@ def test_means_vary_less_and_agree():
 
 
 def test_evaluation_says_so():
-    found = vrnn.evaluate(made("vrnn"), walks(), 5, 4, samples=8, quasi=True)
+    found = vrnn.evaluate(made("vrnn"), walks(), 5, 4, samples=8, qmc=True)
     assert found.selection == "quasi-random" and "8 quasi-random futures" in found.to_text()

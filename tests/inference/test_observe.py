@@ -11,9 +11,9 @@ from tests.models.settings import tensors
 import vrnn
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, UnsupportedError
-from vrnn.inference.filtering import chunks, steps
-from vrnn.inference.observe import TrackBelief
 from vrnn.models import ModelConfig
+from vrnn.tasks.filtering import chunks, steps
+from vrnn.tasks.observe import TrackBelief
 from vrnn.trained import TrainedModel
 from vrnn.training.prepare import prepare
 
@@ -42,9 +42,13 @@ KINDS: dict[str, ModelConfig] = {
     "storn": vrnn.STORNConfig(2, emission="mixture(2)", **LATENT),
     "dmm": vrnn.DMMConfig(2, **LATENT),
 }
-FORECASTING = {name: vrnn.RolloutVAEConfig(2, **decoder, **LATENT) for name, decoder in ROLLOUTS.items()}
+FORECASTING = {
+    name: vrnn.RolloutVAEConfig(2, **decoder, **LATENT) for name, decoder in ROLLOUTS.items()
+}
 ALL = pytest.mark.parametrize("name", KINDS)
-EITHER_FRAME = pytest.mark.parametrize("displacement", [True, False], ids=["displacement", "positions"])
+EITHER_FRAME = pytest.mark.parametrize(
+    "displacement", [True, False], ids=["displacement", "positions"]
+)
 ROWS = 12
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
@@ -56,7 +60,12 @@ def walks(count: int = 2, rows: int = ROWS, seed: int = 0) -> Tracks:
     times = np.cumsum(random.choice([0.5, 1.0, 1.0, 2.5], size=(count, rows)), 1)
     u, y = random.normal(size=(2, count, rows, 1))
     return Tracks(
-        list(x), times=list(times), u=list(u), y=list(30 + 3 * y), u_names=("load",), y_names=("power",)
+        list(x),
+        times=list(times),
+        u=list(u),
+        y=list(30 + 3 * y),
+        u_names=("load",),
+        y_names=("power",),
     )
 
 
@@ -78,10 +87,10 @@ def holed(tracks: Tracks, leading: int = 2) -> Tracks:
 def untrained(
     config: ModelConfig, displacement: bool = True, *, inputs: bool = False, heading: bool = False
 ) -> TrainedModel:
-    """Make a model with an encoding fitted to walks, in float64, its weights further apart than at the start of training."""
+    """Make a model with an preprocessor fitted to walks, in float64, its weights further apart than at the start of training."""
     tracks = holed(walks(8, seed=1)) if inputs else without_inputs(holed(walks(8, seed=1)))
     settings = vrnn.TrainConfig(
-        frame=vrnn.FrameConfig(displacement=displacement, heading=heading),
+        transform=vrnn.TransformConfig(displacement=displacement, heading=heading),
         time_input=inputs,
         observe=5,
         holdout=0,
@@ -105,8 +114,13 @@ def stream(
     found = []
     for t in range(first, len(tracks.x[0])):
         at = lambda arrays: np.stack([a[t] for a in arrays])  # noqa: E731, B023
-        u, y = at(tracks.u) if tracks.u_dim else None, at(tracks.y) if model.network.supervised else None
-        belief, log_prob = vrnn.observe(model, belief, at(tracks.x), u=u, y=y, time=at(tracks.times))
+        u, y = (
+            at(tracks.u) if tracks.u_dim else None,
+            at(tracks.y) if model.network.supervised else None,
+        )
+        belief, log_prob = vrnn.observe(
+            model, belief, at(tracks.x), u=u, y=y, time=at(tracks.times)
+        )
         found.append(log_prob)
     return belief, np.stack(found, -1)
 
@@ -153,12 +167,14 @@ def test_particles_are_resampled_on_the_way(name):
     model, tracks = untrained(KINDS[name]), without_inputs(holed(walks()))
     (chunk,) = chunks(model, tracks, 6)
     kept = torch.arange(6)[:, None]
-    assert any(bool((step.ancestor != kept).any()) for step, _ in steps(model.network, chunk, 6, seed=3))
+    assert any(
+        bool((step.ancestor != kept).any()) for step, _ in steps(model.network, chunk, 6, seed=3)
+    )
 
 
 def test_a_row_of_one_track_may_be_flat_and_its_time_left_out():
     model, track = untrained(KINDS["vrnn"]), without_inputs(walks(1))
-    track = replace(track, times=[np.arange(ROWS) * model.encoding.step])
+    track = replace(track, times=[np.arange(ROWS) * model.preprocessor.step])
     given, log_prob = stream(model, track, vrnn.initial_belief(model, 1, 6))
     belief, found = vrnn.initial_belief(model, 1, 6), []
     for row in track.x[0]:
@@ -233,7 +249,9 @@ def test_a_forecasting_rollout_begins_with_a_whole_prefix(name, inputs, first, g
     assert_same(belief, whole.belief)
 
 
-@pytest.mark.parametrize("name", [n for n in KINDS if "supervised" not in n and n != "vrnn-conditional"])
+@pytest.mark.parametrize(
+    "name", [n for n in KINDS if "supervised" not in n and n != "vrnn-conditional"]
+)
 @EITHER_FRAME
 def test_a_heading_frame_begins_with_a_whole_prefix(name, displacement):
     """Of 5 rows, from which the heading is read; none of them is scored."""
@@ -254,8 +272,8 @@ def test_a_heading_frame_begins_with_a_whole_prefix(name, displacement):
 def test_the_density_of_an_rnn_is_exact(displacement, particles):
     """By scipy, of positions in the units of the data, from the mean and scale that a loop by hand gives."""
     model, track = untrained(KINDS["rnn"], displacement), without_inputs(walks(1))
-    network, frame, x = model.network, model.encoding.frame, track.x[0]
-    shift, scale = np.array(frame.standardise.mean), np.array(frame.standardise.scale)
+    network, transform, x = model.network, model.preprocessor.transform, track.x[0]
+    shift, scale = np.array(transform.standardise.mean), np.array(transform.standardise.scale)
     _, log_prob = stream(model, track, vrnn.initial_belief(model, 1, particles))
     h = network.h0[None]
     nothing, start = torch.zeros(1, 0).double(), int(displacement)

@@ -11,15 +11,17 @@ from tests.inference.small import SUPERVISED, bits, holed, made, walks
 from tests.models.settings import tensors
 
 import vrnn
-from vrnn.data.frames import turn
+from vrnn.data.transforms import turn
 from vrnn.errors import ConfigError, DataError, UnsupportedError
-from vrnn.inference.imagine import imagine
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.observe import TrackBelief
+from vrnn.inference.rollout import imagine
 from vrnn.inference.unroll import unroll
+from vrnn.tasks.observe import TrackBelief
 from vrnn.training.prepare import prepare
 
-EITHER_FRAME = pytest.mark.parametrize("displacement", [True, False], ids=["displacement", "positions"])
+EITHER_FRAME = pytest.mark.parametrize(
+    "displacement", [True, False], ids=["displacement", "positions"]
+)
 LINE = {
     "rnn": vrnn.RNNConfig(1, hidden=6, emission="mixture(2)"),
     "vrnn": vrnn.VRNNConfig(1, hidden=6, latent_dim=3),
@@ -32,7 +34,9 @@ LINE = {
 @pytest.mark.parametrize("gap", [0, 2], ids=["after-a-point", "after-a-gap"])
 def test_density_integrates_to_one_and_gives_the_mean_and_the_draws(name, displacement, gap):
     walk = np.cumsum(np.random.default_rng(0).normal(size=(2, 8, 1)), 1)
-    settings = vrnn.TrainConfig(frame=vrnn.FrameConfig(displacement=displacement), holdout=0.0)
+    settings = vrnn.TrainConfig(
+        transform=vrnn.TransformConfig(displacement=displacement), holdout=0.0
+    )
     model = prepare(LINE[name], vrnn.Tracks(list(walk)), settings, None).trained
     walk[:, 8 - gap :] = np.nan
     ahead = vrnn.predictive(model, vrnn.filter_tracks(model, walk, particles=30).belief)
@@ -60,11 +64,11 @@ def test_masses_of_binary_rows_add_up_to_one():
 
 
 @pytest.mark.parametrize("name", ["rnn", "factorised"])
-@pytest.mark.parametrize("frame", [{}, {"displacement": False}, {"heading": True}], ids=str)
+@pytest.mark.parametrize("transform", [{}, {"displacement": False}, {"heading": True}], ids=str)
 @pytest.mark.parametrize("gap", [0, 2], ids=["after-a-point", "after-a-gap"])
-def test_it_is_the_density_that_observe_reports(name, frame, gap):
+def test_it_is_the_density_that_observe_reports(name, transform, gap):
     """Of a model without latents, particle by particle; its one particle has drawn the rows of the gap itself."""
-    model, tracks = made(name, **frame), walks(3)
+    model, tracks = made(name, **transform), walks(3)
     past = holed(tracks.cut(stop=9), *((i, slice(9 - gap, None)) for i in range(3)))
     belief = vrnn.filter_tracks(model, past, particles=1).belief
     row = np.stack([x[9] for x in tracks.x])
@@ -86,7 +90,9 @@ def test_latents_from_the_prior_give_the_likelihood_that_the_posterior_proposes(
     belief = vrnn.filter_tracks(model, tracks.cut(stop=6), particles=20000).belief
     ahead = vrnn.predictive(model, belief)
     row = ahead.mean + 0.5
-    np.testing.assert_allclose(ahead.log_prob(row), vrnn.observe(model, belief, row).log_prob, atol=0.05)
+    np.testing.assert_allclose(
+        ahead.log_prob(row), vrnn.observe(model, belief, row).log_prob, atol=0.05
+    )
 
 
 @pytest.mark.parametrize("name", SUPERVISED)
@@ -95,7 +101,11 @@ def test_a_supervised_model_predicts_y_from_the_rows_x(name):
     belief = vrnn.filter_tracks(model, tracks.cut(stop=8), particles=4000).belief
     x, y = (np.stack([a[8] for a in part]) for part in (tracks.x, tracks.y))
     ahead = vrnn.predictive(model, belief, x=x)
-    assert ahead.names == ("power",) and ahead.mean.shape == (2, 1) and ahead.sample(7).shape == (7, 2, 1)
+    assert (
+        ahead.names == ("power",)
+        and ahead.mean.shape == (2, 1)
+        and ahead.sample(7).shape == (7, 2, 1)
+    )
     expected = vrnn.observe(model, belief, x, y=y).log_prob
     np.testing.assert_allclose(ahead.log_prob(y), expected, atol=1e-6 if name == "rnn-y" else 0.1)
     other = vrnn.predictive(model, belief, x=x + 5)
@@ -135,7 +145,7 @@ def test_many_candidates_are_compared_in_parts(monkeypatch):
     ahead = vrnn.predictive(model, vrnn.filter_tracks(model, walks(2), particles=8).belief)
     rows = 10 + np.random.default_rng(0).normal(size=(50, 2, 2))
     whole = ahead.log_prob(rows)
-    monkeypatch.setattr("vrnn.inference.predictive.NUMBERS", 100)
+    monkeypatch.setattr("vrnn.tasks.predictive.NUMBERS", 100)
     np.testing.assert_allclose(ahead.log_prob(rows), whole, rtol=1e-12)
 
 
@@ -161,23 +171,27 @@ def test_what_predictive_refuses():
 # Forecasts from a belief
 
 
-@pytest.mark.parametrize("frame", [{}, {"displacement": False}, {"heading": True}], ids=str)
-def test_an_rnn_forecasts_from_a_belief_as_from_the_tracks(frame):
-    model, tracks = made("rnn", **frame), walks(3, 5)
+@pytest.mark.parametrize("transform", [{}, {"displacement": False}, {"heading": True}], ids=str)
+def test_an_rnn_forecasts_from_a_belief_as_from_the_tracks(transform):
+    model, tracks = made("rnn", **transform), walks(3, 5)
     belief = vrnn.filter_tracks(model, tracks, particles=1).belief
     found, expected = (vrnn.forecast(model, prefix, 4, 6, seed=2) for prefix in (belief, tracks))
     np.testing.assert_allclose(found.samples, expected.samples, atol=1e-5)
     np.testing.assert_array_equal(found.times, expected.times)
     assert found.names == ("x", "y") and np.allclose(found.weights, 1 / 6)
     assert found.history.lengths.tolist() == [1, 1, 1]
-    np.testing.assert_allclose(np.concatenate(found.history.x), [x[-1] for x in tracks.x], atol=1e-9)
+    np.testing.assert_allclose(
+        np.concatenate(found.history.x), [x[-1] for x in tracks.x], atol=1e-9
+    )
 
 
 def test_after_a_gap_both_forecasts_have_one_distribution():
     """An RNN draws the rows of a trailing gap by itself, and no weight is at stake: 4000 particles against 4000 passes."""
     model, tracks = made("rnn"), holed(walks(2, 7), (0, slice(5, None)), (1, slice(4, None)))
     belief = vrnn.filter_tracks(model, tracks, particles=4000, seed=1).belief
-    found, expected = (vrnn.forecast(model, prefix, 3, 4000, seed=2).samples for prefix in (belief, tracks))
+    found, expected = (
+        vrnn.forecast(model, prefix, 3, 4000, seed=2).samples for prefix in (belief, tracks)
+    )
     for i in range(2):
         for t in range(3):
             for d in range(2):
@@ -224,12 +238,12 @@ def test_forecasts_are_those_of_importance_sampling(name):
     model, tracks, count = made(name), walks(2, 5), 20000
     particles = vrnn.filter_tracks(model, tracks, particles=4000, seed=1).belief
     found = vrnn.forecast(model, particles, 2, 4000, seed=2).samples
-    batch, anchor = model.encoding.batch(tracks)
+    batch, anchor = model.preprocessor.batch(tracks)
     batch = batch.to(next(model.network.parameters()))
     past, ahead = (draw_noise(model.network, count, 2, time, seeded(3, time)) for time in (4, 2))
     passed = unroll(model.network, batch, past, proposal="prior")
     drawn = imagine(model.network, passed.belief, batch.u[:, :2], ahead).x.numpy()
-    drawn = model.encoding.frame.decode(drawn, anchor, passed.belief.gap.numpy())
+    drawn = model.preprocessor.transform.decode(drawn, anchor, passed.belief.gap.numpy())
     weight = passed.log_weight.softmax(0).numpy()
     size = 1 / (weight**2).sum(0)
     assert (size > 200).all()
@@ -257,7 +271,7 @@ def test_many_tracks_go_on_in_parts(monkeypatch):
     model, tracks = made("rnn"), walks(5)
     belief = vrnn.filter_tracks(model, tracks, particles=1).belief
     whole = vrnn.forecast(model, belief, 2, 3000).mean
-    monkeypatch.setattr("vrnn.inference.futures.PASS_SIZE", 6000)
+    monkeypatch.setattr("vrnn.tasks.futures.PASS_SIZE", 6000)
     parts = vrnn.forecast(model, belief, 2, 3000)
     error = parts.samples.std(0) * math.sqrt(2 / 3000)
     assert (np.abs(parts.mean - whole) < 4.5 * error).all()
@@ -270,7 +284,9 @@ def test_histories_are_turned_back():
         vrnn.forecast(model, vrnn.filter_tracks(model, some, particles=5).belief, 2, 4, seed=1)
         for some in (tracks, turned)
     )
-    np.testing.assert_allclose(np.concatenate(there.history.x), [x[-1] for x in turned.x], atol=1e-9)
+    np.testing.assert_allclose(
+        np.concatenate(there.history.x), [x[-1] for x in turned.x], atol=1e-9
+    )
     np.testing.assert_allclose(there.samples, turn(here.samples, np.full(3, 0.7)), atol=1e-4)
 
 

@@ -11,8 +11,8 @@ from tests.inference.small import KINDS, SUPERVISED, bits, holed, made, walks
 import vrnn
 from vrnn.errors import ConfigError, DataError
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.score import Scores, fewest_normal
 from vrnn.inference.unroll import unroll
+from vrnn.tasks.score import Scores, fewest_normal
 
 GAPS = [(0, slice(0, 3)), (1, slice(5, 7)), (2, slice(10, None)), (3, slice(None))]
 
@@ -57,7 +57,9 @@ def test_rows_before_the_first_point_change_nothing():
 @pytest.mark.parametrize("name", ["rnn", "vrnn", "srnn"])
 def test_log_prob_is_that_of_the_filter(name):
     model, tracks = made(name), holed(walks(), *GAPS[:3])
-    scores, filtered = (verb(model, tracks, particles=8, seed=3) for verb in (vrnn.score, vrnn.filter_tracks))
+    scores, filtered = (
+        verb(model, tracks, particles=8, seed=3) for verb in (vrnn.score, vrnn.filter_tracks)
+    )
     for a, b in zip(scores.log_prob, filtered.log_prob, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
 
@@ -93,7 +95,10 @@ def test_the_transform_of_the_models_own_tracks_is_uniform(name):
     pit = np.concatenate([a[1:] for a in vrnn.score(model, own, particles=50, seed=2).pit])
     assert scipy.stats.kstest(pit, "uniform").pvalue > 1e-3
     far = vrnn.Tracks([x * 5 for x in own.x])
-    assert np.mean(np.concatenate([a[1:] for a in vrnn.score(model, far, particles=50).pit]) < 0.05) > 0.5
+    assert (
+        np.mean(np.concatenate([a[1:] for a in vrnn.score(model, far, particles=50).pit]) < 0.05)
+        > 0.5
+    )
 
 
 # p-values and thresholds
@@ -113,11 +118,16 @@ def test_p_values_by_their_definition():
 def test_no_more_normal_tracks_are_flagged_than_allowed(count, false_alarms):
     """Of count + 1 tracks any one is as likely to be the new one: each in turn against all others, with and without ties."""
     if count < fewest_normal(false_alarms):
-        with pytest.raises(ConfigError, match=f"at least {fewest_normal(false_alarms)} calibration tracks"):
+        with pytest.raises(
+            ConfigError, match=f"at least {fewest_normal(false_alarms)} calibration tracks"
+        ):
             of([1.0], np.zeros(count)).threshold(false_alarms)
         return
     random = np.random.default_rng(count)
-    for all_of_them in (random.normal(size=count + 1), random.integers(0, 5, count + 1).astype(float)):
+    for all_of_them in (
+        random.normal(size=count + 1),
+        random.integers(0, 5, count + 1).astype(float),
+    ):
         flagged = 0
         for i, score in enumerate(all_of_them):
             scores = of([score], np.delete(all_of_them, i))
@@ -168,7 +178,9 @@ def parts(rng, kinds=3):
     """Scores of two tracks, one with a row that is not scored, under several kinds."""
     gap = np.array([True, False, True, True])
     rows = [[rng.normal(size=3), np.where(gap, rng.normal(size=4), np.nan)] for _ in range(kinds)]
-    return [Scores(["a", "b"], [np.arange(3.0), np.arange(4.0)], r, r, r, np.zeros(0)) for r in rows]
+    return [
+        Scores(["a", "b"], [np.arange(3.0), np.arange(4.0)], r, r, r, np.zeros(0)) for r in rows
+    ]
 
 
 @pytest.mark.parametrize("weights", [None, [1.0, 2.0, 5.0]])
@@ -178,7 +190,9 @@ def test_mixture_is_the_law_of_total_probability_row_by_row(weights):
     share = np.ones(3) / 3 if weights is None else np.array(weights) / 8
     for i, rows in ((0, [0, 1, 2]), (1, [0, 2, 3])):
         until = [
-            sum(w * np.exp(p.log_prob[i][rows[:n]]).prod() for w, p in zip(share, each, strict=True))
+            sum(
+                w * np.exp(p.log_prob[i][rows[:n]]).prod() for w, p in zip(share, each, strict=True)
+            )
             for n in range(4)
         ]
         for n, t in enumerate(rows):
@@ -218,10 +232,12 @@ def test_what_is_expected_is_the_mean_of_the_models_own_next_rows(name):
     if name == "rnn":
         tracks = walks(3)
         found = vrnn.score(model, tracks, particles=800)
-        batch = model.encoding.batch(tracks)[0].to(next(model.network.parameters()))
+        batch = model.preprocessor.batch(tracks)[0].to(next(model.network.parameters()))
         noise = draw_noise(model.network, 1, 3, 12, seeded(0), observations=False)
         emission = unroll(model.network, batch, noise).emission
-        law = torch.distributions.MultivariateNormal(emission.mean[0], scale_tril=emission.cholesky[0])
+        law = torch.distributions.MultivariateNormal(
+            emission.mean[0], scale_tril=emission.cholesky[0]
+        )
         exact = -law.entropy() + batch.density
         expected = np.stack(found.excess) + np.stack(found.log_prob)
         np.testing.assert_allclose(expected, exact.detach().numpy(), atol=0.2)
@@ -242,7 +258,10 @@ def test_the_calibration_goes_by_excess_too():
         vrnn.score(model, tracks, by="surprise")
     with pytest.raises(DataError, match="of one sort, found density and excess"):
         vrnn.mixture(
-            [vrnn.score(model, tracks, particles=2), vrnn.score(model, tracks, particles=2, by="excess")]
+            [
+                vrnn.score(model, tracks, particles=2),
+                vrnn.score(model, tracks, particles=2, by="excess"),
+            ]
         )
 
 
@@ -265,10 +284,13 @@ def test_tables(tmp_path, ending):
     )
     path = scores.save(tmp_path / f"s{ending}", tmp_path / f"r{ending}", false_alarms=0.1)
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"r{ending}", f"s{ending}"]
-    frame = scores.to_frame(0.1)
-    assert list(frame.columns) == ["id", "rows", "score", "p_value", "unusual"]
+    transform = scores.to_frame(0.1)
+    assert list(transform.columns) == ["id", "rows", "score", "p_value", "unusual"]
     assert list(scores.to_frame().columns) == ["id", "rows", "score", "p_value"]
-    assert frame["unusual"].tolist() == (np.nan_to_num(scores.p_value, nan=1) <= 0.1).astype(int).tolist()
+    assert (
+        transform["unusual"].tolist()
+        == (np.nan_to_num(scores.p_value, nan=1) <= 0.1).astype(int).tolist()
+    )
     rows = scores.row_columns()
     assert list(rows) == ["id", "t", "log_prob", "pit", "excess"] and len(rows["t"]) == 6 * 12
     if ending == ".csv":
@@ -304,7 +326,7 @@ def test_seeds():
 def test_tracks_in_parts(monkeypatch):
     model, tracks = made("rnn"), walks(5)
     whole = vrnn.score(model, tracks, particles=4)
-    monkeypatch.setattr("vrnn.inference.score.PAIRS", 64)
+    monkeypatch.setattr("vrnn.tasks.score.PAIRS", 64)
     parts = vrnn.score(model, tracks, particles=4)
     np.testing.assert_allclose(parts.score, whole.score, rtol=1e-6)
 

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 import vrnn
-from vrnn.data.frames import turn
+from vrnn.data.transforms import turn
 from vrnn.errors import ConfigError, DataError, UnsupportedError
-from vrnn.inference.futures import futures
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.unroll import unroll
+from vrnn.tasks.futures import futures
 from vrnn.trained import TrainedModel
 
 SETTINGS = vrnn.TrainConfig(steps=20, batch_size=16, warmup=0, learning_rate=5e-3, holdout=0.0)
-WINDOWED = replace(SETTINGS, window=12, observe=5, frame=vrnn.FrameConfig(heading=True))
+WINDOWED = replace(SETTINGS, window=12, observe=5, transform=vrnn.TransformConfig(heading=True))
 CONFIGS = {
     "rnn": vrnn.RNNConfig(x_dim=2, hidden=8),
     "seq2seq": vrnn.Seq2SeqVAEConfig(x_dim=2, hidden=8, latent_dim=3),
@@ -48,15 +48,19 @@ def trained() -> dict[str, TrainedModel]:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_forecast_is_reproducible_joint_and_in_data_units(trained, name):
     prefix = walks(7, 5, seed=1)
-    a, b, c = (vrnn.forecast(trained[name], prefix, horizon=4, samples=6, seed=s) for s in (3, 3, 4))
+    a, b, c = (
+        vrnn.forecast(trained[name], prefix, horizon=4, samples=6, seed=s) for s in (3, 3, 4)
+    )
     assert a.samples.shape == (6, 7, 4, 2) and np.isfinite(a.samples).all()
     assert np.array_equal(a.samples, b.samples) and not np.array_equal(a.samples, c.samples)
     assert np.allclose(a.times, prefix.times[0][-1] + np.arange(1, 5))
-    assert np.allclose(a.mean, a.samples.mean(0)) and np.allclose(a.quantile(0.5), np.median(a.samples, 0))
+    assert np.allclose(a.mean, a.samples.mean(0)) and np.allclose(
+        a.quantile(0.5), np.median(a.samples, 0)
+    )
     last = np.stack(prefix.x)[:, -1]
     assert (
         np.abs(a.samples[:, :, 0] - last).max() < 20
-    )  # a step from where the track ends, not from the origin of the frame
+    )  # a step from where the track ends, not from the origin of the transform
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -64,7 +68,8 @@ def test_forecasts_move_and_turn_with_the_prefix(trained, name):
     prefix = walks(5, 5, seed=2)
     moved = vrnn.Tracks([turn(x[None], np.array([0.7]))[0] + [100.0, -40.0] for x in prefix.x])
     here, there = (
-        vrnn.forecast(trained[name], p, horizon=3, samples=4, seed=0).samples for p in (prefix, moved)
+        vrnn.forecast(trained[name], p, horizon=3, samples=4, seed=0).samples
+        for p in (prefix, moved)
     )
     expected = turn(here, np.full(5, 0.7)) + np.array([100.0, -40.0])
     assert np.abs(there - expected).max() < 1e-3
@@ -74,8 +79,8 @@ def test_prefixes_of_several_lengths_each_continue_from_their_own_end():
     model = vrnn.train(CONFIGS["vrnn"], walks(60), replace(SETTINGS, steps=150), quiet=True).model
     tracks = walks(6, 14, seed=3)
     ragged = vrnn.Tracks([x[: 3 + i] for i, x in enumerate(tracks.x)])
-    batch, anchor = model.encoding.batch(ragged)
-    alone = [model.encoding.batch(t) for t in ragged]
+    batch, anchor = model.preprocessor.batch(ragged)
+    alone = [model.preprocessor.batch(t) for t in ragged]
     assert batch.length.tolist() == [2, 3, 4, 5, 6, 7]
     for i, (_, single) in enumerate(alone):
         assert np.array_equal(anchor.origin[i], single.origin[0]) and np.array_equal(
@@ -89,7 +94,10 @@ def test_prefixes_of_several_lengths_each_continue_from_their_own_end():
 def test_a_forecast_after_missing_points_reconnects():
     """With a trailing gap of k rows the first forecast row is k + 1 steps from the last observed point."""
     east = vrnn.Tracks(
-        [np.stack([np.arange(14.0), 0.01 * np.random.default_rng(i).normal(size=14)], -1) for i in range(30)]
+        [
+            np.stack([np.arange(14.0), 0.01 * np.random.default_rng(i).normal(size=14)], -1)
+            for i in range(30)
+        ]
     )
     model = vrnn.train(
         vrnn.RNNConfig(x_dim=2, hidden=8), east, replace(SETTINGS, steps=200), quiet=True
@@ -103,20 +111,27 @@ def test_a_forecast_after_missing_points_reconnects():
 
 def test_representatives_have_probabilities_and_are_refused_without_enough_samples(trained):
     drawn = vrnn.forecast(trained["vrnn"], walks(3, 5), horizon=4, samples=40)
-    few = drawn.representative(5)
+    few = drawn.cluster(5)
     assert few.samples.shape == (5, 3, 4, 2) and np.allclose(few.weights.sum(0), 1.0)
     assert np.allclose(few.mean, drawn.mean, atol=1e-6)  # weighted centres of clusters
     assert "weight" in few.to_columns() and "weight" not in drawn.to_columns()
     with pytest.raises(ConfigError, match="more samples than those"):
-        drawn.representative(40)
+        drawn.cluster(40)
 
 
 @pytest.mark.parametrize("ending", [".csv", ".npz", ".parquet"])
 def test_files_hold_every_path(trained, tmp_path, ending):
     drawn = vrnn.forecast(trained["vrnn"], walks(3, 5), horizon=4, samples=2)
     path = drawn.save(tmp_path / f"futures{ending}")
-    frame = drawn.to_frame()
-    assert len(frame) == 3 * 2 * 4 and list(frame.columns) == ["id", "sample", "step", "t", "x", "y"]
+    transform = drawn.to_frame()
+    assert len(transform) == 3 * 2 * 4 and list(transform.columns) == [
+        "id",
+        "sample",
+        "step",
+        "t",
+        "x",
+        "y",
+    ]
     if ending == ".csv":
         back = np.genfromtxt(path, delimiter=",", names=True)
         assert np.array_equal(back["x"].reshape(3, 2, 4), drawn.samples[..., 0].swapaxes(0, 1))
@@ -126,7 +141,7 @@ def test_files_hold_every_path(trained, tmp_path, ending):
     else:
         import pandas
 
-        assert np.array_equal(pandas.read_parquet(path)["x"], frame["x"])
+        assert np.array_equal(pandas.read_parquet(path)["x"], transform["x"])
     with pytest.raises(DataError, match=r"ending in \.csv"):
         drawn.save(tmp_path / "futures.xlsx")
     assert sorted(p.name for p in tmp_path.iterdir()) == [path.name]
@@ -173,11 +188,15 @@ def test_paths_at_a_temperature_lie_nearer_to_the_mean(trained):
         for t in (1e-6, 0.5, 1.0, 2.0)
     ]
     assert spread[0] < 1e-4 and spread == sorted(spread)
-    one, same = (vrnn.forecast(model, prefix, 4, 5, **given).samples for given in ({}, {"temperature": 1.0}))
+    one, same = (
+        vrnn.forecast(model, prefix, 4, 5, **given).samples for given in ({}, {"temperature": 1.0})
+    )
     assert np.array_equal(one, same)
     belief = vrnn.filter_tracks(model, prefix).belief
     assert vrnn.forecast(model, belief, 4, 50, temperature=1e-6).samples.std(0).mean() < spread[1]
-    cool, usual = (vrnn.evaluate(model, walks(), 5, 4, samples=8, temperature=t).model for t in (0.01, 1.0))
+    cool, usual = (
+        vrnn.evaluate(model, walks(), 5, 4, samples=8, temperature=t).model for t in (0.01, 1.0)
+    )
     assert (
         cool.nll == usual.nll
         and cool.min_ade > usual.min_ade
@@ -188,7 +207,7 @@ def test_paths_at_a_temperature_lie_nearer_to_the_mean(trained):
 def test_what_a_temperature_does_not_go_with(trained):
     with pytest.raises(ConfigError, match="temperature above 0"):
         vrnn.forecast(trained["vrnn"], walks(2, 5), 2, temperature=0.0)
-    for verb in (vrnn.evaluate, vrnn.calibration):
+    for verb in (vrnn.evaluate, vrnn.reliability):
         with pytest.raises(UnsupportedError, match="leave temperature 1"):
             verb(trained["storn"], walks(), 5, 4, temperature=0.9)
 
@@ -225,9 +244,15 @@ def test_generate_is_refused_where_it_has_no_meaning(trained):
 )
 def test_encode_gives_the_table_of_means_and_scales(trained, name, shape):
     codes = vrnn.encode(trained[name], walks(4))
-    assert len(codes.tables) == 4 and codes.tables[0].shape == shape and (codes.tables[0][..., 1] > 0).all()
-    frame = codes.to_frame()
-    assert len(frame) == (4 * 13 if len(shape) == 3 else 4) and {"mean0", "scale2"} <= set(frame.columns)
+    assert (
+        len(codes.tables) == 4
+        and codes.tables[0].shape == shape
+        and (codes.tables[0][..., 1] > 0).all()
+    )
+    transform = codes.to_frame()
+    assert len(transform) == (4 * 13 if len(shape) == 3 else 4) and {"mean0", "scale2"} <= set(
+        transform.columns
+    )
 
 
 def test_an_rnn_has_no_code(trained):
@@ -248,7 +273,13 @@ def test_evaluate_scores_the_paths_that_forecast_draws(trained, name):
     assert scores.model.min_fde == pytest.approx(far[..., -1].min(0).mean())
     assert scores.model.ade == pytest.approx(np.linalg.norm(drawn.mean - truth, axis=-1).mean())
     assert np.isfinite(list(vars(scores.model).values())).all()
-    assert set(scores.to_dict()) == {"windows", "samples", "selection", "model", "constant_velocity"}
+    assert set(scores.to_dict()) == {
+        "windows",
+        "samples",
+        "selection",
+        "model",
+        "constant_velocity",
+    }
     assert "constant velocity" in scores.to_text() and "Windows:" in scores.to_text()
 
 
@@ -261,7 +292,7 @@ def test_the_nll_of_an_rnn_is_the_exact_density_of_the_future_in_data_units():
     scores = vrnn.evaluate(model, tracks, observe=4, horizon=5, samples=3)
 
     def log_density(some: vrnn.Tracks) -> float:
-        batch, _ = model.encoding.batch(some)
+        batch, _ = model.preprocessor.batch(some)
         count, time = batch.x.shape[:2]
         noise = draw_noise(model.network, 1, count, time, seeded(0))
         jacobian = (batch.present * batch.log_jacobian[:, None]).sum((-1, -2))

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.skipif(native.library() is None, reason="no C++ compile
 SETTINGS = [
     name
     for name in CONFIGS
-    if name.startswith("vrnn") and not {"lstm", "affine", "supervised", "conditional"} & set(name.split("-"))
+    if name.startswith("vrnn")
+    and not {"lstm", "affine", "supervised", "conditional"} & set(name.split("-"))
 ]
 
 
@@ -30,7 +31,9 @@ def paths(model, kernel, samples=2, batch=3, time=4, inputs=0, seed=0, temperatu
     belief = belief._replace(state=belief.state._replace(h=h))
     u = torch.randn(batch, time, inputs, generator=generator).to(dtype)
     with torch.no_grad():
-        return kernels.imagine(model, belief, u, noise, keep=True, temperature=temperature, kernel=kernel)
+        return kernels.imagine(
+            model, belief, u, noise, keep=True, temperature=temperature, kernel=kernel
+        )
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -93,16 +96,26 @@ def test_tensors_that_do_not_go_together_are_refused_or_broadcast_as_by_the_plai
     belief = start_belief(model, noise.code, noise.code[0], 2)
     u = torch.zeros(1, 4, 0).double()  # one for all sequences
     with torch.no_grad():
-        found, expected = (kernels.imagine(model, belief, u, noise, kernel=k).x for k in ("native", "plain"))
+        found, expected = (
+            kernels.imagine(model, belief, u, noise, kernel=k).x for k in ("native", "plain")
+        )
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
         shared = noise._replace(latent=noise.latent[:, :1].expand(-1, 3, -1, -1))
-        found, expected = (kernels.imagine(model, belief, u, shared, kernel=k).x for k in ("native", "plain"))
+        found, expected = (
+            kernels.imagine(model, belief, u, shared, kernel=k).x for k in ("native", "plain")
+        )
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
         with pytest.raises(RuntimeError, match="all in float32 or all in float64"):
-            kernels.imagine(model, belief, u, noise._replace(latent=noise.latent.float()), kernel="native")
+            kernels.imagine(
+                model, belief, u, noise._replace(latent=noise.latent.float()), kernel="native"
+            )
         with pytest.raises(RuntimeError, match="all in float32 or all in float64"):
             kernels.imagine(
-                model, belief, u, noise._replace(observation=noise.observation.float()), kernel="native"
+                model,
+                belief,
+                u,
+                noise._replace(observation=noise.observation.float()),
+                kernel="native",
             )
         with pytest.raises(ValueError, match="as many rows"):
             kernels.imagine(model, belief, torch.zeros(3, 5, 0).double(), noise, kernel="native")

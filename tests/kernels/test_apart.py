@@ -10,8 +10,8 @@ from vrnn.inference.step import embed
 from vrnn.inference.unroll import unroll
 from vrnn.kernels.apart import COMPILED, fits, unroll_apart
 from vrnn.models import DMMConfig, RolloutVAEConfig, SRNNConfig
+from vrnn.models.encoders import SequenceEncoder
 from vrnn.models.loops import PLAIN
-from vrnn.models.readers import SequenceEncoder
 from vrnn.objectives.bounds import bound
 from vrnn.objectives.elbo import elbo
 
@@ -33,7 +33,10 @@ CHAINED = [name for name in MODELS if build(MODELS[name]).chained]
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize(
     ("name", "proposal"),
-    [*((n, p) for n in NAMES for p in ("posterior", "prior")), *((n, "posterior") for n in CHAINED)],
+    [
+        *((n, p) for n in NAMES for p in ("posterior", "prior")),
+        *((n, "posterior") for n in CHAINED),
+    ],
 )
 def test_equals_the_plain_loop(name, proposal, samples):
     model = build(MODELS[name])
@@ -44,14 +47,18 @@ def test_equals_the_plain_loop(name, proposal, samples):
     for kernel in (unroll_apart, unroll):
         found = kernel(model, case.batch, case.noise, proposal=proposal, embedded=embedded)
         value = elbo(model, found).bound.sum() + found.log_weight.square().sum()
-        gradients = torch.autograd.grad(value, list(model.parameters()), allow_unused=True, retain_graph=True)
+        gradients = torch.autograd.grad(
+            value, list(model.parameters()), allow_unused=True, retain_graph=True
+        )
         compared = [t for field in found._fields[:-1] for t in tensors(getattr(found, field))]
         results.append(compared + [g for g in gradients if g is not None])
     for a, b in zip(*results, strict=True):
         torch.testing.assert_close(a, b.expand(a.shape), rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", ["storn", "rnn", "seq2seq-same", "rollout-forecasting-step", "srnn", "dmm"])
+@pytest.mark.parametrize(
+    "name", ["storn", "rnn", "seq2seq-same", "rollout-forecasting-step", "srnn", "dmm"]
+)
 def test_batches_with_gaps_take_the_loop(name):
     assert name in [*NAMES, *CHAINED]
     model = build(CONFIGS[name])
@@ -80,7 +87,9 @@ def test_noise_has_its_gradient(name):
     latent = case.noise.latent.requires_grad_()
     found = []
     for kernel in ("plain", "auto"):
-        unrolled = kernels.unroll(model, case.batch, case.noise._replace(latent=latent), kernel=kernel)
+        unrolled = kernels.unroll(
+            model, case.batch, case.noise._replace(latent=latent), kernel=kernel
+        )
         found.append(torch.autograd.grad(elbo(model, unrolled).bound.sum(), latent)[0])
     torch.testing.assert_close(*found, rtol=1e-10, atol=1e-10)
 
@@ -94,13 +103,19 @@ def test_short_sequences(name, rows):
     case = make_case(model, CONFIGS[name], gaps=False)
     batch, noise = case.batch.split(rows)[0], case.noise.steps(slice(rows))
     plain, auto = (
-        kernels.unroll(model, batch, noise, embedded=kernels.embed(model, batch, case.prefix), kernel=kernel)
+        kernels.unroll(
+            model, batch, noise, embedded=kernels.embed(model, batch, case.prefix), kernel=kernel
+        )
         for kernel in ("plain", "auto")
     )
     torch.testing.assert_close(plain.log_prob, auto.log_prob, rtol=1e-10, atol=1e-10)
 
 
-READ = [name for name in CONFIGS if any("reader" in part for part, _ in build(CONFIGS[name]).named_modules())]
+READ = [
+    name
+    for name in CONFIGS
+    if any("reader" in part for part, _ in build(CONFIGS[name]).named_modules())
+]
 
 
 @pytest.mark.parametrize("name", READ)
@@ -111,7 +126,9 @@ def test_what_reads_whole_sequences_equals_its_plain_form(name):
     for kernel in ("plain", "auto"):
         embedded = kernels.embed(model, case.batch, case.prefix, kernel=kernel, row_by_row=True)
         gradients = torch.autograd.grad(
-            sum(part.square().sum() for part in embedded), list(model.parameters()), allow_unused=True
+            sum(part.square().sum() for part in embedded),
+            list(model.parameters()),
+            allow_unused=True,
         )
         results.append([*embedded, *(g for g in gradients if g is not None)])
     for a, b in zip(*results, strict=True):
@@ -123,7 +140,9 @@ def test_a_particle_bound_reads_the_same_by_every_kernel(name):
     model = build(CONFIGS[name])
     case = make_case(model, CONFIGS[name], gaps=True)
     noise = draw_noise(model, 4, *case.batch.x.shape[:2], seeded(1), resampling=True)
-    values = [bound(model, case.batch, noise, "fivo", kernel=kernel).bound for kernel in ("plain", "auto")]
+    values = [
+        bound(model, case.batch, noise, "fivo", kernel=kernel).bound for kernel in ("plain", "auto")
+    ]
     torch.testing.assert_close(*values, rtol=1e-10, atol=1e-10)
 
 

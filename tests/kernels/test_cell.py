@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from vrnn.inference.noise import seeded
 from vrnn.kernels import cell as kernel
 from vrnn.kernels import native
+from vrnn.models.layers import make_cell
 from vrnn.models.loops import Feedback, read_rows, run_carry
-from vrnn.models.networks import make_cell
 
 pytestmark = pytest.mark.skipif(native.library() is None, reason="no C++ compiler")
 
@@ -21,7 +21,9 @@ def results(run, cell, lead, time, seed=0, layer=0):
     projected = draw(*lead, time, cell.gates).requires_grad_()
     carry = draw(*lead, cell.carry_dim).requires_grad_()
     parts = [draw(layer, cell.hidden), draw(layer), draw(cell.gates, layer)]
-    feedback = [(part / (2 * (layer or 1) ** 0.5)).requires_grad_() for part in parts] if layer else []
+    feedback = (
+        [(part / (2 * (layer or 1) ** 0.5)).requires_grad_() for part in parts] if layer else []
+    )
     found = run(cell, projected, carry, *([Feedback(*feedback)] if layer else []))
     given = [
         projected,
@@ -32,7 +34,9 @@ def results(run, cell, lead, time, seed=0, layer=0):
     weight = draw(*found.shape)
     return [
         found.detach(),
-        *torch.autograd.grad((weight * found).sum() + found.square().sum(), given, materialize_grads=True),
+        *torch.autograd.grad(
+            (weight * found).sum() + found.square().sum(), given, materialize_grads=True
+        ),
     ]
 
 
@@ -49,7 +53,8 @@ def test_equals_the_plain_cell_on_random_shapes(data):
     torch.manual_seed(seed)
     cell = make_cell("gru", 2, hidden).double()
     for found, expected in zip(
-        *(results(run, cell, lead, time, seed, layer) for run in (kernel.run_cell, run_carry)), strict=True
+        *(results(run, cell, lead, time, seed, layer) for run in (kernel.run_cell, run_carry)),
+        strict=True,
     ):
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
     for found, expected in zip(
@@ -64,7 +69,10 @@ def test_equals_the_plain_cell_on_random_shapes(data):
 
 def test_gradients_are_those_of_finite_differences():
     cell = make_cell("gru", 2, 3).double()
-    projected, carry = torch.randn(2, 4, 9, dtype=torch.float64), torch.randn(2, 3, dtype=torch.float64)
+    projected, carry = (
+        torch.randn(2, 4, 9, dtype=torch.float64),
+        torch.randn(2, 3, dtype=torch.float64),
+    )
     run = lambda projected, carry: kernel.run_cell(cell, projected, carry)  # noqa: E731
     assert torch.autograd.gradcheck(run, (projected.requires_grad_(), carry.requires_grad_()))
 
@@ -73,7 +81,9 @@ def test_rows_that_lie_otherwise_in_memory_are_read_where_they_are():
     cell = make_cell("gru", 2, 5)
     projected = torch.randn(6, 4, 15).transpose(0, 1)
     found = kernel.run_cell(cell, projected, torch.zeros(4, 5))
-    torch.testing.assert_close(found, kernel.run_cell(cell, projected.contiguous(), torch.zeros(4, 5)))
+    torch.testing.assert_close(
+        found, kernel.run_cell(cell, projected.contiguous(), torch.zeros(4, 5))
+    )
     assert kernel.run_cell(cell, projected[:, :0], torch.zeros(4, 5)).shape == (4, 0, 5)
 
 
@@ -88,14 +98,18 @@ def test_one_carry_serves_many_rows(name):
         h = carry[0]
         for t in range(6):
             h = cell.step(projected[i, :, t], h)
-            torch.testing.assert_close(cell.output(found[i, :, t]), cell.output(h), rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(
+                cell.output(found[i, :, t]), cell.output(h), rtol=1e-5, atol=1e-5
+            )
 
 
 def test_without_gradients_nothing_is_kept_for_them(monkeypatch):
     cell, seen = make_cell("gru", 2, 5), []
     call = kernel._call
     monkeypatch.setattr(
-        kernel, "_call", lambda name, tensors, *rest: (seen.append(set(tensors)), call(name, tensors, *rest))
+        kernel,
+        "_call",
+        lambda name, tensors, *rest: (seen.append(set(tensors)), call(name, tensors, *rest)),
     )
     with torch.no_grad():
         kernel.run_cell(cell, torch.randn(2, 3, 15), torch.zeros(2, 5))
@@ -109,7 +123,9 @@ def test_whole_sequences_are_read_as_by_torch(dtype):
     results = []
     for run in (kernel.read, read_rows):
         found = run(reader, x)
-        results.append([found, *torch.autograd.grad(found.square().sum(), [x, *reader.parameters()])])
+        results.append(
+            [found, *torch.autograd.grad(found.square().sum(), [x, *reader.parameters()])]
+        )
     for a, b in zip(*results, strict=True):
         torch.testing.assert_close(
             a,

@@ -20,7 +20,10 @@ def inputs(lead, time, hidden, latent, drawn, fixed=(), dtype=torch.float64, see
     outputs = 2 * latent if drawn else latent
     shape = lambda name, width: (1, width) if name in fixed else (*lead, time, width)  # noqa: E731
     # Small weights: a chain of large ones magnifies rounding from step to step.
-    of_latent, out = draw(hidden, latent) / (2 * latent**0.5), draw(outputs, hidden) / (2 * hidden**0.5)
+    of_latent, out = (
+        draw(hidden, latent) / (2 * latent**0.5),
+        draw(outputs, hidden) / (2 * hidden**0.5),
+    )
     parts = [of_latent, draw(*shape("inside", hidden)), out]
     parts += [draw(*shape("outside", outputs)), draw(*lead, latent)]
     return [p.requires_grad_() for p in parts], draw(*lead, time, latent if drawn else 0)
@@ -53,13 +56,18 @@ def test_equals_the_plain_chain_on_random_shapes(data):
     squash, drawn = data.draw(st.sampled_from(["relu", "tanh"])), data.draw(st.booleans())
     fixed = data.draw(st.sampled_from([(), ("inside",), ("outside",)]))
     time, seed = data.draw(st.integers(1, 6)), data.draw(st.integers(0, 99))
-    expected = results(follow_chain, squash, *inputs(lead, time, hidden, latent, drawn, fixed, seed=seed))
+    expected = results(
+        follow_chain, squash, *inputs(lead, time, hidden, latent, drawn, fixed, seed=seed)
+    )
     for dtype, tolerance in ((torch.float64, 1e-10), (torch.float32, 1e-4)):
         made = inputs(lead, time, hidden, latent, drawn, fixed, dtype, seed)
         wanted = expected if dtype is torch.float64 else results(follow_chain, squash, *made)
         for a, b in zip(results(kernel.run_chain, squash, *made), wanted, strict=True):
             torch.testing.assert_close(
-                a, b, rtol=10 * tolerance, atol=tolerance * float(1 + b.abs().max()) if b.numel() else 0.0
+                a,
+                b,
+                rtol=10 * tolerance,
+                atol=tolerance * float(1 + b.abs().max()) if b.numel() else 0.0,
             )
 
 
@@ -79,7 +87,9 @@ def test_without_gradients_nothing_is_kept_for_them(monkeypatch):
     (*parts, start), normals = inputs((2,), 3, 5, 2, True)
     seen, call = [], kernel._call
     monkeypatch.setattr(
-        kernel, "_call", lambda name, tensors, *rest: (seen.append(set(tensors)), call(name, tensors, *rest))
+        kernel,
+        "_call",
+        lambda name, tensors, *rest: (seen.append(set(tensors)), call(name, tensors, *rest)),
     )
     with torch.no_grad():
         kernel.run_chain(Chain("relu", *parts), start, normals)

@@ -14,12 +14,12 @@ from tests.models.settings import CONFIGS, build
 
 import vrnn
 from vrnn.data.batch import make_batch
-from vrnn.inference import observe as observing
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.particles import particle_filter
+from vrnn.inference.particle_filter import particle_filter
 from vrnn.kernels import native
 from vrnn.kernels.online import OnlineStep, online_step
 from vrnn.models import VRNNConfig
+from vrnn.tasks import observe as observing
 
 pytestmark = pytest.mark.skipif(native.library() is None, reason="no C++ compiler")
 SETTINGS = [
@@ -76,7 +76,9 @@ def test_a_filter_is_the_same_in_every_setting(name, gaps, taken):
     expected = filtered(model, config, "plain", gaps=gaps)
     assert not taken
     found = filtered(model, config, "auto", gaps=gaps)
-    assert len(taken) == (2 if gaps else 4)  # all rows but the one with the gap and the one behind it
+    assert len(taken) == (
+        2 if gaps else 4
+    )  # all rows but the one with the gap and the one behind it
     check_equal(found, expected, 1e-10)
     narrow = filtered(model.float(), config, "auto", gaps=gaps)
     assert torch.equal(narrow.ancestor, found.ancestor)
@@ -95,7 +97,9 @@ def test_a_filter_is_the_same_on_random_shapes(data):
     with torch.no_grad():
         for weight in model.parameters():
             weight *= min(1.0, (5 / weight.shape[-1]) ** 0.5)
-    shape = {n: data.draw(size) for n in ("samples", "batch")} | {"time": data.draw(st.integers(1, 5))}
+    shape = {n: data.draw(size) for n in ("samples", "batch")} | {
+        "time": data.draw(st.integers(1, 5))
+    }
     found, expected = (filtered(model, config, kernel, **shape) for kernel in ("auto", "plain"))
     check_equal(found, expected, 1e-9)
 
@@ -125,9 +129,15 @@ def test_observations_are_taken_by_it(monkeypatch, taken):
 
 
 def test_noise_that_does_not_fit_is_refused():
-    model, config = build(VRNNConfig(2, hidden=5, latent_dim=3)), VRNNConfig(2, hidden=5, latent_dim=3)
+    model, config = (
+        build(VRNNConfig(2, hidden=5, latent_dim=3)),
+        VRNNConfig(2, hidden=5, latent_dim=3),
+    )
     assert filtered(model, config, "auto").log_prob.isfinite().all()
-    wide, data = build(VRNNConfig(2, hidden=5, latent_dim=4)), make_batch(torch.zeros(2, 4, 2).double())
+    wide, data = (
+        build(VRNNConfig(2, hidden=5, latent_dim=4)),
+        make_batch(torch.zeros(2, 4, 2).double()),
+    )
     noise = draw_noise(wide, 3, 2, 4, seeded(0), resampling=True)
     with torch.no_grad(), pytest.raises(AssertionError):
         particle_filter(model, data, noise)

@@ -21,7 +21,9 @@ from vrnn.objectives.elbo import elbo
 
 needs_compiler = pytest.mark.skipif(native.library() is None, reason="no C++ compiler")
 SETTINGS = [
-    name for name in CONFIGS if name.startswith("vrnn") and not {"lstm", "affine"} & set(name.split("-"))
+    name
+    for name in CONFIGS
+    if name.startswith("vrnn") and not {"lstm", "affine"} & set(name.split("-"))
 ]
 
 
@@ -29,7 +31,9 @@ def results(model, batch, noise, kernel, start=None):
     """Give all values and all gradients of a pass, those of its start and of the belief it leaves among them."""
     found = kernels.unroll(model, batch, noise, kernel=kernel, start=start)
     left = tensors(found.belief)
-    value = elbo(model, found).bound.sum() + found.log_weight.square().sum() + found.latent.pow(3).sum()
+    value = (
+        elbo(model, found).bound.sum() + found.log_weight.square().sum() + found.latent.pow(3).sum()
+    )
     value = value + sum(t.square().sum() for t in left)
     inputs = [*model.parameters(), *([] if start is None else start.state)]
     gradients = torch.autograd.grad(value, inputs, allow_unused=True)
@@ -44,12 +48,16 @@ def compare(model, batch, noise, start=None, tolerance=1e-10):
     for a, b in zip(values, expected, strict=True):
         torch.testing.assert_close(*torch.broadcast_tensors(a, b), rtol=tolerance, atol=tolerance)
     for a, b in zip(gradients, expected_gradients, strict=True):
-        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance * max(1.0, float(b.abs().max())))
+        torch.testing.assert_close(
+            a, b, rtol=tolerance, atol=tolerance * max(1.0, float(b.abs().max()))
+        )
 
 
 @needs_compiler
 @pytest.mark.parametrize("gaps", [False, True])
-@pytest.mark.parametrize("name", [n for n in SETTINGS if n != "vrnn-supervised"])  # that one is tied
+@pytest.mark.parametrize(
+    "name", [n for n in SETTINGS if n != "vrnn-supervised"]
+)  # that one is tied
 def test_equals_the_plain_loop_in_every_setting(name, gaps):
     model = build(CONFIGS[name])
     case = make_case(model, CONFIGS[name], gaps=gaps)
@@ -76,7 +84,10 @@ def test_the_plain_loop_builds_nothing(monkeypatch):
     kernels.unroll(model, case.batch, case.noise, kernel="plain")
     bound(model, case.batch, case.noise, kernel="plain")
     bound(
-        model, case.batch, draw_noise(model, 2, *case.batch.x.shape[:2], seeded(0), resampling=True), "fivo"
+        model,
+        case.batch,
+        draw_noise(model, 2, *case.batch.x.shape[:2], seeded(0), resampling=True),
+        "fivo",
     )
 
 
@@ -107,7 +118,9 @@ def random_case(shape, dtype):
     x[torch.rand(x.shape[:2], generator=generator) < shape["missing"]] = torch.nan
     u = torch.randn(*x.shape[:2], shape["inputs"], generator=generator)
     length = torch.randint(1, shape["time"] + 1, (shape["batch"],), generator=generator)
-    batch = make_batch(x.to(dtype), u=u.to(dtype), length=length, summed=torch.tensor([True, False]))
+    batch = make_batch(
+        x.to(dtype), u=u.to(dtype), length=length, is_increment=torch.tensor([True, False])
+    )
     return model, batch, draw_noise(model, shape["samples"], *x.shape[:2], generator)
 
 
@@ -160,7 +173,9 @@ def test_float32_is_as_near_to_float64_as_the_plain_loop(shape):
     narrow = [*random_case(shape, torch.float32)]
     _, found = results(*narrow, "native")
     for a, b in zip(found, exact, strict=True):
-        torch.testing.assert_close(a.double(), b, rtol=1e-4, atol=1e-4 * max(1.0, float(b.abs().max())))
+        torch.testing.assert_close(
+            a.double(), b, rtol=1e-4, atol=1e-4 * max(1.0, float(b.abs().max()))
+        )
 
 
 @needs_compiler
@@ -181,7 +196,10 @@ def test_tensors_that_do_not_go_together_are_refused_or_broadcast_as_by_the_plai
     case = make_case(model, CONFIGS["vrnn"], gaps=False)
     with pytest.raises(RuntimeError, match="all in float32 or all in float64"):
         kernels.unroll(
-            model, case.batch, case.noise._replace(latent=case.noise.latent.float()), kernel="native"
+            model,
+            case.batch,
+            case.noise._replace(latent=case.noise.latent.float()),
+            kernel="native",
         )
     start = kernels.unroll(model, case.batch, Noise(*(t[:1] for t in case.noise))).belief
     compare(model, case.batch, case.noise, start=start.map(lambda t: t.detach().requires_grad_()))
@@ -202,7 +220,9 @@ def test_a_small_scale_keeps_its_gradient():
         narrow = model.to(dtype)
         batch, noise = case.batch.to(narrow.h0), Noise(*(t.to(dtype) for t in case.noise))
         found = kernels.unroll(narrow, batch, noise, kernel=kernel).posterior.scale.sum()
-        gradients.append(torch.autograd.grad(found, narrow.posterior_head.rest[1][0].bias)[0][3:].double())
+        gradients.append(
+            torch.autograd.grad(found, narrow.posterior_head.rest[1][0].bias)[0][3:].double()
+        )
     torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-3, atol=0.0)
 
 
@@ -238,10 +258,16 @@ def test_what_it_does_not_serve_takes_the_plain_loop_or_is_refused(name):
 def test_serves_complete_stretches_only():
     assert stretches([True] * 5) == [(0, 5, True)]
     assert stretches([False, True, True]) == [(0, 3, False)]
-    assert stretches([False, *[True] * 3, False, True]) == [(0, 1, False), (1, 4, True), (4, 6, False)]
+    assert stretches([False, *[True] * 3, False, True]) == [
+        (0, 1, False),
+        (1, 4, True),
+        (4, 6, False),
+    ]
 
 
-def test_without_a_compiler_the_plain_loop_serves_and_it_is_said_once(monkeypatch, caplog, tmp_path):
+def test_without_a_compiler_the_plain_loop_serves_and_it_is_said_once(
+    monkeypatch, caplog, tmp_path
+):
     monkeypatch.setenv("CXX", f"{tmp_path / 'none'} -std=c++17")
     native.library.cache_clear()
     try:
@@ -296,5 +322,10 @@ def test_the_layout_of_both_sides_is_one(source, record, mirror):
     code = " ".join(line.split("//")[0] for line in body.splitlines())
     for word in ("const T", "std::int64_t", "double", "T *", "*"):
         code = code.replace(word, "")
-    names = [name.strip() for statement in code.split(";") for name in statement.split(",") if name.strip()]
+    names = [
+        name.strip()
+        for statement in code.split(";")
+        for name in statement.split(",")
+        if name.strip()
+    ]
     assert names == [field for field, _ in mirror._fields_]

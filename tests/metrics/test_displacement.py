@@ -63,7 +63,9 @@ def test_great_circle_of_known_arcs():
 
 def test_great_circle_agrees_with_the_angle_between_unit_vectors():
     random = np.random.default_rng(1)
-    a, b = (np.stack([random.uniform(-90, 90, 50), random.uniform(-180, 180, 50)], -1) for _ in range(2))
+    a, b = (
+        np.stack([random.uniform(-90, 90, 50), random.uniform(-180, 180, 50)], -1) for _ in range(2)
+    )
 
     def unit(p):
         lat, lon = np.radians(p).T

@@ -28,13 +28,17 @@ def test_energy_score_agrees_with_scoringrules(forecast, fair, estimator):
 @pytest.mark.parametrize(("fair", "estimator"), [(True, "fair"), (False, "nrg")])
 def test_crps_agrees_with_scoringrules(forecast, fair, estimator):
     samples, truth = forecast
-    expected = scoringrules.crps_ensemble(truth, samples, m_axis=0, estimator=estimator, backend="numpy")
+    expected = scoringrules.crps_ensemble(
+        truth, samples, m_axis=0, estimator=estimator, backend="numpy"
+    )
     np.testing.assert_allclose(crps(samples, truth, fair=fair), expected, rtol=1e-10)
 
 
 def test_crps_is_the_energy_score_of_one_number(forecast):
     samples, truth = forecast[0][..., :1, :1], forecast[1][..., :1, :1]
-    np.testing.assert_allclose(crps(samples, truth)[:, 0, 0], energy_score(samples, truth), rtol=1e-12)
+    np.testing.assert_allclose(
+        crps(samples, truth)[:, 0, 0], energy_score(samples, truth), rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("limit", [1, 20, 60])
@@ -63,5 +67,6 @@ def test_one_sample_has_no_fair_score(forecast):
     with pytest.raises(ConfigError, match="at least 2 samples, found 1"):
         energy_score(samples, truth)
     np.testing.assert_allclose(
-        energy_score(samples, truth, fair=False), np.linalg.norm((samples[0] - truth).reshape(5, -1), axis=1)
+        energy_score(samples, truth, fair=False),
+        np.linalg.norm((samples[0] - truth).reshape(5, -1), axis=1),
     )

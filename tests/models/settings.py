@@ -25,7 +25,7 @@ from vrnn.models import (
     VRNNConfig,
     make_model,
 )
-from vrnn.models.placed import Placed
+from vrnn.models.position import Placed
 
 SMALL = {"hidden": 5}
 LATENT = {**SMALL, "latent_dim": 3}
@@ -37,9 +37,13 @@ CONFIGS: dict[str, ModelConfig] = {
     "rnn-pen": RNNConfig(3, emission=PEN, **SMALL),
     "rnn-mixed-columns": RNNConfig(3, u_dim=1, emission="student_t:2+categorical(3):1", **SMALL),
     "rnn-supervised": RNNConfig(2, y_dim=2, supervised=True, **SMALL),
-    "rnn-supervised-lstm-u": RNNConfig(2, 1, 3, cell="lstm", emission="bernoulli", supervised=True, **SMALL),
+    "rnn-supervised-lstm-u": RNNConfig(
+        2, 1, 3, cell="lstm", emission="bernoulli", supervised=True, **SMALL
+    ),
     "seq2seq-next": Seq2SeqVAEConfig(2, **LATENT),
-    "seq2seq-next-lstm-u": Seq2SeqVAEConfig(2, u_dim=1, cell="lstm", emission="full_gaussian", **LATENT),
+    "seq2seq-next-lstm-u": Seq2SeqVAEConfig(
+        2, u_dim=1, cell="lstm", emission="full_gaussian", **LATENT
+    ),
     "seq2seq-same": Seq2SeqVAEConfig(2, target="same", **LATENT),
     "seq2seq-same-lstm-u": Seq2SeqVAEConfig(
         2, u_dim=1, cell="lstm", emission="mixture(2)", target="same", **LATENT
@@ -149,7 +153,9 @@ def observations(family: Family, count: int, time: int, seed: int) -> Tensor:
     for part in parts:
         raw = torch.randn(count, time, part.size, generator=generator).double()
         columns.append(
-            part(raw).sample(torch.randn(count, time, part.noise_size, generator=generator).double())
+            part(raw).sample(
+                torch.randn(count, time, part.noise_size, generator=generator).double()
+            )
         )
     return torch.cat(columns, -1)
 
@@ -172,7 +178,7 @@ def make_case(
     """Make four sequences of different lengths.
 
     With gaps: two rows inside the first sequence, the first row of the second, the last row of the third; and where the
-    emission factorises single entries of the first and of the fourth. Half of the continuous columns are summed.
+    emission factorises single entries of the first and of the fourth. Half of the continuous columns are is_increment.
     """
     family = model.family
     x = observations(family, 4, TIME, seed)
@@ -180,15 +186,19 @@ def make_case(
         x[0, 3:5], x[1, 0], x[2, 6] = torch.nan, torch.nan, torch.nan
         if family.factorises:
             x[0, 6, 0] = x[3, 0, -1] = torch.nan
-    summed = torch.tensor([c and i % 2 == 0 for i, c in enumerate(family.continuous)])
+    is_increment = torch.tensor([c and i % 2 == 0 for i, c in enumerate(family.continuous)])
     generator = seeded(seed, 2)
     u = torch.randn(4, TIME, config.u_dim, generator=generator).double()
     if model.supervised:
         read = torch.randn(4, TIME, config.x_dim, generator=generator).double()
         read[1, 2] = torch.nan
-        batch = make_batch(read, y=x, u=u, length=LENGTHS, factorises=family.factorises).swap_target()
+        batch = make_batch(
+            read, y=x, u=u, length=LENGTHS, factorises=family.factorises
+        ).swap_target()
     else:
-        batch = make_batch(x, u=u, length=LENGTHS, summed=summed, factorises=family.factorises)
+        batch = make_batch(
+            x, u=u, length=LENGTHS, is_increment=is_increment, factorises=family.factorises
+        )
     prefix = make_prefix(model, config, seed) if model.conditions else None
     return Case(prefix, batch, draw_noise(model, samples, 4, TIME, seeded(seed, 3)))
 
@@ -262,19 +272,25 @@ def reference(model: Model, case: Case, proposal: str = "posterior") -> tuple[li
     steps = []
     for t in range(int(batch.length[0])):
         there = batch.present[:, t]
-        x = torch.where(there, batch.x[:, t] - torch.where(batch.summed, gap, 0.0), 0.0)
+        x = torch.where(there, batch.x[:, t] - torch.where(batch.is_increment, gap, 0.0), 0.0)
         state = model.with_input(state, known[:, t])
         prior = posterior = model.prior(state, known[:, t])
         if proposal == "posterior" and bool(there.any()):
             read = evidence[:, t]
             if not model.looks_ahead:
-                read = model.embed_evidence(x, known[:, t], model.embed_observations(x, known[:, t]), batch)
+                read = model.embed_evidence(
+                    x, known[:, t], model.embed_observations(x, known[:, t]), batch
+                )
             posterior = model.posterior(state, read, known[:, t])
         z = posterior.sample(noise.latent[:, :, t])
         state = model.with_latent(state, z)
         emission = model.emission(state, known[:, t])
-        x = x if bool(there.all()) else torch.where(there, x, emission.sample(noise.observation[:, :, t]))
-        gap = torch.where(there, 0.0, gap + x) * batch.summed
+        x = (
+            x
+            if bool(there.all())
+            else torch.where(there, x, emission.sample(noise.observation[:, :, t]))
+        )
+        gap = torch.where(there, 0.0, gap + x) * batch.is_increment
         steps.append(Step(emission.log_prob(x, there), prior, posterior, z, x))
         state = model.with_observation(state, model.embed_observations(x, known[:, t]))
     weight = torch.full(gap.shape[:2], -math.log(len(gap)), dtype=gap.dtype)

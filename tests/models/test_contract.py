@@ -18,8 +18,8 @@ from tests.models.settings import (
 )
 
 from vrnn.inference.begin import begin
-from vrnn.inference.imagine import imagine
 from vrnn.inference.noise import Noise, draw_noise, seeded
+from vrnn.inference.rollout import imagine
 from vrnn.inference.step import embed
 from vrnn.inference.unroll import unroll
 from vrnn.models import config_from_dict, config_to_dict, make_model
@@ -34,7 +34,9 @@ def assert_close(found, expected, what: str = "") -> None:
     found, expected = tensors(found), tensors(expected)
     assert len(found) == len(expected)
     for a, b in zip(found, expected, strict=True):
-        torch.testing.assert_close(a, b.expand(a.shape), rtol=1e-9, atol=1e-10, msg=lambda m: f"{what}: {m}")
+        torch.testing.assert_close(
+            a, b.expand(a.shape), rtol=1e-9, atol=1e-10, msg=lambda m: f"{what}: {m}"
+        )
 
 
 def made(name: str, **more):
@@ -63,9 +65,13 @@ def test_a_draw_of_the_model_is_reproduced_by_teacher_forcing_it(name):
     forced = run(model, case._replace(batch=batch), "prior")
     assert_close(forced.emission.sample(case.noise.observation), drawn.x, "draws")
     state, states, densities = start(model, case).state, [], []
-    for t, known in enumerate(model.embed_inputs(batch.u).unbind(1)):  # the free run, with its densities
+    for t, known in enumerate(
+        model.embed_inputs(batch.u).unbind(1)
+    ):  # the free run, with its densities
         state = model.with_input(state, known)
-        state = model.with_latent(state, model.prior(state, known).sample(case.noise.latent[:, :, t]))
+        state = model.with_latent(
+            state, model.prior(state, known).sample(case.noise.latent[:, :, t])
+        )
         densities.append(model.emission(state, known).log_prob(drawn.x[:, :, t]))
         state = model.with_observation(state, model.embed_observations(drawn.x[:, :, t], known))
         states.append(state)
@@ -73,14 +79,18 @@ def test_a_draw_of_the_model_is_reproduced_by_teacher_forcing_it(name):
     for t in (0, TIME // 2, TIME - 1):
         cut, _ = batch.split(t + 1)
         noise = case.noise._replace(latent=case.noise.latent[:, :, : t + 1])
-        assert_close(run(model, Case(case.prefix, cut, noise), "prior").belief.state, states[t], f"state {t}")
+        assert_close(
+            run(model, Case(case.prefix, cut, noise), "prior").belief.state, states[t], f"state {t}"
+        )
 
 
 @torch.no_grad()
 def test_all_points_missing_is_free_generation(name):
     model, _, case = made(name, samples=2)
     case = case._replace(
-        batch=case.batch._replace(present=torch.zeros_like(case.batch.present), length=torch.full((4,), TIME))
+        batch=case.batch._replace(
+            present=torch.zeros_like(case.batch.present), length=torch.full((4,), TIME)
+        )
     )
     drawn = imagine(model, start(model, case), case.batch.u, case.noise)
     for proposal in PROPOSALS:
@@ -88,8 +98,8 @@ def test_all_points_missing_is_free_generation(name):
         assert_close(unrolled.x, drawn.x, proposal)
         assert_close(unrolled.emission.sample(case.noise.observation), drawn.x, proposal)
         assert not unrolled.log_weight.any() and not elbo(model, unrolled).bound.any()
-        summed = torch.where(case.batch.summed, drawn.x.sum(-2), 0.0)
-        assert_close(unrolled.belief.gap, summed, "gap")
+        is_increment = torch.where(case.batch.is_increment, drawn.x.sum(-2), 0.0)
+        assert_close(unrolled.belief.gap, is_increment, "gap")
 
 
 @pytest.mark.parametrize("gaps", [False, True], ids=["complete", "gaps"])
@@ -97,13 +107,17 @@ def test_prior_and_emission_read_nothing_of_now_or_later(name, gaps):
     model, _, case = made(name, gaps=gaps)
     case = case._replace(batch=case.batch._replace(x=case.batch.x.clone().requires_grad_()))
     for proposal in PROPOSALS:
-        if proposal == "posterior":  # latents as given numbers: what the posterior reads is its own affair
+        if (
+            proposal == "posterior"
+        ):  # latents as given numbers: what the posterior reads is its own affair
             freeze(model, "posterior"), freeze(model, "code_posterior")
         unrolled = run(model, case, proposal)
         past = 0.0
         for t in range(TIME):
             value = sum(a.sum() for a in steps_of((unrolled.prior, unrolled.emission), t))
-            (gradient,) = torch.autograd.grad(value, case.batch.x, retain_graph=True, allow_unused=True)
+            (gradient,) = torch.autograd.grad(
+                value, case.batch.x, retain_graph=True, allow_unused=True
+            )
             gradient = torch.zeros_like(case.batch.x) if gradient is None else gradient
             assert not gradient[:, t:].any(), (
                 f"{proposal}: step {t} reads {gradient[:, t:].nonzero().tolist()}"
@@ -111,7 +125,9 @@ def test_prior_and_emission_read_nothing_of_now_or_later(name, gaps):
             past += gradient.abs().sum()
         if model.supervised:
             assert past == 0, f"{proposal}: the target reaches a state"
-        elif proposal == "prior" and not name.startswith(("seq2seq-same", "dmm")):  # made of latents alone
+        elif proposal == "prior" and not name.startswith(
+            ("seq2seq-same", "dmm")
+        ):  # made of latents alone
             assert past > 0, "nothing reads the past: this test proves nothing"
 
 
@@ -155,12 +171,16 @@ def test_padded_batch_equals_the_definition_for_each_sequence(name, proposal):
             row = [a[:, i : i + 1] for a in steps_of((together.latent, together.log_prob), t)]
             assert_close(row, (step.latent, step.log_prob), f"sequence {i} step {t}")
             each = together.x[..., i, t, :].reshape(-1, 1, together.x.shape[-1])
-            assert_close(step.x.expand(2, 1, -1), each.expand(2, 1, -1), f"x of sequence {i} step {t}")
+            assert_close(
+                step.x.expand(2, 1, -1), each.expand(2, 1, -1), f"x of sequence {i} step {t}"
+            )
             if bool(case.batch.mask[i, t]):
                 for of, by in ((together.prior, step.prior), (together.posterior, step.posterior)):
                     assert_close([a[:, i : i + 1] for a in steps_of(of, t)], list(by), f"{i} {t}")
         assert not together.log_prob[:, i, len(steps) :].any()
-        assert_close([a[:, i : i + 1] for a in tensors(together.belief)], tensors(belief), f"belief {i}")
+        assert_close(
+            [a[:, i : i + 1] for a in tensors(together.belief)], tensors(belief), f"belief {i}"
+        )
 
 
 @torch.no_grad()
@@ -170,10 +190,14 @@ def test_sequence_alone_gives_the_numbers_it_gives_in_a_batch(name):
     bound, weight = elbo(model, together).bound, together.log_weight
     for i in range(4):
         unrolled = run(model, alone(case, i))
-        assert_close(unrolled.log_prob[:, 0], together.log_prob[:, i, : unrolled.log_prob.shape[-1]])
+        assert_close(
+            unrolled.log_prob[:, 0], together.log_prob[:, i, : unrolled.log_prob.shape[-1]]
+        )
         assert_close(elbo(model, unrolled).bound[:, 0], bound[:, i])
         assert_close(unrolled.log_weight[:, 0], weight[:, i])
-        assert_close([a[:, 0] for a in tensors(unrolled.belief)], [a[:, i] for a in tensors(together.belief)])
+        assert_close(
+            [a[:, 0] for a in tensors(unrolled.belief)], [a[:, i] for a in tensors(together.belief)]
+        )
 
 
 @torch.no_grad()
@@ -185,7 +209,9 @@ def test_sequence_of_no_rows_stays_at_its_beginning(name):
     batch = case.batch._replace(length=length, present=case.batch.present & alive[..., None])
     unrolled = run(model, case._replace(batch=batch))
     assert not unrolled.log_prob[:, 2].any() and not elbo(model, unrolled).bound[:, 2].any()
-    assert_close([a[:, 2] for a in tensors(unrolled.belief)], [a[:, 2] for a in tensors(start(model, case))])
+    assert_close(
+        [a[:, 2] for a in tensors(unrolled.belief)], [a[:, 2] for a in tensors(start(model, case))]
+    )
 
 
 def test_filler_at_missing_entries_is_never_read(name):
@@ -200,7 +226,9 @@ def test_filler_at_missing_entries_is_never_read(name):
         unrolled = run(model, Case(prefix, batch, case.noise))
         elbo(model, unrolled).bound.sum().backward()
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
-        results.append([unrolled.log_prob, unrolled.log_weight, *tensors(unrolled.belief), *gradients])
+        results.append(
+            [unrolled.log_prob, unrolled.log_weight, *tensors(unrolled.belief), *gradients]
+        )
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
             assert torch.equal(a, b)
@@ -212,7 +240,7 @@ def test_increments_after_a_gap_add_up(name):
     received = run(model, case).x
     total, batch = torch.zeros(2, 4, received.shape[-1]).double(), case.batch
     for t in range(TIME):
-        total = torch.where(batch.summed, total, 0.0) + received[..., t, :]
+        total = torch.where(batch.is_increment, total, 0.0) + received[..., t, :]
         seen = batch.present[:, t].expand(total.shape)
         assert_close(total[seen], batch.x[:, t].expand(total.shape)[seen], f"step {t}")
         total = torch.where(seen, 0.0, total)

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from vrnn.data.batch import Batch, make_batch
 from vrnn.inference.begin import begin
-from vrnn.inference.imagine import imagine
 from vrnn.inference.noise import Noise, draw_noise, seeded
+from vrnn.inference.rollout import imagine
 from vrnn.inference.step import embed
 from vrnn.inference.unroll import Unrolled, unroll
 from vrnn.models import (
@@ -33,14 +33,14 @@ from vrnn.models import (
     VRNNConfig,
     make_model,
 )
-from vrnn.models.loops import PLAIN, Loops
-from vrnn.models.networks import (
+from vrnn.models.encoders import RowEncoder, SequenceEncoder
+from vrnn.models.layers import (
     GaussianHead,
     GRUCell,
     JointGaussianHead,
     LSTMCell,
 )
-from vrnn.models.readers import RowEncoder, SequenceEncoder
+from vrnn.models.loops import PLAIN, Loops
 from vrnn.objectives.elbo import elbo
 
 SHAPE = {"hidden": 3, "depth": 0}
@@ -85,7 +85,10 @@ class LinearCell(nn.Module):
     def __init__(self, inputs: int, hidden: int, gates: int):
         super().__init__()
         self.hidden, self.carry_dim, self.gates = hidden, hidden, gates
-        self.of_input, self.of_gates = nn.Linear(inputs, gates), nn.Linear(gates, hidden, bias=False)
+        self.of_input, self.of_gates = (
+            nn.Linear(inputs, gates),
+            nn.Linear(gates, hidden, bias=False),
+        )
         self.of_carry = nn.Linear(hidden, hidden, bias=False)
 
     def project(self, inputs: Tensor) -> Tensor:
@@ -147,7 +150,9 @@ def build_linear(config) -> Model:
                 setattr(model, name, LinearReader(part.cell.input_size, part.carry_dim))
             if isinstance(part, RowEncoder):
                 cell = part.cell
-                setattr(model, name, LinearRowReader(cell.input_size, cell.hidden_size, part.backward))
+                setattr(
+                    model, name, LinearRowReader(cell.input_size, cell.hidden_size, part.backward)
+                )
         model = model.double()
         with torch.no_grad():
             for parameter in model.parameters():
@@ -184,8 +189,16 @@ def set_scales(layer: nn.Linear, first: int, raw: float, shrink: float) -> None:
 
 def follow_prior(model: DMM) -> None:
     """Make the posterior's mean, which reads nothing of the prior's, the prior's moved a little to where x points."""
-    n, dim, prior, emission = model.latent_dim, model.family.dim, model.prior_head.net[-1], model.head[-1]
-    model.of_latent.weight[:n], model.of_latent.bias[:n] = 2 * prior.weight[:n, :n], 2 * prior.bias[:n]
+    n, dim, prior, emission = (
+        model.latent_dim,
+        model.family.dim,
+        model.prior_head.net[-1],
+        model.head[-1],
+    )
+    model.of_latent.weight[:n], model.of_latent.bias[:n] = (
+        2 * prior.weight[:n, :n],
+        2 * prior.bias[:n],
+    )
     nn.init.eye_(model.posterior_head.net[-1].weight[:n])
     model.posterior_head.net[-1].bias[:n] = 0.0
     back, read = 0.5 * emission.weight[:dim, :n].T, model.reader.of_input
@@ -216,7 +229,9 @@ class World(NamedTuple):
         select = observing(self.batch)
         mean, cov = select @ self.mean, select @ self.cov @ select.T
         value = self.batch.x[self.batch.present]
-        return float(scipy.stats.multivariate_normal(mean.numpy(), cov.numpy()).logpdf(value.numpy()))
+        return float(
+            scipy.stats.multivariate_normal(mean.numpy(), cov.numpy()).logpdf(value.numpy())
+        )
 
 
 def observing(batch: Batch) -> Tensor:
@@ -230,7 +245,7 @@ def observing(batch: Batch) -> Tensor:
             row = torch.zeros(time, dim).double()
             row[t, d] = 1.0
             s = t - 1
-            while bool(batch.summed[d]) and s >= 0 and not batch.present[0, s, d]:
+            while bool(batch.is_increment[d]) and s >= 0 and not batch.present[0, s, d]:
                 row[s, d], s = 1.0, s - 1
             rows.append(row.flatten())
     return torch.stack(rows)
@@ -272,15 +287,15 @@ def make_world(name: str, gaps: str) -> World:
         x[0, 1:3] = torch.nan
         if model.family.factorises:
             x[0, 4, 0] = x[0, 0, 1] = torch.nan
-    summed = torch.tensor([gaps == "summed", False])
-    batch = make_batch(x, u=empty.u, factorises=model.family.factorises, summed=summed)
-    if gaps == "summed":
+    is_increment = torch.tensor([gaps == "is_increment", False])
+    batch = make_batch(x, u=empty.u, factorises=model.family.factorises, is_increment=is_increment)
+    if gaps == "is_increment":
         values = observing(batch) @ drawn
         batch.x[batch.present] = values
     return World(model, prefix, batch, mean, columns.T @ columns)
 
 
-GAPS = pytest.mark.parametrize("gaps", ["complete", "gaps", "summed"])
+GAPS = pytest.mark.parametrize("gaps", ["complete", "gaps", "is_increment"])
 ALL = pytest.mark.parametrize("name", CONFIGS)
 
 
@@ -295,8 +310,12 @@ def test_importance_weights_average_to_the_exact_density(name, gaps):
         ratio = (log_weight - exact).exp()
         error = float(ratio.std() / math.sqrt(SAMPLES))
         effective = float(ratio.sum() ** 2 / ratio.square().sum()) / SAMPLES
-        assert effective > 0.05, f"{proposal}: the weights are too uneven to prove anything ({effective:.3f})"
-        assert float(ratio.mean()) == pytest.approx(1.0, abs=4 * error + 1e-9), f"{proposal}, {error=}"
+        assert effective > 0.05, (
+            f"{proposal}: the weights are too uneven to prove anything ({effective:.3f})"
+        )
+        assert float(ratio.mean()) == pytest.approx(1.0, abs=4 * error + 1e-9), (
+            f"{proposal}, {error=}"
+        )
 
 
 @ALL
@@ -330,7 +349,11 @@ def test_rnn_without_gaps_is_exact(name):
 def test_autoencoding_rollout_gains_nothing_on_white_noise():
     """A leak of T past the KL would: the bound came to +0.52 nats a step where -1.42 is the most there is."""
     ceiling = -0.5 * math.log(2 * math.pi * math.e)
-    for decoder in ({"latent": "carried"}, {"latent": "driven"}, {"latent": "driven", "redraw": "sequence"}):
+    for decoder in (
+        {"latent": "carried"},
+        {"latent": "driven"},
+        {"latent": "driven", "redraw": "sequence"},
+    ):
         config = RolloutVAEConfig(1, hidden=16, latent_dim=4, task="autoencoding", **decoder)
         bound, error = bound_on_white_noise(build(config).float())
         assert ceiling - 0.15 < bound <= ceiling + 4 * error, decoder
@@ -350,7 +373,9 @@ class Leaky(RolloutVAE):
 
 def test_white_noise_would_show_a_leak():
     torch.manual_seed(0)
-    bound, _ = bound_on_white_noise(Leaky(RolloutVAEConfig(1, hidden=16, latent_dim=4, task="autoencoding")))
+    bound, _ = bound_on_white_noise(
+        Leaky(RolloutVAEConfig(1, hidden=16, latent_dim=4, task="autoencoding"))
+    )
     assert bound > -0.5 * math.log(2 * math.pi * math.e) + 0.1
 
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from vrnn.models.networks import (
+from vrnn.models.encoders import RowEncoder, SequenceEncoder, turn_round
+from vrnn.models.layers import (
     GRUCell,
     JointGaussianHead,
     LSTMCell,
@@ -12,7 +13,6 @@ from vrnn.models.networks import (
     features_dim,
     mlp,
 )
-from vrnn.models.readers import RowEncoder, SequenceEncoder, turn_round
 
 
 def test_gru_cell_is_that_of_torch():
@@ -69,7 +69,9 @@ def test_run_is_the_loop_of_steps(cell):
     torch.testing.assert_close(at_once, loop, rtol=1e-12, atol=1e-12)
     direction, leaves = torch.randn_like(loop), [x, carry, *cell.parameters()]
     expected = torch.autograd.grad((loop * direction).sum(), leaves)
-    for a, b in zip(torch.autograd.grad((at_once * direction).sum(), leaves), expected, strict=True):
+    for a, b in zip(
+        torch.autograd.grad((at_once * direction).sum(), leaves), expected, strict=True
+    ):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
 
 

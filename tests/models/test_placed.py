@@ -27,9 +27,9 @@ def on_the_map(tracks: vrnn.Tracks) -> vrnn.Tracks:
 
 
 def made(name: str, geographic: str = "", **settings) -> TrainedModel:
-    frame = vrnn.FrameConfig(geographic=geographic)
+    transform = vrnn.TransformConfig(geographic=geographic)
     tracks = on_the_map(walks(20, seed=9))
-    config = vrnn.TrainConfig(frame=frame, position_input=True, holdout=0.0, **settings)
+    config = vrnn.TrainConfig(transform=transform, position_input=True, holdout=0.0, **settings)
     model = prepare(CONFIGS[name], tracks, config, None).trained
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
@@ -42,7 +42,7 @@ def place(model: TrainedModel, u: torch.Tensor, moved: torch.Tensor) -> np.ndarr
     """The position that `Placed` tells its inner model, in data units."""
     start, factor = u[..., -4:-2], u[..., -2:]
     told = (start + factor * moved).detach().double().numpy()
-    return told * np.array(model.encoding.place_scale) + np.array(model.encoding.place_mean)
+    return told * np.array(model.preprocessor.place_scale) + np.array(model.preprocessor.place_mean)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -51,9 +51,9 @@ def test_the_place_is_where_the_track_is(name, geographic):
     """After every track's last observed row, gaps behind it or not; the inner model has one input for a start and a factor."""
     model = made(name, geographic)
     assert model.network.inner.emission  # the network is the model of the config in its place
-    assert model.config.u_dim == 2 and model.encoding.u_dim == 4
+    assert model.config.u_dim == 2 and model.preprocessor.u_dim == 4
     tracks = on_the_map(holed(walks(), (0, slice(4, 6)), (1, slice(3, 4))))
-    batch = model.encoding.batch(tracks)[0].to(next(model.network.parameters()))
+    batch = model.preprocessor.batch(tracks)[0].to(next(model.network.parameters()))
     noise = draw_noise(model.network, 3, len(batch.x), batch.x.shape[1], seeded(0))
     state = unroll(model.network, batch, noise).belief.state
     last = np.stack([x[-1] for x in tracks.x])
@@ -83,7 +83,9 @@ def test_point_by_point_equals_the_whole_track_and_forecasts_go_on_from_both(nam
 
 def test_every_verb_and_a_saved_run(tmp_path):
     tracks = on_the_map(walks(20))
-    settings = vrnn.TrainConfig(steps=3, position_input=True, frame=vrnn.FrameConfig(geographic="nmi"))
+    settings = vrnn.TrainConfig(
+        steps=3, position_input=True, transform=vrnn.TransformConfig(geographic="nmi")
+    )
     run = vrnn.train(CONFIGS["vrnn"], tracks, settings, out=tmp_path / "run", quiet=True)
     again, gaps = vrnn.load(tmp_path / "run"), on_the_map(holed(walks(), *GAPS[:2]))
     for verb in (
@@ -91,7 +93,7 @@ def test_every_verb_and_a_saved_run(tmp_path):
         lambda m: np.stack(vrnn.generate(m, 3, 5, start=np.array([10.0, 20.0])).x),
         lambda m: vrnn.score(m, tracks[:3], particles=5).score,
         lambda m: np.concatenate(vrnn.impute(m, gaps, 4, 30).mean),
-        lambda m: vrnn.calibration(m, tracks[:3], 4, 3, 10).level,
+        lambda m: vrnn.reliability(m, tracks[:3], 4, 3, 10).level,
         lambda m: np.array(vrnn.evaluate(m, tracks[:3], 4, 3, 5).model.nll),
     ):
         np.testing.assert_array_equal(verb(run.model), verb(again))
@@ -109,7 +111,10 @@ def test_it_learns_what_only_the_place_tells():
     tracks, found = vrnn.Tracks(x), {}
     for told in (False, True):
         settings = vrnn.TrainConfig(
-            steps=400, learning_rate=5e-3, position_input=told, frame=vrnn.FrameConfig(standardise=True)
+            steps=400,
+            learning_rate=5e-3,
+            position_input=told,
+            transform=vrnn.TransformConfig(standardise=True),
         )
         model = vrnn.train(vrnn.RNNConfig(2, hidden=32), tracks[:300], settings, quiet=True).model
         scores = vrnn.score(model, tracks[300:], particles=1)
@@ -128,8 +133,11 @@ def test_what_is_refused():
         config = vrnn.RNNConfig(2, emission="bernoulli")
         vrnn.train(config, bits(), vrnn.TrainConfig(position_input=True))
     for change, word in (
-        ({"frame": vrnn.FrameConfig(displacement=False)}, "models positions"),
-        ({"frame": vrnn.FrameConfig(heading=True), "observe": 5}, "a heading frame turns"),
+        ({"transform": vrnn.TransformConfig(displacement=False)}, "models positions"),
+        (
+            {"transform": vrnn.TransformConfig(heading=True), "observe": 5},
+            "a heading transform turns",
+        ),
         ({"augment": vrnn.AugmentConfig(flip=True)}, "augmentation turns"),
     ):
         with pytest.raises(ConfigError, match=word):

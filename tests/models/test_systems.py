@@ -52,7 +52,9 @@ def seq2seq(model: Model, x, u, prefix, noise):
 def rollout(model: Model, x, u, prefix, noise):
     n = model.n
     track = x if prefix is None else prefix
-    carry = model.reader(torch.cat([track, torch.ones_like(track)], -1), torch.tensor([track.shape[1]]))
+    carry = model.reader(
+        torch.cat([track, torch.ones_like(track)], -1), torch.tensor([track.shape[1]])
+    )
     table = model.table(carry)
     if model.per_step:
         z = noise.code  # z'_0
@@ -92,7 +94,11 @@ def vrnn(model: Model, x, u, prefix, noise):
 
 def rows_read(encoder, x: Tensor) -> list[Tensor]:
     """a_t = f(x_t, a_{t+1}) from the last row on, or b_t = f(x_t, b_{t-1}) from the first."""
-    weights, a, outputs = list(encoder.cell.parameters()), x.new_zeros(1, encoder.cell.hidden_size), {}
+    weights, a, outputs = (
+        list(encoder.cell.parameters()),
+        x.new_zeros(1, encoder.cell.hidden_size),
+        {},
+    )
     for t in range(TIME)[:: -1 if encoder.backward else 1]:
         outputs[t] = a = torch.gru_cell(x[:, t], a, *weights)
     return [outputs[t] for t in range(TIME)]
@@ -156,8 +162,12 @@ def test_pass_computes_the_equations_of_the_system(name):
     given = None if prefix is None else prefix.x
     equations = EQUATIONS[name.split("-")[0]](model, batch.x, batch.u, given, noise)
     for t, (raw, z, *prior) in enumerate(equations):
-        for found, expected in zip(tensors(unrolled.emission), tensors(model.family(raw)), strict=True):
-            torch.testing.assert_close(found[:, :, t].flatten(), expected.flatten(), rtol=1e-9, atol=1e-10)
+        for found, expected in zip(
+            tensors(unrolled.emission), tensors(model.family(raw)), strict=True
+        ):
+            torch.testing.assert_close(
+                found[:, :, t].flatten(), expected.flatten(), rtol=1e-9, atol=1e-10
+            )
         torch.testing.assert_close(unrolled.latent[:, :, t], z.reshape(1, 1, -1))
         for given in prior:
             for found, expected in zip(unrolled.prior, given, strict=True):
@@ -176,7 +186,10 @@ def test_prior_is_what_the_system_declares(name):
     for prior in standard:
         assert not prior.mean.any() and bool((prior.scale == 1).all())
     for proposal in (unrolled, forced) if model.tied else (forced,):
-        for p, q in ((proposal.prior, proposal.posterior), (proposal.code_prior, proposal.code_posterior)):
+        for p, q in (
+            (proposal.prior, proposal.posterior),
+            (proposal.code_prior, proposal.code_posterior),
+        ):
             assert all(torch.equal(a, b) for a, b in zip(p, q, strict=True))
     if not model.tied:
         moved = case.batch._replace(x=case.batch.x.roll(1, 0))

@@ -24,11 +24,15 @@ def test_rows_that_are_not_there_do_not_count():
         torch.from_numpy(rng.normal(size=(4, 3, 6, 2))),
         torch.from_numpy(rng.normal(size=(3, 6, 2))),
     )
-    there = torch.tensor([[1, 1, 1, 1, 0, 0], [0, 1, 0, 1, 1, 0], [0, 0, 0, 0, 0, 0]], dtype=torch.bool)
+    there = torch.tensor(
+        [[1, 1, 1, 1, 0, 0], [0, 1, 0, 1, 1, 0], [0, 0, 0, 0, 0, 0]], dtype=torch.bool
+    )
     found = best_of_paths(paths, torch.where(there[..., None], truth, 1e9), there)
     for i, rows in enumerate(([0, 1, 2, 3], [1, 3, 4])):
         alone = best_of_paths(
-            paths[:, i : i + 1, rows], truth[i : i + 1, rows], torch.ones(1, len(rows), dtype=torch.bool)
+            paths[:, i : i + 1, rows],
+            truth[i : i + 1, rows],
+            torch.ones(1, len(rows), dtype=torch.bool),
         )
         assert torch.allclose(found.average[i], alone.average[0]) and torch.allclose(
             found.final[i], alone.final[0]

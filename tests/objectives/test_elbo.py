@@ -9,8 +9,8 @@ from tests.models.settings import CONFIGS, build, make_case, run
 import vrnn
 from vrnn.data.batch import make_batch
 from vrnn.inference.begin import begin
-from vrnn.inference.imagine import imagine
 from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.rollout import imagine
 from vrnn.inference.unroll import unroll
 from vrnn.models import make_model
 from vrnn.objectives.elbo import elbo, log_jacobian, loss_terms
@@ -85,14 +85,17 @@ def test_regulariser_of_a_tied_model_is_no_part_of_its_bound(name):
 
 
 @pytest.mark.parametrize(
-    "name, counts", [("rollout-autoencoding-step", "steps"), ("rollout-autoencoding-carried", "once")]
+    "name, counts",
+    [("rollout-autoencoding-step", "steps"), ("rollout-autoencoding-carried", "once")],
 )
 def test_kl_of_the_code_counts_once_per_draw(name, counts):
     model, case, unrolled = made(name)
     terms, table = elbo(model, unrolled), model.table_of(case.batch)
     one = table.kl(type(table).standard(table.mean))
     draws = case.batch.mask.sum(-1) if counts == "steps" else 1
-    torch.testing.assert_close(terms.kl.sum((-1, -2)) + terms.code_kl.sum(-1), (draws * one).expand(2, -1))
+    torch.testing.assert_close(
+        terms.kl.sum((-1, -2)) + terms.code_kl.sum(-1), (draws * one).expand(2, -1)
+    )
 
 
 def test_noise_that_drives_the_latent_has_no_kl():
@@ -130,7 +133,9 @@ def test_weight_of_the_kl_leaves_the_likelihood_alone():
 def test_log_jacobian_counts_observed_entries():
     x = torch.zeros(1, 4, 2)
     x[0, 1, 0] = torch.nan
-    batch = make_batch(x, length=torch.tensor([3]), log_jacobian=torch.tensor([[2.0, 5.0]]), factorises=True)
+    batch = make_batch(
+        x, length=torch.tensor([3]), log_jacobian=torch.tensor([[2.0, 5.0]]), factorises=True
+    )
     assert log_jacobian(batch).tolist() == [2 * 2.0 + 3 * 5.0]
 
 
@@ -167,7 +172,9 @@ def test_scales_of_latents_and_emissions_may_be_far_below_one():
             (model.posterior_head.rest[-1][-1], 3),
         ):
             head.weight.zero_(), head.bias[width:].fill_(-9.0)
-    unrolled = unroll(model, make_batch(torch.zeros(1, 2, 2)), draw_noise(model, 1, 1, 2, seeded(0)))
+    unrolled = unroll(
+        model, make_batch(torch.zeros(1, 2, 2)), draw_noise(model, 1, 1, 2, seeded(0))
+    )
     for scale in (unrolled.emission.scale, unrolled.prior.scale, unrolled.posterior.scale):
         assert 1e-3 < scale.max().item() < 2e-3
 

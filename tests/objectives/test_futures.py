@@ -14,12 +14,12 @@ from vrnn.data.batch import make_batch
 from vrnn.distributions import parse_emission
 from vrnn.errors import ConfigError
 from vrnn.inference.begin import begin
-from vrnn.inference.imagine import imagine
 from vrnn.inference.noise import seeded
+from vrnn.inference.rollout import imagine
 from vrnn.metrics.scores import energy_score
 from vrnn.models import make_model
 from vrnn.objectives.futures import cut_future, draw_future, futures_score
-from vrnn.training.loop import Loop
+from vrnn.training.fit import Loop
 from vrnn.training.prepare import prepare
 
 NAN = float("nan")
@@ -40,8 +40,14 @@ def walker() -> torch.nn.Module:
 @torch.no_grad()
 def test_score_is_the_metric_of_the_positions_on_the_way():
     """Row by row, of what the model draws by itself from the same noise; after a gap the position counts from where it was seen last."""
-    model, summed, scale = walker(), torch.tensor([True, True]), torch.tensor([2.0, 0.5]).double()
-    batch = make_batch(tracks_with_gaps(), length=torch.tensor([9, 9, 8, 9, 4]), summed=summed)
+    model, is_increment, scale = (
+        walker(),
+        torch.tensor([True, True]),
+        torch.tensor([2.0, 0.5]).double(),
+    )
+    batch = make_batch(
+        tracks_with_gaps(), length=torch.tensor([9, 9, 8, 9, 4]), is_increment=is_increment
+    )
     future = cut_future(model, batch, seeded(2), samples=6, rows=4, observe=4)
     score = futures_score(model, future, scale, kernel="plain")
     belief = begin(model, future.prefix, future.past, kernel="plain")
@@ -103,7 +109,9 @@ def test_every_model_can_be_scored_and_gets_gradients_where_its_draws_have_them(
         assert moved and all(bool(p.grad.isfinite().all()) for p in moved)
 
 
-@pytest.mark.parametrize("emission", ["gaussian", "full_gaussian", "mixture(3)", "mixture(2):2+bernoulli:1"])
+@pytest.mark.parametrize(
+    "emission", ["gaussian", "full_gaussian", "mixture(3)", "mixture(2):2+bernoulli:1"]
+)
 def test_gradient_is_that_of_finite_differences(emission):
     """Of draws that choose the same component, and the same kind, on both sides."""
     torch.manual_seed(0)
@@ -154,13 +162,17 @@ def test_gradient_is_that_of_finite_differences(emission):
 )
 def test_families_say_whether_their_draws_are_differentiable(emission, expected):
     """Where they say so, the gradient of a mean over draws is that of the expectation; here of E|x|^2."""
-    family = parse_emission(emission, 2).double() if "+" in emission else parse_emission(emission, 2)
+    family = (
+        parse_emission(emission, 2).double() if "+" in emission else parse_emission(emission, 2)
+    )
     assert family.reparameterised is expected
     if not expected:
         return
     raw = torch.full((family.size,), 0.7, dtype=torch.float64, requires_grad=True)
     noise = torch.randn(200_000, family.noise_size, generator=seeded(0), dtype=torch.float64)
-    square = family(raw).sample(noise).square().sum(-1).clamp(max=100.0)  # heavy tails have no variance
+    square = (
+        family(raw).sample(noise).square().sum(-1).clamp(max=100.0)
+    )  # heavy tails have no variance
     square.mean().backward()
     fresh = torch.randn(200_000, family.noise_size, generator=seeded(1), dtype=torch.float64)
     with torch.no_grad():
@@ -168,16 +180,19 @@ def test_families_say_whether_their_draws_are_differentiable(emission, expected)
             step = torch.zeros_like(raw)
             step[i] = 0.05
             up, down = (
-                family(raw + s).sample(fresh).square().sum(-1).clamp(max=100.0) for s in (step, -step)
+                family(raw + s).sample(fresh).square().sum(-1).clamp(max=100.0)
+                for s in (step, -step)
             )
             difference = (up - down) / 0.1
             error = 4.5 * float(difference.std()) / math.sqrt(200_000)
-            assert float(difference.mean()) == pytest.approx(float(raw.grad[i]), abs=2 * error + 1e-2)
+            assert float(difference.mean()) == pytest.approx(
+                float(raw.grad[i]), abs=2 * error + 1e-2
+            )
 
 
 def test_training_on_futures_needs_a_continuous_column():
     tracks = vrnn.Tracks([np.zeros((6, 2))] * 3)
-    settings = vrnn.TrainConfig(future_weight=1.0)
+    settings = vrnn.TrainConfig(energy_weight=1.0)
     config = vrnn.VRNNConfig(2, hidden=4, emission="bernoulli")
     with pytest.raises(ConfigError, match="an emission with a continuous column, found none"):
         vrnn.train(config, tracks, settings, quiet=True)
@@ -191,14 +206,16 @@ def test_kinds_are_drawn_and_not_scored():
         x_names=("x", "y", "kind"),
     )
     config = vrnn.VRNNConfig(3, hidden=4, emission="mixture(2):2+bernoulli:1")
-    settings = vrnn.TrainConfig(steps=4, batch_size=4, future_weight=1.0, future_from=0.0)
+    settings = vrnn.TrainConfig(steps=4, batch_size=4, energy_weight=1.0, energy_from=0.0)
     prepared = prepare(config, tracks, settings, None)
     loop = Loop(prepared, Accelerator(), None, None)
     assert [bool(s > 0) for s in loop.plain_objective.scale] == [True, True, False]
-    batch, _ = prepared.trained.encoding.batch(prepared.train)
+    batch, _ = prepared.trained.preprocessor.batch(prepared.train)
     future = cut_future(prepared.trained.network, batch, seeded(0), samples=3, rows=4)
     score = loop.plain_objective.score(future)[0]
-    other = future._replace(rest=future.rest._replace(x=future.rest.x * torch.tensor([1.0, 1.0, 7.0])))
+    other = future._replace(
+        rest=future.rest._replace(x=future.rest.x * torch.tensor([1.0, 1.0, 7.0]))
+    )
     torch.testing.assert_close(loop.plain_objective.score(other)[0], score)
     belief = begin(prepared.trained.network, future.prefix, future.past)
     kinds = imagine(prepared.trained.network, belief, future.rest.u, future.ahead).x[..., 2]
@@ -217,11 +234,15 @@ def test_training_on_futures_makes_them_better():
         return vrnn.Tracks([*(velocity * np.arange(24)[:, None] + noise)])
 
     train, held_out = made(150), made(60)
-    without = vrnn.TrainConfig(steps=260, batch_size=32, learning_rate=5e-3, observe=12, validate_every=130)
+    without = vrnn.TrainConfig(
+        steps=260, batch_size=32, learning_rate=5e-3, observe=12, validate_every=130
+    )
     scores = []
-    for settings in (without, replace(without, future_weight=20.0)):
-        model = vrnn.train(vrnn.RNNConfig(2, hidden=8), train, settings, val=held_out, quiet=True).model
-        batch, _ = model.encoding.batch(held_out)
+    for settings in (without, replace(without, energy_weight=20.0)):
+        model = vrnn.train(
+            vrnn.RNNConfig(2, hidden=8), train, settings, val=held_out, quiet=True
+        ).model
+        batch, _ = model.preprocessor.batch(held_out)
         future = cut_future(model.network, batch, seeded(9), samples=16, rows=12, observe=11)
         with torch.no_grad():
             scores.append(float(futures_score(model.network, future).mean()))
@@ -231,9 +252,15 @@ def test_training_on_futures_makes_them_better():
 WAYS = {
     "random-cut": (vrnn.VRNNConfig(2, hidden=5), {}),
     "late": (vrnn.VRNNConfig(2, hidden=5), {"observe": 12}),
-    "heading": (vrnn.VRNNConfig(2, hidden=5), {"observe": 5, "frame": vrnn.FrameConfig(heading=True)}),
+    "heading": (
+        vrnn.VRNNConfig(2, hidden=5),
+        {"observe": 5, "transform": vrnn.TransformConfig(heading=True)},
+    ),
     "place": (vrnn.VRNNConfig(2, hidden=5), {"position_input": True}),
-    "positions": (vrnn.VRNNConfig(2, hidden=5), {"frame": vrnn.FrameConfig(displacement=False)}),
+    "positions": (
+        vrnn.VRNNConfig(2, hidden=5),
+        {"transform": vrnn.TransformConfig(displacement=False)},
+    ),
     "iwae": (vrnn.VRNNConfig(2, hidden=5), {"objective": "iwae", "samples": 2}),
     "fivo": (vrnn.VRNNConfig(2, hidden=5), {"objective": "fivo", "samples": 2}),
     "rollout": (vrnn.RolloutVAEConfig(2, hidden=5), {"observe": 3}),
@@ -251,7 +278,7 @@ def test_tracks_of_all_lengths_are_trained_on(way):
     lengths = [2, 3, 5, 6, 30, 31] * 6 if way != "rollout" else [6, 7, 30] * 8
     tracks = vrnn.Tracks([random.normal(size=(n, 2)).cumsum(0) for n in lengths])
     settings = vrnn.TrainConfig(
-        steps=12, batch_size=4, future_weight=1.0, validate_every=6, log_every=1, **more
+        steps=12, batch_size=4, energy_weight=1.0, validate_every=6, log_every=1, **more
     )
     history = vrnn.train(config, tracks, settings, quiet=True).history
     scores = [r["score"] for r in history if "score" in r]
@@ -262,21 +289,31 @@ def test_data_without_a_future_to_score_is_refused():
     tracks = vrnn.Tracks([np.zeros((6, 2))] * 3)
     with pytest.raises(ConfigError, match="after the first 8 rows of some track, found none"):
         vrnn.train(
-            vrnn.VRNNConfig(2, hidden=4), tracks, vrnn.TrainConfig(future_weight=1.0, observe=8), quiet=True
+            vrnn.VRNNConfig(2, hidden=4),
+            tracks,
+            vrnn.TrainConfig(energy_weight=1.0, observe=8),
+            quiet=True,
         )
 
 
 def test_increments_of_all_columns_are_scored_in_the_same_length():
     """Columns that vary by 1 and by 100: model units times their relative scale are lengths of the data over one number."""
     random = np.random.default_rng(0)
-    tracks = vrnn.Tracks([(random.normal(size=(30, 2)) * [1.0, 100.0]).cumsum(0) for _ in range(20)])
+    tracks = vrnn.Tracks(
+        [(random.normal(size=(30, 2)) * [1.0, 100.0]).cumsum(0) for _ in range(20)]
+    )
 
     def made(**more):
-        return prepare(vrnn.VRNNConfig(2, hidden=4), tracks, vrnn.TrainConfig(**more), None).trained.encoding
+        return prepare(
+            vrnn.VRNNConfig(2, hidden=4), tracks, vrnn.TrainConfig(**more), None
+        ).trained.preprocessor
 
-    encoding = made()
-    batch, _ = encoding.batch(tracks[:1])
-    steps = np.diff(tracks.x[0], axis=0) - np.array(encoding.frame.standardise.mean)
-    factor = (batch.x[0].numpy() * encoding.relative_scale) / steps
+    preprocessor = made()
+    batch, _ = preprocessor.batch(tracks[:1])
+    steps = np.diff(tracks.x[0], axis=0) - np.array(preprocessor.transform.standardise.mean)
+    factor = (batch.x[0].numpy() * preprocessor.relative_scale) / steps
     assert factor == pytest.approx(np.full_like(factor, factor[0, 0]), rel=1e-4)
-    assert made(frame=vrnn.FrameConfig(displacement=False)).relative_scale.tolist() == [1.0, 1.0]
+    assert made(transform=vrnn.TransformConfig(displacement=False)).relative_scale.tolist() == [
+        1.0,
+        1.0,
+    ]

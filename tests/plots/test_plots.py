@@ -24,7 +24,9 @@ PNG = b"\x89PNG"
 WORLD = Crossroads()
 WALKS = np.stack(WORLD.sample(6).x)
 FUTURES = WORLD.future(WALKS[:, :8], 12, 20)
-RECORDS = [{"step": s, "loss": 1 / (s + 1), "kl": 0.1 * s, "val/loss": 1.2 / (s + 1)} for s in range(100)]
+RECORDS = [
+    {"step": s, "loss": 1 / (s + 1), "kl": 0.1 * s, "val/loss": 1.2 / (s + 1)} for s in range(100)
+]
 
 
 @pytest.fixture
@@ -52,7 +54,10 @@ def assert_tidy(fig):
         assert part.x0 >= -1 and part.y0 >= -1
         assert part.x1 <= fig.bbox.x1 + 1 and part.y1 <= fig.bbox.y1 + 1
     for one, two in itertools.combinations(parts, 2):
-        width, height = min(one.x1, two.x1) - max(one.x0, two.x0), min(one.y1, two.y1) - max(one.y0, two.y0)
+        width, height = (
+            min(one.x1, two.x1) - max(one.x0, two.x0),
+            min(one.y1, two.y1) - max(one.y0, two.y0),
+        )
         assert min(width, height) <= 1
 
 
@@ -67,7 +72,11 @@ def test_forecast_draws_one_map_a_track(tmp_path, drawn):
     assert len(panels) == 5
     assert all(len(axis.collections[0].get_segments()) == 20 * 12 for axis in panels)
     assert panels[0].get_ylabel() == "y (m)" and all(axis.get_aspect() == 1.0 for axis in panels)
-    assert [t.get_text() for t in fig.legends[0].texts] == ["observed", "20 futures", "ground truth"]
+    assert [t.get_text() for t in fig.legends[0].texts] == [
+        "observed",
+        "20 futures",
+        "ground truth",
+    ]
     assert_tidy(fig)
 
 
@@ -95,7 +104,9 @@ def test_forecast_of_other_dims_draws_bands_against_time(tmp_path, drawn, dim, r
     random = np.random.default_rng(0)
     history, samples = random.normal(size=(2, 9, dim)), random.normal(size=(40, 2, 5, dim))
     history[0, 4, 0] = np.nan
-    plot_forecast(history, samples, samples[0], tmp_path / "f.png", names=("a", "b", "c"), title="Sensors")
+    plot_forecast(
+        history, samples, samples[0], tmp_path / "f.png", names=("a", "b", "c"), title="Sensors"
+    )
     assert len(drawn[0].axes) == 2 * rows
     assert len(drawn[0].axes[0].collections) == 2  # the two bands
     assert_tidy(drawn[0])
@@ -116,7 +127,9 @@ def test_futures_stand_side_by_side_in_one_scale(tmp_path, drawn, sources, turne
     history, futures = WALKS[0, :8] * shape, FUTURES[:, 0] * shape
     named = {name: futures for name in ("the true process", "RNN", "VRNN")[:sources]}
     notes = {"RNN": "energy score 3.1"}
-    path = plot_futures(history, named, tmp_path / "f.png", WALKS[0, 8:] * shape, notes, title="Which way?")
+    path = plot_futures(
+        history, named, tmp_path / "f.png", WALKS[0, 8:] * shape, notes, title="Which way?"
+    )
     assert path.read_bytes()[:4] == PNG
     axes = drawn[0].axes
     assert [axis.get_title() for axis in axes] == list(named)
@@ -251,11 +264,20 @@ def test_gaps_of_other_dims_are_bands_against_time(tmp_path, drawn, dim, rows):
     tracks, samples = holed(4, dim)
     times = [0.5 * np.arange(30)] * 4
     plot_imputed(
-        tracks, samples, tmp_path / "i.png", times, names=("a", "b", "c"), ids="abcd", title="Sensors"
+        tracks,
+        samples,
+        tmp_path / "i.png",
+        times,
+        names=("a", "b", "c"),
+        ids="abcd",
+        title="Sensors",
     )
     axes = drawn[0].axes
     assert len(axes) == 2 * rows and [a.get_title(loc="left") for a in axes[:2]] == ["b", "c"]
-    assert len(axes[0].collections) == 2 and axes[0].lines[-1].get_xdata().tolist() == times[0][6:18].tolist()
+    assert (
+        len(axes[0].collections) == 2
+        and axes[0].lines[-1].get_xdata().tolist() == times[0][6:18].tolist()
+    )
     assert_tidy(drawn[0])
 
 
@@ -278,7 +300,11 @@ def test_training_puts_validation_beside_training(tmp_path, drawn):
     ]
     plot_training([*RECORDS, *extra], tmp_path / "t.png", title="runs/a")
     fig = drawn[0]
-    assert [axis.get_title(loc="left") for axis in fig.axes if axis.axison] == ["loss", "elbo", "kl"]
+    assert [axis.get_title(loc="left") for axis in fig.axes if axis.axison] == [
+        "loss",
+        "elbo",
+        "kl",
+    ]
     validation = fig.axes[0].lines[-1]
     assert validation.get_color() == canvas.TRUTH and len(validation.get_xdata()) == 101
     assert_tidy(fig)

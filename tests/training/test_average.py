@@ -9,8 +9,8 @@ from tests.training.runs import CONFIG, SETTINGS, walks
 import vrnn
 from vrnn.errors import ConfigError
 from vrnn.models import make_model
-from vrnn.training.average import Average
 from vrnn.training.checkpoint import copy_weights
+from vrnn.training.ema import Average
 
 
 def test_average_is_the_recursion():
@@ -43,7 +43,9 @@ def test_without_decay_nothing_is_kept():
 def test_training_keeps_the_average():
     settings = replace(SETTINGS, validate_every=SETTINGS.steps)
     kept, last = (
-        vrnn.train(CONFIG, walks(), replace(settings, average=decay), quiet=True).model.network.state_dict()
+        vrnn.train(
+            CONFIG, walks(), replace(settings, average=decay), quiet=True
+        ).model.network.state_dict()
         for decay in (0.9, 0.0)
     )
     assert any(not torch.equal(kept[k], last[k]) for k in last)

@@ -51,7 +51,7 @@ def test_loaded_model_is_the_trained_one(folder):
     run = vrnn.train(vrnn.VRNNConfig(2, hidden=8, latent_dim=3), tracks(), SETTINGS, quiet=True)
     loaded = vrnn.load(folder)
     assert loaded.config == run.model.config and loaded.training == SETTINGS
-    assert loaded.encoding == run.model.encoding and not loaded.network.training
+    assert loaded.preprocessor == run.model.preprocessor and not loaded.network.training
     for name, value in run.model.network.state_dict().items():
         assert torch.equal(value, loaded.network.state_dict()[name])
 
@@ -97,8 +97,8 @@ BREAKAGES = {
     "bad emission": (lambda f: edit(f, "model", "emission", value="cauchy"), "found 'cauchy'"),
     "unknown training setting": (lambda f: edit(f, "training", "luck", value=1), "unknown training settings: luck"),
     "bad training setting": (lambda f: edit(f, "training", "steps", value=-1), "expected steps above 0, found -1"),
-    "no encoding": (lambda f: edit(f, "encoding", value=None), "'encoding'"),
-    "damaged encoding": (lambda f: edit(f, "encoding", "frame", value=7), "settings that this version does not know"),
+    "no preprocessor": (lambda f: edit(f, "preprocessor", value=None), "'preprocessor'"),
+    "damaged preprocessor": (lambda f: edit(f, "preprocessor", "transform", value=7), "settings that this version does not know"),
     "no model part": (lambda f: edit(f, "model", value={}), "expected a model kind among .*None"),
     "truncated weights": (lambda f: os.truncate(f / "model.safetensors", 500), "damaged or truncated"),
     "empty weights": (lambda f: os.truncate(f / "model.safetensors", 0), "damaged or truncated"),

@@ -15,7 +15,7 @@ from vrnn.inference.unroll import unroll
 from vrnn.objectives.elbo import elbo
 from vrnn.training.objective import Objective, Work
 
-WHOLE = replace(SETTINGS, future_weight=0.0)
+WHOLE = replace(SETTINGS, energy_weight=0.0)
 STEPWISE = [
     name
     for name in CONFIGS
@@ -50,7 +50,10 @@ def test_chunks_change_neither_terms_nor_gradients(name, gaps, chunk, free_bits)
 def test_truncated_gradients_are_those_of_a_detached_state():
     model = build(CONFIGS["vrnn"])
     case = make_case(model, CONFIGS["vrnn"], gaps=False)
-    batch, noise = case.batch.rows(slice(0, 1)).steps(0, 8), case.noise.rows(slice(0, 1)).steps(slice(0, 8))
+    batch, noise = (
+        case.batch.rows(slice(0, 1)).steps(0, 8),
+        case.noise.rows(slice(0, 1)).steps(slice(0, 8)),
+    )
     first = unroll(model, batch.steps(0, 4), noise.steps(slice(0, 4)))
     left = first.belief.map(torch.detach)
     second = unroll(model, batch.steps(4, 8), noise.steps(slice(4, 8)), start=left)
@@ -70,7 +73,9 @@ def test_training_in_chunks_is_the_training():
     run = lambda **more: vrnn.train(CONFIG, walks(), replace(WHOLE, **more), quiet=True)  # noqa: E731
     whole, parts, cut = run(), run(chunk=3), run(chunk=3, truncate=True)
     last = [r.history[-1]["val_bound"] for r in (whole, parts, cut)]
-    assert last[1] == pytest.approx(last[0], abs=1e-4) and last[2] != pytest.approx(last[0], abs=1e-4)
+    assert last[1] == pytest.approx(last[0], abs=1e-4) and last[2] != pytest.approx(
+        last[0], abs=1e-4
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,11 +84,11 @@ def test_training_in_chunks_is_the_training():
         (CONFIG, {"chunk": 0}, "chunk of at least 1"),
         (CONFIG, {"truncate": True}, "set chunk"),
         (CONFIG, {"chunk": 4, "objective": "iwae", "samples": 2}, "found objective 'iwae'"),
-        (CONFIG, {"chunk": 4, "future_weight": 1.0}, "found futures"),
+        (CONFIG, {"chunk": 4, "energy_weight": 1.0}, "found futures"),
         (
             CONFIG,
-            {"chunk": 4, "observe": 3, "frame": vrnn.FrameConfig(heading=True)},
-            "found a heading frame",
+            {"chunk": 4, "observe": 3, "transform": vrnn.TransformConfig(heading=True)},
+            "found a heading transform",
         ),
         (vrnn.SRNNConfig(2, hidden=4), {"chunk": 4}, "found SRNN"),
         (vrnn.RolloutVAEConfig(2, hidden=4), {"chunk": 4, "observe": 3}, "found RolloutVAE"),
@@ -109,7 +114,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 def test_ten_thousand_rows_are_trained_on_in_the_memory_of_a_chunk():
     def peak(rows: int, chunk: int) -> float:
         command = [sys.executable, "-c", MEMORY, str(rows), str(chunk)]
-        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) / 1024
+        return (
+            int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) / 1024
+        )
 
     base, long, whole = peak(200, 200), peak(10_000, 200), peak(10_000, 0)
     assert long - base < 0.3 * (whole - base), (base, long, whole)

@@ -27,7 +27,9 @@ CONFIGS = {
 
 def run(name: str, out: Path):
     """Train one model; 7 sequences a step do not divide by two."""
-    settings = vrnn.TrainConfig(**{**SETTINGS.__dict__, "steps": 6, "validate_every": 3, "observe": 3})
+    settings = vrnn.TrainConfig(
+        **{**SETTINGS.__dict__, "steps": 6, "validate_every": 3, "observe": 3}
+    )
     return vrnn.train(CONFIGS[name], walks(), settings, out=out, quiet=True)
 
 
@@ -46,15 +48,20 @@ def test_two_processes_give_the_losses_of_one(tmp_path):
         **os.environ,
         "OMP_NUM_THREADS": "1",
         "ACCELERATE_USE_CPU": "true",
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONPATH": os.pathsep.join(
+            [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+        ),
     }
-    done = subprocess.run([*command, *script], env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [*command, *script], env=environment, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "two" / "processes.json").read_text()) == 2
     for name in CONFIGS:
         one = run(name, tmp_path / "one" / name)
         two = [
-            json.loads(line) for line in (tmp_path / "two" / name / "metrics.jsonl").read_text().splitlines()
+            json.loads(line)
+            for line in (tmp_path / "two" / name / "metrics.jsonl").read_text().splitlines()
         ]
         assert len(two) == len(one.history)
         for a, b in zip(two, one.history, strict=True):

@@ -24,7 +24,7 @@ from vrnn.errors import ConfigError, DataError, NonFiniteError, RunFolderError
 from vrnn.kernels.native import library
 from vrnn.training.checkpoint import load_checkpoint
 from vrnn.training.prepare import prepare
-from vrnn.training.tracking import best_record, read_metrics
+from vrnn.training.trackers import best_record, read_metrics
 
 RUNS = Path(__file__).with_name("runs.py")
 RNN = vrnn.RNNConfig(2, hidden=8)
@@ -40,7 +40,10 @@ def timeless(records: list[dict]) -> list[dict]:
 
 @pytest.mark.parametrize(
     "config",
-    [vrnn.RNNConfig(1, hidden=16), vrnn.VRNNConfig(1, hidden=16, latent_dim=2, emission="gaussian")],
+    [
+        vrnn.RNNConfig(1, hidden=16),
+        vrnn.VRNNConfig(1, hidden=16, latent_dim=2, emission="gaussian"),
+    ],
     ids=["rnn", "vrnn"],
 )
 def test_linear_process_is_learnt_to_its_entropy(config):
@@ -81,7 +84,7 @@ def test_noisy_autoregression_is_learnt_to_its_entropy(config):
         warmup=20,
         kl_warmup=100,
         validate_every=250,
-        frame=vrnn.FrameConfig(displacement=False),
+        transform=vrnn.TransformConfig(displacement=False),
     )
     run = vrnn.train(config(1, hidden=16, latent_dim=2), train, settings, val=val, quiet=True)
     assert plain < best - 0.3
@@ -93,7 +96,7 @@ def test_noisy_autoregression_is_learnt_to_its_entropy(config):
 
 def test_validation_begins_anew_when_futures_are_drawn(tmp_path):
     """A bound alone and a bound with a score are two quantities, of which only the second is compared from then on."""
-    settings = replace(SETTINGS, validate_every=2, future_weight=50.0)
+    settings = replace(SETTINGS, validate_every=2, energy_weight=50.0)
     run = vrnn.train(CONFIG, walks(), settings, out=tmp_path / "run", quiet=True)
     validated = [r for r in run.history if "val_bound" in r]
     assert ["val_score" in r for r in validated] == [r["step"] > 4 for r in validated]
@@ -105,8 +108,10 @@ def test_validation_begins_anew_when_futures_are_drawn(tmp_path):
 
 
 def test_training_does_not_stop_before_futures_are_drawn():
-    settings = replace(SETTINGS, steps=40, validate_every=1, patience=1, learning_rate=0.3, warmup=0)
-    stopped = vrnn.train(CONFIG, walks(), replace(settings, future_weight=0.0), quiet=True).history
+    settings = replace(
+        SETTINGS, steps=40, validate_every=1, patience=1, learning_rate=0.3, warmup=0
+    )
+    stopped = vrnn.train(CONFIG, walks(), replace(settings, energy_weight=0.0), quiet=True).history
     assert stopped[-1]["step"] < settings.first_future
     history = vrnn.train(CONFIG, walks(), settings, quiet=True).history
     assert settings.first_future < history[-1]["step"] < 40
@@ -115,7 +120,12 @@ def test_training_does_not_stop_before_futures_are_drawn():
 def test_best_weights_are_those_of_the_best_step_and_no_alias():
     train, val = walks(8, seed=1), walks(40, seed=2)
     settings = vrnn.TrainConfig(
-        steps=120, batch_size=8, learning_rate=0.02, schedule="constant", warmup=0, validate_every=10
+        steps=120,
+        batch_size=8,
+        learning_rate=0.02,
+        schedule="constant",
+        warmup=0,
+        validate_every=10,
     )
     config = vrnn.RNNConfig(2, hidden=32)
     run = vrnn.train(config, train, settings, val=val, quiet=True)
@@ -179,9 +189,11 @@ def test_gradient_is_clipped_before_the_step():
 def test_loss_is_per_observed_row_and_adds_up():
     run = vrnn.train(CONFIG, walks(), replace(SETTINGS, free_bits=0.1), quiet=True)
     for record in run.history:
-        future = SETTINGS.future_weight * record.get("score", 0.0)
+        future = SETTINGS.energy_weight * record.get("score", 0.0)
         assert record["loss"] == pytest.approx(record["nll"] + record["penalty"] + future, rel=1e-5)
-    assert ["score" in record for record in run.history] == [record["step"] > 4 for record in run.history]
+    assert ["score" in record for record in run.history] == [
+        record["step"] > 4 for record in run.history
+    ]
     assert [r["kl_weight"] for r in run.history[:7]] == pytest.approx(
         [1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1, 1]
     )
@@ -191,7 +203,9 @@ def test_learning_rate_rises_and_falls():
     rates = [r["learning_rate"] for r in vrnn.train(CONFIG, walks(), SETTINGS, quiet=True).history]
     assert rates[:4] == pytest.approx([1e-2 / 4, 2e-2 / 4, 3e-2 / 4, 1e-2])
     assert all(a > b for a, b in pairwise(rates[3:])) and rates[-1] < 1e-3
-    constant = vrnn.train(CONFIG, walks(), replace(SETTINGS, schedule="constant", warmup=0), quiet=True)
+    constant = vrnn.train(
+        CONFIG, walks(), replace(SETTINGS, schedule="constant", warmup=0), quiet=True
+    )
     assert {r["learning_rate"] for r in constant.history} == {1e-2}
 
 
@@ -215,22 +229,25 @@ def test_seed_decides_everything():
 
 
 @pytest.mark.parametrize(
-    "size, what", [(1e25, "log-likelihood of track 7 is"), (3e18, "gradient of the loss of track 7 is")]
+    "size, what",
+    [(1e25, "log-likelihood of track 7 is"), (3e18, "gradient of the loss of track 7 is")],
 )
 def test_loss_that_is_not_finite_names_its_step_term_and_track(size, what):
     tracks = walks()
     tracks.x[7][4] = size
-    frame = vrnn.FrameConfig(standardise=False)
+    transform = vrnn.TransformConfig(standardise=False)
     with pytest.raises(NonFiniteError, match=f"step 0: the {what} not finite"):
-        vrnn.train(RNN, tracks, replace(QUICK, batch_size=30, holdout=0.0, frame=frame), quiet=True)
+        vrnn.train(
+            RNN, tracks, replace(QUICK, batch_size=30, holdout=0.0, transform=transform), quiet=True
+        )
 
 
 def test_validation_that_is_not_finite_names_the_validation_track():
     val = walks(5, seed=1).rename(list("abcde"))
     val.x[3][4] = 1e25
-    frame = vrnn.FrameConfig(standardise=False)
+    transform = vrnn.TransformConfig(standardise=False)
     with pytest.raises(NonFiniteError, match="step 2: the log-likelihood of track d is not finite"):
-        vrnn.train(RNN, walks(), replace(QUICK, frame=frame), val=val, quiet=True)
+        vrnn.train(RNN, walks(), replace(QUICK, transform=transform), val=val, quiet=True)
 
 
 def test_settings_that_cannot_work():
@@ -243,7 +260,8 @@ def test_settings_that_cannot_work():
     with pytest.raises(ConfigError, match="stopping early needs validation tracks"):
         vrnn.train(RNN, walks(5), replace(QUICK, patience=2))
     with pytest.raises(
-        ConfigError, match=r"augmentation turns, scales and jitters the first two columns of x: .* found x0"
+        ConfigError,
+        match=r"augmentation turns, scales and jitters the first two columns of x: .* found x0",
     ):
         one = vrnn.Tracks([x[:, :1] for x in walks().x])
         vrnn.train(vrnn.RNNConfig(1), one, replace(QUICK, augment=vrnn.AugmentConfig(flip=True)))
@@ -252,7 +270,9 @@ def test_settings_that_cannot_work():
 def test_augmentation_ends_where_told():
     """With `until` 0 nothing is changed; with a half, the first half of the steps are those of an augmented run."""
     half, whole, none, never = (
-        timeless(vrnn.train(CONFIG, walks(), replace(SETTINGS, augment=augment), quiet=True).history)
+        timeless(
+            vrnn.train(CONFIG, walks(), replace(SETTINGS, augment=augment), quiet=True).history
+        )
         for augment in (
             replace(SETTINGS.augment, until=0.5),
             SETTINGS.augment,
@@ -283,7 +303,7 @@ def test_rates_are_of_continuous_columns():
             tracks,
             replace(
                 QUICK,
-                frame=vrnn.FrameConfig(displacement=False),
+                transform=vrnn.TransformConfig(displacement=False),
                 augment=vrnn.AugmentConfig(rates=(1.0, 2.0)),
             ),
         )
@@ -291,7 +311,8 @@ def test_rates_are_of_continuous_columns():
 
 def test_transposition_is_of_binary_columns():
     with pytest.raises(
-        ConfigError, match=r"augment.transpose shifts the keys .*: expected every column to be binary"
+        ConfigError,
+        match=r"augment.transpose shifts the keys .*: expected every column to be binary",
     ):
         vrnn.train(RNN, walks(), replace(QUICK, augment=vrnn.AugmentConfig(transpose=3)))
 
@@ -304,7 +325,10 @@ def test_transposition_is_of_binary_columns():
             {"objective": "iwae"},
             "iwae is a bound by several samples: expected samples of at least 2, found 1",
         ),
-        ({"objective": "fivo", "samples": 4, "free_bits": 0.1}, "free_bits change the KL of the elbo"),
+        (
+            {"objective": "fivo", "samples": 4, "free_bits": 0.1},
+            "free_bits change the KL of the elbo",
+        ),
         ({"resampling_term": True}, "resampling_term belongs to fivo, found objective 'elbo'"),
         ({"kernel": "fast"}, "kernel: expected auto, plain or native, found 'fast'"),
         ({"kernel": "plain", "objective": "fivo", "samples": 4}, "kernel belongs to elbo and iwae"),
@@ -335,7 +359,9 @@ def test_changes_of_tracks_that_cannot_be_are_refused(change, message):
 @pytest.mark.parametrize("objective", ["iwae", "fivo"])
 def test_other_bounds_are_maximised(objective):
     """Training by a tighter bound raises it, and resumes and validates by the same bound."""
-    settings = replace(SETTINGS, objective=objective, samples=3, steps=60, validate_every=30, kl_warmup=0)
+    settings = replace(
+        SETTINGS, objective=objective, samples=3, steps=60, validate_every=30, kl_warmup=0
+    )
     run = vrnn.train(CONFIG, walks(), settings, quiet=True)
     values = [r["val_bound"] for r in run.history if "val_bound" in r]
     assert run.history[0]["bound"] + 0.3 < values[-1]
@@ -348,14 +374,17 @@ def test_other_bounds_are_maximised(objective):
         (replace(CONFIG, depth=2), {"kernel": "native"}, "of depth 1"),
         (
             CONFIG,
-            {"frame": vrnn.FrameConfig(geographic="km"), "augment": vrnn.AugmentConfig(rates=(0.5,))},
+            {
+                "transform": vrnn.TransformConfig(geographic="km"),
+                "augment": vrnn.AugmentConfig(rates=(0.5,)),
+            },
             "180 degrees",
         ),
     ],
 )
 def test_kernels_and_rates_that_do_not_fit_are_refused_before_training(config, changes, message):
     tracks = walks(4)
-    if "frame" in changes:
+    if "transform" in changes:
         tracks = replace(tracks, x_names=("lat", "lon"))
     with pytest.raises(ConfigError, match=message):
         vrnn.train(config, tracks, replace(QUICK, **changes), quiet=True)
@@ -379,7 +408,8 @@ def test_fivo_claims_no_bound_while_the_kl_is_raised():
     with pytest.raises(DataError, match="found none"):
         vrnn.train(RNN, vrnn.Tracks([]), QUICK)
     with pytest.raises(
-        DataError, match=r"training tracks: .*run of 40 consecutive complete rows.*or train on whole tracks"
+        DataError,
+        match=r"training tracks: .*run of 40 consecutive complete rows.*or train on whole tracks",
     ):
         vrnn.train(RNN, walks(), replace(QUICK, window=40))
     with pytest.raises(DataError, match="no training track has enough usable rows"):
@@ -418,7 +448,9 @@ def kill_at(out: Path, moment: str, count: int) -> None:
 def test_killed_run_resumes_to_the_same_bits(whole, tmp_path):
     out = tmp_path / "run"
     kill_at(out, "step", 7)
-    assert load_checkpoint(out).progress["step"] == 4 and len(read_metrics(out / "metrics.jsonl")) == 7
+    assert (
+        load_checkpoint(out).progress["step"] == 4 and len(read_metrics(out / "metrics.jsonl")) == 7
+    )
     small_run(out, resume=True)
     assert_same_run(out, whole)
 
@@ -426,7 +458,12 @@ def test_killed_run_resumes_to_the_same_bits(whole, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "moment, count",
-    [("step", 1), ("step", 4), ("step", 12), *((m, c) for c in range(2, 9) for m in ("before", "after"))],
+    [
+        ("step", 1),
+        ("step", 4),
+        ("step", 12),
+        *((m, c) for c in range(2, 9) for m in ("before", "after")),
+    ],
 )
 def test_run_killed_at_any_moment_resumes_to_the_same_bits(whole, tmp_path, moment, count):
     """Files take their names in this order: config, metrics, then weights and state of each of three validations."""
@@ -448,7 +485,9 @@ def test_run_killed_again_and_again_ends_with_the_same_bits(whole, tmp_path):
         running = subprocess.Popen([sys.executable, "-c", script, out], cwd=RUNS.parents[2])
         metrics = out / "metrics.jsonl"
         before = metrics.stat().st_mtime_ns if metrics.exists() else None
-        while running.poll() is None and (not metrics.exists() or metrics.stat().st_mtime_ns == before):
+        while running.poll() is None and (
+            not metrics.exists() or metrics.stat().st_mtime_ns == before
+        ):
             time.sleep(0.01)
         time.sleep(wait)
         kills += running.poll() is None
@@ -506,7 +545,9 @@ def test_run_folder_gives_the_weights_that_train_gave(tmp_path):
 
 
 def test_refusals_of_run_folders(whole, tmp_path):
-    with pytest.raises(RunFolderError, match="holds a run already; resume it, or choose another folder"):
+    with pytest.raises(
+        RunFolderError, match="holds a run already; resume it, or choose another folder"
+    ):
         small_run(whole)
     with pytest.raises(RunFolderError, match=r"nothing to resume, it has no config\.json"):
         small_run(tmp_path / "none", resume=True)
@@ -516,7 +557,11 @@ def test_refusals_of_run_folders(whole, tmp_path):
         vrnn.train(CONFIG, walks(seed=1), SETTINGS, out=whole, resume=True)
     with pytest.raises(RunFolderError, match=r"changed: model\.hidden, training\.learning_rate"):
         vrnn.train(
-            replace(CONFIG, hidden=9), walks(), replace(SETTINGS, learning_rate=0.5), out=whole, resume=True
+            replace(CONFIG, hidden=9),
+            walks(),
+            replace(SETTINGS, learning_rate=0.5),
+            out=whole,
+            resume=True,
         )
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="expected a folder for the run, found a file"):
@@ -534,7 +579,12 @@ def test_a_gradient_that_is_not_finite_is_blamed_on_the_steepest_track(monkeypat
 
     monkeypatch.setattr(Accelerator, "clip_grad_norm_", lambda *_: torch.tensor(float("nan")))
     tracks = vrnn.Tracks(
-        [*np.random.default_rng(0).normal(size=(7, 6, 2)), np.random.default_rng(1).normal(size=(6, 2)) * 50]
+        [
+            *np.random.default_rng(0).normal(size=(7, 6, 2)),
+            np.random.default_rng(1).normal(size=(6, 2)) * 50,
+        ]
     )
-    with pytest.raises(NonFiniteError, match=r"step 0: the gradient of the loss of track 7 is not finite"):
+    with pytest.raises(
+        NonFiniteError, match=r"step 0: the gradient of the loss of track 7 is not finite"
+    ):
         vrnn.train(CONFIG, tracks, vrnn.TrainConfig(steps=2, holdout=0.0), quiet=True)

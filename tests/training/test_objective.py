@@ -19,7 +19,9 @@ CONFIGS = {
     "rnn": vrnn.RNNConfig(2, hidden=5),
     "vrnn": vrnn.VRNNConfig(2, hidden=5, latent_dim=3),
     "rollout": vrnn.RolloutVAEConfig(2, hidden=5, latent_dim=3),
-    "rollout-step": vrnn.RolloutVAEConfig(2, hidden=5, latent_dim=3, latent="driven", task="autoencoding"),
+    "rollout-step": vrnn.RolloutVAEConfig(
+        2, hidden=5, latent_dim=3, latent="driven", task="autoencoding"
+    ),
     "dmm": vrnn.DMMConfig(2, hidden=5, latent_dim=3),
     "srnn": vrnn.SRNNConfig(2, hidden=5, latent_dim=3),
     "storn": vrnn.STORNConfig(2, hidden=5, latent_dim=3),
@@ -28,7 +30,7 @@ CONFIGS = {
 
 def made(name: str, settings: vrnn.TrainConfig = SETTINGS, samples: int = 2):
     trained = prepare(CONFIGS[name], walks(), settings, None).trained
-    batch = trained.encoding.batch(trained.encoding.trim(walks()))[0]
+    batch = trained.preprocessor.batch(trained.preprocessor.trim(walks()))[0]
     objective = Objective(
         trained.network, settings, settings.observe - 1, trained.first_scored, torch.ones(2)
     )
@@ -53,7 +55,9 @@ def test_terms_are_means_over_samples_of_the_bound(name):
 @pytest.mark.parametrize("name", ["rnn", "vrnn", "rollout-step", "dmm", "srnn", "storn"])
 def test_rows_that_a_heading_was_read_from_do_not_count(name):
     """Only a posterior that looks ahead, and could tell of the future there, pays its KL on them."""
-    settings = vrnn.TrainConfig(observe=4, holdout=0.0, frame=vrnn.FrameConfig(heading=True))
+    settings = vrnn.TrainConfig(
+        observe=4, holdout=0.0, transform=vrnn.TransformConfig(heading=True)
+    )
     trained, objective, _, batch, noise = made(name, settings)
     assert trained.first_scored == 3
     terms = objective(Work(None, batch, noise, None), 1.0)
@@ -73,7 +77,10 @@ def test_prefixes_end_at_an_observed_point():
     for i, cut in enumerate(prefix.length.tolist()):
         assert bool(prefix.mask[i, cut - 1]) and not whole.mask[i, cut:3].any()
         assert int(prefix.length[i] + rest.length[i]) == int(whole.length[i])
-    assert prefix.length.unique().tolist() == [2, 3]  # some have their gap where the prefix would end
+    assert prefix.length.unique().tolist() == [
+        2,
+        3,
+    ]  # some have their gap where the prefix would end
 
 
 def test_collapse_report_counts_units_whose_mean_varies():
@@ -94,7 +101,8 @@ def test_collapse_report_counts_units_whose_mean_varies():
     assert report.kl == pytest.approx([1.0, 0.0, 0.2, 0.2]) and report.active_units == 3
     assert report.warning(tied=False) is None
     nothing = report._replace(active=[False] * 4)
-    assert "none of 4 latent dimensions is active, the posterior equals the prior" in nothing.warning(
-        tied=False
+    assert (
+        "none of 4 latent dimensions is active, the posterior equals the prior"
+        in nothing.warning(tied=False)
     )
     assert "the latents do not depend on the data" in nothing.warning(tied=True)

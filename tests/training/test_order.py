@@ -33,7 +33,9 @@ def test_order_depends_on_seed_and_epoch_alone():
 
 
 def test_over_epochs_every_index_comes_up():
-    seen = {int(i) for epoch in range(20) for b in epoch_order(np.arange(10), 4, 0, epoch) for i in b}
+    seen = {
+        int(i) for epoch in range(20) for b in epoch_order(np.arange(10), 4, 0, epoch) for i in b
+    }
     assert seen == set(range(10))  # an epoch drops two of them, not always the same
 
 
@@ -74,7 +76,9 @@ def test_augmentation_is_a_similarity_of_each_track(config):
     turns = (x[:, 0, 0] * x[:, 1, 1] - x[:, 0, 1] * x[:, 1, 0]) * (
         changed[:, 0, 0] * changed[:, 1, 1] - changed[:, 0, 1] * changed[:, 1, 0]
     )
-    assert (turns < 0).any() == config.flip and (turns > 0).any()  # a mirror image turns the other way
+    assert (turns < 0).any() == config.flip and (
+        turns > 0
+    ).any()  # a mirror image turns the other way
 
 
 def test_jitter_is_white_noise_with_a_scale_of_each_tracks_own():

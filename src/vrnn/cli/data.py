@@ -7,17 +7,19 @@ from typing import Annotated, Any
 
 import tyro
 
-from vrnn.data.readers import Columns, read_tracks
-from vrnn.data.readers.grouping import tracks_from_table
-from vrnn.data.readers.kinds import base_of
-from vrnn.data.readers.read import Format, read_table, track_files
+from vrnn.data.io import Columns, read_tracks
+from vrnn.data.io.grouping import tracks_from_table
+from vrnn.data.io.kinds import base_of
+from vrnn.data.io.read import Format, read_table, track_files
 from vrnn.data.tracks import Tracks
 
 NAMES = tuple[str, ...]
 
 
 def _flag(help_text: str, default: str) -> Any:
-    return tyro.conf.arg(help=help_text, help_behavior_hint=f"(default: {default})", metavar="COLUMN ...")
+    return tyro.conf.arg(
+        help=help_text, help_behavior_hint=f"(default: {default})", metavar="COLUMN ..."
+    )
 
 
 Group = Annotated[str, tyro.conf.arg(help_behavior_hint="(default: that of DATA)", metavar="NAME")]
@@ -45,7 +47,8 @@ class ColumnFlags:
     ] = ""
     x: Annotated[NAMES, _flag("observations.", "x y, in HURDAT2 lat lon, in NPZ and JSON all")] = ()
     u: Annotated[
-        NAMES, _flag("known inputs, such as a speed over ground or, as text, a kind of vessel.", "none")
+        NAMES,
+        _flag("known inputs, such as a speed over ground or, as text, a kind of vessel.", "none"),
     ] = ()
     y: Annotated[NAMES, _flag("supervised targets.", "none")] = ()
     group: Annotated[
@@ -92,7 +95,11 @@ class ColumnFlags:
         given = asdict(self.columns())
         for role, flag in ((name, getattr(self, name)) for name in given):
             names = getattr(trained, role)
-            bases = {names} if isinstance(names, str) else {base_of(name, found) for name in names or ()}
+            bases = (
+                {names}
+                if isinstance(names, str)
+                else {base_of(name, found) for name in names or ()}
+            )
             if flag in ("", ()) and bases <= found:
                 given[role] = names
         return Columns(**given)

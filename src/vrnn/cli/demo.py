@@ -9,11 +9,11 @@ import torch
 
 from vrnn.data.synthetic import Crossroads
 from vrnn.data.tracks import Tracks
-from vrnn.inference.evaluate import Evaluation, evaluate
-from vrnn.inference.forecast import forecast
 from vrnn.metrics.displacement import average_displacement, best_of, constant_velocity
 from vrnn.metrics.scores import energy_score
 from vrnn.models import ModelConfig, RNNConfig, VRNNConfig
+from vrnn.tasks.evaluate import Evaluation, evaluate
+from vrnn.tasks.forecast import forecast
 from vrnn.trained import TrainedModel
 from vrnn.training.config import TrainConfig
 
@@ -21,7 +21,10 @@ OBSERVE, HORIZON, SAMPLES = 8, 12, 20
 SHOWN = 120  # futures in the picture
 MODELS: dict[str, tuple[ModelConfig, int]] = {
     "RNN, one Gaussian": (RNNConfig(x_dim=2, hidden=48, emission="full_gaussian"), 500),
-    "VRNN, three Gaussians": (VRNNConfig(x_dim=2, hidden=48, latent_dim=4, emission="mixture(3)"), 1300),
+    "VRNN, three Gaussians": (
+        VRNNConfig(x_dim=2, hidden=48, latent_dim=4, emission="mixture(3)"),
+        1300,
+    ),
 }
 
 
@@ -49,11 +52,12 @@ def demo(out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) -> 
     """
     from shutil import rmtree
 
-    from vrnn.training.loop import train
+    from vrnn.training.fit import train
 
     truth = Crossroads()
     data, val, test = (
-        truth.sample(n, OBSERVE + HORIZON, seed=3 * seed + i) for i, n in enumerate((4000, 500, 2000))
+        truth.sample(n, OBSERVE + HORIZON, seed=3 * seed + i)
+        for i, n in enumerate((4000, 500, 2000))
     )
     print(
         f"{len(data)} walks to a junction; {OBSERVE} points observed, {HORIZON} forecast; metres, one step 1 s"
@@ -67,7 +71,9 @@ def demo(out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) -> 
         if (folder / "config.json").exists():
             rmtree(folder)
         steps = max(1, round(steps * steps_factor))
-        settings = TrainConfig(steps=steps, learning_rate=4e-3, validate_every=max(1, steps // 4), seed=seed)
+        settings = TrainConfig(
+            steps=steps, learning_rate=4e-3, validate_every=max(1, steps // 4), seed=seed
+        )
         models[name] = train(config, data, settings, out=folder, val=val).model
     torch.set_num_threads(threads)
     print(f"\ntrained in {time.perf_counter() - started:.0f} s\n")
@@ -86,7 +92,16 @@ def table(truth: Crossroads, models: dict[str, TrainedModel], test: Tracks, seed
     straight = constant_velocity(past, HORIZON)
     ade = float(average_displacement(straight, future).mean())
     nothing = float("nan")
-    rows = [Row("constant velocity", ade, ade, nothing, nothing, truth.turn_shares(straight[None]).mean(0))]
+    rows = [
+        Row(
+            "constant velocity",
+            ade,
+            ade,
+            nothing,
+            nothing,
+            truth.turn_shares(straight[None]).mean(0),
+        )
+    ]
     for name, model in models.items():
         evaluation = evaluate(model, test, OBSERVE, HORIZON, SAMPLES, seed=seed)
         assert isinstance(evaluation, Evaluation)  # no supervised model here
@@ -110,12 +125,12 @@ def table(truth: Crossroads, models: dict[str, TrainedModel], test: Tracks, seed
 
 def to_text(rows: list[Row]) -> str:
     """Lay out the table with the rule of each column."""
-    head = (
-        f"{'':>22}{'ADE':>8}{f'minADE{SAMPLES}':>10}{'energy':>9}{'NLL/step':>10}   left / straight / right"
-    )
+    head = f"{'':>22}{'ADE':>8}{f'minADE{SAMPLES}':>10}{'energy':>9}{'NLL/step':>10}   left / straight / right"
     lines = [head]
     for row in rows:
-        cells = f"{row.ade:>8.3f}{row.min_ade:>10.3f}{row.energy:>9.3f}{row.nll:>10.3f}".replace("nan", "  -")
+        cells = f"{row.ade:>8.3f}{row.min_ade:>10.3f}{row.energy:>9.3f}{row.nll:>10.3f}".replace(
+            "nan", "  -"
+        )
         shares = " / ".join(f"{100 * s:.1f} %" for s in row.shares)
         lines.append(f"{row.name:>22}{cells}   {shares}")
     return "\n".join(
@@ -138,7 +153,9 @@ def draw(
     one = test[:1].cut(stop=OBSERVE)
     past = np.stack(one.x)
     fans = {"True process": truth.future(past, HORIZON, SHOWN, seed=seed)[:, 0]}
-    fans |= {n: forecast(m, one, HORIZON, SHOWN, seed=seed).samples[:, 0] for n, m in models.items()}
+    fans |= {
+        n: forecast(m, one, HORIZON, SHOWN, seed=seed).samples[:, 0] for n, m in models.items()
+    }
     notes = {
         name: "left {:.0%}  straight {:.0%}  right {:.0%}".format(*truth.turn_shares(fan))
         for name, fan in fans.items()

@@ -7,7 +7,7 @@ from tyro.conf import Positional
 from vrnn.cli.data import ColumnFlags
 from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import open_run
-from vrnn.inference.encode import encode as read_codes
+from vrnn.tasks.encode import encode as read_codes
 
 
 def encode(

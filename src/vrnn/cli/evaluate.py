@@ -9,8 +9,8 @@ from vrnn.cli.data import ColumnFlags
 from vrnn.cli.outputs import to_json
 from vrnn.cli.runs import open_run
 from vrnn.errors import ConfigError
-from vrnn.inference.evaluate import POOL
-from vrnn.inference.evaluate import evaluate as score
+from vrnn.tasks.evaluate import POOL
+from vrnn.tasks.evaluate import evaluate as score
 
 
 def evaluate(
@@ -23,7 +23,7 @@ def evaluate(
     representative: FlagCreatePairsOff[bool] = False,
     learned: FlagCreatePairsOff[bool] = False,
     pool: int = POOL,
-    quasi: FlagCreatePairsOff[bool] = False,
+    qmc: FlagCreatePairsOff[bool] = False,
     temperature: float = 1.0,
     as_json: Annotated[FlagCreatePairsOff[bool], arg(name="json")] = False,
     seed: int = 0,
@@ -38,17 +38,17 @@ def evaluate(
         horizon: rows to forecast.
         samples: futures a window, the K of minADE and minFDE.
         representative: best of K representatives in place of K plain samples.
-        learned: best of the K that vrnn representatives has taught the run.
+        learned: best of the K that vrnn modes has taught the run.
         pool: samples drawn for each representative.
-        quasi: quasi-random samples, that repel each other, in place of independent ones.
+        qmc: quasi-random samples, that repel each other, in place of independent ones.
         temperature: of the futures: distances of latents and observations from their means are multiplied by it. The NLL is the model's at 1.
         as_json: print one JSON object and nothing else.
         seed: of all noise.
         columns: of the data.
     """
-    if learned and (representative or quasi or temperature != 1):
+    if learned and (representative or qmc or temperature != 1):
         raise ConfigError(
-            "learned representatives are drawn from no samples: leave representative, quasi and temperature"
+            "learned representatives are drawn from no samples: leave representative, qmc and temperature"
         )
     model, tracks = open_run(run, data, columns)
     result = score(
@@ -60,7 +60,7 @@ def evaluate(
         "learned" if learned else representative,
         seed,
         pool,
-        quasi=quasi,
+        qmc=qmc,
         temperature=temperature,
     )
     print(to_json(result.to_dict()) if as_json else result.to_text())

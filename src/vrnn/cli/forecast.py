@@ -9,9 +9,9 @@ from vrnn.cli.data import ColumnFlags
 from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import open_run
 from vrnn.errors import ConfigError
-from vrnn.inference.evaluate import POOL
-from vrnn.inference.forecast import forecast as draw
-from vrnn.inference.representatives import representatives as hypotheses
+from vrnn.tasks.evaluate import POOL
+from vrnn.tasks.forecast import forecast as draw
+from vrnn.tasks.modes import predict_modes
 
 
 def forecast(
@@ -25,7 +25,7 @@ def forecast(
     learned: FlagCreatePairsOff[bool] = False,
     plot: Path | None = None,
     inputs: Literal["hold"] | None = None,
-    quasi: FlagCreatePairsOff[bool] = False,
+    qmc: FlagCreatePairsOff[bool] = False,
     states: int | None = None,
     temperature: float = 1.0,
     seed: int = 0,
@@ -40,21 +40,29 @@ def forecast(
         horizon: rows to forecast; None is 12, or all that were learned.
         samples: futures of each track; None is 20, or ten for each representative.
         representative: write this many typical futures with their weights in place of all samples.
-        learned: write the futures that vrnn representatives has taught the run, with their probabilities; nothing is sampled.
+        learned: write the futures that vrnn modes has taught the run, with their probabilities; nothing is sampled.
         plot: picture to write, .png, .pdf or .svg.
         inputs: hold carries the last known inputs on; needed by models that have any.
-        quasi: quasi-random paths, that repel each other, in place of independent ones.
+        qmc: quasi-random paths, that repel each other, in place of independent ones.
         states: draws of the state that a prefix leaves, shared by its paths; None is one a path. 1 reads every prefix once.
         temperature: what distances of latents and observations of the horizon from their means are multiplied by.
         seed: of all noise.
         columns: of the data.
     """
     check_outputs(out, plot)
-    if learned and (samples, representative, states, quasi, temperature) != (None, None, None, False, 1.0):
+    if learned and (samples, representative, states, qmc, temperature) != (
+        None,
+        None,
+        None,
+        False,
+        1.0,
+    ):
         raise ConfigError(
-            "learned representatives are drawn from no samples: leave samples, representative, states, quasi and temperature"
+            "learned representatives are drawn from no samples: leave samples, representative, states, qmc and temperature"
         )
-    count = samples if samples is not None else 20 if representative is None else POOL * representative
+    count = (
+        samples if samples is not None else 20 if representative is None else POOL * representative
+    )
     if representative is not None and not 1 <= representative < count:
         raise ConfigError(
             f"expected fewer representatives than samples and at least 1, found {representative} of {count} samples"
@@ -62,13 +70,21 @@ def forecast(
     model, tracks = open_run(run, data, columns)
     ahead = 12 if horizon is None else horizon
     if learned:
-        result = hypotheses(model, tracks, horizon, inputs)
+        result = predict_modes(model, tracks, horizon, inputs)
     else:
         result = draw(
-            model, tracks, ahead, count, seed, inputs, quasi=quasi, states=states, temperature=temperature
+            model,
+            tracks,
+            ahead,
+            count,
+            seed,
+            inputs,
+            qmc=qmc,
+            states=states,
+            temperature=temperature,
         )
     if representative is not None:
-        result = result.representative(representative, seed)
+        result = result.cluster(representative, seed)
     result.save(out)
     print(
         f"{out}: {len(result.samples)} futures of {result.samples.shape[2]} rows for each of {len(tracks)} tracks"

@@ -7,7 +7,7 @@ from tyro.conf import Positional
 
 from vrnn.cli.outputs import check_outputs, save_tracks
 from vrnn.errors import ConfigError
-from vrnn.inference.generate import generate as draw
+from vrnn.tasks.generate import generate as draw
 from vrnn.training.checkpoint import load
 
 
@@ -36,26 +36,28 @@ def generate(
     """
     check_outputs(out, plot)
     model = load(run.expanduser())
-    names = model.encoding.x_names
+    names = model.preprocessor.x_names
     if start and len(start) != len(names):
         raise ConfigError(
             f"expected start with one number for each of {', '.join(names)}, found {len(start)}"
         )
     inputs = dict(pair(word) for word in given)
     if (
-        model.encoding.u_names
+        model.preprocessor.u_names
         and not inputs
         and not model.network.supervised
         and not model.network.conditions
     ):
-        bases = dict.fromkeys(name.partition("=")[0] for name in model.encoding.u_names)
+        bases = dict.fromkeys(name.partition("=")[0] for name in model.preprocessor.u_names)
         raise ConfigError(
             f"the model has known inputs ({', '.join(bases)}): say what they are, as in --given {' '.join(f'{b}=...' for b in bases)}; inputs "
             f"that change along a track go to vrnn.generate(model, inputs=...) in Python"
         )
-    if inputs and not model.encoding.u_names:
+    if inputs and not model.preprocessor.u_names:
         raise ConfigError(f"the model has no known inputs: leave out --given {' '.join(given)}")
-    tracks = draw(model, count, steps, seed, start=np.array(start) if start else None, inputs=inputs or None)
+    tracks = draw(
+        model, count, steps, seed, start=np.array(start) if start else None, inputs=inputs or None
+    )
     save_tracks(tracks, out)
     print(f"{out}: {count} tracks of {steps} rows")
     if plot is not None:

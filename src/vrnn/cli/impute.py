@@ -12,7 +12,7 @@ from vrnn.data.advice import plural
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import regular
 from vrnn.errors import ConfigError
-from vrnn.inference.impute import impute as fill
+from vrnn.tasks.impute import impute as fill
 
 FEW = 0.25  # share of paths that should differ at every missing point
 
@@ -50,12 +50,16 @@ def impute(
     """
     check_outputs(out, plot)
     if not 0 < interval < 1:
-        raise ConfigError(f"expected an interval that holds a share between 0 and 1, found {interval}")
+        raise ConfigError(
+            f"expected an interval that holds a share between 0 and 1, found {interval}"
+        )
     model, tracks = open_run(run, data, columns)
-    skipped = 0 if insert_rows else _skipped(tracks, model.encoding.step)
+    skipped = 0 if insert_rows else _skipped(tracks, model.preprocessor.step)
     if insert_rows:
-        tracks = regular(tracks, model.encoding.step)
-    filled = fill(model, tracks, samples, particles, sweeps, seed, calibrate=interval if calibrate else None)
+        tracks = regular(tracks, model.preprocessor.step)
+    filled = fill(
+        model, tracks, samples, particles, sweeps, seed, calibrate=interval if calibrate else None
+    )
     drawn = np.array([int(m.any(-1).sum()) for m in filled.missing])
     absent = sum(int(np.isnan(x).any(-1).sum()) for x in filled.tracks.x)
     filled.save(out, interval)
@@ -73,7 +77,9 @@ def impute(
     if absent > drawn.sum():
         left = plural(absent - int(drawn.sum()), "row")
         print(f"{left} left empty: nothing is drawn before the first point of a track")
-    if all(model.network.family.continuous) and (poor := int((filled.distinct < FEW * samples).sum())):
+    if all(model.network.family.continuous) and (
+        poor := int((filled.distinct < FEW * samples).sum())
+    ):
         print(
             f"{plural(poor, 'track')}: somewhere fewer than {FEW:.0%} of the paths differ, so that intervals are rough there; raise "
             f"--particles above {particles}, or --sweeps above {sweeps}"

@@ -8,7 +8,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 from vrnn.cli.data import ColumnFlags
 from vrnn.cli.outputs import to_json
 from vrnn.cli.runs import open_run
-from vrnn.inference.likelihood import likelihood as estimate
+from vrnn.tasks.likelihood import likelihood as estimate
 
 
 def likelihood(

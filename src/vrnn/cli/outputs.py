@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from vrnn.data.io.write import check_ending, write_table
 from vrnn.data.tracks import Tracks
-from vrnn.data.writers import check_ending, write_table
 from vrnn.errors import ConfigError, DataError, require
 
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg")

@@ -35,7 +35,9 @@ def parse(function: Callable[..., Any], prog: str, words: Sequence[str]) -> Call
     """
     import tyro
 
-    deferred = functools.wraps(function)(lambda *args, **flags: functools.partial(function, *args, **flags))
+    deferred = functools.wraps(function)(
+        lambda *args, **flags: functools.partial(function, *args, **flags)
+    )
     said, width = io.StringIO(), os.environ.get("COLUMNS")
     asks_help = not {"-h", "--help"}.isdisjoint(words)
     try:
@@ -65,7 +67,9 @@ def _condense(text: str) -> str:
         if not section.strip():
             continue
         heading, *listed = section.strip("\n").splitlines()
-        indent = " " * (4 + len(heading) - len(heading.lstrip()))  # of names; their help is further in
+        indent = " " * (
+            4 + len(heading) - len(heading.lstrip())
+        )  # of names; their help is further in
         names = ", ".join(row.split()[0] for row in listed if re.match(indent + r"\S", row))
         heading = heading.strip()
         if heading.startswith("Missing from"):
@@ -90,7 +94,10 @@ def _reword(text: str) -> str:
             r"invalid choice (.*) for argument '(.*)'\. Expected one of \((.*)\)",
             r"\2: expected one of \3, found \1",
         ),
-        (r"Missing value for argument '(.*)'\. Expected \d+ values?", r"\1: expected a value, found none"),
+        (
+            r"Missing value for argument '(.*)'\. Expected \d+ values?",
+            r"\1: expected a value, found none",
+        ),
     ):
         text = re.sub(pattern, words, text)
     return text.rstrip(".")
@@ -109,8 +116,8 @@ _IN_FLAGS = {
     "resampling_term belongs to fivo, found objective": "--resampling-term belongs to --objective fivo, found",
     "give some, or set holdout": "give some (--val), or set --holdout",
     "set chunk to their rows": "set --chunk to their rows",
-    "shorten observe or leave future_weight 0": "shorten --observe or leave --future-weight out",
-    "choose one or leave future_weight 0": "choose one or leave --future-weight out",
+    "shorten observe or leave energy_weight 0": "shorten --observe or leave --energy-weight out",
+    "choose one or leave energy_weight 0": "choose one or leave --energy-weight out",
     "leave temperature 1": "leave --temperature out",
     "expected states of at least 1": "expected --states of at least 1",
     "expected a temperature above 0": "expected --temperature above 0",
@@ -119,12 +126,14 @@ _IN_FLAGS = {
 
 
 SETTINGS = (
-    "batch_size", "free_bits", "future_from", "future_rows", "future_samples", "future_weight", "kl_warmup", "latent_dim",
+    "batch_size", "free_bits", "energy_from", "energy_rows", "energy_samples", "energy_weight", "kl_warmup", "latent_dim",
     "learning_rate", "log_every", "position_input", "regulariser_weight", "resample_below", "resampling_term", "time_input",
     "validate_every", "weight_decay",
 )  # fmt: skip
 """Settings of training and of models whose names no word of a sentence has, those with an underscore."""
-_SETTING = re.compile(rf"(?:\b(?:training|model)\.|(?<![\w./\\'\"-]))({'|'.join(SETTINGS)})(?![\w./\\'\":-])")
+_SETTING = re.compile(
+    rf"(?:\b(?:training|model)\.|(?<![\w./\\'\"-]))({'|'.join(SETTINGS)})(?![\w./\\'\":-])"
+)
 
 
 def as_flags(text: str) -> str:
@@ -134,8 +143,8 @@ def as_flags(text: str) -> str:
     'map it: --id track, or --id None if it is not'
     >>> as_flags("Columns(x=('lon', 'the lat'))"), as_flags("choose one: read_tracks(path, group='test')")
     ("--x lon 'the lat'", 'choose one: --group test')
-    >>> as_flags("expected future_weight of at least 0, found -1.0")
-    'expected --future-weight of at least 0, found -1.0'
+    >>> as_flags("expected energy_weight of at least 0, found -1.0")
+    'expected --energy-weight of at least 0, found -1.0'
     """
 
     def flag(match: re.Match[str]) -> str:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vrnn.cli.data import ColumnFlags, read
-from vrnn.data.readers import Columns
+from vrnn.data.io import Columns
 from vrnn.data.tracks import Tracks
 from vrnn.files import write_json
 from vrnn.trained import TrainedModel
@@ -24,13 +24,13 @@ def open_run(run: Path, data: Path, flags: ColumnFlags) -> tuple[TrainedModel, T
 def trained_columns(run: Path, model: TrainedModel) -> Columns:
     """Give the names of the columns that a run was trained on."""
     named = read_config(run).get("columns", {})
-    encoding = model.encoding
+    preprocessor = model.preprocessor
     return Columns(
         id=named.get("id", "id"),
         t=named.get("t", "t"),
-        x=encoding.x_names,
-        u=encoding.u_names,
-        y=encoding.y_names,
+        x=preprocessor.x_names,
+        u=preprocessor.u_names,
+        y=preprocessor.y_names,
     )
 
 

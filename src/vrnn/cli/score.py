@@ -12,8 +12,8 @@ from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import open_run, trained_columns
 from vrnn.data.advice import plural
 from vrnn.errors import ConfigError, DataError
-from vrnn.inference.score import Scores, fewest_normal
-from vrnn.inference.score import score as rate
+from vrnn.tasks.score import Scores, fewest_normal
+from vrnn.tasks.score import score as rate
 from vrnn.trained import TrainedModel
 
 NAMED = 10  # unusual tracks that are printed
@@ -116,8 +116,11 @@ def _alarms(scores: Scores, share: float) -> str:
     order = np.argsort(-np.nan_to_num(scores.score, nan=-np.inf), kind="stable")
     unusual = scores.unusual(share)
     above = [scores.ids[i] for i in order if unusual[i]]
-    names = ", ".join(above[:NAMED]) + (f" and {len(above) - NAMED} more" if len(above) > NAMED else "")
+    names = ", ".join(above[:NAMED]) + (
+        f" and {len(above) - NAMED} more" if len(above) > NAMED else ""
+    )
     return (
         f"threshold {scores.threshold(share):.4f}, {share:g} false alarms among {len(scores.calibration)} calibration tracks: "
-        f"{len(above)} of {plural(len(scores.ids), 'track')} above it" + (f": {names}" if names else "")
+        f"{len(above)} of {plural(len(scores.ids), 'track')} above it"
+        + (f": {names}" if names else "")
     )

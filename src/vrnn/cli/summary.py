@@ -9,7 +9,7 @@ from vrnn.data.describe import describe
 from vrnn.data.tracks import Tracks
 from vrnn.trained import TrainedModel
 from vrnn.training.collapse import CollapseReport
-from vrnn.training.tracking import Record, best_record
+from vrnn.training.trackers import Record, best_record
 
 
 def summary(
@@ -30,7 +30,7 @@ def summary(
         unseen: `data` was not trained on.
     """
     lines = [f"run            {out}"]
-    best = best_record(records, model.training.future_weight)
+    best = best_record(records, model.training.energy_weight)
     if best:
         lines += [
             f"validation     {best['val_bound']:.4f} nats per step, in data units, at step {best['step']} (weights kept)",
@@ -54,7 +54,9 @@ def summary(
         ]
     then = "next" if unseen else "next (scores count on tracks that were not trained on)"
     source = shlex.quote(str(data)) + columns.words()
-    return "\n".join([*lines, then, *(f"  {command}" for command in _next(model, tracks, out, source))])
+    return "\n".join(
+        [*lines, then, *(f"  {command}" for command in _next(model, tracks, out, source))]
+    )
 
 
 def bound_name(model: TrainedModel) -> str:
@@ -85,11 +87,13 @@ def _next(model: TrainedModel, tracks: Tracks, out: Path, source: str) -> list[s
         ahead = max(1, window - observe) if window else found.horizon
         commands.append(f"vrnn evaluate {run} {source} --observe {observe} --horizon {ahead}")
     horizon = found.horizon or 12
-    inputs = " --inputs hold" if model.encoding.u_names else ""
+    inputs = " --inputs hold" if model.preprocessor.u_names else ""
     picture = "" if discrete else " --plot forecast.png"
-    commands.append(f"vrnn forecast {run} {source} --horizon {horizon}{inputs} --out forecast.csv{picture}")
+    commands.append(
+        f"vrnn forecast {run} {source} --horizon {horizon}{inputs} --out forecast.csv{picture}"
+    )
     commands.append(f"vrnn score {run} {source} --out scores.csv")
-    if not network.conditions and not model.encoding.u_names:
+    if not network.conditions and not model.preprocessor.u_names:
         picture = "" if discrete else " --plot new.png"
         steps = round(found.median_length)
         commands.append(f"vrnn generate {run} --steps {steps} --out new.csv{picture}")

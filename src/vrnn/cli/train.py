@@ -15,8 +15,8 @@ from vrnn.cli.runs import remember_columns
 from vrnn.cli.summary import summary
 from vrnn.models import KINDS
 from vrnn.training.config import TrainConfig
-from vrnn.training.loop import train as fit
-from vrnn.training.tracking import read_metrics
+from vrnn.training.fit import train as fit
+from vrnn.training.trackers import read_metrics
 
 WIDTHS = ("x_dim", "u_dim", "y_dim")  # taken from the data
 HELP = {
@@ -58,7 +58,11 @@ def train_command(kind: str) -> Callable[..., None]:
             from vrnn.plots import plot_training
 
             plot_training(records, plot, title=f"{kind}: {out}")
-        shown = (tracks, data, columns) if held_out is None or source is None else (held_out, source, seen)
+        shown = (
+            (tracks, data, columns)
+            if held_out is None or source is None
+            else (held_out, source, seen)
+        )
         print(summary(run.model, records, *shown, out, unseen=held_out is not None))
 
     train.__doc__ = f"""Train a {KINDS[kind][1].__name__} on tracks.

@@ -1,4 +1,4 @@
-"""The tensors a model sees: padded, finite, in the units of the frame."""
+"""The tensors a model sees: padded, finite, in the units of the transform."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ class Batch(NamedTuple):
         u: known inputs, finite everywhere, (batch, time, inputs).
         y: supervised targets, 0 where missing, (batch, time, targets).
         y_present: True where an entry of y is observed, (batch, time, targets).
-        summed: dimensions whose value after a gap is the sum of all increments since the last observed one, (dim,).
+        is_increment: dimensions whose value after a gap is the sum of all increments since the last observed one, (dim,).
         log_jacobian: log |d x / d data| for each dimension, what turns densities of x into those of the data, (batch, dim).
         y_log_jacobian: the same for y, (targets,).
     """
@@ -28,7 +28,7 @@ class Batch(NamedTuple):
     u: Float[Tensor, "batch time inputs"]
     y: Float[Tensor, "batch time targets"]
     y_present: Bool[Tensor, "batch time targets"]
-    summed: Bool[Tensor, " dim"]
+    is_increment: Bool[Tensor, " dim"]
     log_jacobian: Float[Tensor, "batch dim"]
     y_log_jacobian: Float[Tensor, " targets"]
 
@@ -55,12 +55,16 @@ class Batch(NamedTuple):
     def to(self, like: Tensor) -> "Batch":
         """Move to the device of `like`, floating tensors to its dtype."""
         device, dtype = like.device, like.dtype
-        return Batch(*[t.to(device, dtype) if t.is_floating_point() else t.to(device) for t in self])
+        return Batch(
+            *[t.to(device, dtype) if t.is_floating_point() else t.to(device) for t in self]
+        )
 
     def rows(self, index: slice | Tensor) -> "Batch":
         """Select sequences."""
-        shared = ("summed", "y_log_jacobian")
-        return self._replace(**{name: t[index] for name, t in self._asdict().items() if name not in shared})
+        shared = ("is_increment", "y_log_jacobian")
+        return self._replace(
+            **{name: t[index] for name, t in self._asdict().items() if name not in shared}
+        )
 
     def split(self, observe: int) -> tuple["Batch", "Batch"]:
         """Cut every sequence after its first `observe` rows: (prefix, rest)."""
@@ -90,9 +94,13 @@ class Batch(NamedTuple):
         length = (self.length - cut).clamp(min=0)
         alive = (torch.arange(time, device=cut.device) < length[:, None])[..., None]
         moved = {name: getattr(self, name)[each, index] for name in ("x", "u", "y")}
-        there = {name: getattr(self, name)[each, index] & alive for name in ("present", "y_present")}
+        there = {
+            name: getattr(self, name)[each, index] & alive for name in ("present", "y_present")
+        }
         longest = int(length.max())
-        rest = self._replace(length=length, **{k: v[:, :longest] for k, v in {**moved, **there}.items()})
+        rest = self._replace(
+            length=length, **{k: v[:, :longest] for k, v in {**moved, **there}.items()}
+        )
         prefix, _ = self.split(int(cut.max()))
         kept = (torch.arange(prefix.x.shape[1], device=cut.device) < cut[:, None])[..., None]
         return prefix._replace(
@@ -121,7 +129,7 @@ class Batch(NamedTuple):
             u=torch.cat([self.u, self.x, missing], -1),
             y=nothing,
             y_present=nothing.bool(),
-            summed=torch.zeros_like(self.y_log_jacobian, dtype=torch.bool),
+            is_increment=torch.zeros_like(self.y_log_jacobian, dtype=torch.bool),
             log_jacobian=self.y_log_jacobian.expand(len(self.x), -1),
             y_log_jacobian=self.y_log_jacobian[:0],
         )
@@ -133,7 +141,7 @@ def make_batch(
     length: Int[Tensor, " batch"] | None = None,
     u: Float[Tensor, "batch time inputs"] | None = None,
     y: Float[Tensor, "batch time targets"] | None = None,
-    summed: Bool[Tensor, " dim"] | None = None,
+    is_increment: Bool[Tensor, " dim"] | None = None,
     log_jacobian: Float[Tensor, "batch dim"] | None = None,
     y_log_jacobian: Float[Tensor, " targets"] | None = None,
     factorises: bool = False,
@@ -144,7 +152,7 @@ def make_batch(
         x: observations with NaN where missing; rows past `length` are ignored.
         length: rows of each sequence; all of them when omitted.
         u, y: inputs (finite) and targets (NaN where missing).
-        summed, log_jacobian, y_log_jacobian: see `Batch`; none, zeros and zeros when omitted.
+        is_increment, log_jacobian, y_log_jacobian: see `Batch`; none, zeros and zeros when omitted.
         factorises: whether single entries may be missing; else a row with any NaN is missing as a whole.
 
     >>> batch = make_batch(torch.tensor([[[1.0, 2.0], [float("nan"), 3.0]]]))
@@ -161,7 +169,11 @@ def make_batch(
     def known(values: Tensor, single: bool) -> Tensor:
         there = values.isfinite()
         there = there if alive is None else there & alive
-        return there if single or values.shape[-1] < 2 else there.all(-1, keepdim=True).expand_as(there)
+        return (
+            there
+            if single or values.shape[-1] < 2
+            else there.all(-1, keepdim=True).expand_as(there)
+        )
 
     present = known(x, factorises)
     y_present = nothing.bool() if y is None else known(y, factorises)
@@ -172,7 +184,9 @@ def make_batch(
         u=nothing if u is None else u,
         y=nothing if y is None else y.where(y_present, 0.0),
         y_present=y_present,
-        summed=torch.zeros(dim, dtype=torch.bool, device=x.device) if summed is None else summed,
+        is_increment=torch.zeros(dim, dtype=torch.bool, device=x.device)
+        if is_increment is None
+        else is_increment,
         log_jacobian=x.new_zeros(count, dim) if log_jacobian is None else log_jacobian,
         y_log_jacobian=x.new_zeros(0 if y is None else y.shape[-1])
         if y_log_jacobian is None

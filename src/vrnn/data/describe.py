@@ -100,7 +100,9 @@ def _outliers(
         return 0, None
     at = int(known[speed[known].argmax()])
     row = int(pair[at]) + 1
-    return int(fast.sum()), Outlier(tracks.ids[owner[row]], float(times[row]), float(speed[at]) / limit)
+    return int(fast.sum()), Outlier(
+        tracks.ids[owner[row]], float(times[row]), float(speed[at]) / limit
+    )
 
 
 def _median(values: np.ndarray) -> float:

@@ -97,7 +97,9 @@ class Description:
             f"time step     {self.step:.6g} usually; of {self.steps:,} steps, {self.gaps:,} are gaps and "
             f"{self.irregular:,} irregular",
         ]
-        lines += [f"{'' if i else 'columns':<14}{line}" for i, line in enumerate(_columns(self.columns))]
+        lines += [
+            f"{'' if i else 'columns':<14}{line}" for i, line in enumerate(_columns(self.columns))
+        ]
         if not self.binary:
             lines.append(f"displacement  {self.displacement:.4g} a step (median)")
         if self.worst:

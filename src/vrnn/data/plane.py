@@ -37,7 +37,7 @@ class Plane:
         far = np.nanmax(np.abs(x[..., self.lat]), initial=0.0)
         if far > 90:
             raise DataError(
-                f"a geographic frame: expected latitudes from -90 to 90 degrees, found {far:g}; are latitude and longitude swapped, or "
+                f"a geographic transform: expected latitudes from -90 to 90 degrees, found {far:g}; are latitude and longitude swapped, or "
                 "the positions in metres?"
             )
 

@@ -77,8 +77,10 @@ class Crossroads:
         paths = np.concatenate([origin, self._walk(origin, turns, steps - 1, random)], axis=1)
         return Tracks(list(paths)), turns
 
-    def log_prob(self, path: Float[np.ndarray, "batch time 2"], given: int = 1) -> Float[np.ndarray, "batch"]:
-        """Compute log p(p_{given+1}, ..., p_T | p_1, ..., p_given), summed over the hidden turn.
+    def log_prob(
+        self, path: Float[np.ndarray, "batch time 2"], given: int = 1
+    ) -> Float[np.ndarray, "batch"]:
+        """Compute log p(p_{given+1}, ..., p_T | p_1, ..., p_given), is_increment over the hidden turn.
 
             log sum_k w_k prod_{t < T} N(d_t; m_t^k, noise^2 I)  -  the same over the prefix
 
@@ -92,13 +94,19 @@ class Crossroads:
         whole = _logsumexp(self._joint(path))
         return whole - _logsumexp(self._joint(path[:, : max(given, 1)]))
 
-    def turn_posterior(self, prefix: Float[np.ndarray, "batch observe 2"]) -> Float[np.ndarray, "batch 3"]:
+    def turn_posterior(
+        self, prefix: Float[np.ndarray, "batch observe 2"]
+    ) -> Float[np.ndarray, "batch 3"]:
         """Compute p(turn | prefix), (batch, 3): the prior until the junction, all but certain soon after."""
         joint = self._joint(prefix)
         return np.exp(joint - _logsumexp(joint)).T
 
     def future(
-        self, prefix: Float[np.ndarray, "batch observe 2"], horizon: int, samples: int, seed: int = 0
+        self,
+        prefix: Float[np.ndarray, "batch observe 2"],
+        horizon: int,
+        samples: int,
+        seed: int = 0,
     ) -> Float[np.ndarray, "{samples} batch {horizon} 2"]:
         """Draw futures from p(future | prefix): the turn from its posterior, then the walk.
 
@@ -125,11 +133,15 @@ class Crossroads:
         x, y = path[..., -1, 0], path[..., -1, 1]
         return np.asarray(1 - (y > np.abs(x)).astype(np.int64) + (y < -np.abs(x)).astype(np.int64))
 
-    def turn_shares(self, paths: Float[np.ndarray, "sample *batch time 2"]) -> Float[np.ndarray, "*batch 3"]:
+    def turn_shares(
+        self, paths: Float[np.ndarray, "sample *batch time 2"]
+    ) -> Float[np.ndarray, "*batch 3"]:
         """Count the shares (..., 3) of left, straight and right among the paths of the leading axis."""
         return (self.turn(paths)[..., None] == np.arange(3)).mean(axis=0)
 
-    def _heading(self, turns: Int[np.ndarray, "*batch"], past: Bool[np.ndarray, "*batch"]) -> np.ndarray:
+    def _heading(
+        self, turns: Int[np.ndarray, "*batch"], past: Bool[np.ndarray, "*batch"]
+    ) -> np.ndarray:
         return np.where(past[..., None], ARMS[turns], EAST)
 
     def _joint(self, path: Float[np.ndarray, "batch time 2"]) -> Float[np.ndarray, "3 batch"]:
@@ -140,7 +152,11 @@ class Crossroads:
         mean = (1.0 - self.persistence) * self.speed * heading
         mean[:, :, 1:] += self.persistence * moves[:, :-1]
         mean[:, :, :1] = self.speed * EAST
-        density = -0.5 * ((moves - mean) / self.noise) ** 2 - np.log(self.noise) - 0.5 * np.log(2.0 * np.pi)
+        density = (
+            -0.5 * ((moves - mean) / self.noise) ** 2
+            - np.log(self.noise)
+            - 0.5 * np.log(2.0 * np.pi)
+        )
         with np.errstate(divide="ignore"):  # a turn that is never taken
             weight = np.log(np.asarray(self.probabilities))
         return weight[:, None] + density.sum(axis=(2, 3))
@@ -201,7 +217,9 @@ class ConstantVelocityWalk:
 
     def __post_init__(self) -> None:
         if not self.noise > 0 or min(self.position, self.velocity, self.drift) < 0:
-            raise ConfigError(f"expected noise above 0 and the other scales at least 0, found {self}")
+            raise ConfigError(
+                f"expected noise above 0 and the other scales at least 0, found {self}"
+            )
 
     def covariance(self, steps: int) -> Float[np.ndarray, "{steps} {steps}"]:
         """Build the covariance C of the points x_1, ..., x_steps of one dimension, square metres."""
@@ -219,15 +237,21 @@ class ConstantVelocityWalk:
         positions = np.concatenate([first, first + velocity.cumsum(axis=1)], axis=1)
         return Tracks(list(positions + draw(self.noise, steps)))
 
-    def log_prob(self, x: Float[np.ndarray, "batch time dim"], given: int = 0) -> Float[np.ndarray, "batch"]:
+    def log_prob(
+        self, x: Float[np.ndarray, "batch time dim"], given: int = 0
+    ) -> Float[np.ndarray, "batch"]:
         """Compute log p(x_{given+1}, ..., x_T | x_1, ..., x_given), (batch,) nats, a density of metres.
 
-        A row with a NaN is missing: it is summed out exactly.
+        A row with a NaN is missing: it is is_increment out exactly.
         """
         return self._log_prob(x) - self._log_prob(x[:, :given])
 
     def future(
-        self, prefix: Float[np.ndarray, "batch observe dim"], horizon: int, samples: int, seed: int = 0
+        self,
+        prefix: Float[np.ndarray, "batch observe dim"],
+        horizon: int,
+        samples: int,
+        seed: int = 0,
     ) -> Float[np.ndarray, "{samples} batch {horizon} dim"]:
         """Draw futures (samples, batch, horizon, dim) from p(future | prefix) by Gaussian conditioning.
 

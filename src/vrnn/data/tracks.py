@@ -55,7 +55,9 @@ class Tracks:
         set_field("x", x)
         set_field("ids", [str(i) for i in self.ids] or [str(i) for i in range(len(x))])
         set_field(
-            "times", [np.asarray(t, np.float64) for t in self.times] or [np.arange(float(len(a))) for a in x]
+            "times",
+            [np.asarray(t, np.float64) for t in self.times]
+            or [np.arange(float(len(a))) for a in x],
         )
         for name in ("u", "y"):
             given = [np.asarray(a, np.float64) for a in getattr(self, name)] or [
@@ -66,9 +68,15 @@ class Tracks:
         for name in ("x", "u", "y"):
             arrays, names = getattr(self, name), tuple(getattr(self, f"{name}_names"))
             width = arrays[0].shape[1] if arrays else len(names)
-            default = ("x", "y") if name == "x" and width == 2 else tuple(f"{name}{i}" for i in range(width))
+            default = (
+                ("x", "y")
+                if name == "x" and width == 2
+                else tuple(f"{name}{i}" for i in range(width))
+            )
             if names and len(names) != width:
-                raise DataError(f"expected {width} {name}_names, one a column, found {', '.join(names)}")
+                raise DataError(
+                    f"expected {width} {name}_names, one a column, found {', '.join(names)}"
+                )
             set_field(f"{name}_names", names or default)
         self._check_values()
 
@@ -76,7 +84,9 @@ class Tracks:
         parts = {"ids": self.ids, "times": self.times, "u": self.u, "y": self.y}
         for name, part in parts.items():
             if len(part) != len(self.x):
-                raise DataError(f"expected {name} for each of {len(self.x)} tracks, found {len(part)}")
+                raise DataError(
+                    f"expected {name} for each of {len(self.x)} tracks, found {len(part)}"
+                )
         for name, arrays in (("u", self.u), ("y", self.y), ("times", self.times)):
             for track, x, a in zip(self.ids, self.x, arrays, strict=True):
                 if len(a) != len(x):
@@ -112,7 +122,9 @@ class Tracks:
 
     def __repr__(self) -> str:
         columns = [
-            f"{role} ({', '.join(names)})" for role in "xuy" if (names := getattr(self, f"{role}_names"))
+            f"{role} ({', '.join(names)})"
+            for role in "xuy"
+            if (names := getattr(self, f"{role}_names"))
         ]
         return f"Tracks({len(self)} tracks, {int(self.lengths.sum())} rows, {', '.join(columns)})"
 
@@ -127,7 +139,12 @@ class Tracks:
         rows = np.atleast_1d(np.arange(len(self))[index])
         pick = lambda values: [values[i] for i in rows]  # noqa: E731
         return replace(
-            self, x=pick(self.x), ids=pick(self.ids), times=pick(self.times), u=pick(self.u), y=pick(self.y)
+            self,
+            x=pick(self.x),
+            ids=pick(self.ids),
+            times=pick(self.times),
+            u=pick(self.u),
+            y=pick(self.y),
         )
 
     @property

@@ -69,7 +69,9 @@ def windows(tracks: Tracks, length: int, stride: int = 1, step: float | None = N
     ['anna@0', 'anna@10']
     """
     if length < 1 or stride < 1:
-        raise DataError(f"windows: expected length and stride of at least 1, found {length} and {stride}")
+        raise DataError(
+            f"windows: expected length and stride of at least 1, found {length} and {stride}"
+        )
     found = runs(tracks, step)
     if not (found.length >= length).any():
         longest = int(found.length.max(initial=0))
@@ -82,7 +84,9 @@ def windows(tracks: Tracks, length: int, stride: int = 1, step: float | None = N
     count = np.maximum(found.length - length, -1) // stride + 1
     run = np.repeat(np.arange(len(count)), count)
     track = found.track[run].tolist()
-    start = (found.start[run] + stride * (np.arange(len(run)) - (np.cumsum(count) - count)[run])).tolist()
+    start = (
+        found.start[run] + stride * (np.arange(len(run)) - (np.cumsum(count) - count)[run])
+    ).tolist()
     cut = lambda arrays: [arrays[i][s : s + length] for i, s in zip(track, start, strict=True)]  # noqa: E731
     ids = [f"{tracks.ids[i]}@{tracks.times[i][s]:.12g}" for i, s in zip(track, start, strict=True)]
     return replace(
@@ -153,7 +157,9 @@ def _between(values: np.ndarray, at: np.ndarray) -> np.ndarray:
     return np.where(share > 0, (1 - share) * values[low] + share * values[high], values[low])
 
 
-def _on_grid(tracks: Tracks, i: int, step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _on_grid(
+    tracks: Tracks, i: int, step: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     times, x, u, y = tracks.times[i], tracks.x[i], tracks.u[i], tracks.y[i]
     if not len(times):
         return times, x, u, y

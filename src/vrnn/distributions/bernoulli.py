@@ -35,7 +35,7 @@ class BernoulliDistribution(NamedTuple):
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
     ) -> Float[Tensor, "*#lead"]:
-        """Log-mass in nats of the present entries of x, summed; -inf where x is neither 0 nor 1."""
+        """Log-mass in nats of the present entries of x, is_increment; -inf where x is neither 0 nor 1."""
         x = fill_absent(x, present)
         terms = F.logsigmoid(self.logits.where(x > 0.5, -self.logits))
         terms = terms.where((x == 0) | (x == 1), -torch.inf)

@@ -5,7 +5,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
-def choose(logits: Float[Tensor, "*#lead classes"], normal: Float[Tensor, "*#lead"]) -> Int[Tensor, "*#lead"]:
+def choose(
+    logits: Float[Tensor, "*#lead classes"], normal: Float[Tensor, "*#lead"]
+) -> Int[Tensor, "*#lead"]:
     """Invert the distribution function of softmax(logits) at u = Phi(normal).
 
     Returns the first class whose cumulative weight exceeds u. In floating point u can be 0 or 1 and the sum

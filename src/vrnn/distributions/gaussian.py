@@ -28,7 +28,9 @@ class DiagonalGaussian(NamedTuple):
     scale: Float[Tensor, "*lead dim"]
 
     @classmethod
-    def standard(cls, like: Float[Tensor, "*lead width"], dim: int | None = None) -> "DiagonalGaussian":
+    def standard(
+        cls, like: Float[Tensor, "*lead width"], dim: int | None = None
+    ) -> "DiagonalGaussian":
         """N(0, I) with the leading axes, type and device of `like`, and its width unless `dim` is given."""
         shape = (*like.shape[:-1], like.shape[-1] if dim is None else dim)
         return cls(like.new_zeros(shape), like.new_ones(shape))
@@ -40,7 +42,7 @@ class DiagonalGaussian(NamedTuple):
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
     ) -> Float[Tensor, "*#lead"]:
-        """Log-density in nats of the present entries of x, summed over dimensions."""
+        """Log-density in nats of the present entries of x, is_increment over dimensions."""
         z = (fill_absent(x, present) - self.mean) / self.scale
         terms = torch.addcmul(self.scale.log(), z, z, value=0.5) + HALF_LOG_2PI
         return -fill_absent(terms, present).sum(-1)
@@ -52,7 +54,7 @@ class DiagonalGaussian(NamedTuple):
         return 0.5 * (ratio.square() + shift.square() - 1) - ratio.log()
 
     def kl(self, other: "DiagonalGaussian") -> Float[Tensor, "*#lead"]:
-        """KL(self || other) in nats, summed over dimensions."""
+        """KL(self || other) in nats, is_increment over dimensions."""
         return self.kl_per_dim(other).sum(-1)
 
 

@@ -36,7 +36,9 @@ class GaussianMixture(NamedTuple):
         Differentiable in the parameters of the chosen component; the choice itself has no gradient.
         """
         chosen = choose(self.logits, noise[..., 0])
-        return CorrelatedGaussian(*(_pick(part, chosen) for part in self.components)).sample(noise[..., 1:])
+        return CorrelatedGaussian(*(_pick(part, chosen) for part in self.components)).sample(
+            noise[..., 1:]
+        )
 
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
@@ -92,4 +94,6 @@ class Mixture(Family):
 
     def __call__(self, raw: Float[Tensor, "*lead size"]) -> GaussianMixture:
         logits, outputs = raw.split([self.components, self.size - self.components], -1)
-        return GaussianMixture(logits, FullGaussian(self.dim)(outputs.unflatten(-1, (self.components, -1))))
+        return GaussianMixture(
+            logits, FullGaussian(self.dim)(outputs.unflatten(-1, (self.components, -1)))
+        )

@@ -40,7 +40,9 @@ class NadeDistribution(NamedTuple):
     def sample(self, noise: Float[Tensor, "*#lead dim"]) -> Float[Tensor, "*#lead dim"]:
         """Draw the dimensions in order, each 1 where Phi(noise) < p, compared as logarithms; no gradient."""
         log_u = torch.special.log_ndtr(noise)
-        return self._pass(lambda logits, i: (log_u[..., i] < nn.functional.logsigmoid(logits)).to(logits))
+        return self._pass(
+            lambda logits, i: (log_u[..., i] < nn.functional.logsigmoid(logits)).to(logits)
+        )
 
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
@@ -65,7 +67,9 @@ class NadeDistribution(NamedTuple):
     ) -> Float[Tensor, "*#lead dim"]:
         """Go through the dimensions in order; `value` makes x_i of its log-odds and i."""
         a, x = self.hidden_bias, []
-        for i, (b, w, v) in enumerate(zip(self.bias.unbind(-1), self.family.W, self.family.V, strict=True)):
+        for i, (b, w, v) in enumerate(
+            zip(self.bias.unbind(-1), self.family.W, self.family.V, strict=True)
+        ):
             x.append(value(b + a.sigmoid() @ v, i))
             a = a + x[-1][..., None] * w
         return torch.stack(x, -1)

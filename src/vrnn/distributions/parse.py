@@ -60,7 +60,8 @@ def parse_emission(text: str, dim: int) -> Family:
             f"found {given}"
         )
     families = [
-        _build(name, count, dim - given if dims is None else dims, text) for name, count, dims in terms
+        _build(name, count, dim - given if dims is None else dims, text)
+        for name, count, dims in terms
     ]
     return families[0] if len(families) == 1 else Product(tuple(families))
 
@@ -78,7 +79,9 @@ def _read(term: str, text: str) -> tuple[str, int | None, int | None]:
         known = [*PLAIN, *COUNTED]
         near = difflib.get_close_matches(name, known, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise ConfigError(f"emission {text!r}: expected one of {', '.join(known)}, found {name!r}{hint}")
+        raise ConfigError(
+            f"emission {text!r}: expected one of {', '.join(known)}, found {name!r}{hint}"
+        )
     if name in COUNTED and count is None:
         raise ConfigError(
             f"emission {text!r}: expected the number of {COUNTED[name]} of {name}, found none; "

@@ -27,7 +27,9 @@ class ProductDistribution(NamedTuple):
     def sample(self, noise: Float[Tensor, "*#lead noise"]) -> Float[Tensor, "*#lead dim"]:
         """Draw each part from its own share of the noise."""
         shares = noise.split(self.noise_sizes, -1)
-        return torch.cat([part.sample(share) for part, share in zip(self.parts, shares, strict=True)], -1)
+        return torch.cat(
+            [part.sample(share) for part, share in zip(self.parts, shares, strict=True)], -1
+        )
 
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
@@ -35,7 +37,9 @@ class ProductDistribution(NamedTuple):
         """Sum of the parts, in nats; a part that does not factorise gives 0 if it lacks any entry."""
         shares = x.split(self.dims, -1)
         seen = [None] * len(self.dims) if present is None else present.split(self.dims, -1)
-        terms = [part.log_prob(x, there) for part, x, there in zip(self.parts, shares, seen, strict=True)]
+        terms = [
+            part.log_prob(x, there) for part, x, there in zip(self.parts, shares, seen, strict=True)
+        ]
         return reduce(add, terms)
 
 

@@ -37,13 +37,17 @@ class StudentTDistribution(NamedTuple):
         Source: Bailey (1994), Polar generation of random variates with the t-distribution.
         """
         first, second = noise.chunk(2, -1)
-        radius = torch.expm1(torch.special.log_ndtr(first) * (-2 / self.degrees)).mul(self.degrees).sqrt()
+        radius = (
+            torch.expm1(torch.special.log_ndtr(first) * (-2 / self.degrees))
+            .mul(self.degrees)
+            .sqrt()
+        )
         return self.mean + self.scale * radius * torch.cos(2 * math.pi * torch.special.ndtr(second))
 
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
     ) -> Float[Tensor, "*#lead"]:
-        """Log-density in nats of the present entries of x, summed over dimensions."""
+        """Log-density in nats of the present entries of x, is_increment over dimensions."""
         z = (fill_absent(x, present) - self.mean) / self.scale
         half = 0.5 * self.degrees
         peak = log_gamma_step(half) - 0.5 * (math.pi * self.degrees).log() - self.scale.log()
@@ -64,7 +68,9 @@ def log_gamma_step(a: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     square = inverse.square()
     series = -inverse * (1 / 8 - square * (1 / 192 - square * (1 / 640 - square * 17 / 14336)))
     small = a.clamp(max=8.0)
-    return torch.where(a < 8, torch.lgamma(small + 0.5) - torch.lgamma(small), 0.5 * a.log() + series)
+    return torch.where(
+        a < 8, torch.lgamma(small + 0.5) - torch.lgamma(small), 0.5 * a.log() + series
+    )
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def draw_noise(
     *,
     observations: bool = True,
     resampling: bool = False,
-    quasi: bool = False,
+    qmc: bool = False,
 ) -> Noise:
     """Draw the normals for `samples` passes over `batch` sequences of `time` steps.
 
@@ -52,19 +52,26 @@ def draw_noise(
         generator: source of randomness; the draw happens on its device and is moved to the model's.
         observations: whether the pass draws observations, as where points are missing or the future is imagined.
         resampling: whether particles are resampled.
-        quasi: make the samples of each sequence cover the normal distribution evenly, see `quasi_normals`.
+        qmc: make the samples of each sequence cover the normal distribution evenly, see `quasi_normals`.
     """
     weight = next(model.parameters())
 
     def normals(*shape: int) -> Tensor:
         if 0 in shape:
             return weight.new_empty(shape)
-        if quasi:
-            return quasi_normals(shape[0], shape[1], prod(shape[2:]), generator).view(shape).to(weight)
-        drawn = torch.randn(*shape, generator=generator, dtype=torch.float32, device=generator.device)
+        if qmc:
+            return (
+                quasi_normals(shape[0], shape[1], prod(shape[2:]), generator).view(shape).to(weight)
+            )
+        drawn = torch.randn(
+            *shape, generator=generator, dtype=torch.float32, device=generator.device
+        )
         return drawn.to(weight.device, weight.dtype)
 
-    code, latent = normals(samples, batch, model.code_dim), normals(samples, batch, time, model.latent_dim)
+    code, latent = (
+        normals(samples, batch, model.code_dim),
+        normals(samples, batch, time, model.latent_dim),
+    )
     # The last to be drawn is what may be left out, so that everything else is the same without it.
     ancestors = normals(samples, batch, time if resampling else 0)
     drawn = normals(samples, batch, time if observations else 0, model.family.noise_size)
@@ -99,7 +106,9 @@ def quasi_normals(
     """
     known = min(width, torch.quasirandom.SobolEngine.MAXDIM)
     seed = int(torch.randint(2**31, (), generator=generator))
-    points = torch.quasirandom.SobolEngine(known, scramble=True, seed=seed).draw(samples, dtype=torch.float64)
+    points = torch.quasirandom.SobolEngine(known, scramble=True, seed=seed).draw(
+        samples, dtype=torch.float64
+    )
     # Dimension k of two scrambled sequences is one sequence with its digits mixed: in an order of their own they do not go together.
     points = points[torch.randperm(samples, generator=generator)]
     shift = torch.rand(batch, known, generator=generator, dtype=torch.float64)

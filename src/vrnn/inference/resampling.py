@@ -9,7 +9,9 @@ from torch import Tensor
 
 from vrnn.inference.step import Belief
 
-THRESHOLD = 0.5  # effective sample size, as a share of the particles, under which they are resampled
+THRESHOLD = (
+    0.5  # effective sample size, as a share of the particles, under which they are resampled
+)
 Scheme = Literal["systematic", "multinomial"]
 
 
@@ -103,5 +105,7 @@ def draw_ancestors(
         steps = torch.arange(count, device=normals.device, dtype=normals.dtype)
         uniform = (steps + uniform[:, :1]) / count
     total = cumulative[:, -1:]
-    points = torch.minimum(uniform * total, torch.nextafter(total, torch.zeros_like(total)))  # u rounds to 1
+    points = torch.minimum(
+        uniform * total, torch.nextafter(total, torch.zeros_like(total))
+    )  # u rounds to 1
     return torch.searchsorted(cumulative, points.contiguous(), right=True).T

@@ -25,7 +25,7 @@ class Belief(NamedTuple):
 
     Attributes:
         state: the model's state, tensors (sample, batch, .).
-        gap: what the model has drawn itself since the last observed entry, in the summed dimensions, (sample, batch, dim).
+        gap: what the model has drawn itself since the last observed entry, in the is_increment dimensions, (sample, batch, dim).
         log_weight: log of each particle's weight, their sum being 1, (sample, batch). Particle filters change it;
             `unroll`, whose samples do not compete, hands on what it began with.
     """
@@ -41,13 +41,17 @@ class Belief(NamedTuple):
         stay = lambda new, old: torch.where(moved.view(-1, *(1,) * (new.dim() - 2)), new, old)  # noqa: E731
         states = (stay(new, old) for new, old in zip(self.state, other.state, strict=True))
         return Belief(
-            type(self.state)(*states), stay(self.gap, other.gap), stay(self.log_weight, other.log_weight)
+            type(self.state)(*states),
+            stay(self.gap, other.gap),
+            stay(self.log_weight, other.log_weight),
         )
 
     def map(self, change) -> "Belief":
         """Apply a function to every tensor (sample, batch, ...)."""
         return Belief(
-            type(self.state)(*(change(s) for s in self.state)), change(self.gap), change(self.log_weight)
+            type(self.state)(*(change(s) for s in self.state)),
+            change(self.gap),
+            change(self.log_weight),
         )
 
 
@@ -127,7 +131,9 @@ class Step(NamedTuple):
     log_chosen: Float[Tensor, "sample batch"] | None = None
 
 
-def embed(model: Model, batch: Batch, prefix: Batch | None = None, loops: Loops = PLAIN) -> Embedded:
+def embed(
+    model: Model, batch: Batch, prefix: Batch | None = None, loops: Loops = PLAIN
+) -> Embedded:
     """Compute everything that needs no recurrent state, for all t at once.
 
     Args:
@@ -147,12 +153,16 @@ def embed(model: Model, batch: Batch, prefix: Batch | None = None, loops: Loops 
     return Embedded(known, seen, evidence, context)
 
 
-def embed_prefix(model: Model, prefix: Batch, loops: Loops = PLAIN) -> Float[Tensor, "batch context"]:
+def embed_prefix(
+    model: Model, prefix: Batch, loops: Loops = PLAIN
+) -> Float[Tensor, "batch context"]:
     """Read a prefix that is given and not scored; width 0 for a model that does not condition."""
     if not model.conditions:
         return prefix.x.new_zeros(len(prefix.x), 0)
     x = torch.where(prefix.present, prefix.x, 0.0)  # the last point of a prefix may lack entries
-    return model.embed_context(model.embed_observations(x, model.embed_inputs(prefix.u)), prefix, loops)
+    return model.embed_context(
+        model.embed_observations(x, model.embed_inputs(prefix.u)), prefix, loops
+    )
 
 
 def rows(batch: Batch, embedded: Embedded, start: Belief) -> Iterator[Row]:
@@ -170,7 +180,10 @@ def plain_rows(batch: Batch, start: Belief) -> list[bool]:
 
 
 def start_belief(
-    model: Model, code: Float[Tensor, "sample batch code"], context: Float[Tensor, "batch context"], dim: int
+    model: Model,
+    code: Float[Tensor, "sample batch code"],
+    context: Float[Tensor, "batch context"],
+    dim: int,
 ) -> Belief:
     """Give the belief before the first step, its particles equally weighted."""
     lead = code.shape[:-1]
@@ -192,7 +205,7 @@ def advance(
     """Take one step: input, latent, observation.
 
     At a missing entry the latent of a track without its point comes from the prior and the state receives a draw of the
-    model's own emission. At the first entry observed after a gap, in the dimensions that are `summed`, the value is what
+    model's own emission. At the first entry observed after a gap, in the dimensions that are `is_increment`, the value is what
     remains of the increment after those draws, so that the track reconnects.
 
     Args:
@@ -213,30 +226,38 @@ def advance(
             evidence = row.evidence
             if not model.looks_ahead:
                 evidence = model.embed_evidence(x, known, model.embed_observations(x, known), batch)
-            posterior = choose(row.present.any(-1), model.posterior(entering, evidence, known), posterior)
+            posterior = choose(
+                row.present.any(-1), model.posterior(entering, evidence, known), posterior
+            )
     latent = _follow(posterior.sample(latent_normals), None if path is None else path.latent)
     emitting, emission, log_chosen = model.with_latent(entering, latent), None, None
     if not row.plain:
         emission = model.emission(emitting, known)
-        assert observation_normals is not None, "a row that is not plain needs normals for its draws"
+        assert observation_normals is not None, (
+            "a row that is not plain needs normals for its draws"
+        )
         fixed = None if path is None else path.x
         if draw is None:
             drawn = _follow(emission.sample(observation_normals), fixed)
         else:
             drawn, log_chosen = draw(emission, observation_normals, fixed)
         x = torch.where(row.present, x, drawn)
-        gap = torch.where(batch.summed & ~row.present, gap + drawn, 0.0)
+        gap = torch.where(batch.is_increment & ~row.present, gap + drawn, 0.0)
         seen = model.embed_observations(x, known)
     state = model.with_observation(emitting, seen)
     return Step(entering, posterior, latent, emitting, emission, x, state, gap, log_chosen)
 
 
-def choose(mask: Bool[Tensor, " batch"], a: DiagonalGaussian, b: DiagonalGaussian) -> DiagonalGaussian:
+def choose(
+    mask: Bool[Tensor, " batch"], a: DiagonalGaussian, b: DiagonalGaussian
+) -> DiagonalGaussian:
     """Take a where the mask is True, else b."""
     return DiagonalGaussian(*(torch.where(mask[:, None], s, t) for s, t in zip(a, b, strict=True)))
 
 
-def _follow(drawn: Float[Tensor, "sample batch width"], path: Float[Tensor, "batch width"] | None) -> Tensor:
+def _follow(
+    drawn: Float[Tensor, "sample batch width"], path: Float[Tensor, "batch width"] | None
+) -> Tensor:
     return drawn if path is None else torch.cat([path[None], drawn[1:]])
 
 

@@ -133,7 +133,7 @@ def unroll(
 
     At a missing entry the latent of a track without its point comes from the prior (so does the code of a track that
     has none) and the state receives a draw of the model's own emission. At the first entry observed after a gap, in the
-    dimensions that are `summed`, the value is what remains of the increment after those draws, so that the track
+    dimensions that are `is_increment`, the value is what remains of the increment after those draws, so that the track
     reconnects.
 
     Args:
@@ -179,7 +179,12 @@ def unroll(
 
 
 def follow(
-    model: Model, batch: Batch, noise: Noise, *, embedded: Embedded | None = None, loop: Loop = run_rows
+    model: Model,
+    batch: Batch,
+    noise: Noise,
+    *,
+    embedded: Embedded | None = None,
+    loop: Loop = run_rows,
 ) -> Belief:
     """Give the belief that `unroll` leaves from the posterior, without the terms of a bound."""
     embedded = embed(model, batch) if embedded is None else embedded

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.errors import UnsupportedError
-from vrnn.inference import imagine as plain_ahead
+from vrnn.inference import rollout as plain_ahead
 from vrnn.inference import unroll as plain
-from vrnn.inference.imagine import Imagined
 from vrnn.inference.noise import Noise
+from vrnn.inference.rollout import Imagined
 from vrnn.inference.step import Belief, Embedded, Proposal
 from vrnn.inference.step import embed as plain_embed
 from vrnn.inference.unroll import Loop, Unrolled
@@ -71,7 +71,9 @@ def unroll(
     if kernel == "auto" and not leaves and start is None and apart.fits(model, batch, proposal):
         return apart.unroll_apart(model, batch, noise, proposal=proposal, embedded=embedded)
     loop = _loop(model, batch, proposal, kernel)
-    return plain.unroll(model, batch, noise, proposal=proposal, embedded=embedded, start=start, loop=loop)
+    return plain.unroll(
+        model, batch, noise, proposal=proposal, embedded=embedded, start=start, loop=loop
+    )
 
 
 def follow(model: Model, batch: Batch, noise: Noise, *, kernel: Kernel = "auto") -> Belief:
@@ -80,7 +82,9 @@ def follow(model: Model, batch: Batch, noise: Noise, *, kernel: Kernel = "auto")
     return plain.follow(model, batch, noise, embedded=embed(model, batch, kernel=kernel), loop=loop)
 
 
-def _loop(model: Model, batch: Batch, proposal: Proposal, kernel: Kernel, heads: bool = True) -> Loop:
+def _loop(
+    model: Model, batch: Batch, proposal: Proposal, kernel: Kernel, heads: bool = True
+) -> Loop:
     """Choose what goes through the rows, and through the heads too where it can and is asked to."""
     if kernel != "plain" and recurrence.fits(model, batch, proposal):
         return in_stretches(recurrence.run_rows, partial(recurrence.run_rows, heads=heads))
@@ -102,7 +106,7 @@ def imagine(
     temperature: float = 1.0,
     kernel: Kernel = "auto",
 ) -> Imagined:
-    """Go on alone by the fastest kernel that fits; other arguments and the result as of `vrnn.inference.imagine`.
+    """Go on alone by the fastest kernel that fits; other arguments and the result as of `vrnn.inference.rollout`.
 
     Args:
         kernel: as of `unroll`; the native one gives no gradients.

@@ -1,4 +1,4 @@
-"""The VRNN going on alone, its step in C++: what `vrnn.inference.imagine` does, on the CPU and without gradients."""
+"""The VRNN going on alone, its step in C++: what `vrnn.inference.rollout` does, on the CPU and without gradients."""
 
 import ctypes
 
@@ -8,13 +8,13 @@ from torch import Tensor
 
 from vrnn.distributions.scale import SCALE_FLOOR
 from vrnn.distributions.tempered import check_temperature, temper
-from vrnn.inference.imagine import Imagined
 from vrnn.inference.noise import Noise
+from vrnn.inference.rollout import Imagined
 from vrnn.inference.step import Belief
 from vrnn.kernels.native import compiled, library, packed_size
 from vrnn.kernels.recurrence import added, native_shape
 from vrnn.models.contract import Model
-from vrnn.models.networks import affine_layers
+from vrnn.models.layers import affine_layers
 from vrnn.models.vrnn import VRNN
 
 NUMBERS = (
@@ -41,7 +41,10 @@ class _Ahead(ctypes.Structure):
 def fits(model: Model, belief: Belief) -> bool:
     """Tell whether this kernel can go on from the belief: an unsupervised VRNN with a GRU and one hidden layer, on a CPU."""
     return (
-        native_shape(model) and not model.supervised and not torch.is_grad_enabled() and library() is not None
+        native_shape(model)
+        and not model.supervised
+        and not torch.is_grad_enabled()
+        and library() is not None
     )
 
 
@@ -54,7 +57,7 @@ def imagine(
     keep: bool = False,
     temperature: float = 1.0,
 ) -> Imagined:
-    """Draw joint sample paths from a belief, as `vrnn.inference.imagine.imagine` does, where `fits` holds.
+    """Draw joint sample paths from a belief, as `vrnn.inference.rollout.imagine` does, where `fits` holds.
 
     A step is one call: h_t from x_t, then the prior, z_{t+1} and the parameters of the emission. The draw from the emission
     between two calls is the distribution's own, whichever it is.
@@ -78,7 +81,9 @@ def imagine(
 class _Step:
     """Hold the state of a pass, its draws of latents and the weights, as the compiled step reads them."""
 
-    def __init__(self, model: VRNN, belief: Belief, u: Float[Tensor, "batch time inputs"], noise: Noise):
+    def __init__(
+        self, model: VRNN, belief: Belief, u: Float[Tensor, "batch time inputs"], noise: Noise
+    ):
         self.carry = belief.state.h.contiguous().clone()
         samples, batch, hidden = self.carry.shape
         assert noise.latent.shape == (samples, batch, u.shape[1], model.latent_dim)
@@ -109,7 +114,9 @@ class _Step:
         self.of_step = {name: part.transpose(0, 1) for name, part in known_adds.items()}
         self.of_step["normals"] = noise.latent.permute(2, 0, 1, 3).contiguous()
         self.places = {name: part.data_ptr() for name, part in self.of_step.items()}
-        self.strides = {name: part.stride(0) * part.element_size() for name, part in self.of_step.items()}
+        self.strides = {
+            name: part.stride(0) * part.element_size() for name, part in self.of_step.items()
+        }
         layers = [
             of_state, of_joint.weight[:, hidden : 2 * hidden], carry.weight, to_latent, of_latent.weight,
             of_joint.weight[:, :hidden], model.of_latent.weight, out.weight, of_x.weight, gates.weight[:, :hidden],
@@ -121,10 +128,18 @@ class _Step:
             "dim": of_x.in_features,
             "size": model.family.size,
         }
-        self.fixed["weights"] = carry.weight.new_empty(packed_size(carry.weight.dtype, *self.sizes.values()))
+        self.fixed["weights"] = carry.weight.new_empty(
+            packed_size(carry.weight.dtype, *self.sizes.values())
+        )
         pointers = (ctypes.c_void_p * len(layers))(*(layer.data_ptr() for layer in layers))
         to = ctypes.c_void_p(self.fixed["weights"].data_ptr())
-        held = [*layers, *self.fixed.values(), *self.of_step.values(), noise.observation, self.carry]
+        held = [
+            *layers,
+            *self.fixed.values(),
+            *self.of_step.values(),
+            noise.observation,
+            self.carry,
+        ]
         compiled("pack", held)(*self.sizes.values(), pointers, to)
         self.run = compiled("ahead", held)
         self.pending = self.carry.new_empty(samples, batch, 4 * hidden)

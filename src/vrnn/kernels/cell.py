@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from vrnn.kernels.native import compiled, runs_on
+from vrnn.models.layers import GRUCell, LSTMCell
 from vrnn.models.loops import Feedback, read_rows, run_carry
-from vrnn.models.networks import GRUCell, LSTMCell
 
 NUMBERS = ("rows", "time", "hidden", "layer", "threads", "gates_row", "gates_step")
 FEEDBACK = ("of_output", "output_bias", "to_gates")
@@ -25,7 +25,10 @@ PLACES = (
 class Run(ctypes.Structure):
     """Mirror `Run` of cell.cpp."""
 
-    _fields_ = (*((name, ctypes.c_int64) for name in NUMBERS), *((name, ctypes.c_void_p) for name in PLACES))
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in NUMBERS),
+        *((name, ctypes.c_void_p) for name in PLACES),
+    )
 
 
 def run_cell(

@@ -77,7 +77,11 @@ class _Chain(torch.autograd.Function):
         rows, time, hidden = inside.shape
         latent, drawn = start.shape[-1], normals.shape[-1]
         outputs = latent + drawn
-        assert start.shape == (rows, latent) and normals.shape == (rows, time, drawn) and drawn in (0, latent)
+        assert (
+            start.shape == (rows, latent)
+            and normals.shape == (rows, time, drawn)
+            and drawn in (0, latent)
+        )
         assert outside.shape == (rows, time, outputs)
         assert of_latent.shape == (hidden, latent) and out.shape == (outputs, hidden)
         dense = lambda part: part if part.stride(-1) == 1 else part.contiguous()  # noqa: E731

@@ -22,10 +22,19 @@ import torch
 from torch import Tensor
 
 SOURCES = [
-    Path(__file__).with_name(name) for name in ("recurrence.cpp", "ahead.cpp", "cell.cpp", "chain.cpp")
+    Path(__file__).with_name(name)
+    for name in ("recurrence.cpp", "ahead.cpp", "cell.cpp", "chain.cpp")
 ]
 SHARED = Path(__file__).with_name("common.hpp")
-FLAGS = ["-O3", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared", "-pthread"]
+FLAGS = [
+    "-O3",
+    "-std=c++17",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fPIC",
+    "-shared",
+    "-pthread",
+]
 KEPT = 8  # libraries in the cache: of other versions, compilers and environments
 log = logging.getLogger(__name__)
 
@@ -35,7 +44,11 @@ def library() -> ctypes.CDLL | None:
     """Give the compiled kernels, built on the first call; None, said once, where they cannot be had."""
     try:
         kernels = ctypes.CDLL(str(build()))
-    except (OSError, RuntimeError, subprocess.SubprocessError) as error:  # RuntimeError: no home directory
+    except (
+        OSError,
+        RuntimeError,
+        subprocess.SubprocessError,
+    ) as error:  # RuntimeError: no home directory
         reason = getattr(error, "stderr", "") or str(error)
         log.warning(
             "the C++ kernels could not be built, so the loop over time runs in PyTorch: equal results, more slowly (%s)",
@@ -87,7 +100,9 @@ def torch_pool() -> ctypes.c_void_p:
     """Give `GOMP_parallel` of the OpenMP that this torch runs on; null where it has another, or none."""
     folder = Path(torch.__file__).parent / "lib"
     try:
-        return ctypes.cast(ctypes.CDLL(str(folder / "libtorch_cpu.so")).GOMP_parallel, ctypes.c_void_p)
+        return ctypes.cast(
+            ctypes.CDLL(str(folder / "libtorch_cpu.so")).GOMP_parallel, ctypes.c_void_p
+        )
     except (OSError, AttributeError):
         return ctypes.c_void_p()
 

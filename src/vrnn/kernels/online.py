@@ -14,7 +14,7 @@ from vrnn.inference.step import Belief, Row, Step
 from vrnn.kernels.native import function, library
 from vrnn.kernels.recurrence import Loop, known_parts, native_shape, read_weights
 from vrnn.models.contract import Model
-from vrnn.models.networks import affine_layers
+from vrnn.models.layers import affine_layers
 from vrnn.models.vrnn import VRNN, VRNNState
 
 _made: "weakref.WeakKeyDictionary[Model, OnlineStep]" = weakref.WeakKeyDictionary()
@@ -31,7 +31,11 @@ def online_step(model: Model) -> "OnlineStep | None":
     step = _made.get(model)
     if step is not None and step.current():
         return step
-    if not native_shape(model) or any(p.is_inference() for p in model.parameters()) or library() is None:
+    if (
+        not native_shape(model)
+        or any(p.is_inference() for p in model.parameters())
+        or library() is None
+    ):
         return None
     step = _made[model] = OnlineStep(model)
     return step
@@ -47,9 +51,13 @@ class OnlineStep:
         assert isinstance(model, VRNN)
         self.dtype, self.hidden = model.h0.dtype, model.cell.hidden
         self.latent, self.size, self.family = model.latent_dim, model.family.size, model.family
-        self.reads = [(part._parameters, name) for part in model.modules() for name in part._parameters]
+        self.reads = [
+            (part._parameters, name) for part in model.modules() for name in part._parameters
+        ]
         self.parts = [
-            (part._modules, list(part._modules.values())) for part in model.modules() if part._modules
+            (part._modules, list(part._modules.values()))
+            for part in model.modules()
+            if part._modules
         ]
         self.stamp = self._stamp()
         weights = {name: part.detach().contiguous() for name, part in read_weights(model).items()}
@@ -57,7 +65,9 @@ class OnlineStep:
         self.inputs = affine_layers(model.head)[0].in_features > 2 * self.hidden
         if not self.inputs:  # what is added before prior and emission is the same at every step
             fixed = zip(
-                ("to_prior", "to_emission"), known_parts(model, model.h0.new_zeros(1, 1, 0)), strict=True
+                ("to_prior", "to_emission"),
+                known_parts(model, model.h0.new_zeros(1, 1, 0)),
+                strict=True,
             )
             weights |= {name: part.detach() for name, part in fixed if part is not None}
         # In memory as long as the loop points there, and where nothing else can come to lie.
@@ -81,7 +91,9 @@ class OnlineStep:
 
     def current(self) -> bool:
         """Tell whether layers and weights are still those that were laid out."""
-        return self.stamp == self._stamp() and all(list(now.values()) == then for now, then in self.parts)
+        return self.stamp == self._stamp() and all(
+            list(now.values()) == then for now, then in self.parts
+        )
 
     def _stamp(self) -> list[tuple[int, int] | None]:
         held = (parameters.get(name) for parameters, name in self.reads)
@@ -97,7 +109,8 @@ class OnlineStep:
         """
         samples, batch, _ = normals.shape
         seen, evidence, normals = (
-            part if part.stride(-1) == 1 else part.contiguous() for part in (row.seen, row.evidence, normals)
+            part if part.stride(-1) == 1 else part.contiguous()
+            for part in (row.seen, row.evidence, normals)
         )
         normals = normals.contiguous()
         for part, shape in (
@@ -114,10 +127,17 @@ class OnlineStep:
         states[0] = belief.state.h.expand(samples, batch, -1)
         laws = seen.new_empty(2 if self.standard else 4, samples, batch, self.latent)
         z = seen.new_empty(samples, batch, self.latent)
-        features, raw = seen.new_empty(samples, batch, self.hidden), seen.new_empty(samples, batch, self.size)
+        features, raw = (
+            seen.new_empty(samples, batch, self.hidden),
+            seen.new_empty(samples, batch, self.size),
+        )
         loop = Loop.from_buffer_copy(self.base)
         loop.samples, loop.batch, loop.threads = samples, batch, torch.get_num_threads()
-        loop.gates, loop.evidence, loop.normals = seen.data_ptr(), evidence.data_ptr(), normals.data_ptr()
+        loop.gates, loop.evidence, loop.normals = (
+            seen.data_ptr(),
+            evidence.data_ptr(),
+            normals.data_ptr(),
+        )
         loop.gates_row, loop.evidence_row = seen.stride(0), evidence.stride(0)
         if self.inputs:
             assert isinstance(model, VRNN)
@@ -126,7 +146,9 @@ class OnlineStep:
             if to_prior is not None:
                 loop.to_prior, loop.to_prior_row = to_prior.data_ptr(), to_prior.stride(0)
         parts = laws.unbind(0)
-        loop.states, loop.z, loop.features, loop.raw = (t.data_ptr() for t in (states, z, features, raw))
+        loop.states, loop.z, loop.features, loop.raw = (
+            t.data_ptr() for t in (states, z, features, raw)
+        )
         loop.mean, loop.scale = parts[0].data_ptr(), parts[1].data_ptr()
         if not self.standard:
             loop.prior_mean, loop.prior_scale = parts[2].data_ptr(), parts[3].data_ptr()

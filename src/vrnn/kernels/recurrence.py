@@ -16,7 +16,7 @@ from vrnn.inference.step import Belief, Embedded, Proposal
 from vrnn.inference.unroll import Stretch
 from vrnn.kernels.native import compiled, library
 from vrnn.models.contract import Model, join
-from vrnn.models.networks import GRUCell, affine_layers
+from vrnn.models.layers import GRUCell, affine_layers
 from vrnn.models.vrnn import VRNN, VRNNState
 
 NUMBERS = (
@@ -51,7 +51,9 @@ def native_shape(model: Model) -> bool:
         type(model) is VRNN
         and not model.tied
         and isinstance(model.cell, GRUCell)
-        and len(affine_layers(model.z_features)) == len(affine_layers(model.posterior_head.rest)) == 1
+        and len(affine_layers(model.z_features))
+        == len(affine_layers(model.posterior_head.rest))
+        == 1
         and model.h0.device.type == "cpu"
         and model.h0.dtype in (torch.float32, torch.float64)
         and not torch.is_autocast_enabled("cpu")
@@ -149,7 +151,9 @@ def read_weights(model: VRNN, heads: bool = True) -> dict[str, Tensor]:
         return found
     hidden = model.cell.hidden
     first, last = affine_layers(model.head)
-    found["emission_features"], found["emission_state"] = first.weight[:, : 2 * hidden].split(hidden, 1)
+    found["emission_features"], found["emission_state"] = first.weight[:, : 2 * hidden].split(
+        hidden, 1
+    )
     found |= {"emission_out": last.weight, "emission_bias": last.bias}
     if not model.standard:
         first, last = affine_layers(model.prior_head)
@@ -178,7 +182,9 @@ def added(
     return nn.functional.linear(known, layer.weight[:, width:], layer.bias)
 
 
-def _steps_last(x: Float[Tensor, "time sample batch width"]) -> Float[Tensor, "sample batch time width"]:
+def _steps_last(
+    x: Float[Tensor, "time sample batch width"],
+) -> Float[Tensor, "sample batch time width"]:
     return x.permute(1, 2, 0, 3)
 
 
@@ -206,7 +212,9 @@ class _Recurrence(torch.autograd.Function):
         tensors = {name: t for name, t in zip(READ, given, strict=True) if t is not None}
         for name in (*FIXED, *WEIGHTS):
             if name in tensors:
-                tensors[name] = _dense_rows(tensors[name]) if name in FIXED else tensors[name].contiguous()
+                tensors[name] = (
+                    _dense_rows(tensors[name]) if name in FIXED else tensors[name].contiguous()
+                )
         ctx.shapes = {name: tensors[name].shape for name in FIXED if name in tensors}
         samples, batch, time, latent = tensors["normals"].shape
         hidden = start.shape[-1]
@@ -238,7 +246,9 @@ class _Recurrence(torch.autograd.Function):
         tensors: dict[str, Tensor] = dict(zip(ctx.names, ctx.saved_tensors, strict=True))
         hidden, latent = tensors["states"].shape[-1], tensors["z"].shape[-1]
         lead = tensors["z"].shape[:-1]
-        tensors |= {n: t.contiguous() for n, t in zip(ARRIVING, grad_outputs, strict=True) if t is not None}
+        tensors |= {
+            n: t.contiguous() for n, t in zip(ARRIVING, grad_outputs, strict=True) if t is not None
+        }
         emits, learned = "to_emission" in tensors, "to_prior" in tensors
         arrived = {
             "prior": bool({"d_prior_mean", "d_prior_scale"} & set(tensors)),
@@ -298,7 +308,9 @@ class _Recurrence(torch.autograd.Function):
                 continue
             everywhere = shape[:2] == (1, 1) != (lead[2], lead[0])
             part = (
-                biases[before[name]].view(shape) if everywhere else steps[..., before[name]].transpose(0, 1)
+                biases[before[name]].view(shape)
+                if everywhere
+                else steps[..., before[name]].transpose(0, 1)
             )
             found[name] = part
         if ctx.needs_input_grad[2 + READ.index("normals")]:

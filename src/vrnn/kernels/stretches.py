@@ -18,7 +18,12 @@ def in_stretches(fast: Loop, whole: Loop) -> Loop:
     """Make a loop of one that only goes through complete rows, and of one for a batch that is complete from end to end."""
 
     def run(
-        model: Model, batch: Batch, noise: Noise, embedded: Embedded, start: Belief, proposal: Proposal
+        model: Model,
+        batch: Batch,
+        noise: Noise,
+        embedded: Embedded,
+        start: Belief,
+        proposal: Proposal,
     ) -> Stretch:
         parts, belief, cuts = [], start, stretches(plain_rows(batch, start))
         if len(cuts) == 1:

@@ -89,7 +89,10 @@ def best_of(
     >>> ade.item(), fde.item()
     (1.0, 0.0)
     """
-    ade, fde = average_displacement(samples, truth, distance), final_displacement(samples, truth, distance)
+    ade, fde = (
+        average_displacement(samples, truth, distance),
+        final_displacement(samples, truth, distance),
+    )
     return ade.min(axis=0), fde.min(axis=0)
 
 

@@ -48,7 +48,9 @@ def energy_score(
     count, batch = samples.shape[:2]
     pairs = _pairs(count, fair)
     points = (
-        torch.from_numpy(np.ascontiguousarray(samples, np.float64)).reshape(count, batch, -1).transpose(0, 1)
+        torch.from_numpy(np.ascontiguousarray(samples, np.float64))
+        .reshape(count, batch, -1)
+        .transpose(0, 1)
     )
     target = torch.from_numpy(np.ascontiguousarray(truth, np.float64)).reshape(batch, 1, -1)
     to_truth = torch.linalg.vector_norm(points - target, dim=-1).mean(dim=1)
@@ -64,7 +66,9 @@ def energy_score(
 
 
 def crps(
-    samples: Float[np.ndarray, "sample *shape"], truth: Float[np.ndarray, "*shape"], fair: bool = True
+    samples: Float[np.ndarray, "sample *shape"],
+    truth: Float[np.ndarray, "*shape"],
+    fair: bool = True,
 ) -> Float[np.ndarray, "*shape"]:
     """Score samples of each number on its own: the continuous ranked probability score, entry by entry.
 

@@ -14,7 +14,13 @@ from vrnn.models.storn import STORN, STORNConfig
 from vrnn.models.vrnn import VRNN, VRNNConfig
 
 ModelConfig = (
-    RNNConfig | Seq2SeqVAEConfig | RolloutVAEConfig | VRNNConfig | DMMConfig | SRNNConfig | STORNConfig
+    RNNConfig
+    | Seq2SeqVAEConfig
+    | RolloutVAEConfig
+    | VRNNConfig
+    | DMMConfig
+    | SRNNConfig
+    | STORNConfig
 )
 
 KINDS: dict[str, tuple[type, type[Model]]] = {
@@ -56,7 +62,9 @@ def config_from_dict(values: dict[str, Any]) -> ModelConfig:
     config_type = KINDS[kind][0]
     unknown = set(values) - {f.name for f in fields(config_type)}
     if unknown:
-        raise ConfigError(f"settings that {config_type.__name__} does not have: {', '.join(sorted(unknown))}")
+        raise ConfigError(
+            f"settings that {config_type.__name__} does not have: {', '.join(sorted(unknown))}"
+        )
     return config_type(**values)
 
 

@@ -11,9 +11,9 @@ from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, parse_emission, positive
 from vrnn.distributions.base import Distribution
 from vrnn.models.contract import Features, Model, join, observed
+from vrnn.models.encoders import RowEncoder
+from vrnn.models.layers import CellName, GaussianHead, affine_layers, learned, mlp
 from vrnn.models.loops import PLAIN, Chain, Loops
-from vrnn.models.networks import CellName, GaussianHead, affine_layers, learned, mlp
-from vrnn.models.readers import RowEncoder
 from vrnn.models.roles import roles
 from vrnn.models.settings import check_settings
 

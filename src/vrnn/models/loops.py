@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vrnn.distributions import DiagonalGaussian, positive
-from vrnn.models.networks import GRUCell, LSTMCell
+from vrnn.models.layers import GRUCell, LSTMCell
 
 
 class Feedback(NamedTuple):
@@ -47,7 +47,11 @@ def run_carry(
             carry = cell.step(gates, carry)
             outputs.append(cell.output(carry))
         h = torch.stack(outputs, -2)
-    return nn.functional.pad(h, (0, cell.carry_dim - cell.hidden)) if cell.carry_dim > cell.hidden else h
+    return (
+        nn.functional.pad(h, (0, cell.carry_dim - cell.hidden))
+        if cell.carry_dim > cell.hidden
+        else h
+    )
 
 
 class Chain(NamedTuple):
@@ -89,7 +93,9 @@ def follow_chain(
     squash = {"relu": torch.relu, "tanh": torch.tanh}[chain.squash]
     assert normals.shape[-2], "a chain of no steps has no law"
     time, width = normals.shape[-2], start.shape[-1]
-    steps = [part.expand(*part.shape[:-2], time, -1).unbind(-2) for part in (chain.inside, chain.outside)]
+    steps = [
+        part.expand(*part.shape[:-2], time, -1).unbind(-2) for part in (chain.inside, chain.outside)
+    ]
     z, laws = [start], []
     for inside, outside, noise in zip(*steps, normals.unbind(-2), strict=True):
         a = squash(nn.functional.linear(z[-1], chain.of_latent) + inside)
@@ -109,7 +115,11 @@ class RunCell(Protocol):
     """Runs a cell as `run_carry` does."""
 
     def __call__(
-        self, cell: GRUCell | LSTMCell, projected: Tensor, carry: Tensor, feedback: Feedback | None = None
+        self,
+        cell: GRUCell | LSTMCell,
+        projected: Tensor,
+        carry: Tensor,
+        feedback: Feedback | None = None,
     ) -> Tensor: ...
 
 

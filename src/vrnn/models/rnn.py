@@ -10,8 +10,8 @@ from torch import Tensor
 from vrnn.distributions import parse_emission
 from vrnn.distributions.base import Distribution
 from vrnn.models.contract import Features, Model, join
+from vrnn.models.layers import CellName, features, features_dim, learned, make_cell, mlp
 from vrnn.models.loops import Loops
-from vrnn.models.networks import CellName, features, features_dim, learned, make_cell, mlp
 from vrnn.models.roles import roles
 from vrnn.models.settings import check_settings
 
@@ -62,12 +62,16 @@ class RNN(Model):
 
     def __init__(self, config: RNNConfig):
         super().__init__()
-        dim, known, self.supervised = roles(config.x_dim, config.u_dim, config.y_dim, config.supervised)
+        dim, known, self.supervised = roles(
+            config.x_dim, config.u_dim, config.y_dim, config.supervised
+        )
         self.family = parse_emission(config.emission, dim)
         read = known if config.supervised else dim
         width = features_dim(read, config.hidden, config.depth)
         self.features = features(read, config.hidden, config.depth)
-        self.cell = make_cell(config.cell, width + (0 if config.supervised else known), config.hidden)
+        self.cell = make_cell(
+            config.cell, width + (0 if config.supervised else known), config.hidden
+        )
         self.head = mlp(config.hidden + known, config.hidden, self.family.size, config.depth)
         self.h0 = learned(self.cell.carry_dim)
         self.known_dim = known
@@ -82,7 +86,11 @@ class RNN(Model):
         return RNNState(self.h0.expand(*code.shape[:-1], -1))
 
     def with_input(self, state: RNNState, known: Features) -> RNNState:
-        return RNNState(self.cell.step(known[..., self.known_dim :], state.h)) if self.supervised else state
+        return (
+            RNNState(self.cell.step(known[..., self.known_dim :], state.h))
+            if self.supervised
+            else state
+        )
 
     def emission(self, state: RNNState, known: Features) -> Distribution:
         return self.family(self.head(join(self.cell.output(state.h), known[..., : self.known_dim])))
@@ -90,10 +98,14 @@ class RNN(Model):
     def with_observation(self, state: RNNState, seen: Features) -> RNNState:
         return state if self.supervised else RNNState(self.cell.step(seen, state.h))
 
-    def run(self, state: RNNState, known: Features, seen: Features, z: Tensor, loops: Loops) -> RNNState:
+    def run(
+        self, state: RNNState, known: Features, seen: Features, z: Tensor, loops: Loops
+    ) -> RNNState:
         first = state.h[:1]  # which no sample has a part in
         if self.supervised:
             h = loops.cell(self.cell, known[None, ..., self.known_dim :], first)
         else:
-            h = torch.cat([first[..., None, :], loops.cell(self.cell, seen[None, :, :-1], first)], -2)
+            h = torch.cat(
+                [first[..., None, :], loops.cell(self.cell, seen[None, :, :-1], first)], -2
+            )
         return RNNState(h.expand(*z.shape[:3], -1))

@@ -3,7 +3,9 @@
 from vrnn.errors import ConfigError
 
 
-def roles(x_dim: int, u_dim: int, y_dim: int = 0, supervised: bool = False) -> tuple[int, int, bool]:
+def roles(
+    x_dim: int, u_dim: int, y_dim: int = 0, supervised: bool = False
+) -> tuple[int, int, bool]:
     """Give (width of the observation, width of the known inputs, supervised) as `Batch.swap_target` lays them out.
 
     Raises:

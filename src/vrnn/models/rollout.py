@@ -11,8 +11,8 @@ from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, parse_emission
 from vrnn.distributions.base import Distribution
 from vrnn.models.contract import Features, Model, join, observed
-from vrnn.models.loops import PLAIN, Chain, Feedback, Loops
-from vrnn.models.networks import (
+from vrnn.models.encoders import SequenceEncoder
+from vrnn.models.layers import (
     CellName,
     GaussianHead,
     affine_layers,
@@ -22,7 +22,7 @@ from vrnn.models.networks import (
     make_cell,
     mlp,
 )
-from vrnn.models.readers import SequenceEncoder
+from vrnn.models.loops import PLAIN, Chain, Feedback, Loops
 from vrnn.models.roles import roles
 from vrnn.models.settings import check_settings
 
@@ -65,7 +65,9 @@ class RolloutState(NamedTuple):
     h: Float[Tensor, "*lead carry"]
     z: Float[Tensor, "*lead latent"]  # z_t of the carried decoder, z'_t of the driven one
     x: Float[Tensor, "*lead gates"]  # the last observation, as the cell reads it
-    fixed: Float[Tensor, "*lead fixed"]  # what stays: the table (mean, scale) or z_0, width 0 when carried
+    fixed: Float[
+        Tensor, "*lead fixed"
+    ]  # what stays: the table (mean, scale) or z_0, width 0 when carried
 
 
 class RolloutVAE(Model):
@@ -103,7 +105,9 @@ class RolloutVAE(Model):
         if not self.conditions:
             self.x0 = learned(self.cell.gates)
             self.h0 = learned(self.cell.carry_dim)
-            self.h0_of_latent = None if self.per_step else nn.Linear(n, self.cell.carry_dim, bias=False)
+            self.h0_of_latent = (
+                None if self.per_step else nn.Linear(n, self.cell.carry_dim, bias=False)
+            )
 
     def embed_inputs(self, u: Float[Tensor, "*lead inputs"]) -> Features:
         return u if self.of_inputs is None else join(u, self.of_inputs(u))
@@ -156,7 +160,11 @@ class RolloutVAE(Model):
         z, z0 = code[..., -n:], code[..., : 0 if self.per_step else n]
         fixed = code[..., : self.code_dim - n]
         if not self.conditions:
-            h0 = self.h0.expand(*lead, -1) if self.h0_of_latent is None else self.h0 + self.h0_of_latent(z0)
+            h0 = (
+                self.h0.expand(*lead, -1)
+                if self.h0_of_latent is None
+                else self.h0 + self.h0_of_latent(z0)
+            )
             return RolloutState(h0, z, self.x0.expand(*lead, -1), fixed)
         if self.per_step:
             fixed = context[..., : 2 * n].expand(*lead, -1)
@@ -164,16 +172,24 @@ class RolloutVAE(Model):
         return RolloutState(h.expand(*lead, -1), z, x0.expand(*lead, -1), fixed)
 
     def with_input(self, state: RolloutState, known: Features) -> RolloutState:
-        return state if self.of_inputs is None else state._replace(x=state.x + known[..., self.known_dim :])
+        return (
+            state
+            if self.of_inputs is None
+            else state._replace(x=state.x + known[..., self.known_dim :])
+        )
 
     def prior(self, state: RolloutState, known: Features) -> DiagonalGaussian:
         if not self.per_step:
             return DiagonalGaussian.standard(state.h, 0)
         return (
-            self._split_table(state.fixed) if self.conditions else DiagonalGaussian.standard(state.h, self.n)
+            self._split_table(state.fixed)
+            if self.conditions
+            else DiagonalGaussian.standard(state.h, self.n)
         )
 
-    def posterior(self, state: RolloutState, evidence: Features, known: Features) -> DiagonalGaussian:
+    def posterior(
+        self, state: RolloutState, evidence: Features, known: Features
+    ) -> DiagonalGaussian:
         if self.conditions or not self.per_step:
             return self.prior(state, known)
         table = self._split_table(evidence)

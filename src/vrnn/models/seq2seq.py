@@ -11,8 +11,7 @@ from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, parse_emission
 from vrnn.distributions.base import Distribution
 from vrnn.models.contract import Features, Model, join
-from vrnn.models.loops import PLAIN, Loops
-from vrnn.models.networks import (
+from vrnn.models.layers import (
     CellName,
     GaussianHead,
     features,
@@ -21,6 +20,7 @@ from vrnn.models.networks import (
     make_cell,
     mlp,
 )
+from vrnn.models.loops import PLAIN, Loops
 from vrnn.models.roles import roles
 from vrnn.models.settings import check_settings
 
@@ -79,7 +79,9 @@ class Seq2SeqVAE(Model):
         hidden, depth = config.hidden, config.depth
         self.same = config.target == "same"
         self.tied = not self.same
-        self.apart = not self.same or config.cell == "gru"  # what a posterior goes on from is the whole carry
+        self.apart = (
+            not self.same or config.cell == "gru"
+        )  # what a posterior goes on from is the whole carry
         self.family, self.latent_dim, self.known_dim = (
             parse_emission(config.emission, dim),
             config.latent_dim,
@@ -92,13 +94,18 @@ class Seq2SeqVAE(Model):
         self.decoder = make_cell(config.cell, config.latent_dim, hidden)
         self.latent_head = GaussianHead(hidden + known, hidden, config.latent_dim, depth)
         self.head = mlp(hidden + known, hidden, self.family.size, depth)
-        self.encoder0, self.decoder0 = learned(self.encoder.carry_dim), learned(self.decoder.carry_dim)
+        self.encoder0, self.decoder0 = (
+            learned(self.encoder.carry_dim),
+            learned(self.decoder.carry_dim),
+        )
 
     def embed_inputs(self, u: Float[Tensor, "*lead inputs"]) -> Features:
         return join(u, self.encoder.project(self.features(u))) if self.supervised else u
 
     def embed_observations(self, x: Float[Tensor, "*lead dim"], known: Features) -> Features:
-        return x[..., :0] if self.supervised else self.encoder.project(join(self.features(x), known))
+        return (
+            x[..., :0] if self.supervised else self.encoder.project(join(self.features(x), known))
+        )
 
     def embed_evidence(
         self,
@@ -117,14 +124,20 @@ class Seq2SeqVAE(Model):
     def with_input(self, state: Seq2SeqState, known: Features) -> Seq2SeqState:
         if not self.supervised:
             return state
-        return state._replace(encoder=self.encoder.step(known[..., self.known_dim :], state.encoder))
+        return state._replace(
+            encoder=self.encoder.step(known[..., self.known_dim :], state.encoder)
+        )
 
     def prior(self, state: Seq2SeqState, known: Features) -> DiagonalGaussian:
         if self.same:
             return DiagonalGaussian.standard(state.encoder, self.latent_dim)
-        return self.latent_head(join(self.encoder.output(state.encoder), known[..., : self.known_dim]))
+        return self.latent_head(
+            join(self.encoder.output(state.encoder), known[..., : self.known_dim])
+        )
 
-    def posterior(self, state: Seq2SeqState, evidence: Features, known: Features) -> DiagonalGaussian:
+    def posterior(
+        self, state: Seq2SeqState, evidence: Features, known: Features
+    ) -> DiagonalGaussian:
         if not self.same:
             return self.prior(state, known)
         read = self.encoder.step(evidence, state.encoder)
@@ -134,19 +147,29 @@ class Seq2SeqVAE(Model):
         return state._replace(decoder=self.decoder.step(self.decoder.project(z), state.decoder))
 
     def emission(self, state: Seq2SeqState, known: Features) -> Distribution:
-        return self.family(self.head(join(self.decoder.output(state.decoder), known[..., : self.known_dim])))
+        return self.family(
+            self.head(join(self.decoder.output(state.decoder), known[..., : self.known_dim]))
+        )
 
     def with_observation(self, state: Seq2SeqState, seen: Features) -> Seq2SeqState:
-        return state if self.supervised else state._replace(encoder=self.encoder.step(seen, state.encoder))
+        return (
+            state
+            if self.supervised
+            else state._replace(encoder=self.encoder.step(seen, state.encoder))
+        )
 
-    def entering(self, state: Seq2SeqState, known: Features, seen: Features, loops: Loops) -> Seq2SeqState:
+    def entering(
+        self, state: Seq2SeqState, known: Features, seen: Features, loops: Loops
+    ) -> Seq2SeqState:
         first = state.encoder[:1]  # which no sample has a part in
         if self.supervised:
             encoder = loops.cell(self.encoder, known[None, ..., self.known_dim :], first)
         else:
             after = loops.cell(self.encoder, seen[None, :, :-1], first)
             encoder = torch.cat([first[..., None, :], after], -2)
-        return Seq2SeqState(encoder, state.decoder[:1, :, None].expand(-1, -1, encoder.shape[-2], -1))
+        return Seq2SeqState(
+            encoder, state.decoder[:1, :, None].expand(-1, -1, encoder.shape[-2], -1)
+        )
 
     def run(
         self, state: Seq2SeqState, known: Features, seen: Features, z: Tensor, loops: Loops

@@ -11,8 +11,8 @@ from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, parse_emission
 from vrnn.distributions.base import Distribution
 from vrnn.models.contract import Features, Model, join, observed
-from vrnn.models.loops import PLAIN, Chain, Loops
-from vrnn.models.networks import (
+from vrnn.models.encoders import RowEncoder
+from vrnn.models.layers import (
     CellName,
     GaussianHead,
     JointGaussianHead,
@@ -23,7 +23,7 @@ from vrnn.models.networks import (
     make_cell,
     mlp,
 )
-from vrnn.models.readers import RowEncoder
+from vrnn.models.loops import PLAIN, Chain, Loops
 from vrnn.models.roles import roles
 from vrnn.models.settings import check_settings
 
@@ -125,7 +125,9 @@ class SRNN(Model):
     def with_observation(self, state: SRNNState, seen: Features) -> SRNNState:
         return state._replace(d=self.cell.step(seen, state.d))
 
-    def entering(self, state: SRNNState, known: Features, seen: Features, loops: Loops) -> SRNNState:
+    def entering(
+        self, state: SRNNState, known: Features, seen: Features, loops: Loops
+    ) -> SRNNState:
         first = state.d[:1]  # which no sample has a part in
         d = torch.cat([first[..., None, :], loops.cell(self.cell, seen[None, :, :-1], first)], -2)
         lead = (*state.z.shape[:-1], d.shape[-2])

@@ -11,8 +11,8 @@ from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, parse_emission
 from vrnn.distributions.base import Distribution
 from vrnn.models.contract import Features, Model, join, observed
-from vrnn.models.loops import PLAIN, Loops
-from vrnn.models.networks import (
+from vrnn.models.encoders import RowEncoder
+from vrnn.models.layers import (
     CellName,
     GaussianHead,
     features,
@@ -21,7 +21,7 @@ from vrnn.models.networks import (
     make_cell,
     mlp,
 )
-from vrnn.models.readers import RowEncoder
+from vrnn.models.loops import PLAIN, Loops
 from vrnn.models.roles import roles
 from vrnn.models.settings import check_settings
 
@@ -98,7 +98,9 @@ class STORN(Model):
     ) -> Features:
         read = join(observed(x, batch), known)
         readers = (self.reader, self.backward_reader)
-        return join(*self.posterior_head(join(*(reader(read, batch.length, loops) for reader in readers))))
+        return join(
+            *self.posterior_head(join(*(reader(read, batch.length, loops) for reader in readers)))
+        )
 
     def initial_state(self, code: Tensor, context: Tensor) -> STORNState:
         lead = code.shape[:-1]
@@ -119,6 +121,8 @@ class STORN(Model):
     def with_observation(self, state: STORNState, seen: Features) -> STORNState:
         return state._replace(x=seen.expand(*state.h.shape[:-1], -1))
 
-    def run(self, state: STORNState, known: Features, seen: Features, z: Tensor, loops: Loops) -> STORNState:
+    def run(
+        self, state: STORNState, known: Features, seen: Features, z: Tensor, loops: Loops
+    ) -> STORNState:
         before = torch.cat([state.x[..., None, :], seen[:, :-1].expand(*z.shape[:2], -1, -1)], -2)
         return STORNState(loops.cell(self.cell, before + self.of_latent(z), state.h), before)

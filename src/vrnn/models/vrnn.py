@@ -11,8 +11,7 @@ from vrnn.distributions import DiagonalGaussian, parse_emission
 from vrnn.distributions.base import Distribution
 from vrnn.errors import ConfigError
 from vrnn.models.contract import Features, Model, join
-from vrnn.models.loops import PLAIN, Loops
-from vrnn.models.networks import (
+from vrnn.models.layers import (
     CellName,
     GaussianHead,
     JointGaussianHead,
@@ -22,6 +21,7 @@ from vrnn.models.networks import (
     make_cell,
     mlp,
 )
+from vrnn.models.loops import PLAIN, Loops
 from vrnn.models.roles import roles
 from vrnn.models.settings import check_settings
 
@@ -91,7 +91,10 @@ class VRNN(Model):
         self.standard = config.prior == "standard"
         read = 0 if self.supervised else dim  # what the transition reads of the observation
         self.x_features, x_width = features(read, hidden, depth), features_dim(read, hidden, depth)
-        self.u_features, u_width = features(known, hidden, depth), features_dim(known, hidden, depth)
+        self.u_features, u_width = (
+            features(known, hidden, depth),
+            features_dim(known, hidden, depth),
+        )
         self.z_features, z_width = (
             features(config.latent_dim, hidden, depth),
             features_dim(config.latent_dim, hidden, depth),
@@ -105,7 +108,9 @@ class VRNN(Model):
         if not self.tied:
             self.y_features = features(dim if self.supervised else 0, hidden, depth)
             evidence = features_dim(dim, hidden, depth) + known
-            self.posterior_head = JointGaussianHead(evidence, hidden, hidden, config.latent_dim, depth)
+            self.posterior_head = JointGaussianHead(
+                evidence, hidden, hidden, config.latent_dim, depth
+            )
         self.head = mlp(z_width + hidden + known, hidden, self.family.size, depth)
 
     def embed_observations(self, x: Float[Tensor, "*lead dim"], known: Features) -> Features:

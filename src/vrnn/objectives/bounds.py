@@ -7,7 +7,7 @@ from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise
-from vrnn.inference.particles import Filtered, particle_filter
+from vrnn.inference.particle_filter import Filtered, particle_filter
 from vrnn.inference.step import Belief, Embedded
 from vrnn.inference.unroll import Unrolled
 from vrnn.kernels import Kernel, embed, unroll
@@ -63,7 +63,7 @@ def bound(
         embedded: what `embed` gives; needed with a prefix that is not scored.
         belief: of the ELBO and IWAE, where to go on from; the model's beginning when omitted.
         leaves: of the ELBO and IWAE, whether the belief that the pass leaves is wanted.
-        start: rows that do not count, those a heading frame was read from; a posterior that looks ahead pays there all
+        start: rows that do not count, those a heading transform was read from; a posterior that looks ahead pays there all
             the same, or it would tell of the future for nothing.
         kl_weight: factor on the KL, or on log p(z) - log q(z) in the weights, of what is minimised; below 1 the value of FIVO,
             whose particles are chosen by those weights, is no bound.
@@ -88,15 +88,21 @@ def bound(
         )
         kl, value = kl_terms(model, filtered).after(start, kl_start), fivo(filtered)
         gain = value + resampling_term(filtered) if with_resampling_term else value
-        return Bounded(filtered, kl, -gain, kl_weight * regulariser_weight * kl.regularisation, value)
-    unrolled = unroll(model, batch, noise, embedded=embedded, start=belief, leaves=leaves, kernel=kernel)
+        return Bounded(
+            filtered, kl, -gain, kl_weight * regulariser_weight * kl.regularisation, value
+        )
+    unrolled = unroll(
+        model, batch, noise, embedded=embedded, start=belief, leaves=leaves, kernel=kernel
+    )
     kl = kl_terms(model, unrolled).after(start, kl_start)
     if objective == "iwae":
         weighted, value = (
             iwae(log_weights(unrolled, ratio_weight=w, start=start, ratio_start=kl_start))
             for w in (kl_weight, 1.0)
         )
-        return Bounded(unrolled, kl, -weighted, kl_weight * regulariser_weight * kl.regularisation, value)
+        return Bounded(
+            unrolled, kl, -weighted, kl_weight * regulariser_weight * kl.regularisation, value
+        )
     terms = Elbo(unrolled.log_prob[..., start:], *kl)
     nll, penalty = loss_terms(
         terms,

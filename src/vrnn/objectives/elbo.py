@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian
-from vrnn.inference.particles import Filtered
+from vrnn.inference.particle_filter import Filtered
 from vrnn.inference.unroll import Unrolled
 from vrnn.models.contract import Model
 
@@ -56,7 +56,9 @@ class Kl(NamedTuple):
 
     def after(self, start: int, kl_start: int) -> "Kl":
         """Leave out the regulariser of the rows before `start` and the KL of those before `kl_start`."""
-        return self._replace(kl=self.kl[..., kl_start:, :], regulariser=self.regulariser[..., start:, :])
+        return self._replace(
+            kl=self.kl[..., kl_start:, :], regulariser=self.regulariser[..., start:, :]
+        )
 
 
 def elbo(model: Model, unrolled: Unrolled) -> Elbo:
@@ -74,7 +76,9 @@ def kl_terms(model: Model, passed: Unrolled | Filtered) -> Kl:
     code = DiagonalGaussian(*(part[..., told] for part in passed.code_posterior))
     if not model.tied:
         kl = torch.where(mask, passed.posterior.kl_per_dim(passed.prior), 0.0)
-        code_kl = code.kl_per_dim(DiagonalGaussian(*(part[..., told] for part in passed.code_prior)))[None]
+        code_kl = code.kl_per_dim(
+            DiagonalGaussian(*(part[..., told] for part in passed.code_prior))
+        )[None]
         return Kl(kl, code_kl, kl[..., :0], code_kl[..., :0])
     posterior = passed.posterior
     to_standard = posterior.kl_per_dim(DiagonalGaussian.standard(posterior.mean))

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from vrnn.inference.particles import Filtered
+from vrnn.inference.particle_filter import Filtered
 
 
 def fivo(filtered: Filtered) -> Float[Tensor, " batch"]:

@@ -31,7 +31,10 @@ class Future(NamedTuple):
     def rows(self, index: slice) -> "Future":
         """Select sequences."""
         return Future(
-            self.prefix.rows(index), self.rest.rows(index), self.past.rows(index), self.ahead.rows(index)
+            self.prefix.rows(index),
+            self.rest.rows(index),
+            self.past.rows(index),
+            self.ahead.rows(index),
         )
 
     @property
@@ -78,19 +81,24 @@ def draw_future(
 ) -> Future:
     """Draw the noise for sequences that have been cut."""
     past, ahead = (
-        draw_noise(model, samples, len(part.x), part.x.shape[1], generator) for part in (prefix, rest)
+        draw_noise(model, samples, len(part.x), part.x.shape[1], generator)
+        for part in (prefix, rest)
     )
     return Future(prefix, rest, past, ahead)
 
 
 def futures_score(
-    model: Model, future: Future, scale: Float[Tensor, " dim"] | None = None, *, kernel: Kernel = "auto"
+    model: Model,
+    future: Future,
+    scale: Float[Tensor, " dim"] | None = None,
+    *,
+    kernel: Kernel = "auto",
 ) -> Float[Tensor, "batch time"]:
     """Score the rows of futures that the model draws alone, each row by the fair energy score of its marginal distribution.
 
         S_t = 1/M sum_k || X_k,t - y_t ||  -  1/(2 M (M-1)) sum_{j,k} || X_j,t - X_k,t ||,   || d || = sqrt(d^2 + 1e-6)
 
-    least in expectation for the true distribution. In the dimensions that are `summed` X and y are the means of the increments from the
+    least in expectation for the true distribution. In the dimensions that are `is_increment` X and y are the means of the increments from the
     beginning of the future to row t, so that the error of a position counts in steps of the way there. Gradients go through the prefix and
     the draws as these were made. A choice among finitely many, of a mixture's component or a column of kinds, has none, so that with such an
     emission the gradient is not that of the expected score: what a choice does to it counts for nothing. Needs two samples.
@@ -113,29 +121,34 @@ def futures_score(
     free: Kernel = "plain" if kernel == "plain" else "auto"  # the native one has no gradients
     drawn = imagine(model, belief, rest.u, future.ahead, kernel=free).x
     unit = drawn.new_ones(drawn.shape[-1]) if scale is None else scale
-    samples = _ways(drawn, belief.gap, rest.summed) * unit
-    truth = _ways(rest.x, torch.zeros_like(rest.x[:, 0]), rest.summed) * unit
+    samples = _ways(drawn, belief.gap, rest.is_increment) * unit
+    truth = _ways(rest.x, torch.zeros_like(rest.x[:, 0]), rest.is_increment) * unit
     count = len(samples)
     error = _norm(samples - truth).mean(0)
     spread = sum(
-        (_norm(samples - samples.roll(k, 0)).sum(0) for k in range(1, count)), torch.zeros_like(error)
+        (_norm(samples - samples.roll(k, 0)).sum(0) for k in range(1, count)),
+        torch.zeros_like(error),
     )
     return torch.where(future.scored, error - spread / (2 * count * (count - 1)), 0.0)
 
 
 def positions(
-    x: Float[Tensor, "*lead time dim"], before: Float[Tensor, "*lead dim"], summed: Bool[Tensor, " dim"]
+    x: Float[Tensor, "*lead time dim"],
+    before: Float[Tensor, "*lead dim"],
+    is_increment: Bool[Tensor, " dim"],
 ) -> Float[Tensor, "*lead time dim"]:
     """Sum increments from the beginning, `before` being what was drawn before it in the same gap; other dimensions stay."""
-    return torch.where(summed, before[..., None, :] + x.cumsum(-2), x)
+    return torch.where(is_increment, before[..., None, :] + x.cumsum(-2), x)
 
 
 def _ways(
-    x: Float[Tensor, "*lead time dim"], before: Float[Tensor, "*lead dim"], summed: Bool[Tensor, " dim"]
+    x: Float[Tensor, "*lead time dim"],
+    before: Float[Tensor, "*lead dim"],
+    is_increment: Bool[Tensor, " dim"],
 ) -> Float[Tensor, "*lead time dim"]:
     """Turn increments into their means from the beginning."""
     steps = torch.arange(1, x.shape[-2] + 1, device=x.device, dtype=x.dtype)[:, None]
-    return positions(x, before, summed) / torch.where(summed, steps, 1.0)
+    return positions(x, before, is_increment) / torch.where(is_increment, steps, 1.0)
 
 
 def _norm(difference: Float[Tensor, "*lead dim"]) -> Float[Tensor, "*lead"]:

@@ -28,7 +28,9 @@ def figure(
 ) -> tuple[Any, np.ndarray]:
     """Make a figure of panels of a size in inches; return it and its axes (rows, columns)."""
     matplotlib_figure = require("matplotlib.figure", "plot")
-    fig = matplotlib_figure.Figure(figsize=(columns * panel[0], rows * panel[1] + 0.7), layout="compressed")
+    fig = matplotlib_figure.Figure(
+        figsize=(columns * panel[0], rows * panel[1] + 0.7), layout="compressed"
+    )
     fig.set_facecolor("white")
     fig.get_layout_engine().set(w_pad=0.08, h_pad=0.08, wspace=0.02, hspace=0.03)
     axes = fig.subplots(rows, columns, squeeze=False, sharex=share, sharey=share)
@@ -65,7 +67,11 @@ def turned(names: Sequence[str]) -> bool:
     >>> turned(("lat", "lon")), turned(("x", "y"))
     (True, False)
     """
-    return len(names) == 2 and names[0].lower().startswith("lat") and names[1].lower().startswith("lon")
+    return (
+        len(names) == 2
+        and names[0].lower().startswith("lat")
+        and names[1].lower().startswith("lon")
+    )
 
 
 def label(name: str, units: str | None) -> str:
@@ -80,7 +86,9 @@ def label(name: str, units: str | None) -> str:
 def name_axes(axes: np.ndarray, names: tuple[str, ...], units: str | None) -> None:
     """Name the axes of maps on the outer panels: the first column, and the lowest panel of each column."""
     for column in axes.T:
-        [axis for axis in column if axis.axison][-1].set_xlabel(label(names[0], units), color=INK, fontsize=9)
+        [axis for axis in column if axis.axison][-1].set_xlabel(
+            label(names[0], units), color=INK, fontsize=9
+        )
     for axis in axes[:, 0]:
         if axis.axison:
             axis.set_ylabel(label(names[1], units), color=INK, fontsize=9)
@@ -88,7 +96,9 @@ def name_axes(axes: np.ndarray, names: tuple[str, ...], units: str | None) -> No
 
 def near_to_far() -> Any:
     """Give the colour scale of time within a future."""
-    return require("matplotlib.colors", "plot").LinearSegmentedColormap.from_list("near_to_far", NEAR_TO_FAR)
+    return require("matplotlib.colors", "plot").LinearSegmentedColormap.from_list(
+        "near_to_far", NEAR_TO_FAR
+    )
 
 
 def draw_fan(
@@ -117,22 +127,42 @@ def draw_fan(
     axis.add_collection(lines, autolim=False)
     if ends:
         last = paths[:, -1]
-        axis.scatter(*last.T, s=5, color=NEAR_TO_FAR[-1], alpha=min(1.0, 2.5 * alpha), linewidth=0, zorder=3)
+        axis.scatter(
+            *last.T, s=5, color=NEAR_TO_FAR[-1], alpha=min(1.0, 2.5 * alpha), linewidth=0, zorder=3
+        )
 
 
 def draw_history(axis: Any, path: Float[np.ndarray, "time 2"]) -> None:
     """Draw what was observed: a dark line with a dot a point and a large one at the last."""
-    axis.plot(*path.T, color=INK, linewidth=2.0, marker="o", markersize=2.6, solid_capstyle="round", zorder=5)
-    axis.plot(*last_point(path), color=INK, marker="o", markersize=6.5, markeredgecolor="white", zorder=6)
+    axis.plot(
+        *path.T,
+        color=INK,
+        linewidth=2.0,
+        marker="o",
+        markersize=2.6,
+        solid_capstyle="round",
+        zorder=5,
+    )
+    axis.plot(
+        *last_point(path), color=INK, marker="o", markersize=6.5, markeredgecolor="white", zorder=6
+    )
 
 
 def draw_truth(axis: Any, path: Float[np.ndarray, "time 2"]) -> None:
     """Draw what came: a dashed line in the contrasting colour, edged in white to read over samples."""
     effects = require("matplotlib.patheffects", "plot")
     edge = [effects.withStroke(linewidth=3.4, foreground="white", alpha=0.85)]
-    axis.plot(*path.T, color=TRUTH, linewidth=1.9, linestyle=(0, (3.2, 1.6)), zorder=4, path_effects=edge)
     axis.plot(
-        *path[-1], color=TRUTH, marker="X", markersize=6.5, markeredgecolor="white", linestyle="", zorder=4
+        *path.T, color=TRUTH, linewidth=1.9, linestyle=(0, (3.2, 1.6)), zorder=4, path_effects=edge
+    )
+    axis.plot(
+        *path[-1],
+        color=TRUTH,
+        marker="X",
+        markersize=6.5,
+        markeredgecolor="white",
+        linestyle="",
+        zorder=4,
     )
 
 
@@ -177,7 +207,9 @@ def bounds(
         lows, highs = paths.min(axis=1), paths.max(axis=1)
         inner = np.stack([np.quantile(lows, 0.01, axis=0), np.quantile(highs, 0.99, axis=0)])
         inner, outer = np.concatenate([held, inner]), np.concatenate([held, lows, highs])
-        held = outer if (np.ptp(outer, axis=0) <= 4 / 3 * np.ptp(inner, axis=0).max()).all() else inner
+        held = (
+            outer if (np.ptp(outer, axis=0) <= 4 / 3 * np.ptp(inner, axis=0).max()).all() else inner
+        )
     low, high = (held.min(axis=0), held.max(axis=0)) if len(held) else (np.zeros(2), np.ones(2))
     centre, half = (low + high) / 2, (high - low) / 2
     widest = max(half.max(), 1e-9 * np.abs(centre).max(), 1e-6)
@@ -186,7 +218,9 @@ def bounds(
     return (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))
 
 
-def set_map(axis: Any, limits: tuple[tuple[float, float], tuple[float, float]], ticks: int = 6) -> None:
+def set_map(
+    axis: Any, limits: tuple[tuple[float, float], tuple[float, float]], ticks: int = 6
+) -> None:
     """Make a panel a map: the given limits, both axes in one scale, round ticks."""
     axis.set(xlim=limits[0], ylim=limits[1], aspect="equal")
     axis.locator_params(nbins=ticks, steps=[1, 2, 5, 10])
@@ -201,7 +235,9 @@ def legend(fig: Any, truth: bool, future: str, history: bool = True) -> None:
         handles.append(lines.Line2D([], [], color=INK, linewidth=2.0, marker="o", markersize=4))
         names.append("observed")
     scale = near_to_far()(np.linspace(0.0, 1.0, 7))
-    handles.append(tuple(lines.Line2D([], [], color=c, linewidth=2.4, solid_capstyle="butt") for c in scale))
+    handles.append(
+        tuple(lines.Line2D([], [], color=c, linewidth=2.4, solid_capstyle="butt") for c in scale)
+    )
     names.append(future)
     if truth:
         handles.append(lines.Line2D([], [], color=TRUTH, linewidth=1.9, linestyle=(0, (3.2, 1.6))))

@@ -71,7 +71,13 @@ def plot_forecast(
 
 
 def _maps(
-    history: Any, samples: Any, truth: Any, shown: range, names: tuple[str, ...], units: str | None, ids: Any
+    history: Any,
+    samples: Any,
+    truth: Any,
+    shown: range,
+    names: tuple[str, ...],
+    units: str | None,
+    ids: Any,
 ) -> Any:
     columns = min(3, len(shown)) if len(shown) != 4 else 2
     rows = -(-len(shown) // columns)
@@ -95,20 +101,34 @@ def _maps(
 
 
 def _series(
-    history: Any, samples: Any, truth: Any, shown: range, names: tuple[str, ...], units: str | None, ids: Any
+    history: Any,
+    samples: Any,
+    truth: Any,
+    shown: range,
+    names: tuple[str, ...],
+    units: str | None,
+    ids: Any,
 ) -> Any:
     dims, columns = min(MOST_ROWS, samples.shape[-1]), min(3, len(shown))
-    fig, axes = canvas.figure(dims, columns, panel=(4.4 if columns > 1 else 7.0, 1.9 if dims > 1 else 2.9))
+    fig, axes = canvas.figure(
+        dims, columns, panel=(4.4 if columns > 1 else 7.0, 1.9 if dims > 1 else 2.9)
+    )
     ahead = np.arange(samples.shape[2] + 1)
     for i, column in zip(range(columns), axes.T, strict=True):
         seen = np.asarray(history[i], np.float64)
         for d, axis in enumerate(column):
             now = seen[np.isfinite(seen[:, d]), d][-1:]
             start = now if len(now) else np.full(1, np.nan)
-            future = np.concatenate([np.broadcast_to(start, (len(samples), 1)), samples[:, i, :, d]], axis=1)
+            future = np.concatenate(
+                [np.broadcast_to(start, (len(samples), 1)), samples[:, i, :, d]], axis=1
+            )
             edges = np.quantile(future, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
-            axis.fill_between(ahead, edges[0], edges[4], color=canvas.NEAR_TO_FAR[2], alpha=0.18, linewidth=0)
-            axis.fill_between(ahead, edges[1], edges[3], color=canvas.NEAR_TO_FAR[1], alpha=0.30, linewidth=0)
+            axis.fill_between(
+                ahead, edges[0], edges[4], color=canvas.NEAR_TO_FAR[2], alpha=0.18, linewidth=0
+            )
+            axis.fill_between(
+                ahead, edges[1], edges[3], color=canvas.NEAR_TO_FAR[1], alpha=0.30, linewidth=0
+            )
             axis.plot(ahead, future[:12].T, color=canvas.MEAN, linewidth=0.6, alpha=0.3)
             axis.plot(ahead, edges[2], color=canvas.MEAN, linewidth=2.0)
             past = np.arange(1 - len(seen), 1)
@@ -134,7 +154,13 @@ def _series(
         patches.Patch(color=canvas.NEAR_TO_FAR[2], alpha=0.18, linewidth=0),
         lines.Line2D([], [], color=canvas.TRUTH, linewidth=1.9, linestyle=(0, (3.2, 1.6))),
     ]
-    labels = ["observed", f"median of {len(samples)} samples", "central 50 %", "90 %", "ground truth"]
+    labels = [
+        "observed",
+        f"median of {len(samples)} samples",
+        "central 50 %",
+        "90 %",
+        "ground truth",
+    ]
     keep = len(labels) if truth is not None else -1
     canvas.place_legend(fig, handles[:keep], labels[:keep])
     return fig

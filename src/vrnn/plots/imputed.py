@@ -83,7 +83,9 @@ def _around(gap: np.ndarray) -> slice:
     return slice(max(0, start - room), end + room)
 
 
-def _maps(parts: list[Any], names: tuple[str, ...], units: str | None, ids: list[str] | None) -> Any:
+def _maps(
+    parts: list[Any], names: tuple[str, ...], units: str | None, ids: list[str] | None
+) -> Any:
     columns = min(3, len(parts)) if len(parts) != 4 else 2
     fig, axes = canvas.figure(
         -(-len(parts) // columns), columns, panel=(3.7, 3.5) if len(parts) > 1 else (5.4, 5.2)
@@ -120,7 +122,9 @@ def _maps(parts: list[Any], names: tuple[str, ...], units: str | None, ids: list
     return fig
 
 
-def _series(parts: list[Any], names: tuple[str, ...], units: str | None, ids: list[str] | None) -> Any:
+def _series(
+    parts: list[Any], names: tuple[str, ...], units: str | None, ids: list[str] | None
+) -> Any:
     dims = min(MOST_ROWS, len(names))
     fig, axes = canvas.figure(
         dims, len(parts), panel=(4.4 if len(parts) > 1 else 7.0, 1.9 if dims > 1 else 2.9)
@@ -131,14 +135,18 @@ def _series(parts: list[Any], names: tuple[str, ...], units: str | None, ids: li
         for d, axis in enumerate(column):
             inside = _beside(np.isnan(seen[:, d]))
             low, inner_low, inner_high, high = np.where(inside, edges[..., d], np.nan)
-            axis.fill_between(times, low, high, color=canvas.NEAR_TO_FAR[2], alpha=0.18, linewidth=0)
+            axis.fill_between(
+                times, low, high, color=canvas.NEAR_TO_FAR[2], alpha=0.18, linewidth=0
+            )
             axis.fill_between(
                 times, inner_low, inner_high, color=canvas.NEAR_TO_FAR[1], alpha=0.30, linewidth=0
             )
             paths = np.where(inside, drawn[:12, :, d], np.nan)
             axis.plot(times, paths.T, color=canvas.MEAN, linewidth=0.6, alpha=0.3)
             axis.plot(times, np.where(inside, mean[:, d], np.nan), color=canvas.MEAN, linewidth=2.0)
-            axis.plot(times, seen[:, d], color=canvas.INK, linewidth=1.8, marker="o", markersize=2.6)
+            axis.plot(
+                times, seen[:, d], color=canvas.INK, linewidth=1.8, marker="o", markersize=2.6
+            )
             axis.margins(x=0.02)
             axis.tick_params(labelbottom=d == dims - 1)
         column[-1].set_xlabel("time", color=canvas.INK, fontsize=9)

@@ -24,7 +24,7 @@ def plot_reliability(
     Above it regions are too wide, below it too narrow.
 
     Args:
-        level: share of the predictive distribution that is likelier than the truth, see `vrnn.calibration`.
+        level: share of the predictive distribution that is likelier than the truth, see `vrnn.reliability`.
         path: the picture to write; the ending says which kind.
         ahead: how far ahead each step is, in units of time; steps are counted when None.
         units: of that time.
@@ -43,7 +43,9 @@ def plot_reliability(
     steps = np.unique(np.linspace(0, horizon - 1, min(STEPS, horizon)).round().astype(int))
     fig, axes = canvas.figure(1, 1, panel=(5.0, 4.6))
     axis, colours = axes[0, 0], canvas.near_to_far()
-    axis.plot([0, 100], [0, 100], color=canvas.QUIET, linewidth=1.2, linestyle=(0, (3.2, 1.6)), zorder=1)
+    axis.plot(
+        [0, 100], [0, 100], color=canvas.QUIET, linewidth=1.2, linestyle=(0, (3.2, 1.6)), zorder=1
+    )
     nominal = np.linspace(0, 100, 101)
     handles, names = [], []
     for t in steps:
@@ -51,7 +53,9 @@ def plot_reliability(
         colour = colours(t / max(1, horizon - 1))
         handles += axis.plot(nominal, covered, color=colour, linewidth=2.0, zorder=3)
         names.append(
-            f"step {t + 1}" if ahead is None else f"{ahead[t]:.4g}{f' {units}' if units else ''} ahead"
+            f"step {t + 1}"
+            if ahead is None
+            else f"{ahead[t]:.4g}{f' {units}' if units else ''} ahead"
         )
     axis.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
     axis.set_xlabel("region should hold (%)", color=canvas.INK, fontsize=9)

@@ -59,10 +59,18 @@ def plot_scores(
     above = value > (np.inf if threshold is None else threshold)
     axis.scatter(place[~above], value[~above], s=14, color=canvas.MEAN, linewidth=0, zorder=3)
     axis.scatter(
-        place[above], value[above], s=34, color=canvas.TRUTH, edgecolor="white", linewidth=0.8, zorder=4
+        place[above],
+        value[above],
+        s=34,
+        color=canvas.TRUTH,
+        edgecolor="white",
+        linewidth=0.8,
+        zorder=4,
     )
     if threshold is not None:
-        axis.axhline(threshold, color=canvas.TRUTH, linewidth=1.2, linestyle=(0, (3.2, 1.6)), zorder=1)
+        axis.axhline(
+            threshold, color=canvas.TRUTH, linewidth=1.2, linestyle=(0, (3.2, 1.6)), zorder=1
+        )
     named = min(NAMED, int(above.sum()) if threshold is not None else 3, len(value))
     axis.set_xlim(-1, 101)
     axis.set_ylim(*axis.get_ylim())  # so that drawing names does not move it
@@ -109,7 +117,13 @@ def plot_rows(
     value, marked = np.where(there, -log_prob, np.nan), there & (pit < odd)
     axis.plot(times, value, color=canvas.MEAN, linewidth=1.4, marker="o", markersize=3.2, zorder=2)
     axis.scatter(
-        times[marked], value[marked], s=40, color=canvas.TRUTH, edgecolor="white", linewidth=0.8, zorder=3
+        times[marked],
+        value[marked],
+        s=40,
+        color=canvas.TRUTH,
+        edgecolor="white",
+        linewidth=0.8,
+        zorder=3,
     )
     axis.margins(x=0.02)
     axis.set_xlabel("time", color=canvas.INK, fontsize=9)
@@ -144,7 +158,9 @@ def _bend(axis: Any, values: np.ndarray) -> None:
     far = [tick for tick in round_ones if near[-1] < tick < 2 * values.max()]
     ticks: list[float] = []
     for tick in (*near, *far):  # none so close to the one below that their numbers meet
-        if not ticks or forward(tick) - forward(ticks[-1]) > 0.06 * (forward(values.max()) - forward(low)):
+        if not ticks or forward(tick) - forward(ticks[-1]) > 0.06 * (
+            forward(values.max()) - forward(low)
+        ):
             ticks.append(float(tick))
     axis.set_yticks(ticks, [ticker.ScalarFormatter.fix_minus(f"{tick:g}") for tick in ticks])
     axis.minorticks_off()
@@ -164,7 +180,9 @@ def _name(axis: Any, points: list[tuple[float, float, str]]) -> None:
 
 def _legend(fig: Any, count: int, normal: int, threshold: float | None, above: int) -> None:
     lines = require("matplotlib.lines", "plot")
-    dot = lambda colour, size: lines.Line2D([], [], color=colour, linestyle="", marker="o", markersize=size)  # noqa: E731
+    dot = lambda colour, size: lines.Line2D(
+        [], [], color=colour, linestyle="", marker="o", markersize=size
+    )
     handles, names = [dot(canvas.MEAN, 4)], [f"{count} track" + "s" * (count != 1)]
     if normal:
         handles.append(lines.Line2D([], [], color=canvas.QUIET, linewidth=2.0))
@@ -172,7 +190,13 @@ def _legend(fig: Any, count: int, normal: int, threshold: float | None, above: i
     if threshold is not None:
         handles.append(
             lines.Line2D(
-                [], [], color=canvas.TRUTH, linewidth=1.2, linestyle=(0, (3.2, 1.6)), marker="o", markersize=6
+                [],
+                [],
+                color=canvas.TRUTH,
+                linewidth=1.2,
+                linestyle=(0, (3.2, 1.6)),
+                marker="o",
+                markersize=6,
             )
         )
         names.append(f"{above} above threshold {threshold:.4g}")

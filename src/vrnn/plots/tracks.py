@@ -89,10 +89,14 @@ def _grid(tracks: list[np.ndarray], planar: bool, names: tuple[str, ...], units:
     else:
         dim = tracks[0].shape[-1]
         names = names if len(names) == dim else tuple(f"x{d}" for d in range(dim))
-        canvas.name_axes(axes, ("step", canvas.label("value" if dim > 1 else names[0], units)), None)
+        canvas.name_axes(
+            axes, ("step", canvas.label("value" if dim > 1 else names[0], units)), None
+        )
         if 1 < dim <= 8:
             lines = require("matplotlib.lines", "plot")
-            handles = [lines.Line2D([], [], color=colour, linewidth=2.0) for colour in _colours(dim)]
+            handles = [
+                lines.Line2D([], [], color=colour, linewidth=2.0) for colour in _colours(dim)
+            ]
             canvas.place_legend(fig, handles, list(names))
     return fig
 
@@ -100,7 +104,9 @@ def _grid(tracks: list[np.ndarray], planar: bool, names: tuple[str, ...], units:
 def _legend(fig, count: int) -> None:
     lines = require("matplotlib.lines", "plot")
     start = lines.Line2D([], [], color=canvas.INK, marker="o", markersize=5, linestyle="")
-    strip = tuple(lines.Line2D([], [], color=c, linewidth=2.4, solid_capstyle="butt") for c in _colours(7))
+    strip = tuple(
+        lines.Line2D([], [], color=c, linewidth=2.4, solid_capstyle="butt") for c in _colours(7)
+    )
     noun = "track" if count == 1 else "tracks"
     canvas.place_legend(fig, [start, strip], ["start", f"{count} {noun}, early to late"])
 

@@ -16,7 +16,9 @@ MOST_PANELS = 8
 
 
 def plot_training(
-    records: Sequence[Mapping[str, Any]], path: str | Path = "training.png", title: str | None = None
+    records: Sequence[Mapping[str, Any]],
+    path: str | Path = "training.png",
+    title: str | None = None,
 ) -> Path:
     """Draw every number of the records against the step, training and validation of a quantity in one panel.
 
@@ -36,8 +38,12 @@ def plot_training(
     """
     curves = _curves(records)
     if not curves:
-        raise DataError("expected records with a 'step' and a number, found none; has training logged yet?")
-    order = sorted(curves, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))[:MOST_PANELS]
+        raise DataError(
+            "expected records with a 'step' and a number, found none; has training logged yet?"
+        )
+    order = sorted(curves, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))[
+        :MOST_PANELS
+    ]
     columns = min(len(order), 3 if len(order) not in (2, 4) else 2)
     rows = -(-len(order) // columns)
     fig, axes = canvas.figure(rows, columns, panel=(4.0, 2.7))
@@ -47,24 +53,34 @@ def plot_training(
         for validation, points in sorted(curves[name].items()):
             steps, values = np.array(points).T
             if validation:
-                axis.plot(steps, values, color=canvas.TRUTH, linewidth=1.6, marker="o", markersize=3.2)
+                axis.plot(
+                    steps, values, color=canvas.TRUTH, linewidth=1.6, marker="o", markersize=3.2
+                )
             else:
                 _draw_noisy(axis, steps, values)
-        axis.set_title(name.replace("_", " "), color=canvas.INK, fontsize=10.5, fontweight="bold", loc="left")
+        axis.set_title(
+            name.replace("_", " "), color=canvas.INK, fontsize=10.5, fontweight="bold", loc="left"
+        )
         axis.locator_params(axis="x", nbins=5)
         axis.margins(x=0.02)
     for column in axes.T:
-        [axis for axis in column if axis.axison][-1].set_xlabel("step", color=canvas.INK, fontsize=9)
+        [axis for axis in column if axis.axison][-1].set_xlabel(
+            "step", color=canvas.INK, fontsize=9
+        )
     if any(True in parts for parts in curves.values()):
         lines = require("matplotlib.lines", "plot")
         training = lines.Line2D([], [], color=canvas.MEAN, linewidth=2.0)
-        validation = lines.Line2D([], [], color=canvas.TRUTH, linewidth=1.6, marker="o", markersize=4)
+        validation = lines.Line2D(
+            [], [], color=canvas.TRUTH, linewidth=1.6, marker="o", markersize=4
+        )
         canvas.place_legend(fig, [training, validation], ["training", "validation"])
     canvas.head(fig, title)
     return canvas.save(fig, path)
 
 
-def _curves(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[bool, list[tuple[float, float]]]]:
+def _curves(
+    records: Sequence[Mapping[str, Any]],
+) -> dict[str, dict[bool, list[tuple[float, float]]]]:
     """Collect name -> is it validation -> (step, value) of the finite numbers."""
     curves: dict[str, dict[bool, list[tuple[float, float]]]] = {}
     for record in records:
@@ -75,7 +91,9 @@ def _curves(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[bool, list[t
                 continue
             parts = name.replace("/", "_").replace(".", "_").split("_")
             validation = bool({"val", "valid", "validation"} & set(parts))
-            rest = "_".join(part for part in parts if part not in ("val", "valid", "validation", "train"))
+            rest = "_".join(
+                part for part in parts if part not in ("val", "valid", "validation", "train")
+            )
             points = curves.setdefault(rest or "loss", {}).setdefault(validation, [])
             points.append((float(record["step"]), value))
     return curves

@@ -1,4 +1,4 @@
-"""Run folders: config.json, model.safetensors, metrics.jsonl and, to resume, training.safetensors; representatives.safetensors where they have been learned. None is
+"""Run folders: config.json, model.safetensors, metrics.jsonl and, to resume, training.safetensors; modes.safetensors where they have been learned. None is
 a pickle."""
 
 import hashlib
@@ -12,16 +12,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from vrnn.data.encoding import Encoding
-from vrnn.data.frames import FrameConfig
+from vrnn.data.preprocessor import Preprocessor
+from vrnn.data.transforms import TransformConfig
 from vrnn.errors import ConfigError, RunFolderError
 from vrnn.files import whole_file, write_json
 from vrnn.models import Model, config_from_dict, config_to_dict
-from vrnn.models.representatives import Representatives, RepresentativesConfig
+from vrnn.models.modes import ModeHead, ModesConfig
 from vrnn.trained import TrainedModel, build_network
 from vrnn.training.config import AugmentConfig, TrainConfig
 
-REPRESENTATIVES = "representatives.safetensors"
+MODES = "modes.safetensors"
 FORMAT = 1  # raised whenever older code could misread a run folder
 Tensors = dict[str, Tensor]
 
@@ -43,14 +43,14 @@ class Checkpoint(NamedTuple):
 
 
 def save_config(folder: Path, trained: TrainedModel, data: str) -> None:
-    """Write config.json: all settings, the encoding and a fingerprint of the training data."""
+    """Write config.json: all settings, the preprocessor and a fingerprint of the training data."""
     write_json(
         folder / "config.json",
         {
             "format": FORMAT,
             "model": config_to_dict(trained.config),
             "training": asdict(trained.training),
-            "encoding": trained.encoding.to_dict(),
+            "preprocessor": trained.preprocessor.to_dict(),
             "data": data,
         },
     )
@@ -82,14 +82,14 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def load(
-    folder: str | Path, device: torch.device | str = "cpu", *, representatives: bool = True
+    folder: str | Path, device: torch.device | str = "cpu", *, modes: bool = True
 ) -> TrainedModel:
     """Load a trained model from its run folder, on whatever device it was trained.
 
     Args:
         folder: the run folder.
         device: where the network goes.
-        representatives: load the learned representatives too, where there are any.
+        modes: load the learned representatives too, where there are any.
 
     Raises:
         RunFolderError: no run folder, another version, or a damaged or incomplete file.
@@ -105,16 +105,16 @@ def load(
     try:
         model_config = config_from_dict(config["model"])
         training = train_config_from_dict(config["training"])
-        encoding = Encoding.from_dict(config["encoding"])
+        preprocessor = Preprocessor.from_dict(config["preprocessor"])
         with torch.random.fork_rng(devices=[]):
-            network = build_network(model_config, encoding)
+            network = build_network(model_config, preprocessor)
     except (ConfigError, KeyError, TypeError) as error:
         raise RunFolderError(
             f"{folder / 'config.json'}: settings that this version does not know: {error}"
         ) from error
     _load_weights(network, folder / "model.safetensors")
-    head = _load_representatives(folder, network) if representatives else None
-    return TrainedModel(network.eval(), encoding, model_config, training, head).to(device)
+    head = _load_modes(folder, network) if modes else None
+    return TrainedModel(network.eval(), preprocessor, model_config, training, head).to(device)
 
 
 def train_config_from_dict(values: dict[str, Any]) -> TrainConfig:
@@ -122,9 +122,10 @@ def train_config_from_dict(values: dict[str, Any]) -> TrainConfig:
     unknown = set(values) - {f.name for f in fields(TrainConfig)}
     if unknown:
         raise ConfigError(f"unknown training settings: {', '.join(sorted(unknown))}")
-    parts = {"frame": FrameConfig, "augment": AugmentConfig}
+    parts = {"transform": TransformConfig, "augment": AugmentConfig}
     revived: dict[str, Any] = {
-        name: part(**{k: _tuples(v) for k, v in values[name].items()}) for name, part in parts.items()
+        name: part(**{k: _tuples(v) for k, v in values[name].items()})
+        for name, part in parts.items()
     }
     return TrainConfig(**{**values, **revived})
 
@@ -135,16 +136,16 @@ def save_weights(folder: Path, weights: Tensors) -> None:
         save_file(weights, temporary)
 
 
-def save_representatives(folder: Path, head: Representatives, model: TrainedModel) -> None:
-    """Write representatives.safetensors, in it the settings of the head and which weights of the model it reads."""
+def save_representatives(folder: Path, head: ModeHead, model: TrainedModel) -> None:
+    """Write modes.safetensors, in it the settings of the head and which weights of the model it reads."""
     settings = {
         "config": asdict(head.config),
         "width": head.width,
         "dim": head.dim,
         "model": _digest(copy_weights(model.network)),
     }
-    with whole_file(folder / REPRESENTATIVES) as temporary:
-        save_file(copy_weights(head), temporary, metadata={"representatives": json.dumps(settings)})
+    with whole_file(folder / MODES) as temporary:
+        save_file(copy_weights(head), temporary, metadata={"modes": json.dumps(settings)})
 
 
 def check_weights(folder: Path, model: TrainedModel) -> None:
@@ -153,7 +154,7 @@ def check_weights(folder: Path, model: TrainedModel) -> None:
     Raises:
         RunFolderError: no run folder, or other weights in it.
     """
-    if _digest(copy_weights(load(folder, representatives=False).network)) != _digest(
+    if _digest(copy_weights(load(folder, modes=False).network)) != _digest(
         copy_weights(model.network)
     ):
         raise RunFolderError(
@@ -169,18 +170,18 @@ def _digest(weights: Tensors) -> str:
     return digest.hexdigest()[:16]
 
 
-def _load_representatives(folder: Path, network: Model) -> Representatives | None:
+def _load_modes(folder: Path, network: Model) -> ModeHead | None:
     """Read the head of a run folder; None when none has been learned."""
-    path = folder / REPRESENTATIVES
+    path = folder / MODES
     if not path.is_file():
         return None
     try:
         with safe_open(path, "pt") as stored:
-            settings = json.loads(stored.metadata()["representatives"])
+            settings = json.loads(stored.metadata()["modes"])
             weights = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118 (not a dict)
-        config = RepresentativesConfig.from_dict(settings["config"])
+        config = ModesConfig.from_dict(settings["config"])
         with torch.random.fork_rng(devices=[]):
-            head = Representatives(settings["width"], settings["dim"], config)
+            head = ModeHead(settings["width"], settings["dim"], config)
         head.load_state_dict(weights)
     except (SafetensorError, ConfigError, RuntimeError, ValueError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[-1].strip()
@@ -199,7 +200,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     parts = ("model", "best", "average", "optimiser")
     groups: dict[str, Tensors] = {part: getattr(checkpoint, part) for part in parts}
     tensors = {
-        f"{group}/{name}": t.contiguous() for group, part in groups.items() for name, t in part.items()
+        f"{group}/{name}": t.contiguous()
+        for group, part in groups.items()
+        for name, t in part.items()
     }
     with whole_file(folder / "training.safetensors") as temporary:
         save_file(tensors, temporary, metadata={"progress": json.dumps(checkpoint.progress)})
@@ -222,7 +225,9 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
                 group, name = key.split("/", 1)
                 groups[group][name] = stored.get_tensor(key)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise RunFolderError(f"{path}: damaged ({error}); delete it to start the run again") from error
+        raise RunFolderError(
+            f"{path}: damaged ({error}); delete it to start the run again"
+        ) from error
     return Checkpoint(**groups, progress=progress)
 
 
@@ -230,7 +235,9 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:
     """Flatten an optimiser's state to named tensors."""
     state = optimiser.state_dict()["state"]
     return {
-        f"{i}/{name}": value.detach().clone() for i, part in state.items() for name, value in part.items()
+        f"{i}/{name}": value.detach().clone()
+        for i, part in state.items()
+        for name, value in part.items()
     }
 
 
@@ -264,7 +271,9 @@ def _load_weights(network: Model, path: Path) -> None:
         network.load_state_dict(weights)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
-        raise RunFolderError(f"{path}: its weights do not fit config.json beside it ({reason})") from error
+        raise RunFolderError(
+            f"{path}: its weights do not fit config.json beside it ({reason})"
+        ) from error
 
 
 def _tuples(value: Any) -> Any:

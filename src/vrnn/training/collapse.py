@@ -45,7 +45,7 @@ def collapse_report(
 
     Args:
         kl: KL per dimension, z_t first and then the global code.
-        means: posterior means and their squares, summed over rows; for the code, one value a sequence.
+        means: posterior means and their squares, is_increment over rows; for the code, one value a sequence.
         rows: observed rows of each sequence.
         code_dim: how many of the dimensions, the last ones, are of the global code.
     """

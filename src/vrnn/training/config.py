@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from vrnn.data.frames import FrameConfig
+from vrnn.data.transforms import TransformConfig
 from vrnn.errors import ConfigError, check_seed
 
 
@@ -39,15 +39,21 @@ class AugmentConfig:
     def __post_init__(self) -> None:
         for name in ("transpose", "jitter"):
             if not getattr(self, name) >= 0:
-                raise ConfigError(f"expected augment.{name} of at least 0, found {getattr(self, name)}")
+                raise ConfigError(
+                    f"expected augment.{name} of at least 0, found {getattr(self, name)}"
+                )
         for name in ("share", "until"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"expected augment.{name} from 0 to 1, found {getattr(self, name)}")
+                raise ConfigError(
+                    f"expected augment.{name} from 0 to 1, found {getattr(self, name)}"
+                )
         if not self.rates or not all(rate > 0 for rate in self.rates):
             raise ConfigError(f"expected augment.rates as positive factors, found {self.rates}")
         low, high = self.speed
         if not 0 < low <= high:
-            raise ConfigError(f"expected augment.speed as two rising positive factors, found {self.speed}")
+            raise ConfigError(
+                f"expected augment.speed as two rising positive factors, found {self.speed}"
+            )
 
     @property
     def turns(self) -> bool:
@@ -92,21 +98,21 @@ class TrainConfig:
         samples: latent samples a sequence, the K or N of the bound; of the ELBO their mean is taken.
         resample_below: of fivo, the effective sample size, as a share of N, under which particles are resampled.
         resampling_term: of fivo, add the gradient through the choice of particles, unbiased and of high variance.
-        future_weight: weight of the energy score of futures that the model draws alone, beside the bound; 0 leaves it out. It makes
+        energy_weight: weight of the energy score of futures that the model draws alone, beside the bound; 0 leaves it out. It makes
             forecasts of many steps better and the likelihood worse. They begin at `observe`, and where that is None anywhere. Continuous
             columns are scored; columns of kinds are drawn with them.
-        future_rows: rows of such a future, at most.
-        future_samples: such futures of a sequence.
-        future_from: share of the steps after which they are drawn: a score teaches a model little that has learned nothing yet.
+        energy_rows: rows of such a future, at most.
+        energy_samples: such futures of a sequence.
+        energy_from: share of the steps after which they are drawn: a score teaches a model little that has learned nothing yet.
         kernel: of elbo and iwae, the form of the loop over time: auto, the fastest that fits; plain, the one in PyTorch; native, the
             one in C++, or an error where there is none.
         chunk: rows that are gone through at a time, for sequences too long for memory: gradients are the same, a step takes a third longer
             and memory grows with the chunk in place of the length; None goes through all of them at once.
         truncate: stop gradients between chunks (truncated back-propagation); states are carried on all the same.
         window: rows of the pieces that tracks are cut into; whole tracks when None.
-        observe: points known before the future begins: the prefix of a forecasting RolloutVAE, the row of a heading frame, and where
-            scored futures begin (`future_weight`); not needed by others.
-        frame: coordinates the model works in.
+        observe: points known before the future begins: the prefix of a forecasting RolloutVAE, the row of a heading transform, and where
+            scored futures begin (`energy_weight`); not needed by others.
+        transform: coordinates the model works in.
         augment: random changes of the training tracks.
         time_input: make the time between rows an input, for irregular sampling.
         position_input: make the position that each increment leads on from an input, for maps where the place matters.
@@ -132,16 +138,16 @@ class TrainConfig:
     samples: int = 1
     resample_below: float = 0.5
     resampling_term: bool = False
-    future_weight: float = 0.0
-    future_rows: int = 20
-    future_samples: int = 8
-    future_from: float = 0.5
+    energy_weight: float = 0.0
+    energy_rows: int = 20
+    energy_samples: int = 8
+    energy_from: float = 0.5
     kernel: Literal["auto", "plain", "native"] = "auto"
     chunk: int | None = None
     truncate: bool = False
     window: int | None = None
     observe: int | None = None
-    frame: FrameConfig = field(default_factory=FrameConfig)
+    transform: TransformConfig = field(default_factory=TransformConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     time_input: bool = False
     position_input: bool = False
@@ -154,7 +160,7 @@ class TrainConfig:
     @property
     def first_future(self) -> int:
         """The step that futures are first drawn at; that after the last where they never are."""
-        return int(self.future_from * self.steps) if self.future_weight else self.steps
+        return int(self.energy_from * self.steps) if self.energy_weight else self.steps
 
     def __post_init__(self) -> None:
         for name in (
@@ -165,7 +171,7 @@ class TrainConfig:
             "samples",
             "validate_every",
             "log_every",
-            "future_rows",
+            "energy_rows",
         ):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"expected {name} above 0, found {getattr(self, name)}")
@@ -175,11 +181,11 @@ class TrainConfig:
             "kl_warmup",
             "free_bits",
             "regulariser_weight",
-            "future_weight",
+            "energy_weight",
         ):
             if getattr(self, name) < 0:
                 raise ConfigError(f"expected {name} of at least 0, found {getattr(self, name)}")
-        for name in ("average", "holdout", "future_from"):
+        for name in ("average", "holdout", "energy_from"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"expected {name} from 0 up to 1, found {getattr(self, name)}")
         for name, known in (
@@ -198,7 +204,9 @@ class TrainConfig:
     def _check_objective(self) -> None:
         """Check what the objectives ask for and what they do not go with."""
         if self.kernel != "auto" and self.objective == "fivo":
-            raise ConfigError("kernel belongs to elbo and iwae, found objective 'fivo'; leave it auto")
+            raise ConfigError(
+                "kernel belongs to elbo and iwae, found objective 'fivo'; leave it auto"
+            )
         if self.objective != "elbo" and self.samples < 2:
             raise ConfigError(
                 f"{self.objective} is a bound by several samples: expected samples of at least 2, found {self.samples}; "
@@ -209,12 +217,14 @@ class TrainConfig:
                 f"free_bits change the KL of the elbo, which {self.objective} does not have; leave them 0"
             )
         if self.resampling_term and self.objective != "fivo":
-            raise ConfigError(f"resampling_term belongs to fivo, found objective {self.objective!r}")
+            raise ConfigError(
+                f"resampling_term belongs to fivo, found objective {self.objective!r}"
+            )
         if not 0 <= self.resample_below <= 1:
             raise ConfigError(f"expected resample_below from 0 to 1, found {self.resample_below}")
-        if self.future_samples < 2:
+        if self.energy_samples < 2:
             raise ConfigError(
-                f"a score of futures needs future_samples of at least 2, found {self.future_samples}"
+                f"a score of futures needs energy_samples of at least 2, found {self.energy_samples}"
             )
 
     def _check_cuts(self) -> None:
@@ -223,8 +233,8 @@ class TrainConfig:
             raise ConfigError(f"expected a chunk of at least 1 row, found {self.chunk}")
         if self.truncate and self.chunk is None:
             raise ConfigError("truncate stops gradients between chunks: set chunk to their rows")
-        if self.chunk is not None and (self.objective != "elbo" or self.future_weight):
-            what = "futures" if self.future_weight else f"objective {self.objective!r}"
+        if self.chunk is not None and (self.objective != "elbo" or self.energy_weight):
+            what = "futures" if self.energy_weight else f"objective {self.objective!r}"
             raise ConfigError(
                 f"chunk goes through a sequence part by part, which the elbo alone allows; found {what}"
             )

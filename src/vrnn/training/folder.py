@@ -7,7 +7,12 @@ from pathlib import Path
 from vrnn.errors import ConfigError, RunFolderError
 from vrnn.models import ModelConfig, config_from_dict, config_to_dict
 from vrnn.trained import TrainedModel
-from vrnn.training.checkpoint import Checkpoint, load_checkpoint, read_config, train_config_from_dict
+from vrnn.training.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    read_config,
+    train_config_from_dict,
+)
 from vrnn.training.config import TrainConfig
 from vrnn.training.prepare import Prepared
 
@@ -49,7 +54,9 @@ def _changes(stored: dict, trained: TrainedModel) -> list[str]:
     """Name the settings of a stored run that differ."""
 
     def plain(model: ModelConfig, training: TrainConfig) -> dict:
-        return json.loads(json.dumps({"model": config_to_dict(model), "training": asdict(training)}))
+        return json.loads(
+            json.dumps({"model": config_to_dict(model), "training": asdict(training)})
+        )
 
     now = plain(trained.config, trained.training)
     try:  # settings that are newer than the run have their defaults in it

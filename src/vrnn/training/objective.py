@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise
-from vrnn.inference.particles import Filtered
+from vrnn.inference.particle_filter import Filtered
 from vrnn.inference.step import Belief
 from vrnn.inference.unroll import Unrolled
 from vrnn.kernels import embed
@@ -51,8 +51,8 @@ class Terms(NamedTuple):
         bound: the bound in nats of data units, (batch,).
         kl: the KL of the bound, or the regulariser where the model is tied, per latent dimension, (batch, latent + code).
         rows: observed rows, (batch,).
-        future_rows: rows of the futures that count, (batch,).
-        means: posterior means, summed over observed rows, and their squares, (batch, 2, latent + code).
+        energy_rows: rows of the futures that count, (batch,).
+        means: posterior means, is_increment over observed rows, and their squares, (batch, 2, latent + code).
     """
 
     nll: Float[Tensor, " batch"]
@@ -61,7 +61,7 @@ class Terms(NamedTuple):
     bound: Float[Tensor, " batch"]
     kl: Float[Tensor, "batch latent"]
     rows: Float[Tensor, " batch"]
-    future_rows: Float[Tensor, " batch"]
+    energy_rows: Float[Tensor, " batch"]
     means: Float[Tensor, "batch 2 latent"]
 
 
@@ -71,7 +71,7 @@ class Objective(nn.Module):
     With a `chunk` the rows are gone through that many at a time, and each chunk is computed anew in the backward pass (gradient
     checkpointing), so that memory is that of a chunk; gradients are the same, or stop between chunks with `truncate`.
 
-    Rows up to the one that a heading frame was read from have no density of the data (the step into it has no sideways
+    Rows up to the one that a heading transform was read from have no density of the data (the step into it has no sideways
     part at all) and count neither in training nor in the bound; a posterior that looks ahead pays its KL there all the same, or it
     would tell of the future for nothing.
 
@@ -90,7 +90,12 @@ class Objective(nn.Module):
         scale: Float[Tensor, " dim"],
     ):
         super().__init__()
-        self.model, self.config, self.observe, self.first_scored = model, config, observe, first_scored
+        self.model, self.config, self.observe, self.first_scored = (
+            model,
+            config,
+            observe,
+            first_scored,
+        )
         self.register_buffer("scale", scale, persistent=False)
 
     def split(self, batch: Batch) -> tuple[Batch | None, Batch]:
@@ -102,10 +107,12 @@ class Objective(nn.Module):
 
     def cut(self, prefix: Batch | None, batch: Batch, generator: torch.Generator) -> Future:
         """Cut what `split` gave where its futures begin."""
-        samples, rows = self.config.future_samples, self.config.future_rows
+        samples, rows = self.config.energy_samples, self.config.energy_rows
         if prefix is not None:
             return draw_future(self.model, prefix, batch.split(rows)[0], generator, samples=samples)
-        return cut_future(self.model, batch, generator, samples=samples, rows=rows, observe=self.observe)
+        return cut_future(
+            self.model, batch, generator, samples=samples, rows=rows, observe=self.observe
+        )
 
     def forward(self, work: Work, kl_weight: float) -> Terms:
         chunk, time = self.config.chunk, work.batch.x.shape[1]
@@ -115,7 +122,9 @@ class Objective(nn.Module):
         for begin in range(0, time, chunk):
             steps = slice(begin, begin + chunk)
             part = Work(None, work.batch.steps(begin, begin + chunk), work.noise.steps(steps), None)
-            terms, belief = checkpoint(self._terms, part, kl_weight, belief, leaves=True, use_reentrant=False)
+            terms, belief = checkpoint(
+                self._terms, part, kl_weight, belief, leaves=True, use_reentrant=False
+            )
             assert belief is not None
             belief = belief.map(torch.detach) if self.config.truncate else belief
             found.append(terms)
@@ -148,21 +157,23 @@ class Objective(nn.Module):
             steps = kl.regulariser if model.tied else kl.kl
             code = kl.code_regulariser if model.tied else kl.code_kl
         nothing = torch.zeros_like(nll)
-        score, future_rows = (nothing, nothing) if future is None else self.score(future)
+        score, energy_rows = (nothing, nothing) if future is None else self.score(future)
         terms = Terms(
             nll=nll,
             penalty=penalty,
             score=score,
-            future_rows=future_rows,
+            energy_rows=energy_rows,
             bound=value.detach() + density,
-            kl=torch.cat([steps.sum(-2).mean(0), code.mean(0).expand(len(batch.x), -1)], -1).detach(),
+            kl=torch.cat(
+                [steps.sum(-2).mean(0), code.mean(0).expand(len(batch.x), -1)], -1
+            ).detach(),
             rows=passed.mask[:, start:].sum(-1).to(nll.dtype),
             means=self._moments(passed, start),
         )
         return terms, passed.belief
 
     def score(self, future: Future) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
-        """Give the energy score of futures, summed over their rows, and the number of these."""
+        """Give the energy score of futures, is_increment over their rows, and the number of these."""
         score = futures_score(self.model, future, self.scale, kernel=self.config.kernel).sum(-1)
         return score, future.scored.sum(-1).to(score.dtype)
 
@@ -172,5 +183,8 @@ class Objective(nn.Module):
         mask, mean = passed.mask[:, start:, None], passed.posterior.mean[..., start:, :]
         told = self.model.code_dim - self.model.noise_dim
         code = passed.code_posterior.mean[..., :told].expand(len(mask), -1)
-        powers = [torch.cat([torch.where(mask, mean**p, 0.0).sum(-2).mean(0), code**p], -1) for p in (1, 2)]
+        powers = [
+            torch.cat([torch.where(mask, mean**p, 0.0).sum(-2).mean(0), code**p], -1)
+            for p in (1, 2)
+        ]
         return torch.stack(powers, -2)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vrnn.data.encoding import Change
+from vrnn.data.preprocessor import Change
 from vrnn.training.config import AugmentConfig
 
 BUCKET = 32  # batches whose sequences are sorted by length together, so that little is padded
@@ -21,7 +21,9 @@ def epoch_order(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> 
     count = max(len(order) // batch_size, 1)
     order = order[: count * batch_size]
     if np.ptp(lengths):
-        chunks = [order[i : i + BUCKET * batch_size] for i in range(0, len(order), BUCKET * batch_size)]
+        chunks = [
+            order[i : i + BUCKET * batch_size] for i in range(0, len(order), BUCKET * batch_size)
+        ]
         order = np.concatenate([c[np.argsort(lengths[c], kind="stable")] for c in chunks])
     batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
     return [batches[i] for i in rng.permutation(count)]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from vrnn.data.encoding import Encoding
+from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks, concatenate
 from vrnn.data.windows import at_rate, windows
 from vrnn.errors import ConfigError, DataError
@@ -34,8 +34,10 @@ class Prepared(NamedTuple):
     fingerprint: str
 
 
-def prepare(config: ModelConfig, tracks: Tracks, settings: TrainConfig, val: Tracks | None) -> Prepared:
-    """Split, cut, fit the encoding and build the model.
+def prepare(
+    config: ModelConfig, tracks: Tracks, settings: TrainConfig, val: Tracks | None
+) -> Prepared:
+    """Split, cut, fit the preprocessor and build the model.
 
     Raises:
         ConfigError: settings that fit neither each other nor the data.
@@ -46,7 +48,9 @@ def prepare(config: ModelConfig, tracks: Tracks, settings: TrainConfig, val: Tra
     notes: list[str] = []
     if val is None:
         if settings.patience is not None and not held_out_count(tracks, settings.holdout):
-            raise ConfigError("stopping early needs validation tracks: give some, or set holdout above 0")
+            raise ConfigError(
+                "stopping early needs validation tracks: give some, or set holdout above 0"
+            )
         tracks, val = hold_out(tracks, settings.holdout, settings.seed, notes)
     if settings.augment.resamples:
         tracks = concatenate([at_rate(tracks, rate) for rate in settings.augment.rates])
@@ -54,37 +58,45 @@ def prepare(config: ModelConfig, tracks: Tracks, settings: TrainConfig, val: Tra
         pieces(part, settings.window, notes, name)
         for part, name in ((tracks, "training"), (val, "validation"))
     )
-    encoding = Encoding.fit(
+    preprocessor = Preprocessor.fit(
         train,
-        settings.frame,
+        settings.transform,
         probe.family,
         supervised=probe.supervised,
         observe=settings.observe,
         time_input=settings.time_input,
         position_input=settings.position_input,
     )
-    encoding.check(val)
-    train = _usable(train, encoding, probe, settings, notes, "training")
-    val = _usable(val, encoding, probe, settings, notes, "validation")
+    preprocessor.check(val)
+    train = _usable(train, preprocessor, probe, settings, notes, "training")
+    val = _usable(val, preprocessor, probe, settings, notes, "validation")
     if not len(train):
         raise DataError(
             "no training track has enough usable rows; see what the data holds with: vrnn doctor DATA"
         )
     for part in (train, val):
-        _check_values(part, encoding, probe)
-    if settings.future_weight:
-        _check_futures(train, encoding, probe, settings)
-    config = replace(config, **_widths(config, encoding.model_u_dim, tracks.y_dim if probe.supervised else 0))
+        _check_values(part, preprocessor, probe)
+    if settings.energy_weight:
+        _check_futures(train, preprocessor, probe, settings)
+    config = replace(
+        config, **_widths(config, preprocessor.model_u_dim, tracks.y_dim if probe.supervised else 0)
+    )
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(settings.seed)  # not CUDA's, which fork_rng would not restore
-        network = build_network(config, encoding)
+        torch.default_generator.manual_seed(
+            settings.seed
+        )  # not CUDA's, which fork_rng would not restore
+        network = build_network(config, preprocessor)
     if settings.kernel == "native" and not native_shape(network):
         raise ConfigError(
             f"a native kernel is for a VRNN of depth 1 whose cell is a gru, without the position as an input, its posterior apart from its prior; found "
             f"{type(network).__name__}: leave kernel auto"
         )
     return Prepared(
-        TrainedModel(network, encoding, config, settings), train, val, notes, _fingerprint(train, val)
+        TrainedModel(network, preprocessor, config, settings),
+        train,
+        val,
+        notes,
+        _fingerprint(train, val),
     )
 
 
@@ -111,7 +123,7 @@ def _check(config: ModelConfig, probe: Model, tracks: Tracks, settings: TrainCon
             f"the model is configured for x_dim={config.x_dim} and the tracks have {tracks.x_dim} columns of x "
             f"({', '.join(tracks.x_names)}); set x_dim or map the columns"
         )
-    fewest = 1 + settings.frame.displacement
+    fewest = 1 + settings.transform.displacement
     if probe.conditions and (settings.observe is None or settings.observe < fewest):
         raise ConfigError(
             "a RolloutVAE that forecasts is trained to go on from a prefix: set observe to its number of points, at "
@@ -120,36 +132,38 @@ def _check(config: ModelConfig, probe: Model, tracks: Tracks, settings: TrainCon
     if settings.position_input:
         _check_position_input(probe, settings)
     if settings.chunk is not None and (
-        probe.looks_ahead or probe.code_dim or probe.conditions or settings.frame.heading
+        probe.looks_ahead or probe.code_dim or probe.conditions or settings.transform.heading
     ):
-        what = "a heading frame" if settings.frame.heading else f"{type(probe).__name__}"
+        what = "a heading transform" if settings.transform.heading else f"{type(probe).__name__}"
         raise ConfigError(
             f"chunk goes through a sequence part by part, of a model that does not look ahead (rnn, vrnn, seq2seq): found {what}; leave it "
             f"None, or cut tracks into windows"
         )
-    if settings.future_weight and not any(probe.family.continuous):
+    if settings.energy_weight and not any(probe.family.continuous):
         raise ConfigError(
-            "future_weight trains through draws of the emission, and those of kinds have no gradient: expected an emission with a continuous "
-            "column, found none; choose one or leave future_weight 0"
+            "energy_weight trains through draws of the emission, and those of kinds have no gradient: expected an emission with a continuous "
+            "column, found none; choose one or leave energy_weight 0"
         )
-    if settings.frame.geographic and settings.augment.moves:
+    if settings.transform.geographic and settings.augment.moves:
         raise ConfigError(
             "augmentation turns, scales and jitters positions as in a plane, which for latitude and longitude is no motion on the globe; "
-            "switch it or the geographic frame off"
+            "switch it or the geographic transform off"
         )
     if settings.augment.resamples and not (all(probe.family.continuous) and not probe.supervised):
         raise ConfigError(
             "augment.rates interpolates between rows, which columns of kinds and supervised targets do not allow; leave it 1.0"
         )
-    if settings.augment.resamples and settings.frame.geographic:
+    if settings.augment.resamples and settings.transform.geographic:
         raise ConfigError(
             "augment.rates averages neighbouring rows, which longitudes on both sides of 180 degrees do not allow; leave it 1.0 or "
-            "switch the geographic frame off"
+            "switch the geographic transform off"
         )
     if not settings.augment.active:
         return
     if probe.supervised:
-        raise ConfigError("augmentation changes x and not the target y of a supervised model; switch it off")
+        raise ConfigError(
+            "augmentation changes x and not the target y of a supervised model; switch it off"
+        )
     if settings.augment.transpose and set(probe.family.counts()) != {2}:
         raise ConfigError(
             "augment.transpose shifts the keys of a piano roll: expected every column to be binary, with emission bernoulli or "
@@ -157,7 +171,7 @@ def _check(config: ModelConfig, probe: Model, tracks: Tracks, settings: TrainCon
         )
     if not settings.augment.moves:
         return
-    names = settings.frame.positions or tracks.x_names
+    names = settings.transform.positions or tracks.x_names
     first_two = zip(tracks.x_names[:2], probe.family.continuous, strict=False)
     if tracks.x_dim < 2 or not all(continuous and name in names for name, continuous in first_two):
         raise ConfigError(
@@ -170,26 +184,32 @@ def _check_position_input(probe: Model, settings: TrainConfig) -> None:
     """Refuse positions as inputs where there are none to know, or where they would not be those of the map."""
     if probe.supervised or probe.code_dim:
         what = (
-            "a supervised model reads x itself" if probe.supervised else "a RolloutVAE reads a track at once"
+            "a supervised model reads x itself"
+            if probe.supervised
+            else "a RolloutVAE reads a track at once"
         )
         raise ConfigError(
             f"position_input is for models of increments that go on row by row: {what}; switch it off"
         )
-    if not settings.frame.displacement or not any(probe.family.continuous):
+    if not settings.transform.displacement or not any(probe.family.continuous):
         raise ConfigError(
-            "position_input: this frame models positions, which the model reads already; switch it off"
+            "position_input: this transform models positions, which the model reads already; switch it off"
         )
-    if settings.frame.heading or settings.augment.turns:
-        what = "a heading frame turns" if settings.frame.heading else "augmentation turns or scales"
+    if settings.transform.heading or settings.augment.turns:
+        what = (
+            "a heading transform turns"
+            if settings.transform.heading
+            else "augmentation turns or scales"
+        )
         raise ConfigError(
             f"position_input: {what} the map, so that places mean nothing; switch one of the two off"
         )
 
 
-def _check_values(tracks: Tracks, encoding: Encoding, probe: Model) -> None:
+def _check_values(tracks: Tracks, preprocessor: Preprocessor, probe: Model) -> None:
     """Refuse data in which nothing is observed, and values that a discrete emission gives no mass."""
     arrays, names = (tracks.y, tracks.y_names) if probe.supervised else (tracks.x, tracks.x_names)
-    if len(tracks) and not any(_rows_seen(a, encoding).any() for a in arrays):
+    if len(tracks) and not any(_rows_seen(a, preprocessor).any() for a in arrays):
         raise DataError(
             f"no row has the columns that are scored ({', '.join(names)}) observed; are they mapped right?"
         )
@@ -206,20 +226,25 @@ def _check_values(tracks: Tracks, encoding: Encoding, probe: Model) -> None:
                 )
 
 
-def _check_futures(tracks: Tracks, encoding: Encoding, probe: Model, settings: TrainConfig) -> None:
+def _check_futures(
+    tracks: Tracks, preprocessor: Preprocessor, probe: Model, settings: TrainConfig
+) -> None:
     """Refuse data of which no future can be scored."""
-    arrays, first = tracks.y if probe.supervised else tracks.x, settings.observe or encoding.frame.given + 1
+    arrays, first = (
+        tracks.y if probe.supervised else tracks.x,
+        settings.observe or preprocessor.transform.given + 1,
+    )
     if not any(np.isfinite(a[first:]).all(-1).any() for a in arrays):
         raise ConfigError(
-            f"future_weight scores whole rows of the future: expected one after the first {first} rows of some track, found none; shorten "
-            f"observe or leave future_weight 0"
+            f"energy_weight scores whole rows of the future: expected one after the first {first} rows of some track, found none; shorten "
+            f"observe or leave energy_weight 0"
         )
 
 
-def _rows_seen(values: np.ndarray, encoding: Encoding) -> np.ndarray:
+def _rows_seen(values: np.ndarray, preprocessor: Preprocessor) -> np.ndarray:
     """Rows that count as observed, (T,): with some entry where entries stand alone, else with all."""
-    there = np.asarray(np.isfinite(values))[encoding.frame.given :]
-    return np.asarray(there.any(-1) if encoding.factorises else there.all(-1))
+    there = np.asarray(np.isfinite(values))[preprocessor.transform.given :]
+    return np.asarray(there.any(-1) if preprocessor.factorises else there.all(-1))
 
 
 def held_out_count(tracks: Tracks, share: float) -> int:
@@ -260,14 +285,19 @@ def pieces(
 
 
 def _usable(
-    tracks: Tracks, encoding: Encoding, probe: Model, settings: TrainConfig, notes: list[str], name: str
+    tracks: Tracks,
+    preprocessor: Preprocessor,
+    probe: Model,
+    settings: TrainConfig,
+    notes: list[str],
+    name: str,
 ) -> Tracks:
     """Keep the tracks that have something to score and, where a prefix is read, a point in it after the given row."""
-    given = encoding.frame.given
+    given = preprocessor.transform.given
     observe = (settings.observe or 0) if probe.conditions else given
-    kept = encoding.trim(tracks, observe + 1)
+    kept = preprocessor.trim(tracks, observe + 1)
     if probe.conditions:
-        there = [_rows_seen(x[:observe], encoding).any() for x in kept.x]
+        there = [_rows_seen(x[:observe], preprocessor).any() for x in kept.x]
         kept = kept[np.flatnonzero(there)]
     if len(kept) < len(tracks):
         notes.append(

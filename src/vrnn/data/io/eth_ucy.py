@@ -1,0 +1,51 @@
+"""ETH/UCY pedestrians: one row `frame ped x y` a pedestrian and frame, world metres, no header."""
+
+from pathlib import Path
+
+import numpy as np
+
+from vrnn.data.io.cells import numbers
+from vrnn.data.io.table import Table
+from vrnn.data.io.text import read_text
+from vrnn.errors import DataError
+
+NAMES = ("t", "id", "x", "y")
+
+
+def read_eth_ucy(path: Path) -> Table:
+    r"""Read rows of four numbers separated by tabs or spaces: frame, pedestrian, x and y in metres.
+
+    Time is the frame number; in the usual files 10 frames are 0.4 s. As in S. Pellegrini et al. (2009) and
+    A. Lerner et al. (2007), in the form that the leave-one-scene-out benchmark uses.
+
+    Raises:
+        DataError: a line that does not have four fields.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.txt"
+    >>> _ = path.write_text("0\t1.0\t8.46\t3.59\n10\t1.0\t9.57\t3.79\n")
+    >>> read_eth_ucy(path).columns["t"]
+    array(['0', '10'], dtype=object)
+    """
+    rows = [
+        (i, fields)
+        for i, line in enumerate(read_text(path).splitlines(), 1)
+        if (fields := line.split())
+    ]
+    for line, fields in rows:
+        if len(fields) != 4:
+            raise DataError(
+                f"{path}, line {line}: expected 4 fields (frame, pedestrian, x, y), found {len(fields)}; "
+                "is the line cut off?"
+            )
+    lines = np.array([line for line, _ in rows])
+    table = Table(
+        str(path),
+        dict(zip(NAMES, np.array([f for _, f in rows], dtype=object).T, strict=True)),
+        lines,
+    )
+    # "1.0" and "1" are the same pedestrian
+    table.columns["id"] = numbers(
+        table.columns["id"], lambda row: f"{table.at(row)}, field 2 (pedestrian)"
+    )
+    return table

@@ -1,0 +1,180 @@
+"""The one way from a table of rows to tracks, with every check that can name a line."""
+
+import numpy as np
+
+from vrnn.data.io.cells import dates, numbers
+from vrnn.data.io.kinds import base_of, indicator, spell_out
+from vrnn.data.io.table import Columns, Table
+from vrnn.data.tracks import Tracks
+from vrnn.errors import DataError
+
+
+def tracks_from_table(table: Table, columns: Columns | None = None) -> Tracks:
+    """Group rows by id, in order of first appearance, and check them.
+
+    Rows of different tracks may be interleaved; rows of one track must rise in time. An empty cell, NaN or NA
+    is missing. A track of one row is kept. A column of text among the inputs holds kinds, and each becomes a 0/1 input.
+
+    Raises:
+        DataError: no rows, an absent column, text in place of a number, a missing id or time, an infinite
+            value, times of one track that repeat or fall.
+
+    >>> rows = {"id": np.array(["b", "a", "b"], object), "t": np.array([0.0, 0.0, 1.0]), "x": np.arange(3.0)}
+    >>> tracks = tracks_from_table(Table("rows", rows, np.arange(3)), Columns(x=("x",)))
+    >>> tracks.ids, tracks.x[0].ravel().tolist()
+    (['b', 'a'], [0.0, 2.0])
+    """
+    columns = spell_out([table], columns or Columns())
+    names = {role: getattr(columns, role) or getattr(table.usual, role) for role in ("x", "u", "y")}
+    both = set(names["x"]) & set(names["u"])
+    if both:
+        raise DataError(
+            f"{table.source}: {', '.join(sorted(both))} cannot be an observation and a known input at once: as an input it "
+            "would tell the model what it is to draw"
+        )
+    if not len(table.lines):
+        raise DataError(
+            f"{table.source}: expected rows of tracks, found none; is the file complete?"
+        )
+    ids = _ids(table, _column(table, columns, "id"))
+    index = {name: code for code, name in enumerate(dict.fromkeys(ids))}
+    codes = np.array([index[name] for name in ids])
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(1, len(index)))
+    values = {role: _values(table, names[role], role)[order] for role in names}
+    time = _column(table, columns, "t")
+    if time is None:
+        times = np.split(np.arange(len(order)), starts)
+        times = [rows - rows[0] for rows in times]
+    else:
+        t = _times(table, time)[order]
+        _check_rising(table, t, order, codes[order], list(index))
+        times = np.split(t, starts)
+    parts = {role: np.split(array, starts) for role, array in values.items()}
+    return Tracks(
+        parts["x"], list(index), times, parts["u"], parts["y"], names["x"], names["u"], names["y"]
+    )
+
+
+_LIKE = {
+    "id": (
+        "",
+        "track",
+        "ped",
+        "pedestrian",
+        "agent",
+        "object",
+        "mmsi",
+        "individual",
+        "trajectory",
+        "vehicle",
+        "storm",
+    ),
+    "t": ("t", "time", "frame", "date", "timestamp", "datetime", "basedatetime", "seconds"),
+}
+
+
+def _column(table: Table, columns: Columns, role: str) -> str | None:
+    """The column of ids or times; None where none has the default name and none looks like one."""
+    name = getattr(columns, role)
+    if name is None or name in table.columns:
+        return name
+    if name != role:
+        raise DataError(_absent(table, name, role, name))
+    taken = {*columns.x, *columns.u, *columns.y}
+    plain = {
+        c: c.lower().replace("_", "").replace(" ", "") for c in table.columns if c not in taken
+    }
+    stem = {c: p.removesuffix("id") if role == "id" else p for c, p in plain.items()}
+    likely = next((c for c, s in stem.items() if s in _LIKE[role]), None)
+    if likely is None:
+        return None
+    what = {"id": "the track that a row belongs to", "t": "the time of a row"}[role]
+    raise DataError(
+        f"{table.source}: no column {role!r}, but {likely!r} looks like {what}; "
+        f"map it: Columns({role}={likely!r}), or Columns({role}=None) if it is not"
+    )
+
+
+def _absent(table: Table, name: str, role: str, example: object) -> str:
+    return (
+        f"{table.source}: expected a column {name!r} for {role}, found "
+        f"{', '.join(table.columns) or 'no columns'}; map the columns: Columns({role}={example!r}) with "
+        "names found in the file"
+    )
+
+
+def _values(table: Table, names: tuple[str, ...], role: str) -> np.ndarray:
+    """The columns of one role, (rows, len(names)), checked to be numbers and finite or missing."""
+    values = np.zeros((len(table.lines), len(names)))
+    for i, name in enumerate(names):
+        base = base_of(name, set(table.columns))
+        if role == "u" and base != name and base in table.columns:
+            values[:, i] = indicator(table, name, names)
+            continue
+        if name not in table.columns:
+            raise DataError(_absent(table, name, role, names))
+        values[:, i] = numbers(
+            table.columns[name], lambda row, name=name: f"{table.at(row)}, column {name!r}"
+        )
+        infinite = np.isinf(values[:, i])
+        if infinite.any():
+            raise DataError(
+                f"{table.at(int(infinite.argmax()))}, column {name!r}: expected a finite number, found "
+                f"{values[infinite, i][0]}; leave the cell empty where the value is missing"
+            )
+    return values
+
+
+def _ids(table: Table, name: str | None) -> list[str]:
+    if name is None:
+        return ["0"] * len(table.lines)
+    cells = table.columns[name]
+    if cells.dtype.kind == "f":
+        ids = [
+            "" if np.isnan(v) else str(int(v)) if np.isfinite(v) and v == int(v) else str(v)
+            for v in cells.tolist()
+        ]
+    else:
+        ids = ["" if v is None or v != v else str(v).strip() for v in cells.tolist()]
+    if "" in ids:
+        raise DataError(
+            f"{table.at(ids.index(''))}, column {name!r}: expected the id of a track, found an empty cell; "
+            "fill it in or drop the row"
+        )
+    return ids
+
+
+def _times(table: Table, name: str) -> np.ndarray:
+    t = dates(table.columns[name], lambda row: f"{table.at(row)}, column {name!r}")
+    bad = ~np.isfinite(t)
+    if bad.any():
+        row = int(bad.argmax())
+        found = "no time" if np.isnan(t[row]) else str(t[row])
+        raise DataError(
+            f"{table.at(row)}, column {name!r}: expected a time in every row, found {found}; "
+            "fill it in, drop the row, or count rows with Columns(t=None)"
+        )
+    return t
+
+
+def _check_rising(
+    table: Table, t: np.ndarray, order: np.ndarray, codes: np.ndarray, ids: list[str]
+) -> None:
+    """Refuse the first row, by line, whose time does not follow the row before it in the same track."""
+    bad = np.flatnonzero((np.diff(t) <= 0) & (np.diff(codes) == 0)) + 1
+    if not len(bad):
+        return
+    i = int(bad[order[bad].argmin()])
+    row, before, track = int(order[i]), int(order[i - 1]), ids[codes[i]]
+    earlier = f"{table.unit} {table.lines[before]}"
+    if t[i] == t[i - 1]:
+        raise DataError(
+            f"{table.at(row)}: track {track} has time {t[i]:.10g} twice, first in {earlier}; "
+            "keep one of the rows, or give two tracks two ids"
+        )
+    raise DataError(
+        f"{table.at(row)}: expected the times of track {track} to rise, found {t[i]:.10g} after "
+        f"{t[i - 1]:.10g} in {earlier}; sort the rows by id and time, or, if the id is used again for "
+        "another track, give that its own"
+    )

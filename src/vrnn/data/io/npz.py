@@ -1,0 +1,129 @@
+"""NumPy archives: all tracks in one array, with their lengths."""
+
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vrnn.data.io.piano_roll import BYTES, KEYS, maybe_packed, unpack
+from vrnn.data.io.table import Columns, Table
+from vrnn.errors import DataError
+
+WIDE = ("x", "u", "y")
+
+
+def read_npz(path: Path, group: str = "", format: str = "auto") -> Table:
+    """Read `x (sum T, D)` and `length (N,)`, where sum T counts the rows of all N tracks.
+
+    Where present: `t (sum T,)`, `id (N,)`, `u (sum T, U)`, `y (sum T, Y)`. NaN is missing. An archive may
+    hold several sets, `train_X` with `train_len` and `test_X` with `test_len`: `group="train"` chooses one.
+    Columns of x are named x and y where D = 2, else x0, x1, ...
+
+    With `format="piano-roll"` x is a roll of 88 keys, `uint8 (sum T, 11)` where its bits are packed into bytes, and
+    becomes the columns key21 to key108. Nothing in an archive tells such bytes from 11 columns of small numbers, so
+    "auto" takes neither for granted; `format="columns"` says that they are columns.
+
+    Raises:
+        DataError: no such arrays, a group that is not there or not chosen, lengths that do not add up, bytes that
+            may be a packed roll, no roll where one was asked for, or objects, which would need pickle.
+    """
+    if not zipfile.is_zipfile(path):
+        raise DataError(
+            f"{path}: expected an NPZ archive (numpy.savez), found another format or a damaged file"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = _names(path, {key.lower(): key for key in archive}, group)
+            arrays = {role: archive[key] for role, key in names.items()}
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path}: expected an NPZ archive of plain arrays (no pickled objects): {error}"
+        ) from error
+    length = arrays["length"]
+    if length.ndim != 1 or length.dtype.kind not in "iu" or (length < 1).any():
+        raise DataError(
+            f"{path}: expected {names['length']} to be whole numbers of rows, at least 1, one a track"
+        )
+    rows, total = len(arrays["x"]), int(length.sum())
+    if rows != total:
+        raise DataError(
+            f"{path}: {names['length']} adds up to {total} rows but {names['x']} has {rows}; were they saved "
+            "together?"
+        )
+    ids = arrays.get("id", np.arange(len(length)))
+    if len(ids) != len(length):
+        raise DataError(
+            f"{path}: expected an id for each of {len(length)} tracks, found {len(ids)}"
+        )
+    columns = {"id": np.repeat(np.array([str(i) for i in ids], dtype=object), length)}
+    if len(set(ids.tolist())) < len(ids):
+        raise DataError(f"{path}: {names['id']} repeats an id; give every track its own")
+    arrays["x"] = _roll_or_columns(path, names["x"], arrays["x"], format)
+    t = arrays.get("t")
+    columns["t"] = (
+        _wide(path, names.get("t", ""), t, rows)[:, 0] if t is not None else _count(length)
+    )
+    roles: dict[str, Any] = {}
+    for role in WIDE:
+        if role in arrays:
+            array = _wide(path, names[role], arrays[role], rows)
+            named = tuple(f"{role}{i}" for i in range(array.shape[1]))
+            if role == "x":
+                named = KEYS if format == "piano-roll" else ("x", "y") if len(named) == 2 else named
+            roles[role] = named
+            columns |= dict(zip(named, array.T, strict=True))
+    return Table(str(path), columns, np.arange(1, rows + 1), Columns(**roles), "row")
+
+
+def _names(path: Path, read: dict[str, str], group: str) -> dict[str, str]:
+    """The key of each role in the archive."""
+    groups = sorted({m[1] for key in read if (m := re.fullmatch(r"(?:(.+)_)?x", key)) and m[1]})
+    prefix = f"{group.lower()}_" if group else ""
+    if not group and "x" not in read and len(groups) == 1:
+        prefix = f"{groups[0]}_"
+    found = f"found {', '.join(read.values()) or 'nothing'}"
+    if f"{prefix}x" not in read:
+        if groups:
+            known = " or ".join(f"group={name!r}" for name in groups)
+            raise DataError(
+                f"{path}: expected one set of tracks, {found}; choose one: read_tracks(path, {known})"
+            )
+        raise DataError(f"{path}: expected the arrays x (rows, dim) and length (tracks,), {found}")
+    length = next(
+        (read[f"{prefix}{k}"] for k in ("length", "lengths", "len") if f"{prefix}{k}" in read), None
+    )
+    if length is None:
+        raise DataError(f"{path}: expected {prefix}length with the rows of each track, {found}")
+    names = {
+        role: read[f"{prefix}{role}"] for role in ("id", "t", *WIDE) if f"{prefix}{role}" in read
+    }
+    return {**names, "length": length}
+
+
+def _roll_or_columns(path: Path, name: str, x: np.ndarray, format: str) -> np.ndarray:
+    if format == "piano-roll":
+        return unpack(x, f"{path}, {name}")
+    if format == "auto" and maybe_packed(x):
+        raise DataError(
+            f"{path}: expected to know what {name} holds, found uint8 {x.shape}, which is {len(KEYS)} keys of a piano "
+            f"packed into bits or {BYTES} columns of numbers up to 255; say which: read_tracks(path, "
+            "format='piano-roll' or format='columns')"
+        )
+    return x
+
+
+def _wide(path: Path, name: str, array: np.ndarray, rows: int) -> np.ndarray:
+    array = array[:, None] if array.ndim == 1 else array
+    if array.ndim != 2 or len(array) != rows or array.dtype.kind not in "fiub":
+        raise DataError(
+            f"{path}: expected {name} to be numbers of shape ({rows}, width), found {array.dtype} "
+            f"{array.shape}"
+        )
+    return array.astype(np.float64)
+
+
+def _count(length: np.ndarray) -> np.ndarray:
+    starts = np.repeat(np.cumsum(length) - length, length)
+    return np.arange(len(starts), dtype=np.float64) - starts

@@ -1,0 +1,133 @@
+"""A few paths that stand for many: k-means centres of sampled futures, chosen without the ground truth."""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from vrnn.errors import ConfigError, DataError
+
+ENTRIES_AT_ONCE = 16_000_000
+"""Numbers held at a time, 128 MB in float64; larger batches go in blocks of tracks."""
+
+
+def cluster_paths(
+    samples: Float[np.ndarray, "sample batch time dim"], k: int, seed: int = 0, iterations: int = 50
+) -> tuple[Float[np.ndarray, "{k} batch time dim"], Float[np.ndarray, "{k} batch"]]:
+    """Choose k paths a track that stand for its samples, by k-means on whole paths.
+
+        minimise  sum_s min_c || samples_s - centre_c ||^2,    weight_c = share of samples nearest to centre c
+
+    k-means++ start, then Lloyd's iterations until no sample changes its centre. An empty cluster takes the
+    sample farthest from its own centre. The start uses the same random numbers for every track, so a track's
+    result depends on its samples and the seed alone, not on its company.
+
+    Args:
+        samples: sampled paths (sample, batch, time, dim), at least k of them.
+        k: centres a track.
+        seed: of the start.
+        iterations: the most Lloyd iterations.
+
+    Returns:
+        centres (k, batch, time, dim), in the units of the data, heaviest first; weights (k, batch), which sum
+        to 1 over k and are 0 where a track has fewer than k distinct samples.
+
+    Raises:
+        ConfigError: fewer samples than centres.
+        DataError: samples that are not finite.
+
+    Source: Lloyd 1982; Arthur & Vassilvitskii 2007, "k-means++: the advantages of careful seeding".
+
+    >>> paths = np.array([0.0, 0.2, 0.1, 9.0]).reshape(4, 1, 1, 1)
+    >>> centres, weights = cluster_paths(paths, k=2)
+    >>> centres.round(3).ravel().tolist(), weights.ravel().tolist()
+    ([0.1, 9.0], [0.75, 0.25])
+    """
+    count, batch, time, dim = samples.shape
+    if not 1 <= k <= count:
+        raise ConfigError(
+            f"expected at least as many samples as representatives (k = {k}), found {count}; "
+            "draw more samples"
+        )
+    if not np.isfinite(samples).all():
+        raise DataError("expected finite samples, found NaN or infinity in the sampled paths")
+    points = (
+        torch.from_numpy(np.ascontiguousarray(samples, np.float64))
+        .reshape(count, batch, -1)
+        .transpose(0, 1)
+    )
+    origin = points.mean(
+        dim=1, keepdim=True
+    )  # centred, so that products of large coordinates lose no digits
+    draws = torch.from_numpy(np.random.default_rng(seed).random(k))
+    blocks = (points - origin).split(max(1, ENTRIES_AT_ONCE // (count * max(k, time * dim))))
+    found = [_lloyd(block.contiguous(), _start(block, draws), iterations) for block in blocks]
+    centres = torch.cat([centre for centre, _ in found]) + origin
+    weights = torch.cat([weight for _, weight in found])
+    weights, order = weights.sort(dim=1, descending=True, stable=True)
+    centres = centres.gather(1, order[..., None].expand_as(centres))
+    return centres.transpose(0, 1).reshape(
+        k, batch, time, dim
+    ).numpy(), weights.T.contiguous().numpy()
+
+
+def _start(
+    points: Float[Tensor, "batch sample width"], draws: Float[Tensor, "k"]
+) -> Float[Tensor, "batch k width"]:
+    """Draw each next centre with probability proportional to its squared distance to the nearest so far."""
+    tracks = torch.arange(len(points))
+    far = torch.ones(points.shape[:2], dtype=points.dtype)  # the first centre is uniform
+    chosen: list[Tensor] = []
+    for draw in draws:
+        # Where all samples coincide with centres every distance is 0 and any sample serves.
+        total = far.cumsum(dim=1)
+        index = torch.searchsorted(total, draw * total[:, -1:], right=True).clamp_(
+            max=points.shape[1] - 1
+        )
+        centre = points[tracks, index[:, 0]]
+        distance = (points - centre[:, None]).square_().sum(dim=-1)
+        far = torch.minimum(far, distance) if chosen else distance
+        chosen.append(centre)
+    return torch.stack(chosen, dim=1)
+
+
+def _lloyd(
+    points: Float[Tensor, "batch sample width"],
+    centres: Float[Tensor, "batch k width"],
+    iterations: int,
+) -> tuple[Float[Tensor, "batch k width"], Float[Tensor, "batch k"]]:
+    """Move centres to the means of their samples until no sample changes its centre; add the shares."""
+    count, k = points.shape[1], centres.shape[1]
+    square = points.square().sum(dim=-1)
+    nearest, distance = _assign(points, centres, square)
+    for _ in range(iterations):
+        member = torch.nn.functional.one_hot(nearest, k).to(points.dtype)
+        size = member.sum(dim=1)
+        means = member.transpose(1, 2) @ points / size.clamp(min=1.0)[..., None]
+        centres = torch.where((size == 0)[..., None], _farthest(points, distance, size == 0), means)
+        before = nearest
+        nearest, distance = _assign(points, centres, square)
+        if torch.equal(before, nearest):
+            break
+    return centres, torch.nn.functional.one_hot(nearest, k).sum(dim=1).to(points.dtype) / count
+
+
+def _assign(
+    points: Float[Tensor, "batch sample width"],
+    centres: Float[Tensor, "batch k width"],
+    square: Float[Tensor, "batch sample"],
+) -> tuple[Int[Tensor, "batch sample"], Float[Tensor, "batch sample"]]:
+    """Find each sample's nearest centre and its squared distance."""
+    partial = torch.baddbmm(
+        centres.square().sum(dim=-1)[:, None], points, centres.transpose(1, 2), alpha=-2.0
+    )
+    least, nearest = partial.min(dim=-1)
+    return nearest, least + square
+
+
+def _farthest(points: Tensor, distance: Tensor, empty: Tensor) -> Float[Tensor, "batch k width"]:
+    """Give the j-th empty cluster of a track the j-th farthest sample; other rows are not read."""
+    order = distance.argsort(dim=1, descending=True, stable=True)
+    place = (empty.cumsum(dim=1) - 1).clamp(min=0)
+    index = order.gather(1, place)
+    return points.gather(1, index[..., None].expand(-1, -1, points.shape[-1]))

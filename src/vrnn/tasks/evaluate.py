@@ -1,0 +1,413 @@
+"""Evaluation of forecasts against what happened, beside constant velocity, with the rule of every number."""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from vrnn.data.batch import Batch
+from vrnn.data.plane import Plane
+from vrnn.data.tracks import Tracks
+from vrnn.data.windows import windows
+from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed
+from vrnn.inference.noise import draw_noise, seeded
+from vrnn.kernels import embed, unroll
+from vrnn.metrics.clusters import cluster_paths
+from vrnn.metrics.displacement import (
+    average_displacement,
+    best_of,
+    constant_velocity,
+    euclidean,
+    final_displacement,
+    great_circle,
+)
+from vrnn.metrics.scores import energy_score
+from vrnn.objectives.elbo import log_jacobian
+from vrnn.tasks.forecast import as_tracks
+from vrnn.tasks.futures import PASS_SIZE, Futures, futures
+from vrnn.tasks.modes import predict_modes
+from vrnn.trained import TrainedModel
+
+POOL = 10  # samples drawn for each representative
+
+
+@dataclass(frozen=True)
+class ForecastScores:
+    """Hold the scores of a model, means over windows; distances in data units, of a geographic transform in its own, `nll` in nats per
+    step of data units."""
+
+    ade: float
+    fde: float
+    min_ade: float
+    min_fde: float
+    nll: float
+    energy_score: float
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Hold the scores of constant velocity: the last displacement repeated."""
+
+    ade: float
+    fde: float
+
+
+RULES = """\
+ADE, FDE: mean and final distance of the mean of all samples from the truth. minADE, minFDE: the best of K futures a window, each
+by its own best. iid: K plain samples; quasi-random: K that repel each other; representative: the K centres of {pool} samples, chosen without the truth;
+learned: K futures from a head that was trained for the best of K, no samples.
+NLL: minus the log of the mean, over K filtered states, of the (bounded) density of the true future, per step.
+Energy score: of plain samples, the whole future one vector, unbiased form (of quasi-random ones that of the K points themselves). Constant velocity: the last displacement repeated.
+Windows: every run of {rows} complete rows at the usual time step, stride 1."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Hold the evaluation of a forecasting model."""
+
+    windows: int
+    samples: int
+    selection: str
+    model: ForecastScores
+    constant_velocity: Baseline
+    observe: int
+    horizon: int
+    pool: int = POOL
+    unit: str = ""
+    temperature: float = 1.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give what `vrnn evaluate --json` prints."""
+        values = asdict(self)
+        shown = ["windows", "samples", "selection", "model", "constant_velocity"]
+        return {k: values[k] for k in [*shown, *(["temperature"] if self.temperature != 1 else [])]}
+
+    def to_text(self) -> str:
+        """Give the table, the baseline beside the model, and the rules."""
+        m, c = self.model, self.constant_velocity
+        names = (
+            "",
+            "ADE",
+            "FDE",
+            f"minADE{self.samples}",
+            f"minFDE{self.samples}",
+            "NLL/step",
+            "energy",
+        )
+        rows = [
+            ("model", m.ade, m.fde, m.min_ade, m.min_fde, m.nll, m.energy_score),
+            ("constant velocity", c.ade, c.fde, c.ade, c.fde, math.nan, math.nan),
+        ]
+        head = f"{self.windows} windows, {self.observe} observed, {self.horizon} forecast, {self.samples} {self.selection} futures"
+        head += f", distances in {self.unit} along great circles" if self.unit else ""
+        head += (
+            f", at temperature {self.temperature:g} (the NLL at 1)" if self.temperature != 1 else ""
+        )
+        lines = [
+            head,
+            "",
+            "".join(f"{n:>18}" if not i else f"{n:>11}" for i, n in enumerate(names)),
+        ]
+        for name, *values in rows:
+            cells = "".join(f"{v:>11.3f}" if not math.isnan(v) else f"{'-':>11}" for v in values)
+            lines.append(f"{name:>18}{cells}")
+        rules = RULES.format(pool=self.samples * self.pool, rows=self.observe + self.horizon)
+        return "\n".join([*lines, "", rules])
+
+
+@dataclass(frozen=True)
+class TargetEvaluation:
+    """Hold the evaluation of a supervised model on whole tracks; `nll` in nats per observed row of y, in data units."""
+
+    tracks: int
+    rows: int
+    samples: int
+    rmse: float
+    nll: float
+    mean_rmse: float  # of always saying the training mean
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "tracks": self.tracks,
+            "rows": self.rows,
+            "samples": self.samples,
+            "model": {"rmse": self.rmse, "nll": self.nll},
+            "training_mean": {"rmse": self.mean_rmse},
+        }
+
+    def to_text(self) -> str:
+        return (
+            f"{self.tracks} tracks, {self.rows} rows of y, {self.samples} samples\n\n"
+            f"{'':>15}{'RMSE':>10}{'NLL/row':>10}\n"
+            f"{'model':>15}{self.rmse:>10.3f}{self.nll:>10.3f}\n"
+            f"{'training mean':>15}{self.mean_rmse:>10.3f}{'-':>10}\n\n"
+            "RMSE: of the mean over samples that have not seen y. NLL: minus the log of the mean importance weight of K "
+            "samples, an upper bound on -log p(y | x), per observed row."
+        )
+
+
+def evaluate(
+    model: TrainedModel,
+    tracks: Tracks | np.ndarray,
+    observe: int = 8,
+    horizon: int = 12,
+    samples: int = 20,
+    representatives: bool | Literal["learned"] = False,
+    seed: int = 0,
+    pool: int = POOL,
+    qmc: bool = False,
+    temperature: float = 1.0,
+) -> Evaluation | TargetEvaluation:
+    """Evaluate forecasts of every window of tracks, beside constant velocity.
+
+    Distances are over the columns that the transform takes displacements of, all columns when it takes none; of a geographic transform
+    they are great circles, in its unit. A supervised model is
+    evaluated on y of whole tracks, and `observe` and `horizon` are not used.
+
+    Args:
+        observe: rows known.
+        horizon: rows to forecast.
+        samples: futures a window, K.
+        representatives: take the best of K representatives in place of K plain samples: the centres of many, or those that
+            `fit_modes` has taught the model, of which there must be K.
+        seed: of all noise.
+        pool: samples drawn for each representative.
+        qmc: draw them by quasi-random normals, see `forecast`.
+        temperature: of the futures, see `forecast`; the NLL is the model's at 1.
+
+    Raises:
+        DataError: no track has `observe` + `horizon` consecutive complete rows.
+        ConfigError: sizes that make no sense, or that the learned representatives do not have.
+        UnsupportedError: a temperature other than 1 of a supervised model, or with an emission whose draws are not reparameterised.
+
+    Example:
+        >>> import numpy as np, vrnn
+        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
+        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
+        >>> vrnn.evaluate(run.model, tracks, observe=4, horizon=6).windows
+        60
+    """
+    _check(observe, horizon, samples, representatives, seed, pool)
+    tracks = as_tracks(tracks, model)
+    if model.network.supervised:
+        if temperature != 1:
+            raise UnsupportedError(
+                f"a supervised model is evaluated on the distribution that it has: leave temperature 1, found {temperature}"
+            )
+        return _evaluate_targets(model, tracks, samples, seed)
+    cut, space = windows(tracks, observe + horizon), _space(model)
+    points = np.stack(cut.x)[..., space.columns]
+    past, truth = points[:, :observe], points[:, observe:]
+    u = np.stack(cut.u)[:, observe:] if cut.u_dim else None
+    learned = (
+        _learned(model, cut, observe, horizon, samples) if representatives == "learned" else None
+    )
+    clustered = bool(representatives) and learned is None
+    drawn = futures(
+        model,
+        cut.cut(stop=observe),
+        horizon,
+        samples * pool if clustered else samples,
+        seed,
+        u,
+        qmc=qmc,
+        temperature=temperature,
+    )
+    parts = []
+    for f in drawn:
+        paths, true = f.decode()[..., space.columns], truth[f.rows]
+        plain = chosen = paths[:samples]
+        if learned is not None:
+            chosen = learned[:, f.rows][..., space.columns]
+        elif clustered:
+            chosen = cluster_paths(paths, samples, seed=seed)[0]
+        mean = paths.mean(0)
+        parts.append(
+            (
+                average_displacement(mean, true, space.distance),
+                final_displacement(mean, true, space.distance),
+                *best_of(chosen, true, space.distance),
+                _future_nll(f, cut[f.rows], observe, samples, seed),
+                energy_score(space.embed(plain), space.embed(true), fair=not qmc),
+            )
+        )
+    values = [float(np.concatenate(column).mean()) for column in zip(*parts, strict=True)]
+    straight = constant_velocity(past, horizon)
+    selection = "quasi-random" if qmc else "iid"
+    if representatives:
+        selection = "representative" if clustered else "learned"
+    return Evaluation(
+        windows=len(cut),
+        samples=samples,
+        selection=selection,
+        model=ForecastScores(*values),
+        constant_velocity=Baseline(
+            float(average_displacement(straight, truth, space.distance).mean()),
+            float(final_displacement(straight, truth, space.distance).mean()),
+        ),
+        observe=observe,
+        horizon=horizon,
+        pool=pool,
+        unit=space.unit,
+        temperature=temperature,
+    )
+
+
+def _check(
+    observe: int,
+    horizon: int,
+    samples: int,
+    representatives: bool | Literal["learned"],
+    seed: int,
+    pool: int,
+) -> None:
+    """Refuse settings out of range."""
+    check_seed(seed)
+    if observe < 2 or horizon < 1 or samples < 2:
+        raise ConfigError(
+            f"expected observe and samples of at least 2 and a horizon of at least 1, found {observe}, {samples}, {horizon}"
+        )
+    if isinstance(representatives, str) and representatives != "learned":
+        raise ConfigError(
+            f"representatives: expected True, False or 'learned', found {representatives!r}"
+        )
+    if pool < 2:
+        raise ConfigError(f"expected a pool of at least 2 samples a representative, found {pool}")
+
+
+class _Space(NamedTuple):
+    """Hold what positions are and how far apart they are: in a plane, or on the globe.
+
+    Attributes:
+        columns: those of x that are positions.
+        distance: between points.
+        embed: puts points where the distance is that of a vector, for the energy score.
+        unit: of the distance, "" where it is the data's own.
+    """
+
+    columns: Int[np.ndarray, " position"]
+    distance: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    embed: Callable[[np.ndarray], np.ndarray]
+    unit: str
+
+
+def _space(model: TrainedModel) -> _Space:
+    transform = model.preprocessor.transform
+    if (plane := transform.plane) is not None:
+        return _Space(
+            np.array([plane.lat, plane.lon]),
+            partial(great_circle, radius=plane.radius),
+            partial(chords, plane=plane),
+            plane.unit,
+        )
+    columns = (
+        np.flatnonzero(transform.is_increment)
+        if transform.is_increment.any()
+        else np.arange(len(transform.is_increment))
+    )
+    return _Space(columns, euclidean, lambda points: points, "")
+
+
+def _learned(
+    model: TrainedModel, cut: Tracks, observe: int, horizon: int, samples: int
+) -> Float[np.ndarray, "k batch horizon dim"]:
+    """Give the learned representatives of every window."""
+    head = model.modes
+    if head is not None and head.config.count != samples:
+        raise ConfigError(
+            f"{head.config.count} representatives were learned: expected as many samples, found {samples}"
+        )
+    inputs = np.stack(cut.u)[:, observe:] if cut.u_dim else None
+    return predict_modes(model, cut.cut(stop=observe), horizon, inputs).samples
+
+
+def chords(points: Float[np.ndarray, "*lead 2"], plane: Plane) -> Float[np.ndarray, "*lead 3"]:
+    """Put points on the globe into space, where the distance of near ones is that along the great circle to a part in a hundred."""
+    lat, lon = np.radians(points[..., 0]), np.radians(points[..., 1])
+    return plane.radius * np.stack(
+        [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], -1
+    )
+
+
+def whole_rows(f: Futures, cut: Tracks, observe: int) -> tuple[Batch, int]:
+    """Encode whole windows, prefix and future, and give the rows of the prefix."""
+    preprocessor = f.model.preprocessor
+    heading = preprocessor.transform.heading
+    if heading is not None:
+        cut, observe = cut.cut(start=observe - heading.row - 1), heading.row + 1
+    return preprocessor.batch(cut)[0].to(f.u), observe - preprocessor.transform.given
+
+
+@torch.no_grad()
+def _future_nll(
+    f: Futures, cut: Tracks, observe: int, samples: int, seed: int
+) -> Float[np.ndarray, " batch"]:
+    """Minus log of the mean over filtered states of the density of the true future, nats per step of data units."""
+    network = f.model.network
+    whole, rows = whole_rows(f, cut, observe)
+    prefix, rest = whole.split(rows)
+    if network.conditions:
+        embedded = embed(network, rest, prefix)
+    else:
+        embedded = embed(network, whole, row_by_row=True).after(rows)
+    belief = f.belief.map(lambda s: s[:samples])
+    horizon = rest.x.shape[1]
+    noise = draw_noise(
+        network, samples, len(rest.x), horizon, seeded(seed, 10, f.rows.start), observations=False
+    )
+    log_weight = unroll(network, rest, noise, embedded=embedded, start=belief).log_weight
+    log_mean = torch.logsumexp(log_weight, 0) - math.log(samples) + log_jacobian(rest)
+    return -(log_mean / horizon).cpu().double().numpy()
+
+
+@torch.no_grad()
+def _evaluate_targets(
+    model: TrainedModel, tracks: Tracks, samples: int, seed: int
+) -> TargetEvaluation:
+    network, preprocessor = model.network, model.preprocessor
+    if not tracks.y_dim:
+        raise ConfigError(
+            f"a supervised model is evaluated on its targets ({', '.join(preprocessor.y_names)}): map columns to y"
+        )
+    tracks = preprocessor.trim(tracks, 1 + preprocessor.transform.given)
+    if not len(tracks):
+        raise DataError("no track has a usable row of x to evaluate on; see vrnn doctor DATA")
+    squares, mean_squares, log_likelihood, rows, entries = 0.0, 0.0, 0.0, 0, 0
+    size = max(1, PASS_SIZE // samples)
+    scale, mean = np.array(preprocessor.y_scale), np.array(preprocessor.y_mean)
+    for start in range(0, len(tracks), size):
+        batch = (
+            preprocessor.batch(tracks[start : start + size])[0]
+            .swap_target()
+            .to(next(network.parameters()))
+        )
+        count, time = batch.x.shape[:2]
+        noise = draw_noise(network, samples, count, time, seeded(seed, 11, start))
+        blind = unroll(network, batch, noise, proposal="prior")
+        predicted = blind.emission.mean.mean(0).cpu().double().numpy() * scale + mean
+        truth = batch.x.cpu().double().numpy() * scale + mean
+        there = batch.present.cpu().numpy()
+        squares += float(((predicted - truth) ** 2)[there].sum())
+        mean_squares += float(((truth - mean) ** 2)[there].sum())
+        weight = (blind if network.tied else unroll(network, batch, noise)).log_weight
+        log_likelihood += float(
+            (torch.logsumexp(weight, 0) - math.log(samples) + log_jacobian(batch)).sum()
+        )
+        rows, entries = rows + int(batch.mask.sum()), entries + int(there.sum())
+    if not rows:
+        raise DataError(
+            f"no row of y ({', '.join(preprocessor.y_names)}) is observed; there is nothing to evaluate on"
+        )
+    return TargetEvaluation(
+        tracks=len(tracks),
+        rows=rows,
+        samples=samples,
+        rmse=math.sqrt(squares / entries),
+        nll=-log_likelihood / rows,
+        mean_rmse=math.sqrt(mean_squares / entries),
+    )

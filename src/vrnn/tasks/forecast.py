@@ -1,0 +1,279 @@
+"""Forecasts: joint sample paths of what comes after a prefix, in the units of the data."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from vrnn.data.io.write import Columns, write_table
+from vrnn.data.tracks import Tracks
+from vrnn.data.transforms import pad
+from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed, require
+from vrnn.inference.begin import begin
+from vrnn.inference.noise import draw_noise, seeded
+from vrnn.kernels import imagine
+from vrnn.metrics.clusters import cluster_paths
+from vrnn.tasks.futures import PASS_SIZE, future_times, futures, futures_after, last_rows
+from vrnn.tasks.observe import TrackBelief
+from vrnn.trained import TrainedModel
+
+
+@dataclass(frozen=True, repr=False)
+class Forecast:
+    """Hold sampled futures.
+
+    Attributes:
+        samples: joint sample paths in data units, emission noise included, (sample, batch, horizon, dim).
+        times: their times, (batch, horizon).
+        history: the tracks they continue.
+        names: columns of the last axis.
+        weights: probability of each path, (sample, batch); equal unless the paths are representatives.
+    """
+
+    samples: Float[np.ndarray, "sample batch horizon dim"]
+    times: Float[np.ndarray, "batch horizon"]
+    history: Tracks
+    names: tuple[str, ...]
+    weights: Float[np.ndarray, "sample batch"]
+
+    def __repr__(self) -> str:
+        count, batch, horizon, _ = self.samples.shape
+        return f"Forecast({count} paths of {horizon} steps for {batch} tracks, {', '.join(self.names)})"
+
+    @property
+    def mean(self) -> Float[np.ndarray, "batch horizon dim"]:
+        """Weighted mean of the paths."""
+        return np.einsum("sb,sbhd->bhd", self.weights, self.samples)
+
+    def quantile(self, q: float | list[float]) -> np.ndarray:
+        """Give quantiles over equally weighted paths, a column and a step at a time, (batch, horizon, dim) for one q."""
+        return np.quantile(self.samples, q, axis=0)
+
+    def cluster(self, k: int, seed: int = 0) -> "Forecast":
+        """Give k centres of the paths with their probabilities, chosen without the truth (k-means on whole paths)."""
+        check_seed(seed)
+        if k < 1 or k >= len(self.samples):
+            raise ConfigError(
+                f"expected at least one representative and more samples than those, found {k} of {len(self.samples)} "
+                f"samples; forecast with ten times as many"
+            )
+        centres, weights = cluster_paths(self.samples, k, seed=seed)
+        return replace(self, samples=centres, weights=weights)
+
+    def to_columns(self) -> Columns:
+        """Give a long table: id, sample, step, t, one column a dimension, and the weight where weights differ."""
+        count, batch, horizon, _ = self.samples.shape
+        shape = (batch, count, horizon)
+        ids = np.array(self.history.ids, dtype=object)
+        columns: Columns = {
+            "id": np.broadcast_to(ids[:, None, None], shape).reshape(-1),
+            "sample": np.broadcast_to(np.arange(count)[:, None], shape).reshape(-1),
+            "step": np.broadcast_to(np.arange(1, horizon + 1), shape).reshape(-1),
+            "t": np.broadcast_to(self.times[:, None], shape).reshape(-1),
+        }
+        for i, name in enumerate(self.names):
+            columns[name] = self.samples[..., i].swapaxes(0, 1).reshape(-1)
+        if not np.allclose(self.weights, self.weights[0, 0]):
+            columns["weight"] = np.broadcast_to(self.weights.T[:, :, None], shape).reshape(-1)
+        return columns
+
+    def to_frame(self) -> Any:
+        """Give the long table as a pandas DataFrame."""
+        return require("pandas", "frames").DataFrame(self.to_columns())
+
+    def save(self, path: str | Path) -> Path:
+        """Write the long table to .csv, .parquet or .npz."""
+        return write_table(self.to_columns(), path)
+
+    def plot(self, path: str | Path, truth: Tracks | None = None, **options: Any) -> Path:
+        """Draw histories and futures to a picture file; `options` go to `vrnn.plots.plot_forecast`."""
+        from vrnn.plots import plot_forecast
+
+        futures = None if truth is None else np.stack(truth.x)
+        return plot_forecast(
+            self.history.x,
+            self.samples,
+            futures,
+            path,
+            names=self.names,
+            ids=self.history.ids,
+            **options,
+        )
+
+
+def forecast(
+    model: TrainedModel,
+    prefix: Tracks | np.ndarray | TrackBelief,
+    horizon: int,
+    samples: int = 20,
+    seed: int = 0,
+    inputs: np.ndarray | Literal["hold"] | None = None,
+    qmc: bool = False,
+    states: int | None = None,
+    temperature: float = 1.0,
+) -> Forecast:
+    """Sample joint futures of tracks: x_{T+1:T+H} ~ p(. | x_{1:T}).
+
+    The prefix is filtered through the model's posterior, once a sample or as often as `states` says, and the model then
+    goes on alone, its own draws fed back. A model with a heading transform reads the last `observe` rows of a prefix, the length it was trained with. From a
+    belief, particles are drawn by their weights, and the model goes on from each.
+
+    Args:
+        prefix: tracks that the future follows, or an array (batch, time, dim) or (time, dim). For a supervised model
+            the tracks have x up to the end of the horizon, and y of the last `horizon` rows is drawn. Or the belief that
+            `observe` or `filter_tracks` gives; `history` is then the last position of each track.
+        horizon: rows to draw.
+        samples: paths a track.
+        seed: of all noise; the same seed gives the same paths.
+        inputs: known inputs of the horizon in data units, (batch, horizon, inputs), for a model that has any; "hold"
+            carries the last value on.
+        qmc: let the paths of a track cover their distribution more evenly than independent draws do, by quasi-random
+            normals: each path is distributed as before, and means, or the best of a few, vary less.
+        states: draws of the state that the prefix leaves, which the paths of a track go on from in turn; one a path when
+            omitted, and never more than that. Fewer take less time, 1 reads every prefix once; each path is distributed as before,
+            and the paths that share a state vary less among themselves than all of them would.
+        temperature: what the distances from their means of the latents and observations of the horizon are multiplied by; what the
+            prefix leaves, a global latent with it, is drawn as it is. Below 1 for paths nearer to the likely ones, above 1 where
+            regions hold less than they should: see `reliability`, which takes one too.
+
+    Raises:
+        DataError: tracks that do not fit the model, or a belief without the point that displacements start from.
+        ConfigError: a horizon or a number of samples below 1, missing inputs, or a temperature of 0 or less.
+        UnsupportedError: a belief of a supervised model, which does not hold x of the horizon; states with a belief or a supervised
+            model; a temperature other than 1 with an emission whose draws are not reparameterised.
+
+    Example:
+        >>> import numpy as np, vrnn
+        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
+        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
+        >>> vrnn.forecast(run.model, tracks[:3], horizon=4, samples=10).samples.shape
+        (10, 3, 4, 2)
+        >>> belief = vrnn.filter_tracks(run.model, tracks[:3]).belief
+        >>> vrnn.forecast(run.model, belief, horizon=4, samples=10).samples.shape
+        (10, 3, 4, 2)
+    """
+    check_seed(seed)
+    if horizon < 1 or samples < 1:
+        raise ConfigError(
+            f"expected a horizon and samples of at least 1, found {horizon} and {samples}"
+        )
+    if states is not None and states < 1:
+        raise ConfigError(f"expected states of at least 1, found {states}")
+    if states is not None and isinstance(prefix, TrackBelief):
+        raise UnsupportedError(
+            "states are drawn from a prefix: expected tracks, found a belief, which has its own particles"
+        )
+    if states is not None and model.network.supervised:
+        raise UnsupportedError(
+            f"a supervised model filters x and y once a path: expected no number of states, found {states}"
+        )
+    if isinstance(prefix, TrackBelief):
+        tracks = last_rows(model, prefix)
+        drawn = futures_after(model, prefix, horizon, samples, seed, inputs, qmc, temperature)
+    else:
+        tracks = as_tracks(prefix, model)
+        if model.network.supervised:
+            return _draw_targets(model, tracks, horizon, samples, seed, qmc, temperature)
+        drawn = futures(
+            model,
+            tracks,
+            horizon,
+            samples,
+            seed,
+            inputs,
+            qmc=qmc,
+            states=states,
+            temperature=temperature,
+        )
+    return Forecast(
+        samples=np.concatenate([f.decode() for f in drawn], 1),
+        times=future_times(tracks, model.preprocessor.step, horizon),
+        history=tracks,
+        names=model.preprocessor.x_names,
+        weights=np.full((samples, len(tracks)), 1.0 / samples),
+    )
+
+
+def as_tracks(data: Tracks | np.ndarray, model: TrainedModel) -> Tracks:
+    """Take an array (batch, time, dim) or (time, dim) as tracks with the model's columns."""
+    if not isinstance(model, TrainedModel):
+        raise ConfigError(
+            f"expected a trained model, found {model!r}; load one with vrnn.load(folder)"
+        )
+    if isinstance(data, str | Path):
+        raise DataError(
+            f"expected tracks or an array, found the path {str(data)!r}; read it with vrnn.read_tracks(path)"
+        )
+    if isinstance(data, Tracks):
+        tracks = data
+    else:
+        array = np.asarray(data, dtype=np.float64)
+        if array.ndim not in (2, 3):
+            raise DataError(
+                f"expected tracks or an array (batch, time, dim), found an array of shape {array.shape}"
+            )
+        names = model.preprocessor.x_names
+        if array.shape[-1] != len(names):
+            raise DataError(
+                f"the model was trained with x columns ({', '.join(names)}): expected an array (batch, time, {len(names)}), "
+                f"found shape {array.shape}"
+            )
+        tracks = Tracks(list(array if array.ndim == 3 else array[None]), x_names=names)
+    if not len(tracks):
+        raise DataError("expected at least one track, found none")
+    model.preprocessor.check(tracks)
+    return tracks
+
+
+def _targets(tracks: Tracks, names: tuple[str, ...]) -> Tracks:
+    """Show y as what the tracks hold, NaN where it is not known."""
+    y = tracks.y if tracks.y_dim else [np.full((len(x), len(names)), np.nan) for x in tracks.x]
+    return Tracks(y, ids=tracks.ids, times=tracks.times, x_names=names)
+
+
+@torch.no_grad()
+def _draw_targets(
+    model: TrainedModel,
+    tracks: Tracks,
+    horizon: int,
+    samples: int,
+    seed: int,
+    qmc: bool,
+    temperature: float,
+) -> Forecast:
+    network, preprocessor = model.network, model.preprocessor
+    given = preprocessor.transform.given
+    for name, x in zip(tracks.ids, tracks.x, strict=True):
+        if len(x) < horizon + given:
+            raise DataError(
+                f"track {name}: a supervised model needs x to the end of the horizon: expected at least "
+                f"{horizon + given} rows, found {len(x)}"
+            )
+    parts, size = [], max(1, PASS_SIZE // samples)
+    for start in range(0, len(tracks), size):
+        chunk = tracks[start : start + size]
+        batch = preprocessor.batch(chunk)[0].swap_target().to(next(network.parameters()))
+        cut = batch.length - horizon
+        prefix, rest = batch.split_at(cut)
+        count, longest = prefix.x.shape[:2]
+        past = draw_noise(network, samples, count, longest, seeded(seed, 6, start), qmc=qmc)
+        ahead = draw_noise(network, samples, count, horizon, seeded(seed, 7, start), qmc=qmc)
+        belief = begin(network, prefix, past)
+        drawn = (
+            imagine(network, belief, rest.u, ahead, temperature=temperature)
+            .x.cpu()
+            .double()
+            .numpy()
+        )
+        parts.append(drawn * np.array(preprocessor.y_scale) + np.array(preprocessor.y_mean))
+    last = pad([t[-horizon:, None] for t in tracks.times], horizon, np.nan)[..., 0]
+    return Forecast(
+        samples=np.concatenate(parts, 1),
+        times=last,
+        history=_targets(tracks.cut(stop=-horizon), preprocessor.y_names),
+        names=preprocessor.y_names,
+        weights=np.full((samples, len(tracks)), 1.0 / samples),
+    )
