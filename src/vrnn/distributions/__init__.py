@@ -1,6 +1,6 @@
-"""Laws of latents and of observations, one a file."""
+"""Distributions of latents and of observations, one family a file."""
 
-from vrnn.distributions.base import Distribution, Family
+from vrnn.distributions.base import Distribution, Family, LatentDistribution, LatentFamily
 from vrnn.distributions.bernoulli import Bernoulli
 from vrnn.distributions.categorical import Categorical
 from vrnn.distributions.full_gaussian import FullGaussian
@@ -10,7 +10,9 @@ from vrnn.distributions.nade import Nade
 from vrnn.distributions.parse import parse_emission
 from vrnn.distributions.product import Product
 from vrnn.distributions.scale import SCALE_FLOOR, positive
+from vrnn.distributions.standard_normal import StandardNormal
 from vrnn.distributions.student_t import StudentT
+from vrnn.distributions.tree import tree_map
 
 __all__ = [
     "SCALE_FLOOR",
@@ -21,10 +23,14 @@ __all__ = [
     "Family",
     "FullGaussian",
     "Gaussian",
+    "LatentDistribution",
+    "LatentFamily",
     "Mixture",
     "Nade",
     "Product",
+    "StandardNormal",
     "StudentT",
     "parse_emission",
     "positive",
+    "tree_map",
 ]

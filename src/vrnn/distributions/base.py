@@ -1,4 +1,7 @@
-"""What an emission is: a family (the outputs and normals it takes) and a distribution, its value."""
+"""What a distribution is: a family (outputs and normals it takes) and its value, a NamedTuple.
+
+One protocol serves observations and latents. No caller asks which distribution it has.
+"""
 
 from abc import ABC, abstractmethod
 from typing import Protocol, runtime_checkable
@@ -9,40 +12,72 @@ from torch import Tensor
 
 @runtime_checkable
 class Distribution(Protocol):
-    """A distribution over one observation x (..., dim); fields are tensors with any leading axes.
+    """A distribution over one value x (..., dim); its fields are tensors with any leading axes.
 
-    Leading axes of arguments broadcast against those of the fields: many samples of a state score the same x.
+    Leading axes of arguments broadcast against those of the fields. Many samples of a state can
+    therefore score the same x.
     """
 
     @property
     def mean(self) -> Float[Tensor, "*lead dim"]: ...
 
-    def sample(self, noise: Float[Tensor, "*#lead noise"]) -> Float[Tensor, "*#lead dim"]:
-        """Turn standard normals into a draw; the same noise gives the same draw."""
+    def sample(
+        self,
+        noise: Float[Tensor, "*#lead noise"],
+        x: Float[Tensor, "*#lead dim"] | None = None,
+        present: Bool[Tensor, "*#lead dim"] | None = None,
+    ) -> Float[Tensor, "*#lead dim"]:
+        """Return a draw made of standard normals; the same noise gives the same draw.
+
+        Args:
+            noise: standard normals, (..., noise_size).
+            x, present: entries to keep. The others are drawn given them. A family that does not
+                factorise keeps a value only as a whole.
+        """
         ...
 
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
     ) -> Float[Tensor, "*#lead"]:
-        """Log-density or log-mass in nats of the present entries of x; absent entries are never read.
+        """Return the log-density or log-mass in nats of the present entries of x.
 
-        `present` is True where x was observed; None means everywhere. A distribution that does not factorise
-        over dimensions gives 0 to a row with any absent entry. A value with no mass, such as 0.5 under a
-        Bernoulli, gets -inf with a zero gradient.
+        Absent entries are never read. `present` is True where x was observed; None means
+        everywhere. A distribution that does not factorise over dimensions gives 0 to a value with
+        any absent entry. A value with no mass, such as 0.5 under a Bernoulli, gets -inf with a
+        zero gradient.
         """
         ...
 
 
+@runtime_checkable
+class LatentDistribution(Distribution, Protocol):
+    """A distribution that a latent can have: it has a KL divergence and a table.
+
+    A *unit* is an independent part of a latent. A Gaussian of width n has n units.
+    """
+
+    @property
+    def table(self) -> Float[Tensor, "*lead unit 2"]:
+        """Return what describes each unit, such as its mean and scale."""
+        ...
+
+    def kl(self, p: "LatentDistribution") -> Float[Tensor, "*#lead unit"]:
+        """Return KL(self || p) in nats of each unit; their sum is that of the whole."""
+        ...
+
+
 class Family(ABC):
-    """A family of emissions over R^dim, made into a distribution by raw network outputs.
+    """A family of distributions over R^dim, made into one by raw network outputs.
 
     Attributes:
-        dim: width of an observation.
+        dim: width of a value.
         size: network outputs a distribution needs.
         noise_size: standard normals a draw needs.
-        factorises: whether the density is a product over dimensions, so that single entries may be missing.
+        factorises: whether the density is a product over dimensions, so that single entries may
+            be missing.
         continuous: for each dimension, whether it has a density (True) or a mass (False).
-        reparameterised: whether a draw is differentiable in all parameters, its gradient that of the expectation.
+        reparameterised: whether a draw is differentiable in all parameters, its gradient that of
+            the expectation.
     """
 
     dim: int
@@ -53,20 +88,55 @@ class Family(ABC):
     reparameterised: bool = False
 
     def counts(self) -> tuple[int, ...]:
-        """For each dimension the number of values it takes, 0, 1, ...; 0 where it is continuous."""
+        """Return the number of values 0, 1, ... of each dimension; 0 where it is continuous."""
         return (0,) * self.dim
 
     @abstractmethod
     def __call__(self, raw: Float[Tensor, "*lead size"]) -> Distribution: ...
 
 
+class LatentFamily(Family):
+    """A family that a latent can have.
+
+    Attributes:
+        units: independent parts of a value, each with its own KL divergence.
+    """
+
+    units: int
+
+    @abstractmethod
+    def __call__(self, raw: Float[Tensor, "*lead size"]) -> LatentDistribution: ...
+
+    @abstractmethod
+    def standard(self, like: Float[Tensor, "*lead width"]) -> LatentDistribution:
+        """Return the fixed prior, such as N(0, I), with the leading axes and type of `like`."""
+
+
 def fill_absent(
     x: Float[Tensor, "*#shape"], present: Bool[Tensor, "*#shape"] | None
 ) -> Float[Tensor, "*#shape"]:
-    """Put 0 where x is absent, before any arithmetic: a NaN survives a `where` that comes after it.
+    """Return x with 0 where it is absent.
+
+    Call it before any arithmetic: a NaN survives a `where` that comes after it.
 
     >>> import torch
     >>> fill_absent(torch.tensor([1.0, torch.nan]), torch.tensor([True, False]))
     tensor([1., 0.])
     """
     return x if present is None else x.where(present, 0.0)
+
+
+def keep_present(
+    draw: Float[Tensor, "*#lead dim"],
+    x: Float[Tensor, "*#lead dim"] | None,
+    present: Bool[Tensor, "*#lead dim"] | None,
+) -> Float[Tensor, "*#lead dim"]:
+    """Return the draw with x in its place where x is present.
+
+    >>> import torch
+    >>> keep_present(torch.zeros(2), torch.ones(2), torch.tensor([True, False]))
+    tensor([1., 0.])
+    """
+    if x is None:
+        return draw
+    return x.to(draw.dtype) if present is None else x.where(present, draw)

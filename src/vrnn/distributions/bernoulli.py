@@ -8,12 +8,14 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from vrnn.distributions.base import Family, fill_absent
+from vrnn.distributions.base import Family, fill_absent, keep_present
 from vrnn.errors import ConfigError
 
 
 class BernoulliDistribution(NamedTuple):
-    """x_i in {0, 1} with log-odds `logits`; all in terms of log-odds, so no probability is rounded to 0 or 1.
+    """Independent x_i in {0, 1} with log-odds `logits`.
+
+    All is computed from log-odds, so no probability is rounded to 0 or 1.
 
     >>> import torch
     >>> p = BernoulliDistribution(torch.tensor([0.0, 1e4]))
@@ -25,17 +27,23 @@ class BernoulliDistribution(NamedTuple):
 
     @property
     def mean(self) -> Float[Tensor, "*lead dim"]:
-        """The probability of a 1."""
+        """Return the probability of a 1."""
         return self.logits.sigmoid()
 
-    def sample(self, noise: Float[Tensor, "*#lead dim"]) -> Float[Tensor, "*#lead dim"]:
+    def sample(
+        self,
+        noise: Float[Tensor, "*#lead dim"],
+        x: Float[Tensor, "*#lead dim"] | None = None,
+        present: Bool[Tensor, "*#lead dim"] | None = None,
+    ) -> Float[Tensor, "*#lead dim"]:
         """Return 1 where Phi(noise) < p, compared as logarithms; no gradient."""
-        return (torch.special.log_ndtr(noise) < F.logsigmoid(self.logits)).to(self.logits)
+        draw = (torch.special.log_ndtr(noise) < F.logsigmoid(self.logits)).to(self.logits)
+        return keep_present(draw, x, present)
 
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
     ) -> Float[Tensor, "*#lead"]:
-        """Log-mass in nats of the present entries of x, is_increment; -inf where x is neither 0 nor 1."""
+        """Return the log-mass in nats of the present entries of x, is_increment; -inf where x is neither 0 nor 1."""
         x = fill_absent(x, present)
         terms = F.logsigmoid(self.logits.where(x > 0.5, -self.logits))
         terms = terms.where((x == 0) | (x == 1), -torch.inf)

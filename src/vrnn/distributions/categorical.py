@@ -1,4 +1,4 @@
-"""One column that holds the code of a class: a mode of travel, a symbol."""
+"""One column that holds the number of a class: a mode of travel, a symbol."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,13 +7,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from vrnn.distributions.base import Family, fill_absent
+from vrnn.distributions.base import Family, fill_absent, keep_present
 from vrnn.distributions.choice import choose
 from vrnn.errors import ConfigError
 
 
 class CategoricalDistribution(NamedTuple):
-    """A code in {0, ..., classes - 1} of width 1, with probabilities softmax(logits).
+    """A class in {0, ..., classes - 1} of width 1, with probabilities softmax(logits).
 
     >>> import torch
     >>> p = CategoricalDistribution(torch.tensor([0.5, 0.25, 0.25]).log())
@@ -25,17 +25,23 @@ class CategoricalDistribution(NamedTuple):
 
     @property
     def mean(self) -> Float[Tensor, "*lead 1"]:
-        """The most probable code, since an average of codes means nothing."""
+        """Return the most probable class, since an average of classes means nothing."""
         return self.logits.argmax(-1, keepdim=True).to(self.logits)
 
-    def sample(self, noise: Float[Tensor, "*#lead 1"]) -> Float[Tensor, "*#lead 1"]:
-        """Invert the distribution function at Phi(noise); no gradient."""
-        return choose(self.logits, noise[..., 0])[..., None].to(self.logits)
+    def sample(
+        self,
+        noise: Float[Tensor, "*#lead 1"],
+        x: Float[Tensor, "*#lead 1"] | None = None,
+        present: Bool[Tensor, "*#lead 1"] | None = None,
+    ) -> Float[Tensor, "*#lead 1"]:
+        """Return the class at Phi(noise) of the distribution function; no gradient."""
+        draw = choose(self.logits, noise[..., 0])[..., None].to(self.logits)
+        return keep_present(draw, x, present)
 
     def log_prob(
         self, x: Float[Tensor, "*#lead 1"], present: Bool[Tensor, "*#lead 1"] | None = None
     ) -> Float[Tensor, "*#lead"]:
-        """Log-mass in nats; 0 where x is absent, -inf where it is no code of this family."""
+        """Return the log-mass in nats; 0 where x is absent, -inf where it is no class."""
         hit = fill_absent(x, present) == torch.arange(self.logits.shape[-1], device=x.device)
         value = self.logits.log_softmax(-1).where(hit, 0.0).sum(-1).where(hit.any(-1), -torch.inf)
         return value if present is None else fill_absent(value, present[..., 0])
@@ -43,9 +49,9 @@ class CategoricalDistribution(NamedTuple):
 
 @dataclass(frozen=True)
 class Categorical(Family):
-    """One code among `classes`, from one logit each; the width in the record is 1.
+    """One class of several, from one logit each; the width of a value is 1.
 
-    For several columns of codes use a `Product`.
+    For several columns of classes use a `Product`.
 
     >>> Categorical(3).dim, Categorical(3).size
     (1, 3)

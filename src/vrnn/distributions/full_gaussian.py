@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from vrnn.distributions.base import Family, fill_absent
+from vrnn.distributions.base import Family, fill_absent, keep_present
 from vrnn.distributions.gaussian import HALF_LOG_2PI
 from vrnn.distributions.scale import positive
 from vrnn.errors import ConfigError
@@ -31,7 +31,7 @@ class CorrelatedGaussian(NamedTuple):
 
     @property
     def cholesky(self) -> Float[Tensor, "*lead dim dim"]:
-        """The factor L, lower triangular with a positive diagonal."""
+        """Return the factor L, lower triangular with a positive diagonal."""
         one = torch.ones_like(self.mean[..., :1])
         columns = [
             torch.cat([one.new_zeros((*one.shape[:-1], j)), one, column], -1)
@@ -41,10 +41,15 @@ class CorrelatedGaussian(NamedTuple):
 
     @property
     def covariance(self) -> Float[Tensor, "*lead dim dim"]:
-        """The covariance L L^T."""
+        """Return the covariance L L^T."""
         return self.cholesky @ self.cholesky.mT
 
-    def sample(self, noise: Float[Tensor, "*#lead dim"]) -> Float[Tensor, "*#lead dim"]:
+    def sample(
+        self,
+        noise: Float[Tensor, "*#lead dim"],
+        x: Float[Tensor, "*#lead dim"] | None = None,
+        present: Bool[Tensor, "*#lead dim"] | None = None,
+    ) -> Float[Tensor, "*#lead dim"]:
         """Return mean + L noise, differentiable in all parameters."""
         noise = noise.expand(torch.broadcast_shapes(noise.shape, self.mean.shape))
         done, rest = [], noise
@@ -52,12 +57,12 @@ class CorrelatedGaussian(NamedTuple):
             head, rest = rest.split([1, rest.shape[-1] - 1], -1)
             rest = rest + column * normal
             done.append(head)
-        return self.mean + self.scale * torch.cat(done, -1)
+        return keep_present(self.mean + self.scale * torch.cat(done, -1), x, present)
 
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
     ) -> Float[Tensor, "*#lead"]:
-        """Log-density in nats; 0 for a row with any absent entry."""
+        """Return the log-density in nats; 0 for a value with any absent entry."""
         # Forward substitution by columns: for two or three dimensions several times faster than torch.linalg.
         z, rest = [], (fill_absent(x, present) - self.mean) / self.scale
         for column in self._columns():
@@ -74,10 +79,12 @@ class CorrelatedGaussian(NamedTuple):
 
 @dataclass(frozen=True)
 class FullGaussian(Family):
-    """A Gaussian with full covariance from dim (dim + 3) / 2 outputs: means, raw scales, the entries of B.
+    """A Gaussian with full covariance from dim (dim + 3) / 2 outputs.
 
-    The default for tracks: one step of a walker has an elongated, tilted law. The number of outputs grows as
-    dim^2; past some tens of dimensions prefer `Gaussian`.
+    The outputs are means, raw scales and the entries of B.
+
+    It is the default for tracks: one step of a walker has an elongated, tilted distribution. The
+    number of outputs grows as dim^2. Past some tens of dimensions prefer `Gaussian`.
 
     >>> import torch
     >>> family = FullGaussian(2)

@@ -1,4 +1,4 @@
-"""The Gaussian with independent dimensions: the law of every latent, and the plainest emission."""
+"""The Gaussian with independent dimensions: the usual latent, and the plainest emission."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from vrnn.distributions.base import Family, fill_absent
+from vrnn.distributions.base import LatentFamily, fill_absent, keep_present
 from vrnn.distributions.scale import positive
 from vrnn.errors import ConfigError
 
@@ -16,55 +16,53 @@ HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
 class DiagonalGaussian(NamedTuple):
-    """N(mean, diag(scale^2)), shapes (..., dim); a width of 0 is a point, with log-density and KL 0.
+    """N(mean, diag(scale^2)), shapes (..., dim); a width of 0 is a point, with log-density 0.
 
     >>> import torch
     >>> q = DiagonalGaussian(torch.tensor([1.0, 0.0]), torch.tensor([1.0, 1.0]))
-    >>> q.kl(DiagonalGaussian.standard(q.mean))
-    tensor(0.5000)
+    >>> q.kl(Gaussian(2).standard(q.mean))
+    tensor([0.5000, 0.0000])
     """
 
     mean: Float[Tensor, "*lead dim"]
     scale: Float[Tensor, "*lead dim"]
 
-    @classmethod
-    def standard(
-        cls, like: Float[Tensor, "*lead width"], dim: int | None = None
-    ) -> "DiagonalGaussian":
-        """N(0, I) with the leading axes, type and device of `like`, and its width unless `dim` is given."""
-        shape = (*like.shape[:-1], like.shape[-1] if dim is None else dim)
-        return cls(like.new_zeros(shape), like.new_ones(shape))
+    @property
+    def table(self) -> Float[Tensor, "*lead dim 2"]:
+        """Return the mean and the scale of each dimension."""
+        return torch.stack([self.mean, self.scale], -1)
 
-    def sample(self, noise: Float[Tensor, "*#lead dim"]) -> Float[Tensor, "*#lead dim"]:
+    def sample(
+        self,
+        noise: Float[Tensor, "*#lead dim"],
+        x: Float[Tensor, "*#lead dim"] | None = None,
+        present: Bool[Tensor, "*#lead dim"] | None = None,
+    ) -> Float[Tensor, "*#lead dim"]:
         """Return mean + scale * noise, differentiable in both parameters."""
-        return self.mean + self.scale * noise
+        return keep_present(self.mean + self.scale * noise, x, present)
 
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
     ) -> Float[Tensor, "*#lead"]:
-        """Log-density in nats of the present entries of x, is_increment over dimensions."""
+        """Return the log-density in nats of the present entries of x, summed over dimensions."""
         z = (fill_absent(x, present) - self.mean) / self.scale
         terms = torch.addcmul(self.scale.log(), z, z, value=0.5) + HALF_LOG_2PI
         return -fill_absent(terms, present).sum(-1)
 
-    def kl_per_dim(self, other: "DiagonalGaussian") -> Float[Tensor, "*#lead dim"]:
-        """KL(self || other) of each dimension: log(s'/s) + (s^2 + (m - m')^2) / (2 s'^2) - 1/2."""
-        ratio = self.scale / other.scale
-        shift = (self.mean - other.mean) / other.scale
+    def kl(self, p: "DiagonalGaussian") -> Float[Tensor, "*#lead dim"]:
+        """Return KL(self || p) of each dimension: log(s'/s) + (s^2 + (m - m')^2) / (2 s'^2) - 1/2."""
+        ratio = self.scale / p.scale
+        shift = (self.mean - p.mean) / p.scale
         return 0.5 * (ratio.square() + shift.square() - 1) - ratio.log()
-
-    def kl(self, other: "DiagonalGaussian") -> Float[Tensor, "*#lead"]:
-        """KL(self || other) in nats, is_increment over dimensions."""
-        return self.kl_per_dim(other).sum(-1)
 
 
 @dataclass(frozen=True)
-class Gaussian(Family):
+class Gaussian(LatentFamily):
     """Independent Gaussian dimensions from 2 dim outputs: means, then raw scales.
 
-    For dimensions that do not move together, or of which single ones may be missing. The two coordinates of a
-    displacement are correlated as soon as tracks turn; there `FullGaussian` is the better default. Also the
-    head of a latent, of width 0 where a model has none.
+    Use it for dimensions that do not move together, or of which single ones may be missing. The
+    two coordinates of a displacement are correlated as soon as tracks turn; `FullGaussian` is the
+    better default there. As a latent it has width 0 where a model has none.
 
     >>> import torch
     >>> Gaussian(2)(torch.zeros(4)).scale
@@ -88,9 +86,18 @@ class Gaussian(Family):
         return self.dim
 
     @property
+    def units(self) -> int:
+        return self.dim
+
+    @property
     def continuous(self) -> tuple[bool, ...]:
         return (True,) * self.dim
 
     def __call__(self, raw: Float[Tensor, "*lead size"]) -> DiagonalGaussian:
         mean, scale = raw.split([self.dim, self.dim], -1)
         return DiagonalGaussian(mean, positive(scale))
+
+    def standard(self, like: Float[Tensor, "*lead width"]) -> DiagonalGaussian:
+        """Return N(0, I) with the leading axes, type and device of `like`."""
+        shape = (*like.shape[:-1], self.dim)
+        return DiagonalGaussian(like.new_zeros(shape), like.new_ones(shape))

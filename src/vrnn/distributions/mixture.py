@@ -28,22 +28,28 @@ class GaussianMixture(NamedTuple):
 
     @property
     def mean(self) -> Float[Tensor, "*lead dim"]:
+        """Return the weighted mean of the components."""
         return (self.logits.softmax(-1)[..., None] * self.components.mean).sum(-2)
 
-    def sample(self, noise: Float[Tensor, "*#lead noise"]) -> Float[Tensor, "*#lead dim"]:
-        """Choose a component by the first normal and draw from it by the others.
+    def sample(
+        self,
+        noise: Float[Tensor, "*#lead noise"],
+        x: Float[Tensor, "*#lead dim"] | None = None,
+        present: Bool[Tensor, "*#lead dim"] | None = None,
+    ) -> Float[Tensor, "*#lead dim"]:
+        """Return a draw: the first normal chooses a component, the others draw from it.
 
-        Differentiable in the parameters of the chosen component; the choice itself has no gradient.
+        The draw is differentiable in the parameters of the chosen component. The choice itself has
+        no gradient.
         """
         chosen = choose(self.logits, noise[..., 0])
-        return CorrelatedGaussian(*(_pick(part, chosen) for part in self.components)).sample(
-            noise[..., 1:]
-        )
+        component = CorrelatedGaussian(*(_pick(part, chosen) for part in self.components))
+        return component.sample(noise[..., 1:], x, present)
 
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
     ) -> Float[Tensor, "*#lead"]:
-        """Log-density in nats; 0 for a row with any absent entry."""
+        """Return the log-density in nats; 0 for a value with any absent entry."""
         x = fill_absent(x, present)[..., None, :]
         value = (self.logits.log_softmax(-1) + self.components.log_prob(x)).logsumexp(-1)
         return value if present is None else fill_absent(value, present.all(-1))
@@ -52,7 +58,7 @@ class GaussianMixture(NamedTuple):
 def _pick(
     values: Float[Tensor, "*#lead components width"], chosen: Int[Tensor, "*lead"]
 ) -> Float[Tensor, "*lead width"]:
-    """Take the values of the chosen component."""
+    """Return the values of the chosen component."""
     lead, width = chosen.shape, values.shape[-1]
     index = chosen[..., None, None].expand(*lead, 1, width)
     return values.expand(*lead, *values.shape[-2:]).gather(-2, index).squeeze(-2)
@@ -60,10 +66,10 @@ def _pick(
 
 @dataclass(frozen=True)
 class Mixture(Family):
-    """A mixture of full-covariance Gaussians: logits, then the outputs of each component in turn.
+    """A mixture of full-covariance Gaussians, from logits and then the outputs of each component.
 
-    For a step that can go one of several ways, such as a stop or a stride, or a pen's short and long strokes.
-    A model with latents already mixes over them; the mixture helps the RNN most.
+    Use it for a step that can go one of several ways, such as a stop or a stride. A model with
+    latents already mixes over them, so the mixture helps the RNN most.
 
     >>> Mixture(2, components=5).size, Mixture(2, components=5).noise_size
     (30, 3)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from vrnn.distributions.base import Family, fill_absent
+from vrnn.distributions.base import Family, fill_absent, keep_present
 from vrnn.distributions.bernoulli import BernoulliDistribution
 from vrnn.errors import ConfigError
 
@@ -30,24 +30,36 @@ class NadeDistribution(NamedTuple):
 
     @property
     def mean(self) -> Float[Tensor, "*lead dim"]:
-        """Approximate the probability of each 1 by one pass in which x_j is its own probability.
+        """Return an approximate probability of each 1: one pass in which x_j is its own probability.
 
         It is exact for the first dimension; the exact mean of the others has 2^i terms.
         """
         return self._pass(lambda logits, i: logits.sigmoid())
 
     @torch.no_grad()
-    def sample(self, noise: Float[Tensor, "*#lead dim"]) -> Float[Tensor, "*#lead dim"]:
-        """Draw the dimensions in order, each 1 where Phi(noise) < p, compared as logarithms; no gradient."""
+    def sample(
+        self,
+        noise: Float[Tensor, "*#lead dim"],
+        x: Float[Tensor, "*#lead dim"] | None = None,
+        present: Bool[Tensor, "*#lead dim"] | None = None,
+    ) -> Float[Tensor, "*#lead dim"]:
+        """Return a draw made dimension by dimension, each 1 where Phi(noise) < p; no gradient.
+
+        The two sides are compared as logarithms.
+        """
         log_u = torch.special.log_ndtr(noise)
-        return self._pass(
+        draw = self._pass(
             lambda logits, i: (log_u[..., i] < nn.functional.logsigmoid(logits)).to(logits)
         )
+        return keep_present(draw, x, present)
 
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
     ) -> Float[Tensor, "*#lead"]:
-        """Log-mass in nats; 0 for a row with any absent entry, -inf for one with a value neither 0 nor 1."""
+        """Return the log-mass in nats.
+
+        It is 0 for a value with any absent entry, and -inf for one with an entry neither 0 nor 1.
+        """
         x = fill_absent(x, present)
         # h changes after a 1 alone: a row of k ones has k + 1 of them, and a chord few ones among many keys.
         ones = (x == 1).to(self.bias)
@@ -65,7 +77,7 @@ class NadeDistribution(NamedTuple):
     def _pass(
         self, value: Callable[[Float[Tensor, "*lead"], int], Float[Tensor, "*#lead"]]
     ) -> Float[Tensor, "*#lead dim"]:
-        """Go through the dimensions in order; `value` makes x_i of its log-odds and i."""
+        """Return x_1 to x_dim, each made by `value` of its log-odds and its place."""
         a, x = self.hidden_bias, []
         for i, (b, w, v) in enumerate(
             zip(self.bias.unbind(-1), self.family.W, self.family.V, strict=True)
@@ -78,9 +90,10 @@ class NadeDistribution(NamedTuple):
 class Nade(nn.Module, Family):
     """Binary dimensions of which each is read by those after it; outputs b (dim), then c (hidden).
 
-    For keys pressed together, pixels, or any columns of 0 and 1 that `Bernoulli` would draw without regard for
-    one another. The weights W and V (dim, hidden) are the same for every state and trained with the model. Time
-    and memory of `log_prob` grow with the largest number of ones in a row; a draw takes `dim` steps.
+    Use it for keys pressed together, pixels, or any columns of 0 and 1 that depend on one another.
+    The weights W and V (dim, hidden) are the same for every state and trained with the model. Time
+    and memory of `log_prob` grow with the largest number of ones in a value. A draw takes `dim`
+    steps.
 
     Args:
         dim: width of an observation.
@@ -89,8 +102,8 @@ class Nade(nn.Module, Family):
     Raises:
         ConfigError: no dimension or no hidden unit.
 
-    Source: Larochelle and Murray 2011, The Neural Autoregressive Distribution Estimator; with biases that a
-    recurrent state gives, the RNN-NADE of Boulanger-Lewandowski et al. 2012, arXiv:1206.6392.
+    Source: Larochelle and Murray 2011, The Neural Autoregressive Distribution Estimator. With biases
+    from a recurrent state it is the RNN-NADE of Boulanger-Lewandowski et al. 2012, arXiv:1206.6392.
 
     >>> Nade(88, hidden=100), Nade(88, hidden=100).size
     (Nade(dim=88, hidden=100), 188)

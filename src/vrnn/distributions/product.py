@@ -1,4 +1,4 @@
-"""Several families side by side over the columns of one record."""
+"""Several families side by side over consecutive dimensions of one value."""
 
 from dataclasses import dataclass
 from functools import reduce
@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from vrnn.distributions.base import Distribution, Family
+from vrnn.distributions.base import Distribution, Family, LatentFamily
 from vrnn.errors import ConfigError
 
 
 class ProductDistribution(NamedTuple):
-    """p(x) = prod_i p_i(x_i), where x_i are the columns of part i."""
+    """p(x) = prod_i p_i(x_i), where x_i are the dimensions of part i."""
 
     parts: tuple[Distribution, ...]
     dims: tuple[int, ...]
@@ -22,34 +22,57 @@ class ProductDistribution(NamedTuple):
 
     @property
     def mean(self) -> Float[Tensor, "*lead dim"]:
+        """Return the means of the parts side by side."""
         return torch.cat([part.mean for part in self.parts], -1)
 
-    def sample(self, noise: Float[Tensor, "*#lead noise"]) -> Float[Tensor, "*#lead dim"]:
-        """Draw each part from its own share of the noise."""
-        shares = noise.split(self.noise_sizes, -1)
-        return torch.cat(
-            [part.sample(share) for part, share in zip(self.parts, shares, strict=True)], -1
+    @property
+    def table(self) -> Float[Tensor, "*lead unit 2"]:
+        """Return the tables of the parts below one another."""
+        return torch.cat([part.table for part in self.parts], -2)  # pyrefly: ignore
+
+    def sample(
+        self,
+        noise: Float[Tensor, "*#lead noise"],
+        x: Float[Tensor, "*#lead dim"] | None = None,
+        present: Bool[Tensor, "*#lead dim"] | None = None,
+    ) -> Float[Tensor, "*#lead dim"]:
+        """Return a draw of each part, made of its own share of the noise."""
+        shares = zip(
+            self.parts,
+            noise.split(self.noise_sizes, -1),
+            self._split(x),
+            self._split(present),
+            strict=True,
         )
+        return torch.cat([part.sample(*share) for part, *share in shares], -1)
 
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
     ) -> Float[Tensor, "*#lead"]:
-        """Sum of the parts, in nats; a part that does not factorise gives 0 if it lacks any entry."""
-        shares = x.split(self.dims, -1)
-        seen = [None] * len(self.dims) if present is None else present.split(self.dims, -1)
-        terms = [
-            part.log_prob(x, there) for part, x, there in zip(self.parts, shares, seen, strict=True)
-        ]
-        return reduce(add, terms)
+        """Return the sum over the parts, in nats.
+
+        A part that does not factorise gives 0 if it lacks any entry.
+        """
+        shares = zip(self.parts, self._split(x), self._split(present), strict=True)
+        return reduce(add, [part.log_prob(*share) for part, *share in shares])
+
+    def kl(self, p: "ProductDistribution") -> Float[Tensor, "*#lead unit"]:
+        """Return KL(self || p) of each unit, part by part."""
+        terms = [a.kl(b) for a, b in zip(self.parts, p.parts, strict=True)]  # pyrefly: ignore
+        return torch.cat(terms, -1)
+
+    def _split(self, x: Tensor | None) -> tuple[Tensor | None, ...]:
+        return (None,) * len(self.dims) if x is None else x.split(self.dims, -1)
 
 
 @dataclass(unsafe_hash=True)  # not frozen: a module's attributes change, as `training` does
-class Product(nn.Module, Family):
-    """Independent families over consecutive columns, such as a pen's two offsets and whether it is lifted.
+class Product(nn.Module, LatentFamily):
+    """Independent families over consecutive dimensions, such as a pen's offsets and its lift.
 
-    It factorises only if each part does. Otherwise a record with a missing entry counts as missing as a whole
-    when data are batched; the density itself can leave out single parts, since they are independent. It is a
-    module for the sake of parts with weights of their own, which are trained and saved with the model.
+    It factorises only if each part does. Otherwise a value with a missing entry counts as missing
+    as a whole when data are batched. The density itself can leave out single parts, since they are
+    independent. It is a module so that parts with weights of their own are trained and saved with
+    the model.
 
     >>> from vrnn.distributions.bernoulli import Bernoulli
     >>> from vrnn.distributions.mixture import Mixture
@@ -65,6 +88,10 @@ class Product(nn.Module, Family):
             raise ConfigError("product: expected at least one family, found none")
         super().__init__()
         self.learned = nn.ModuleList(part for part in self.parts if isinstance(part, nn.Module))
+
+    @property
+    def units(self) -> int:
+        return sum(part.units for part in self.parts if isinstance(part, LatentFamily))
 
     @property
     def dim(self) -> int:
@@ -97,6 +124,15 @@ class Product(nn.Module, Family):
         shares = raw.split([part.size for part in self.parts], -1)
         return ProductDistribution(
             parts=tuple(part(share) for part, share in zip(self.parts, shares, strict=True)),
+            dims=tuple(part.dim for part in self.parts),
+            noise_sizes=tuple(part.noise_size for part in self.parts),
+        )
+
+    def standard(self, like: Float[Tensor, "*lead width"]) -> ProductDistribution:
+        """Return the product of the parts' fixed priors."""
+        parts = [part.standard(like) for part in self.parts if isinstance(part, LatentFamily)]
+        return ProductDistribution(
+            parts=tuple(parts),
             dims=tuple(part.dim for part in self.parts),
             noise_sizes=tuple(part.noise_size for part in self.parts),
         )

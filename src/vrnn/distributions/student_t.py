@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from vrnn.distributions.base import Family, fill_absent
+from vrnn.distributions.base import Family, fill_absent, keep_present
 from vrnn.distributions.scale import positive
 from vrnn.errors import ConfigError
 
@@ -17,7 +17,7 @@ DEGREES_FLOOR = 2.01
 
 
 class StudentTDistribution(NamedTuple):
-    """mean_i + scale_i t_i, t_i of Student's law with v_i = `degrees_i` > 2; variance scale^2 v / (v - 2).
+    """mean_i + scale_i t_i, t_i Student-t with v_i = `degrees_i` > 2; variance scale^2 v / (v - 2).
 
     >>> import torch
     >>> p = StudentTDistribution(torch.zeros(1), torch.ones(1), torch.full((1,), 3.0))
@@ -29,11 +29,17 @@ class StudentTDistribution(NamedTuple):
     scale: Float[Tensor, "*lead dim"]
     degrees: Float[Tensor, "*lead dim"]
 
-    def sample(self, noise: Float[Tensor, "*#lead noise"]) -> Float[Tensor, "*#lead dim"]:
-        """Draw by t = sqrt(v (U^(-2/v) - 1)) cos(2 pi V), U = Phi(n_1), V = Phi(n_2).
+    def sample(
+        self,
+        noise: Float[Tensor, "*#lead noise"],
+        x: Float[Tensor, "*#lead dim"] | None = None,
+        present: Bool[Tensor, "*#lead dim"] | None = None,
+    ) -> Float[Tensor, "*#lead dim"]:
+        """Return mean + scale t, t = sqrt(v (U^(-2/v) - 1)) cos(2 pi V), U = Phi(n_1), V = Phi(n_2).
 
         The halves of `noise` are n_1 and n_2. U enters by its logarithm, so that no tail is cut off.
-        Differentiable in all parameters.
+        The draw is differentiable in all parameters.
+
         Source: Bailey (1994), Polar generation of random variates with the t-distribution.
         """
         first, second = noise.chunk(2, -1)
@@ -42,7 +48,8 @@ class StudentTDistribution(NamedTuple):
             .mul(self.degrees)
             .sqrt()
         )
-        return self.mean + self.scale * radius * torch.cos(2 * math.pi * torch.special.ndtr(second))
+        t = radius * torch.cos(2 * math.pi * torch.special.ndtr(second))
+        return keep_present(self.mean + self.scale * t, x, present)
 
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None

@@ -6,18 +6,19 @@ from typing import NamedTuple
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from vrnn.distributions.base import Distribution, Family
+from vrnn.distributions.base import Distribution, Family, keep_present
 from vrnn.distributions.product import Product, ProductDistribution
 from vrnn.errors import ConfigError, UnsupportedError
 
 
 class Tempered(NamedTuple):
-    """Move a distribution's draws to `temperature` times their distance from its mean m.
+    """A distribution whose draws lie at `temperature` times their distance from its mean m.
 
     X' = m + T (X - m),   p'(x) = p(m + (x - m) / T) / T^dim
 
     Attributes:
-        base: one with a density, of a family whose draws are reparameterised; no product, whose parts are moved one by one.
+        base: a distribution with a density, whose family has reparameterised draws. It is no
+            product: the parts of a product are moved one by one.
         temperature: T.
         factorises: whether the base does, so that single entries may be missing.
 
@@ -36,15 +37,21 @@ class Tempered(NamedTuple):
     def mean(self) -> Float[Tensor, "*lead dim"]:
         return self.base.mean
 
-    def sample(self, noise: Float[Tensor, "*#lead noise"]) -> Float[Tensor, "*#lead dim"]:
-        """Draw from the base and move the draw."""
+    def sample(
+        self,
+        noise: Float[Tensor, "*#lead noise"],
+        x: Float[Tensor, "*#lead dim"] | None = None,
+        present: Bool[Tensor, "*#lead dim"] | None = None,
+    ) -> Float[Tensor, "*#lead dim"]:
+        """Return a draw of the base, moved."""
         mean = self.base.mean
-        return mean + self.temperature * (self.base.sample(noise) - mean)
+        draw = mean + self.temperature * (self.base.sample(noise) - mean)
+        return keep_present(draw, x, present)
 
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
     ) -> Float[Tensor, "*#lead"]:
-        """Log-density in nats of the present entries of x."""
+        """Return the log-density in nats of the present entries of x."""
         mean = self.base.mean
         density = self.base.log_prob(mean + (x - mean) / self.temperature, present)
         if present is None:
@@ -53,18 +60,18 @@ class Tempered(NamedTuple):
         return density - there.sum(-1) * math.log(self.temperature)
 
 
-def temper(emission: Distribution, family: Family, temperature: float) -> Distribution:
-    """Give the emission at a temperature, of a product every part; itself at 1."""
+def temper(distribution: Distribution, family: Family, temperature: float) -> Distribution:
+    """Return the distribution at a temperature, of a product every part; itself at 1."""
     if temperature == 1:
-        return emission
-    if isinstance(emission, ProductDistribution) and isinstance(family, Product):
-        parts = zip(emission.parts, family.parts, strict=True)
-        return emission._replace(parts=tuple(temper(part, of, temperature) for part, of in parts))
-    return Tempered(emission, temperature, family.factorises)
+        return distribution
+    if isinstance(distribution, ProductDistribution) and isinstance(family, Product):
+        parts = zip(distribution.parts, family.parts, strict=True)
+        return distribution._replace(parts=tuple(temper(d, f, temperature) for d, f in parts))
+    return Tempered(distribution, temperature, family.factorises)
 
 
 def check_temperature(family: Family, temperature: float) -> None:
-    """Refuse what is no temperature, and one other than 1 for draws that no mean and scale make.
+    """Refuse a temperature that is not positive, and one other than 1 where it has no meaning.
 
     Raises:
         ConfigError: a temperature of 0 or less.

@@ -1,4 +1,4 @@
-"""The standard normals that a pass through a model uses up: an argument everywhere, drawn here when omitted."""
+"""The standard normals that a pass through a model uses: an argument everywhere, drawn here."""
 
 from math import prod
 from typing import NamedTuple
@@ -8,31 +8,33 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vrnn.models.contract import Model
+from vrnn.models.contract import GlobalLatentModel, Model
 
 
 class Noise(NamedTuple):
-    """Hold the standard normals of one pass.
+    """The standard normals of one pass.
 
     Attributes:
-        code: for the global latent, (sample, batch, code_dim).
-        latent: for z_t, (sample, batch, time, latent_dim).
-        observation: for observations that the model draws itself, (sample, batch, time, noise_size); time 0 when none is.
-        resampling: for the ancestors of particles, (sample, batch, time); time 0 where none are resampled.
+        global_latent: for the latent drawn once a sequence, (sample, batch, .).
+        latent: for z_t, (sample, batch, time, .).
+        observation: for observations that the model draws itself, (sample, batch, time, .); of
+            time 0 where it draws none.
+        resampling: for the ancestors of particles, (sample, batch, time); of time 0 where none
+            are resampled.
     """
 
-    code: Float[Tensor, "sample batch code"]
+    global_latent: Float[Tensor, "sample batch global"]
     latent: Float[Tensor, "sample batch time latent"]
     observation: Float[Tensor, "sample batch drawn noise"]
     resampling: Float[Tensor, "sample batch resampled"]
 
-    def rows(self, index: slice) -> "Noise":
-        """Select sequences."""
+    def sequences(self, index: slice) -> "Noise":
+        """Return the noise of some sequences."""
         return Noise(*(t[:, index] for t in self))
 
     def steps(self, index: slice) -> "Noise":
-        """Select steps; what is drawn at none of them stays so."""
-        return Noise(self.code, *(t[:, :, index] for t in self[1:]))
+        """Return the noise of some time steps; what is drawn at none of them stays so."""
+        return Noise(self.global_latent, *(t[:, :, index] for t in self[1:]))
 
 
 def draw_noise(
@@ -46,13 +48,14 @@ def draw_noise(
     resampling: bool = False,
     qmc: bool = False,
 ) -> Noise:
-    """Draw the normals for `samples` passes over `batch` sequences of `time` steps.
+    """Return normals for `samples` passes over `batch` sequences of `time` steps.
 
     Args:
-        generator: source of randomness; the draw happens on its device and is moved to the model's.
-        observations: whether the pass draws observations, as where points are missing or the future is imagined.
+        generator: source of randomness. The draw happens on its device and moves to the model's.
+        observations: whether the pass draws observations, as in gaps and in free generation.
         resampling: whether particles are resampled.
-        qmc: make the samples of each sequence cover the normal distribution evenly, see `quasi_normals`.
+        qmc: make the samples of each sequence cover the normal distribution evenly, see
+            `quasi_normals`.
     """
     weight = next(model.parameters())
 
@@ -68,23 +71,29 @@ def draw_noise(
         )
         return drawn.to(weight.device, weight.dtype)
 
-    code, latent = (
-        normals(samples, batch, model.code_dim),
-        normals(samples, batch, time, model.latent_dim),
-    )
-    # The last to be drawn is what may be left out, so that everything else is the same without it.
+    once = normals(samples, batch, global_noise_size(model))
+    latent = normals(samples, batch, time, model.latent.noise_size)
+    # What may be left out is drawn last, so that everything else is the same without it.
     ancestors = normals(samples, batch, time if resampling else 0)
-    drawn = normals(samples, batch, time if observations else 0, model.family.noise_size)
-    return Noise(code, latent, drawn, ancestors)
+    drawn = normals(samples, batch, time if observations else 0, model.observation.noise_size)
+    return Noise(once, latent, drawn, ancestors)
+
+
+def global_noise_size(model: Model) -> int:
+    """Return how many normals a draw of the global latent takes; 0 of a model without one."""
+    return model.global_latent.noise_size if isinstance(model, GlobalLatentModel) else 0
 
 
 def no_noise(model: Model, batch: int, time: int) -> Noise:
-    """Give the noise of one pass with all normals at 0: latents at their means, draws at what the emission makes of 0."""
+    """Return the noise of one pass with all normals at 0.
+
+    Latents are then at their means, and draws are what the emission makes of 0.
+    """
     weight = next(model.parameters())
     return Noise(
-        weight.new_zeros(1, batch, model.code_dim),
-        weight.new_zeros(1, batch, time, model.latent_dim),
-        weight.new_zeros(1, batch, time, model.family.noise_size),
+        weight.new_zeros(1, batch, global_noise_size(model)),
+        weight.new_zeros(1, batch, time, model.latent.noise_size),
+        weight.new_zeros(1, batch, time, model.observation.noise_size),
         weight.new_zeros(1, batch, 0),
     )
 
@@ -92,11 +101,12 @@ def no_noise(model: Model, batch: int, time: int) -> Noise:
 def quasi_normals(
     samples: int, batch: int, width: int, generator: torch.Generator
 ) -> Float[Tensor, "samples batch width"]:
-    """Draw normals that cover their distribution more evenly than independent ones, for each sequence on its own.
+    """Return normals that cover their distribution more evenly than independent ones.
 
-    The points of a scrambled Sobol sequence, shifted at random for each sequence. Every single one is standard normal; the
-    samples of a sequence repel each other, so that means over them, and the best of a few, vary less. Past the 21,201
-    dimensions that Sobol's numbers are known for, the rest is independent.
+    They are the points of a scrambled Sobol sequence, shifted at random for each sequence of the
+    batch. Every single one is standard normal. The samples of a sequence repel each other, so means
+    over them, and the best of a few, vary less. Sobol's numbers are known for 21,201 dimensions;
+    the rest is independent.
 
     Source: Owen 1998, "Scrambling Sobol' and Niederreiter-Xing points"; Cranley and Patterson 1976 for the shift.
 
@@ -109,7 +119,7 @@ def quasi_normals(
     points = torch.quasirandom.SobolEngine(known, scramble=True, seed=seed).draw(
         samples, dtype=torch.float64
     )
-    # Dimension k of two scrambled sequences is one sequence with its digits mixed: in an order of their own they do not go together.
+    # Two scrambled sequences are one with its digits mixed. An order of their own parts them.
     points = points[torch.randperm(samples, generator=generator)]
     shift = torch.rand(batch, known, generator=generator, dtype=torch.float64)
     uniform = (points[:, None] + shift).remainder(1.0).clamp(1e-9, 1 - 1e-9)
@@ -118,7 +128,7 @@ def quasi_normals(
 
 
 def seeded(*numbers: int) -> torch.Generator:
-    """Make a CPU generator from whole numbers, such as (seed, step), each set giving its own stream.
+    """Return a CPU generator made of whole numbers, such as (seed, step); each set has its own stream.
 
     >>> torch.equal(torch.randn(2, generator=seeded(0, 1)), torch.randn(2, generator=seeded(1, 0)))
     False

@@ -1,4 +1,4 @@
-"""The place of an observation among a model's own draws, by the density of a mixture of particles."""
+"""The rank of an observation among a model's own draws, by the density of the particles."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,12 @@ from torch import Tensor
 
 
 class Ranked(NamedTuple):
-    """Hold how densities of N draws stand to that of what was seen.
+    """How the densities of N draws compare with that of an observation.
 
     Attributes:
-        less, ties: how many draws are less likely than what was seen, and as likely up to rounding, (batch,).
-        excess: mean of the draws' log-densities less that of what was seen, (batch,).
+        less, ties: how many draws are less likely than the observation, and as likely up to
+            rounding, (batch,).
+        excess: mean of the draws' log-densities, minus that of the observation, (batch,).
     """
 
     less: Int[Tensor, " batch"]
@@ -23,11 +24,14 @@ class Ranked(NamedTuple):
 def rank_draws(
     density: Float[Tensor, "compared particle batch"], own: Bool[Tensor, "draw particle #batch"]
 ) -> Ranked:
-    """Compare each draw with what was seen, both under all particles but the one that made the draw.
+    """Return how an observation ranks among draws.
+
+    Each draw is compared with it under all particles but the one that made the draw.
 
     Args:
-        density: log of weight times density, of the N draws and, last, of what was seen, under each particle.
-        own: which particle made a draw; of a single particle nothing is left out.
+        density: log of weight times density, of the N draws and, last, of the observation, under
+            each particle.
+        own: which particle made a draw. With a single particle nothing is left out.
 
     >>> density = torch.tensor([[[0.1, 0.6]], [[0.3, 0.3]]]).log()
     >>> rank_draws(density, torch.tensor([[[True]]])).less.tolist()

@@ -1,4 +1,4 @@
-"""Resampling: particles drawn anew by their weights, so that few of them do not carry it all."""
+"""Resampling: particles drawn again by their weights, so that few of them do not carry it all."""
 
 import math
 from typing import Literal
@@ -15,12 +15,14 @@ THRESHOLD = (
 Scheme = Literal["systematic", "multinomial"]
 
 
-def weigh(
+def normalize_weights(
     log_weight: Float[Tensor, "sample batch"], gain: Float[Tensor, "sample batch"]
 ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "sample batch"]]:
-    """Give log sum_i w_i a_i and the new weights, equal ones where no particle is left any weight.
+    """Return log sum_i w_i a_i, and the new weights.
 
-    >>> log_prob, log_weight = weigh(torch.tensor([[0.5], [0.5]]).log(), torch.tensor([[1.0], [3.0]]).log())
+    The weights are equal where no particle is left any.
+
+    >>> log_prob, log_weight = normalize_weights(torch.tensor([[0.5], [0.5]]).log(), torch.tensor([[1.0], [3.0]]).log())
     >>> round(log_prob.exp().item(), 4), log_weight.exp().flatten()
     (2.0, tensor([0.2500, 0.7500]))
     """
@@ -33,7 +35,7 @@ def weigh(
 
 
 def effective_size(log_weight: Float[Tensor, "sample batch"]) -> Float[Tensor, " batch"]:
-    """Give 1 / sum_i w_i^2 for weights that add up to 1."""
+    """Return 1 / sum_i w_i^2 for weights that add up to 1."""
     return (-(2 * log_weight.detach()).logsumexp(0)).exp()
 
 
@@ -45,15 +47,19 @@ def resample(
     alive: Bool[Tensor, " batch"] | None = None,
     keep: bool = False,
 ) -> tuple[Belief, Int[Tensor, "sample batch"], Float[Tensor, " batch"]]:
-    """Draw particles anew by their weights where the effective sample size is under `threshold` N.
+    """Return a belief whose particles are drawn again where the effective sample size is low.
+
+    It is low under `threshold` N. The draw is by weight.
 
     Args:
-        normals: standard normals; the first particle's alone is used by the systematic scheme. None: no resampling.
+        normals: standard normals; the systematic scheme uses the first particle's alone. None: no
+            resampling.
         alive: sequences that may be resampled.
         keep: leave the first particle in its place.
 
     Returns:
-        the belief, with equal weights where resampled; the ancestors; the log-probability of the choices.
+        the belief, with equal weights where resampled; the ancestors; and the log-probability of
+        the choices.
     """
     count, size = belief.log_weight.shape
     nothing = belief.log_weight.new_zeros(size)
@@ -80,7 +86,10 @@ def resample(
 def take(
     values: Float[Tensor, "sample batch width"], ancestor: Int[Tensor, "drawn batch"]
 ) -> Float[Tensor, "drawn batch width"]:
-    """Select particles of each sequence, as many as the index has; a value that all of them share has one."""
+    """Return particles of each sequence, as many as the index has.
+
+    A value that all particles share has one.
+    """
     if len(values) == 1:
         return values.expand(*ancestor.shape, -1)
     values = values.expand(-1, ancestor.shape[1], -1)
@@ -93,10 +102,10 @@ def draw_ancestors(
     scheme: Scheme,
     drawn: int | None = None,
 ) -> Int[Tensor, "drawn batch"]:
-    """Draw particles by weight, as many as there are unless `drawn` says otherwise.
+    """Return particles drawn by weight, as many as there are unless `drawn` says otherwise.
 
-    systematic: the N points (i + u) / N, u uniform, looked up in the cumulative weights (Kitagawa 1996); multinomial: N
-    independent points.
+    systematic: the N points (i + u) / N, u uniform, looked up in the cumulative weights (Kitagawa
+    1996). multinomial: N independent points.
     """
     count = len(log_weight) if drawn is None else drawn
     cumulative = log_weight.exp().cumsum(0).T.contiguous()

@@ -1,4 +1,4 @@
-"""One step of a model over a row of data, which every inference is made of: unroll, particle filter, online filtering."""
+"""One time step of a model over data, which every inference is made of."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -9,282 +9,327 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vrnn.data.batch import Batch
-from vrnn.distributions import DiagonalGaussian
-from vrnn.distributions.base import Distribution
-from vrnn.errors import ConfigError
-from vrnn.models.contract import Model, State
-from vrnn.models.loops import PLAIN, Loops
+from vrnn.distributions import Distribution, LatentDistribution
+from vrnn.distributions.tree import tree_map
+from vrnn.inference.embed import Embedded, looks_ahead
+from vrnn.inference.flat import flatten, unflatten, where
+from vrnn.models.contract import GlobalLatentModel, Model, State
 
 Proposal = Literal["posterior", "prior"]
 Draw = Callable[[Distribution, Tensor, Tensor | None], tuple[Tensor, Tensor]]
-"""Draws from (emission, normals, the first particle's path), and the log-weight of how each was chosen."""
+"""Draws from (emission, normals, path of the first particle); returns draws and log-weights."""
 
 
 class Belief(NamedTuple):
-    """Hold where a pass has come to: what `imagine`, a further `unroll` and a further `particle_filter` start from.
+    """Where a pass has come to: what a further pass or a rollout starts from.
 
     Attributes:
         state: the model's state, tensors (sample, batch, .).
-        gap: what the model has drawn itself since the last observed entry, in the is_increment dimensions, (sample, batch, dim).
-        log_weight: log of each particle's weight, their sum being 1, (sample, batch). Particle filters change it;
-            `unroll`, whose samples do not compete, hands on what it began with.
+        pending: what the model has drawn itself since the last observed entry, in the dimensions
+            that are increments, (sample, batch, dim).
+        log_weight: log of each particle's weight, their sum being 1, (sample, batch). Particle
+            filters change it. The samples of `unroll` do not compete and keep it.
     """
 
     state: State
-    gap: Float[Tensor, "sample batch dim"]
+    pending: Float[Tensor, "sample batch dim"]
     log_weight: Float[Tensor, "sample batch"]
 
     def where(self, moved: Bool[Tensor, " batch"], other: "Belief") -> "Belief":
-        """Take this belief of the sequences that have moved, the other one of the rest."""
+        """Return this belief for the sequences that have moved, the other one for the rest."""
         if bool(moved.all()):
             return self
-        stay = lambda new, old: torch.where(moved.view(-1, *(1,) * (new.dim() - 2)), new, old)  # noqa: E731
-        states = (stay(new, old) for new, old in zip(self.state, other.state, strict=True))
-        return Belief(
-            type(self.state)(*states),
-            stay(self.gap, other.gap),
-            stay(self.log_weight, other.log_weight),
-        )
 
-    def map(self, change) -> "Belief":
-        """Apply a function to every tensor (sample, batch, ...)."""
-        return Belief(
-            type(self.state)(*(change(s) for s in self.state)),
-            change(self.gap),
-            change(self.log_weight),
-        )
+        def one(new: Tensor, old: Tensor) -> Tensor:
+            return torch.where(moved.view(-1, *(1,) * (new.dim() - 2)), new, old)
+
+        return tree_map(one, self, other)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Belief":
+        """Return the belief with a function applied to every tensor (sample, batch, ...)."""
+        return tree_map(change, self)
 
 
-class Embedded(NamedTuple):
-    """Hold what a model computes of a batch before the loop; see the contract for each."""
-
-    known: Float[Tensor, "batch time known"]
-    seen: Float[Tensor, "batch time seen"]
-    evidence: Float[Tensor, "batch time evidence"]
-    context: Float[Tensor, "batch context"]
-
-    def steps(self, index: slice) -> "Embedded":
-        """Select steps."""
-        return self._replace(
-            known=self.known[:, index], seen=self.seen[:, index], evidence=self.evidence[:, index]
-        )
-
-    def after(self, start: int) -> "Embedded":
-        """Drop the first `start` steps."""
-        return self.steps(slice(start, None))
-
-
-class Row(NamedTuple):
-    """Hold the data of one step.
+class TimeStep(NamedTuple):
+    """The data of one time step.
 
     Attributes:
-        known, seen, evidence: features of the step, (batch, .).
+        inputs, features, evidence: features of the step, (batch, .).
         x: observations, (batch, dim).
         present: where they are observed, (batch, dim).
-        plain: every living sequence has all its entries, now and at the step before, so that nothing is drawn.
+        u: known inputs, (batch, .).
+        complete: every sequence that goes on has all its entries, now and at the step before, so
+            that nothing is drawn.
     """
 
-    known: Float[Tensor, "batch known"]
-    seen: Float[Tensor, "batch seen"]
+    inputs: Float[Tensor, "batch inputs"]
+    features: Float[Tensor, "batch features"]
     evidence: Float[Tensor, "batch evidence"]
     x: Float[Tensor, "batch dim"]
     present: Bool[Tensor, "batch dim"]
-    plain: bool
+    u: Float[Tensor, "batch known"]
+    complete: bool
 
 
-class Path(NamedTuple):
-    """Hold one path of each sequence: what a particle drew from its beginning to its end.
+class StepNoise(NamedTuple):
+    """The standard normals of one step, None for what is not drawn."""
+
+    latent: Float[Tensor, "sample batch latent"]
+    observation: Float[Tensor, "sample batch noise"] | None
+    resampling: Float[Tensor, "sample batch"] | None = None
+
+
+class SamplePath(NamedTuple):
+    """What one particle of each sequence drew from its beginning to its end.
 
     Attributes:
-        code: the global latent, (batch, code).
-        latent: z_t, (batch, time, latent); at a single step (batch, latent).
-        x: the observations as the particle received them, its own draws where missing, (batch, time, dim) or (batch, dim).
+        global_latent: the latent drawn once, (batch, .).
+        latent: z_t, (batch, time, .); at a single step (batch, .).
+        x: the observations as the particle received them, its own draws where missing, (batch,
+            time, dim) or (batch, dim).
     """
 
-    code: Float[Tensor, "batch code"]
+    global_latent: Float[Tensor, "batch global"]
     latent: Float[Tensor, "batch *time latent"]
     x: Float[Tensor, "batch *time dim"]
 
 
 class Step(NamedTuple):
-    """Record a step.
+    """The record of a step.
 
     Attributes:
-        entering: the state that prior and posterior read.
-        posterior: the distribution that the latent was drawn from.
-        latent: the draw, (sample, batch, latent).
-        emitting: the state that the emission reads.
+        entering: the state that prior and posterior read, tensors (sample * batch, .).
+        prior: the prior of the latent, where the step had to compute it; else None.
+        posterior: what the latent was drawn from, over (sample, batch, .); the prior itself where
+            the model has no posterior of its own.
+        latent: the draw, (sample, batch, .).
+        emitting: the state that the emission reads, tensors (sample * batch, .).
         emission: the emission, where the step had to draw from it; else None.
         x: the observation as the model received it, (sample or 1, batch, dim).
-        state, gap: of the belief after the step.
-        log_chosen: log-weight of how the missing points were drawn, where not by the emission alone.
+        state, pending: of the belief after the step.
+        log_chosen: log-weight of how missing points were drawn, where not by the emission alone.
     """
 
     entering: State
-    posterior: DiagonalGaussian
+    prior: LatentDistribution | None
+    posterior: LatentDistribution
     latent: Float[Tensor, "sample batch latent"]
     emitting: State
     emission: Distribution | None
     x: Float[Tensor, "*sample batch dim"]
     state: State
-    gap: Float[Tensor, "sample batch dim"]
+    pending: Float[Tensor, "sample batch dim"]
     log_chosen: Float[Tensor, "sample batch"] | None = None
 
 
-def embed(
-    model: Model, batch: Batch, prefix: Batch | None = None, loops: Loops = PLAIN
-) -> Embedded:
-    """Compute everything that needs no recurrent state, for all t at once.
+class GlobalDraw(NamedTuple):
+    """The global latent of a pass: both distributions over (batch, .), and the draws.
 
-    Args:
-        loops: what reads whole sequences.
-
-    Raises:
-        ConfigError: no prefix for a model that conditions on one; the batch itself would be the future it scores.
+    The posterior is the prior itself where the model has no posterior of its own. A model without
+    a global latent has one of width 0.
     """
-    if model.conditions and prefix is None:
-        raise ConfigError(
-            "this model scores the future of a prefix: expected the prefix beside the batch, found none"
-        )
-    known = model.embed_inputs(batch.u)
-    seen = model.embed_observations(batch.x, known)
-    evidence = model.embed_evidence(batch.x, known, seen, batch, loops)
-    context = embed_prefix(model, batch if prefix is None else prefix, loops)
-    return Embedded(known, seen, evidence, context)
+
+    prior: LatentDistribution
+    posterior: LatentDistribution
+    z: Float[Tensor, "sample batch global"]
 
 
-def embed_prefix(
-    model: Model, prefix: Batch, loops: Loops = PLAIN
-) -> Float[Tensor, "batch context"]:
-    """Read a prefix that is given and not scored; width 0 for a model that does not condition."""
-    if not model.conditions:
-        return prefix.x.new_zeros(len(prefix.x), 0)
-    x = torch.where(prefix.present, prefix.x, 0.0)  # the last point of a prefix may lack entries
-    return model.embed_context(
-        model.embed_observations(x, model.embed_inputs(prefix.u)), prefix, loops
-    )
+def draw_global(
+    model: Model,
+    normals: Float[Tensor, "sample batch global"],
+    context: Float[Tensor, "batch context"],
+    *,
+    batch: Batch | None = None,
+    evidence: Float[Tensor, "batch time evidence"] | None = None,
+) -> GlobalDraw:
+    """Return the global latent, drawn from its posterior where evidence is given.
+
+    A sequence without a point has its global latent from the prior.
+    """
+    if not isinstance(model, GlobalLatentModel):
+        return no_global(normals, context)
+    prior = posterior = model.global_prior(context)
+    if evidence is not None and batch is not None:
+        found = model.global_posterior(context, evidence)
+        if found is not None:
+            posterior = where(batch.mask.any(-1), found, prior)
+    return GlobalDraw(prior, posterior, posterior.sample(normals))
 
 
-def rows(batch: Batch, embedded: Embedded, start: Belief) -> Iterator[Row]:
-    """Go through the steps of a batch, from a belief that may have drawn observations itself."""
-    plain = plain_rows(batch, start)
-    parts = (embedded.known, embedded.seen, embedded.evidence, batch.x, batch.present)
-    return (Row(*row) for row in zip(*(part.unbind(1) for part in parts), plain, strict=True))
-
-
-def plain_rows(batch: Batch, start: Belief) -> list[bool]:
-    """Tell at which rows every living sequence has all its entries, there and at the row before."""
-    resumes = bool((start.gap != 0).any())
-    whole = (batch.present | ~batch.alive[..., None]).all(-1).all(0).tolist()
-    return [now and before for now, before in zip(whole, [not resumes, *whole[:-1]], strict=False)]
+def no_global(
+    normals: Float[Tensor, "sample batch 0"], context: Float[Tensor, "batch context"]
+) -> GlobalDraw:
+    """Return a global latent of width 0."""
+    nothing = Model.latent.standard(context)
+    return GlobalDraw(nothing, nothing, normals)
 
 
 def start_belief(
     model: Model,
-    code: Float[Tensor, "sample batch code"],
+    z: Float[Tensor, "sample batch global"],
     context: Float[Tensor, "batch context"],
     dim: int,
 ) -> Belief:
-    """Give the belief before the first step, its particles equally weighted."""
-    lead = code.shape[:-1]
-    gap, weight = code.new_zeros(*lead, dim), code.new_full(lead, -math.log(lead[0]))
-    return Belief(model.initial_state(code, context), gap, weight)
+    """Return the belief before the first step, its particles equally weighted.
+
+    Args:
+        z: the global latent, of width 0 where the model has none.
+        context: what the model keeps of a prefix.
+        dim: width of an observation.
+    """
+    lead = z.shape[:2]
+    state = model.initial_state()
+    if isinstance(model, GlobalLatentModel):
+        flat = tree_map(lambda t: t.expand(lead.numel(), -1), state)
+        moved = model.with_global(flat, flatten(z, lead), flatten(context, lead))
+        state = unflatten(moved, lead)
+    else:
+        state = tree_map(lambda t: t.expand(*lead, -1), state)
+    pending, weight = z.new_zeros(*lead, dim), z.new_full(lead, -math.log(lead[0]))
+    return Belief(state, pending, weight)
+
+
+def time_steps(batch: Batch, embedded: Embedded, start: Belief) -> Iterator[TimeStep]:
+    """Return the time steps of a batch, from a belief that may have drawn observations itself."""
+    complete = complete_steps(batch, start)
+    parts = (*embedded[:3], batch.x, batch.present, batch.u)
+    steps = zip(*(part.unbind(1) for part in parts), complete, strict=True)
+    return (TimeStep(*step) for step in steps)
+
+
+def complete_steps(batch: Batch, start: Belief) -> list[bool]:
+    """Return at which steps every sequence has all its entries, there and at the step before."""
+    resumes = bool((start.pending != 0).any())
+    whole = (batch.present | ~batch.alive[..., None]).all(-1).all(0).tolist()
+    return [now and before for now, before in zip(whole, [not resumes, *whole[:-1]], strict=False)]
 
 
 def advance(
     model: Model,
     belief: Belief,
-    row: Row,
-    latent_normals: Float[Tensor, "sample batch latent"],
-    observation_normals: Float[Tensor, "sample batch noise"] | None,
+    step: TimeStep,
+    noise: StepNoise,
     batch: Batch,
+    *,
     proposal: Proposal = "posterior",
-    path: Path | None = None,
+    path: SamplePath | None = None,
     draw: Draw | None = None,
 ) -> Step:
-    """Take one step: input, latent, observation.
+    """Return the record of one step: an input, a latent and an observation arrive.
 
-    At a missing entry the latent of a track without its point comes from the prior and the state receives a draw of the
-    model's own emission. At the first entry observed after a gap, in the dimensions that are `is_increment`, the value is what
-    remains of the increment after those draws, so that the track reconnects.
+    At a missing point the latent comes from the prior, and the state receives a draw of the model's
+    own emission, given the entries that are present. At the first entry observed after a gap, in
+    the dimensions that are increments, the value is what remains of the increment after those
+    draws, so that the track reconnects.
 
     Args:
-        observation_normals: needed where the row is not plain.
-        batch: what the row belongs to.
+        noise: normals of the observation are needed where the step is not complete.
+        batch: what the step belongs to.
+        proposal: where latents of observed steps come from.
         path: what the first particle is made to draw, for a conditional particle filter.
-        draw: how missing points are drawn, of what is observed later too; by the emission when omitted.
+        draw: how missing points are drawn, in view of what is observed later; by the emission when
+            None.
     """
-    known, x, seen, gap = row.known, row.x, row.seen, belief.gap
-    entering = model.with_input(belief.state, known)
-    if row.plain and proposal == "posterior":
-        posterior = model.posterior(entering, row.evidence, known)
-    else:
-        posterior = model.prior(entering, known)
-    if not row.plain:
-        x = torch.where(row.present, x - gap, 0.0)
-        if proposal == "posterior" and not model.tied:
-            evidence = row.evidence
-            if not model.looks_ahead:
-                evidence = model.embed_evidence(x, known, model.embed_observations(x, known), batch)
-            posterior = choose(
-                row.present.any(-1), model.posterior(entering, evidence, known), posterior
-            )
-    latent = _follow(posterior.sample(latent_normals), None if path is None else path.latent)
-    emitting, emission, log_chosen = model.with_latent(entering, latent), None, None
-    if not row.plain:
-        emission = model.emission(emitting, known)
-        assert observation_normals is not None, (
-            "a row that is not plain needs normals for its draws"
+    lead = (noise.latent.shape[0], noise.latent.shape[1])
+    inputs = flatten(step.inputs, lead)
+    x, present = step.x, step.present
+    entering = model.with_input(flatten(belief.state, lead), inputs)
+    if not step.complete:
+        x = torch.where(present, x - belief.pending, 0.0)
+    prior, posterior, z = _draw_latent(model, entering, step, x, inputs, noise, batch, proposal)
+    if path is not None:
+        z = torch.cat([path.latent[None], z[1:]])
+    emitting, emission, log_chosen = entering, None, None
+    if model.latent.dim:
+        emitting = model.with_latent(entering, flatten(z, lead))
+    pending, features = belief.pending, step.features
+    if not step.complete:
+        emission = unflatten(model.emission(emitting), lead)
+        assert noise.observation is not None, (
+            "a step with missing points needs normals to draw them"
         )
         fixed = None if path is None else path.x
-        if draw is None:
-            drawn = _follow(emission.sample(observation_normals), fixed)
+        if draw is not None:
+            drawn, log_chosen = draw(emission, noise.observation, fixed)
+            x = torch.where(present, x, drawn)
         else:
-            drawn, log_chosen = draw(emission, observation_normals, fixed)
-        x = torch.where(row.present, x, drawn)
-        gap = torch.where(batch.is_increment & ~row.present, gap + drawn, 0.0)
-        seen = model.embed_observations(x, known)
-    state = model.with_observation(emitting, seen)
-    return Step(entering, posterior, latent, emitting, emission, x, state, gap, log_chosen)
-
-
-def choose(
-    mask: Bool[Tensor, " batch"], a: DiagonalGaussian, b: DiagonalGaussian
-) -> DiagonalGaussian:
-    """Take a where the mask is True, else b."""
-    return DiagonalGaussian(*(torch.where(mask[:, None], s, t) for s, t in zip(a, b, strict=True)))
-
-
-def _follow(
-    drawn: Float[Tensor, "sample batch width"], path: Float[Tensor, "batch width"] | None
-) -> Tensor:
-    return drawn if path is None else torch.cat([path[None], drawn[1:]])
-
-
-def stack_steps(steps: list) -> State:
-    """Stack values of every step, tensors or NamedTuples of them, on a time axis before the last one."""
-    if isinstance(steps[0], Tensor):
-        same = all(s is steps[0] for s in steps)
-        if same:
-            return steps[0].unsqueeze(-2).expand(*steps[0].shape[:-1], len(steps), -1)
-        return torch.stack(torch.broadcast_tensors(*steps), -2)
-    return type(steps[0])(*(stack_steps(list(field)) for field in zip(*steps, strict=True)))
-
-
-def stack_beliefs(beliefs: list[Belief]) -> Belief:
-    """Stack the beliefs after every step, time behind the sequences."""
-    return Belief(
-        stack_steps([b.state for b in beliefs]),
-        stack_steps([b.gap for b in beliefs]),
-        torch.stack([b.log_weight for b in beliefs], -1),
+            x = emission.sample(noise.observation, x, present)
+            x = x if fixed is None else torch.cat([torch.where(present, x[:1], fixed), x[1:]])
+        pending = torch.where(batch.is_increment & ~present, pending + x, 0.0)
+        features = model.embed_observations(flatten(x, lead), inputs)
+    after = model.with_observation(emitting, flatten(features, lead) if step.complete else features)
+    return Step(
+        entering=entering,
+        prior=prior,
+        posterior=posterior,
+        latent=z,
+        emitting=emitting,
+        emission=emission,
+        x=x,
+        state=unflatten(after, lead),
+        pending=pending,
+        log_chosen=log_chosen,
     )
 
 
-def last_belief(left: Belief, batch: Batch, start: Belief) -> Belief:
-    """Gather the belief after each sequence's own last row, of those after every row; that of the start where it has none."""
-    time = batch.x.shape[1]
-    if not bool((batch.length < time).any()):
-        return left.map(lambda steps: steps[:, :, -1])
-    index = batch.length.clamp(min=1) - 1
-    each = torch.arange(len(index), device=index.device)
-    return left.map(lambda steps: steps[:, each, index]).where(batch.length > 0, start)
+def _draw_latent(
+    model: Model,
+    entering: State,
+    step: TimeStep,
+    x: Float[Tensor, "*sample batch dim"],
+    inputs: Float[Tensor, "n inputs"],
+    noise: StepNoise,
+    batch: Batch,
+    proposal: Proposal,
+) -> tuple[LatentDistribution | None, LatentDistribution, Float[Tensor, "sample batch latent"]]:
+    """Return the prior where it was computed, what the latent was drawn from, and the draw."""
+    lead = (noise.latent.shape[0], noise.latent.shape[1])
+    if not model.latent.dim:
+        nothing = model.latent.standard(noise.latent)
+        return nothing, nothing, noise.latent
+    prior = posterior = None
+    if proposal == "posterior":
+        evidence = flatten(step.evidence, lead)
+        if not step.complete and evidence.shape[-1] and not looks_ahead(model, batch):
+            evidence = model.embed_evidence(_single(step, x, batch, lead), inputs[:, None])[:, 0]
+        posterior = model.posterior(entering, evidence)
+    if posterior is None:
+        prior = posterior = unflatten(model.prior(entering), lead)
+    else:
+        posterior = unflatten(posterior, lead)
+        if not step.complete:
+            prior = unflatten(model.prior(entering), lead)
+            posterior = where(step.present.any(-1), posterior, prior)
+    return prior, posterior, posterior.sample(noise.latent)
+
+
+def _single(
+    step: TimeStep, x: Float[Tensor, "*sample batch dim"], batch: Batch, lead: tuple[int, int]
+) -> Batch:
+    """Return a step as a batch of sequences of length one, samples and sequences on one axis."""
+    count = lead[0] * lead[1]
+    flat = flatten(x, lead)[:, None]
+    return Batch(
+        x=flat,
+        present=flatten(step.present, lead)[:, None],
+        length=torch.ones(count, dtype=batch.length.dtype, device=flat.device),
+        u=flatten(step.u, lead)[:, None],
+        y=flat[..., :0],
+        y_present=flat[..., :0].bool(),
+        is_increment=batch.is_increment,
+        log_jacobian=flat.new_zeros(count, flat.shape[-1]),
+        y_log_jacobian=flat.new_zeros(0),
+    )
+
+
+def stack_steps(steps: list[State], axis: int) -> State:
+    """Return trees of every step stacked on a new axis; constant tensors are expanded."""
+
+    def one(*parts: Tensor) -> Tensor:
+        if all(part is parts[0] for part in parts):
+            shape = list(parts[0].shape)
+            shape.insert(axis, len(parts))
+            return parts[0].unsqueeze(axis).expand(shape)
+        return torch.stack(torch.broadcast_tensors(*parts), axis)
+
+    return tree_map(one, *steps)

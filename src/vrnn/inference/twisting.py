@@ -1,4 +1,8 @@
-"""Bridges over gaps: potentials that favour particles inside a gap by where they are likely to come out of it."""
+"""Twisting functions over gaps: they favour particles by where these are likely to leave the gap.
+
+Source: Whiteley and Lee 2014, "Twisted particle filters"; Guarniero, Johansen and Lee 2017, "The
+iterated auxiliary particle filter".
+"""
 
 import math
 from collections.abc import Iterable
@@ -10,6 +14,7 @@ from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.distributions.base import Distribution
+from vrnn.inference.flat import flatten, unflatten
 from vrnn.inference.noise import Noise
 from vrnn.inference.particle_filter import FilterStep
 from vrnn.inference.resampling import take
@@ -17,23 +22,24 @@ from vrnn.models.contract import Model
 
 FITS = 8  # steps of expectation maximisation; the first is least squares
 DRAWS = 32  # draws of a missing point that each particle chooses from
-FREEDOM = 4.0  # degrees of freedom: heavy tails, so that a bridge misjudged shuts no particle out
+FREEDOM = 4.0  # degrees of freedom: with heavy tails a poor fit shuts no particle out
 
 
-class Bridge(NamedTuple):
-    """Hold, for each missing row, what a particle's recent draws foretell of the next observation.
+class TwistingFunction(NamedTuple):
+    """psi_t: at each missing step, how well a particle's last draws predict the next observation.
 
-    psi_t = Student-t( x_next - gap_t ; W_t (x_t, x_{t-1}, 1), S_t ),   1 at all other rows
+    psi_t = Student-t( x_next - pending_t ; W_t (x_t, x_{t-1}, 1), S_t ),   1 at all other steps
 
-    A filter that multiplies its weights by psi_t / psi_{t-1} has the same target and the same estimate of the likelihood, in
-    expectation, whatever psi is: by the row at which the track is seen again all of it has been divided out. `Guided` does so.
+    A filter that multiplies its weights by psi_t / psi_{t-1} has the same target, whatever psi is.
+    Its estimate of the likelihood has the same expectation. By the next observed step all of psi
+    has been divided out. `TwistedProposal` does so.
 
     Attributes:
         weight: (batch, time, feature, dim), of the continuous dimensions.
         precision: inverse of S_t, (batch, time, dim, dim).
         target: x_next, (batch, time, dim).
         there: how many of the dimensions of x_next are observed, (batch, time).
-        inside: missing rows with an observed one to come, (batch, time).
+        inside: missing steps with an observed one to come, (batch, time).
         columns: the continuous dimensions.
     """
 
@@ -44,9 +50,9 @@ class Bridge(NamedTuple):
     inside: Bool[Tensor, "batch time"]
     columns: list[int]
 
-    def rows(self, index: Int[Tensor, " rows"]) -> "Bridge":
-        """Select sequences."""
-        return Bridge(
+    def sequences(self, index: Int[Tensor, " chosen"]) -> "TwistingFunction":
+        """Return the function of some sequences."""
+        return TwistingFunction(
             self.weight[index],
             self.precision[index],
             self.target[index],
@@ -55,18 +61,21 @@ class Bridge(NamedTuple):
             self.columns,
         )
 
-    def log_potential(
+    def log_twist(
         self,
         t: int,
         x: Float[Tensor, "*draw sample batch dim"],
         before: Float[Tensor, "sample batch dim"],
-        gap: Float[Tensor, "*draw sample batch dim"],
+        pending: Float[Tensor, "*draw sample batch dim"],
     ) -> Float[Tensor, "*draw sample batch"]:
-        """Give log psi_t of particles that drew x_t after x_{t-1}; 0 at observed rows, and where none is to come."""
-        said = torch.einsum(
+        """Return log psi_t of particles that drew x_t after x_{t-1}.
+
+        It is 0 at observed steps, and where no observed step is to come.
+        """
+        predicted = torch.einsum(
             "...bf,bfd->...bd", features(x, before, self.columns), self.weight[:, t]
         )
-        off = self.target[:, t] - gap[..., self.columns] - said
+        off = self.target[:, t] - pending[..., self.columns] - predicted
         squared = (torch.einsum("...bd,bde->...be", off, self.precision[:, t]) * off).sum(-1)
         return torch.where(
             self.inside[:, t],
@@ -75,25 +84,26 @@ class Bridge(NamedTuple):
         )
 
 
-class Guided:
-    """Lead the particles of a filter over bridges: each chooses among several draws of a missing point by where they lead.
+class TwistedProposal:
+    """The proposal of a twisted filter: each particle chooses among several draws of a missing point.
 
     x^1, ..., x^C ~ p(x_t | s_t),   x_t = x^c with probability psi_t(x^c) / sum_k psi_t(x^k)
     w_t = w_{t-1} / psi_{t-1}(x_{t-1}) 1/C sum_k psi_t(x^k) a_t
 
-    A particle so chosen is properly weighted for p psi, as C particles that share their state would be together; a missing point
-    between two others is often known to a small part of what the emission alone would draw. The fixed path of a conditional
-    filter is the first of its own C draws.
+    A particle so chosen is properly weighted for p psi, as C particles that share their state would
+    be together. It helps because a missing point between two others is known much better than the
+    emission alone would draw it. The fixed path of a conditional filter is the first of its own C
+    draws.
 
     Args:
-        bridge: what foretells.
+        function: psi.
         generator: of the further draws and the choices.
         draws: C.
     """
 
-    def __init__(self, bridge: Bridge, generator: torch.Generator, draws: int = DRAWS):
-        self.bridge, self.generator, self.draws = bridge, generator, draws
-        self.log_potential = bridge.log_potential
+    def __init__(self, function: TwistingFunction, generator: torch.Generator, draws: int = DRAWS):
+        self.function, self.generator, self.draws = function, generator, draws
+        self.log_twist = function.log_twist
 
     def draw(
         self,
@@ -103,20 +113,21 @@ class Guided:
         *,
         t: int,
         before: Float[Tensor, "sample batch dim"],
-        gap: Float[Tensor, "sample batch dim"],
+        pending: Float[Tensor, "sample batch dim"],
         unseen: Bool[Tensor, "batch dim"],
     ) -> tuple[Float[Tensor, "sample batch dim"], Float[Tensor, "sample batch"]]:
-        """Choose among the draws of each particle; only one is made where no sequence of the batch is in a gap.
+        """Return the chosen draw of each particle, and the log-weight that goes with the choice.
 
-        Its log-weight is that of the draws together in place of the chosen one, log 1/C sum_k psi_t(x^k) - log psi_t(x^c).
+        Only one draw is made where no sequence of the batch is in a gap. The log-weight is that of
+        the draws together in place of the chosen one, log 1/C sum_k psi_t(x^k) - log psi_t(x^c).
         """
         drawn = emission.sample(normals)
         drawn = drawn if fixed is None else torch.cat([fixed[None], drawn[1:]])
-        if not bool(self.bridge.inside[:, t].any()):
+        if not bool(self.function.inside[:, t].any()):
             return drawn, drawn.new_zeros(drawn.shape[:2])
         more = torch.randn(self.draws - 1, *normals.shape, generator=self.generator).to(normals)
         drawn = torch.cat([drawn[None], emission.sample(more)])
-        value = self.bridge.log_potential(t, drawn, before, torch.where(unseen, gap + drawn, 0.0))
+        value = self.function.log_twist(t, drawn, before, torch.where(unseen, pending + drawn, 0.0))
         uniform = torch.rand(value.shape[1:], generator=self.generator).to(value)
         chosen = (
             (value.softmax(0).cumsum(0) < uniform).sum(0, keepdim=True).clamp(max=self.draws - 1)
@@ -128,67 +139,81 @@ class Guided:
 
 
 def features(x: Tensor, before: Tensor, columns: list[int]) -> Tensor:
-    """Put (x_t, x_{t-1}, 1) side by side, of the continuous dimensions."""
+    """Return (x_t, x_{t-1}, 1) side by side, of the continuous dimensions."""
     before = before[..., columns].expand(*x.shape[:-1], -1)
     return torch.cat([x[..., columns], before, torch.ones_like(x[..., :1])], -1)
 
 
 def missing_inside(batch: Batch) -> Bool[Tensor, "batch time"]:
-    """Tell the rows without any entry that an observed row of the same sequence follows."""
+    """Return the steps without any entry that an observed step of the same sequence follows."""
     later = batch.mask.flip(-1).cumsum(-1).flip(-1) > 0
     return ~batch.mask & later & batch.alive
 
 
-def build_bridge(
+def fit_twisting_function(
     model: Model,
     batch: Batch,
     noise: Noise,
-    known: Float[Tensor, "batch time known"],
     steps: Iterable[FilterStep],
-) -> Bridge:
-    """Learn bridges from a filter that crosses the gaps: by maximum likelihood over its weighted particles, row by row.
+) -> TwistingFunction:
+    """Return a twisting function fitted to a filter that crosses the gaps.
 
-    What a particle foretells of the first row after a gap is drawn with a latent from the prior: one from the posterior has
-    been told. Bridges learnt from a blind filter fit everywhere; learnt anew from a filter that these have led, they fit where it matters.
+    The fit is by maximum likelihood over the weighted particles, step by step. What a particle
+    predicts of the first step after a gap is drawn with a latent from the prior, since the
+    posterior has read that step. A function fitted to a filter without one fits everywhere. Fitted
+    again to a filter that it has twisted, it fits where it matters.
 
     Args:
         noise: of that filter.
-        known: features of the inputs.
         steps: of that filter.
     """
-    columns = [i for i, continuous in enumerate(model.family.continuous) if continuous]
-    xs, befores, gaps, foretold, weights, ancestors = [], [], [], [], [], []
+    columns = [i for i, continuous in enumerate(model.observation.continuous) if continuous]
+    xs, befores, pendings, predictions, weights, ancestors = [], [], [], [], [], []
     for t, record in enumerate(steps):
-        step, lead = record.step, record.before.gap.shape[:2]
-        befores.append(take(xs[-1], record.ancestor) if xs else torch.zeros_like(step.gap))
+        step, (samples, count) = record.step, record.before.pending.shape[:2]
+        lead = (samples, count)
+        befores.append(take(xs[-1], record.ancestor) if xs else torch.zeros_like(step.pending))
         xs.append(step.x.expand(*lead, -1))
-        gaps.append(step.gap)
+        pendings.append(step.pending)
         weights.append(record.before.log_weight.exp())
         ancestors.append(record.ancestor)
         if step.emission is None:
-            foretold.append(torch.zeros_like(step.gap))
+            predictions.append(torch.zeros_like(step.pending))
             continue
-        blind = model.prior(step.entering, known[:, t]).sample(noise.latent[:, :, t])
-        emission = model.emission(model.with_latent(step.entering, blind), known[:, t])
-        foretold.append(record.before.gap + emission.sample(noise.observation[:, :, t]))
-    x, before, gap, said = (
-        torch.stack(part, 2)[..., columns].double() for part in (xs, befores, gaps, foretold)
+        prior = step.prior
+        if prior is None:
+            prior = unflatten(model.prior(step.entering), lead)
+        state = step.entering
+        if model.latent.dim:
+            blind = prior.sample(noise.latent[:, :, t])
+            state = model.with_latent(state, flatten(blind, lead))
+        emission = unflatten(model.emission(state), lead)
+        predictions.append(record.before.pending + emission.sample(noise.observation[:, :, t]))
+    x, before, pending, predicted = (
+        torch.stack(part, 2)[..., columns].double() for part in (xs, befores, pendings, predictions)
     )
     weight, ancestor = torch.stack(weights, 2).double(), torch.stack(ancestors, 2)
     time = torch.arange(x.shape[2], device=x.device)
     seen = torch.where(batch.mask, time, x.shape[2] - 1)
-    following = seen.flip(-1).cummin(-1).values.flip(-1)  # the next observed row
+    following = seen.flip(-1).cummin(-1).values.flip(-1)  # the next observed step
     index = following[None].expand_as(weight)
     place = next_ancestors(ancestor, batch.mask)
-    x, before, gap = (part.gather(0, place[..., None].expand_as(part)) for part in (x, before, gap))
-    y, weight = said.gather(2, index[..., None].expand_as(said)) - gap, weight.gather(2, index)
+    x, before, pending = (
+        part.gather(0, place[..., None].expand_as(part)) for part in (x, before, pending)
+    )
+    y, weight = (
+        predicted.gather(2, index[..., None].expand_as(predicted)) - pending,
+        weight.gather(2, index),
+    )
     phi = features(x, before, list(range(len(columns))))
     solved, spread = fit_student(phi, y, weight)
     chosen = following[..., None].expand(-1, -1, len(columns))
     target, there = (part[..., columns].gather(1, chosen) for part in (batch.x, batch.present))
     precision = masked_inverse(spread, there)
     inside = missing_inside(batch)
-    return Bridge(solved.to(batch.x), precision.to(batch.x), target, there.sum(-1), inside, columns)
+    return TwistingFunction(
+        solved.to(batch.x), precision.to(batch.x), target, there.sum(-1), inside, columns
+    )
 
 
 def fit_student(
@@ -196,12 +221,11 @@ def fit_student(
     y: Float[Tensor, "sample batch time dim"],
     weight: Float[Tensor, "sample batch time"],
 ) -> tuple[Float[Tensor, "batch time feature dim"], Float[Tensor, "batch time dim dim"]]:
-    """Fit y ~ Student-t(W phi, S) with `FREEDOM` degrees of freedom to weighted samples, by expectation maximisation from least squares.
+    """Return W and S of y ~ Student-t(W phi, S) with `FREEDOM` degrees of freedom.
+
+    The fit to weighted samples is by expectation maximisation from least squares.
 
     Source: Lange, Little and Taylor 1989, "Robust statistical modeling using the t distribution".
-
-    Returns:
-        W, S.
     """
     dim, trust = y.shape[-1], weight
     total = weight.sum(0)[..., None, None].clamp(min=1e-300)
@@ -226,7 +250,9 @@ def fit_student(
 def next_ancestors(
     ancestor: Int[Tensor, "sample batch time"], observed: Bool[Tensor, "batch time"]
 ) -> Int[Tensor, "sample batch time"]:
-    """Give, for each particle of the next observed row (of the last row where none follows), where its ancestor at a row stands.
+    """Return, for each particle of the next observed step, the place of its ancestor at a step.
+
+    Where no observed step follows, the particles are those of the last step.
 
     >>> next_ancestors(torch.tensor([[[0, 1, 0]], [[1, 0, 0]]]), torch.tensor([[True, False, True]]))[:, 0].tolist()
     [[0, 0, 0], [1, 0, 1]]
@@ -242,7 +268,7 @@ def next_ancestors(
 def masked_inverse(
     spread: Float[Tensor, "*lead dim dim"], there: Bool[Tensor, "*lead dim"]
 ) -> Float[Tensor, "*lead dim dim"]:
-    """Invert the part of a covariance that is there; rows and columns of the rest are 0.
+    """Return the inverse of the part of a covariance that is there; the rest is 0.
 
     >>> masked_inverse(torch.tensor([[2.0, 1.0], [1.0, 2.0]]), torch.tensor([True, False]))
     tensor([[0.5000, 0.0000],

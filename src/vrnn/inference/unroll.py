@@ -1,6 +1,5 @@
-"""The one loop over time: teacher-forces a batch through a model and records what every objective needs."""
+"""The loop over time: teacher-forces a batch through a model and records what objectives need."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -8,115 +7,101 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vrnn.data.batch import Batch
-from vrnn.distributions import DiagonalGaussian
-from vrnn.distributions.base import Distribution
+from vrnn.distributions import Distribution, LatentDistribution
+from vrnn.distributions.tree import tree_map
+from vrnn.inference.embed import Embedded, embed
+from vrnn.inference.flat import at_all
 from vrnn.inference.noise import Noise
+from vrnn.inference.plans import plan_of
+from vrnn.inference.segments import segments
 from vrnn.inference.step import (
     Belief,
-    Embedded,
+    GlobalDraw,
     Proposal,
+    StepNoise,
     advance,
-    choose,
-    embed,
-    last_belief,
-    rows,
-    stack_beliefs,
+    complete_steps,
+    draw_global,
+    no_global,
     stack_steps,
     start_belief,
+    time_steps,
 )
-from vrnn.models.contract import Model, State, no_latent
+from vrnn.models.contract import Model, State
+
+
+class Trace(NamedTuple):
+    """What the loop over time makes of some steps; time is the axis before the last.
+
+    Attributes:
+        entering: the states that prior and posterior read, (sample, batch, time, .).
+        prior: the priors, where the loop has computed them all; else None.
+        posterior: what the latents were drawn from; the prior itself where the model has no
+            posterior of its own.
+        latent: the draws, (sample, batch, time, .).
+        emitting: the states that the emissions read, (sample, batch, time, .).
+        x: the observations as the model received them, (sample or 1, batch, time, dim).
+        belief: after each sequence's own last step.
+        emission: what the head makes of `emitting`, where the loop has computed it; else None.
+    """
+
+    entering: State
+    prior: LatentDistribution | None
+    posterior: LatentDistribution
+    latent: Float[Tensor, "sample batch time latent"]
+    emitting: State
+    x: Float[Tensor, "*sample batch time dim"]
+    belief: Belief
+    emission: Distribution | None = None
 
 
 class Unrolled(NamedTuple):
-    """Record one pass over a batch; the terms are 0 where nothing is observed.
+    """The record of one pass over a batch; terms are 0 where nothing is observed.
 
     Attributes:
         log_prob: log p(x_t | s_t) of the observed entries, (sample, batch, time).
-        prior, posterior: p_t and the q_t that z_t was drawn from, over (sample, batch, time, latent).
-        latent: z_t, (sample, batch, time, latent).
-        code_prior, code_posterior, code: the same for the global latent, (sample, batch, code).
+        prior, posterior: p_t, and the q_t that z_t was drawn from, over (sample, batch, time, .).
+            They are one object where the model has no posterior of its own.
+        latent: z_t, (sample, batch, time, .).
+        once: the global latent, with its distributions.
         emission: the distribution of every observation given its state.
-        x: the observations as the model received them, its own draws where missing, (sample or 1, batch, time, dim).
+        x: the observations as the model received them, its own draws where missing, (sample or 1,
+            batch, time, dim).
         mask: steps at which something is observed, (batch, time).
-        belief: where each sequence's last row left the model; None of a kernel that does not go there.
+        belief: where each sequence's last step left the model.
     """
 
     log_prob: Float[Tensor, "sample batch time"]
-    prior: DiagonalGaussian
-    posterior: DiagonalGaussian
+    prior: LatentDistribution
+    posterior: LatentDistribution
     latent: Float[Tensor, "sample batch time latent"]
-    code_prior: DiagonalGaussian
-    code_posterior: DiagonalGaussian
-    code: Float[Tensor, "sample batch code"]
+    once: GlobalDraw
     emission: Distribution
     x: Float[Tensor, "*sample batch time dim"]
     mask: Bool[Tensor, "batch time"]
-    belief: Belief | None
+    belief: Belief
 
     @property
     def log_weight(self) -> Float[Tensor, "sample batch"]:
-        """Importance weight of the whole pass, log p(x, z) - log q(z); its exponential averages to p(x)."""
-        return (self.log_prob + self.log_ratio).sum(-1) + self.code_log_ratio
+        """Return the importance weight of the pass, log p(x, z) - log q(z).
+
+        Its exponential averages to p(x).
+        """
+        return (self.log_prob + self.log_ratio).sum(-1) + self.global_log_ratio
 
     @property
     def log_ratio(self) -> Float[Tensor, "sample batch time"]:
-        """log p(z_t | s_t) - log q(z_t | s_t), 0 where nothing is observed."""
+        """Return log p(z_t | s_t) - log q(z_t | s_t), 0 where nothing is observed."""
+        if self.prior is self.posterior:
+            return torch.zeros_like(self.log_prob)
         ratio = self.prior.log_prob(self.latent) - self.posterior.log_prob(self.latent)
         return torch.where(self.mask, ratio, 0.0)
 
     @property
-    def code_log_ratio(self) -> Float[Tensor, "sample batch"]:
-        """The same for the global latent."""
-        return self.code_prior.log_prob(self.code) - self.code_posterior.log_prob(self.code)
-
-
-class Stretch(NamedTuple):
-    """Record what the loop over time makes of a stretch of rows; time before the last axis of every tensor.
-
-    Attributes:
-        entering: the states that prior and posterior read.
-        posterior: the distributions that the latents were drawn from.
-        latent: the draws, (sample, batch, time, latent).
-        emitting: the states that the emissions read.
-        x: the observations as the model received them, (sample or 1, batch, time, dim).
-        left: the beliefs after every row, time behind the sequences.
-        prior, emission: what the heads make of `entering` and `emitting`, where the loop has computed that.
-    """
-
-    entering: State
-    posterior: DiagonalGaussian
-    latent: Float[Tensor, "sample batch time latent"]
-    emitting: State
-    x: Float[Tensor, "*sample batch time dim"]
-    left: Belief
-    prior: DiagonalGaussian | None = None
-    emission: Distribution | None = None
-
-
-Loop = Callable[[Model, Batch, Noise, Embedded, Belief, Proposal], Stretch]
-
-
-def run_rows(
-    model: Model, batch: Batch, noise: Noise, embedded: Embedded, start: Belief, proposal: Proposal
-) -> Stretch:
-    """Go through the rows of a batch one after another; arguments as in `unroll`."""
-    time = batch.x.shape[1]
-    drawn = noise.observation.unbind(2) or (None,) * time
-    belief, steps = start, []
-    for row, latent, observation in zip(
-        rows(batch, embedded, start), noise.latent.unbind(2), drawn, strict=False
-    ):
-        steps.append(advance(model, belief, row, latent, observation, batch, proposal))
-        belief = Belief(steps[-1].state, steps[-1].gap, start.log_weight)
-    given = all(s.emission is None for s in steps)
-    return Stretch(
-        entering=stack_steps([s.entering for s in steps]),
-        posterior=DiagonalGaussian(*stack_steps([s.posterior for s in steps])),
-        latent=stack_steps([s.latent for s in steps]),
-        emitting=stack_steps([s.emitting for s in steps]),
-        x=batch.x if given else stack_steps([s.x for s in steps]),
-        left=stack_beliefs([Belief(s.state, s.gap, start.log_weight) for s in steps]),
-    )
+    def global_log_ratio(self) -> Float[Tensor, "sample batch"]:
+        """Return the same for the global latent."""
+        prior, posterior, z = self.once
+        return prior.log_prob(z) - posterior.log_prob(z)
 
 
 def unroll(
@@ -127,78 +112,165 @@ def unroll(
     proposal: Proposal = "posterior",
     embedded: Embedded | None = None,
     start: Belief | None = None,
-    loop: Loop = run_rows,
 ) -> Unrolled:
-    """Teacher-force a batch through a model.
+    """Return the record of a model that is teacher-forced through a batch.
 
-    At a missing entry the latent of a track without its point comes from the prior (so does the code of a track that
-    has none) and the state receives a draw of the model's own emission. At the first entry observed after a gap, in the
-    dimensions that are `is_increment`, the value is what remains of the increment after those draws, so that the track
-    reconnects.
+    At a missing point the latent comes from the prior, and so does the global latent of a sequence
+    without any point. The state receives a draw of the model's own emission there; see `advance`.
 
     Args:
         noise: standard normals, see `draw_noise`; their sample axis is that of every result.
-        proposal: where latents of observed steps come from. With the prior and recorded noise, a draw of the model
-            reproduces its own states and densities.
-        embedded: what `embed` gives; computed here when omitted. Needed with a prefix that is not scored.
-        start: the belief to go on from; the model's initial state when omitted.
-        loop: what goes through the rows.
-
-    Returns:
-        the record of the pass.
+        proposal: where latents of observed steps come from. With the prior and recorded noise, a
+            draw of the model reproduces its own states and densities.
+        embedded: what `embed` returns; computed here when None. A prefix needs it.
+        start: the belief to go on from; the model's initial state when None.
     """
     embedded = embed(model, batch) if embedded is None else embedded
-    if start is None:
-        code_prior, code_posterior = code_laws(model, batch, embedded, proposal)
-        code = code_posterior.sample(noise.code)
-        start = start_belief(model, code, embedded.context, batch.x.shape[-1])
-    else:  # the belief has drawn its code already
-        code_prior = code_posterior = no_latent(embedded.context)
-        code = noise.code[..., :0]
-    passed = loop(model, batch, noise, embedded, start, proposal)
-    emission, prior = passed.emission, passed.prior
+    begun, once = _begin(model, batch, noise, embedded, start, proposal)
+    trace = run(model, batch, noise, embedded, begun, proposal)
+    lead = tuple(noise.latent.shape[:3])
+    emission, prior = trace.emission, trace.prior
     if emission is None:
-        emission = model.emission(passed.emitting, embedded.known)
+        emission = at_all(model.emission, trace.emitting, lead=lead)
     if prior is None:
-        chosen = not model.tied and proposal == "posterior"
-        prior = model.prior(passed.entering, embedded.known) if chosen else passed.posterior
-    lead = noise.latent.shape[:3]
+        prior = at_all(model.prior, trace.entering, lead=lead)
     return Unrolled(
-        log_prob=emission.log_prob(passed.x, batch.present),
-        prior=DiagonalGaussian(*(p.expand(*lead, -1) for p in prior)),
-        posterior=passed.posterior,
-        latent=passed.latent,
-        code_prior=code_prior,
-        code_posterior=code_posterior,
-        code=code,
+        log_prob=emission.log_prob(trace.x, batch.present),
+        prior=prior,
+        posterior=trace.posterior,
+        latent=trace.latent,
+        once=once,
         emission=emission,
-        x=passed.x,
+        x=trace.x,
         mask=batch.mask,
-        belief=last_belief(passed.left, batch, start),
+        belief=trace.belief,
     )
 
 
-def follow(
+def filter_prefix(
+    model: Model, batch: Batch, noise: Noise, *, embedded: Embedded | None = None
+) -> Belief:
+    """Return the belief that `unroll` leaves from the posterior, without the terms of a bound."""
+    embedded = embed(model, batch) if embedded is None else embedded
+    begun, _ = _begin(model, batch, noise, embedded, None, "posterior")
+    return run(model, batch, noise, embedded, begun, "posterior", heads=False).belief
+
+
+def _begin(
     model: Model,
     batch: Batch,
     noise: Noise,
+    embedded: Embedded,
+    start: Belief | None,
+    proposal: Proposal,
+) -> tuple[Belief, GlobalDraw]:
+    """Return where a pass begins, and the global latent; a given start has drawn it already."""
+    if start is not None:
+        return start, no_global(noise.global_latent[..., :0], embedded.context)
+    evidence = embedded.evidence if proposal == "posterior" else None
+    once = draw_global(model, noise.global_latent, embedded.context, batch=batch, evidence=evidence)
+    return start_belief(model, once.z, embedded.context, batch.x.shape[-1]), once
+
+
+def run(
+    model: Model,
+    batch: Batch,
+    noise: Noise,
+    embedded: Embedded,
+    start: Belief,
+    proposal: Proposal,
     *,
-    embedded: Embedded | None = None,
-    loop: Loop = run_rows,
-) -> Belief:
-    """Give the belief that `unroll` leaves from the posterior, without the terms of a bound."""
-    embedded = embed(model, batch) if embedded is None else embedded
-    _, posterior = code_laws(model, batch, embedded, "posterior")
-    start = start_belief(model, posterior.sample(noise.code), embedded.context, batch.x.shape[-1])
-    return last_belief(loop(model, batch, noise, embedded, start, "posterior").left, batch, start)
+    heads: bool = True,
+) -> Trace:
+    """Return the trace of a batch: complete segments by the model's plan, the rest by the loop.
+
+    Args:
+        heads: whether prior and emission are wanted too, where the plan can compute them.
+    """
+    plan = plan_of(model)
+    if plan is None:
+        return run_loop(model, batch, noise, embedded, start, proposal)
+    parts: list[Trace] = []
+    cuts = segments(complete_steps(batch, start))
+    for begin, end, complete in cuts:
+        whole = len(cuts) == 1
+        index = slice(begin, end)
+        given = (
+            model,
+            batch if whole else batch.steps(begin, end),
+            noise if whole else noise.steps(index),
+            embedded if whole else embedded.steps(index),
+            start,
+            proposal,
+        )
+        found = plan.scan(*given, heads=heads and whole) if complete else None
+        parts.append(run_loop(*given) if found is None else found)
+        start = parts[-1].belief
+    return parts[0] if len(parts) == 1 else _join(parts)
 
 
-def code_laws(
-    model: Model, batch: Batch, embedded: Embedded, proposal: Proposal
-) -> tuple[DiagonalGaussian, DiagonalGaussian]:
-    """Give the prior of the global latent and what it is drawn from; of a track without a point, both the prior."""
-    prior = model.code_prior(embedded.context)
-    if proposal == "prior" or model.tied:
-        return prior, prior
-    posterior = model.code_posterior(embedded.context, embedded.evidence, batch)
-    return prior, choose(batch.mask.any(-1), posterior, prior)
+def run_loop(
+    model: Model,
+    batch: Batch,
+    noise: Noise,
+    embedded: Embedded,
+    start: Belief,
+    proposal: Proposal,
+) -> Trace:
+    """Return the trace of a batch by one `advance` after another: the plain reference."""
+    time, samples = batch.x.shape[1], noise.latent.shape[0]
+    drawn = noise.observation.unbind(2) or (None,) * time
+    alive = None if bool((batch.length == time).all()) else batch.alive
+    belief, steps = start, []
+    for t, step in enumerate(time_steps(batch, embedded, start)):
+        normals = StepNoise(noise.latent[:, :, t], drawn[t])
+        steps.append(advance(model, belief, step, normals, batch, proposal=proposal))
+        after = Belief(steps[-1].state, steps[-1].pending, start.log_weight)
+        belief = after if alive is None else after.where(alive[:, t], belief)
+    if not steps:
+        nothing = model.latent.standard(noise.latent)
+        state = tree_map(lambda s: s[:, :, None].expand(-1, -1, 0, -1), start.state)
+        return Trace(state, nothing, nothing, noise.latent, state, batch.x, start)
+    lead = (samples, len(batch.x))
+
+    def over_time(states: list[State]) -> State:
+        return tree_map(lambda t: t.unflatten(0, lead), stack_steps(states, 1))
+
+    one = all(s.prior is s.posterior for s in steps)
+    posterior = stack_steps([s.posterior for s in steps], 2)
+    given = all(s.emission is None for s in steps)
+    return Trace(
+        entering=over_time([s.entering for s in steps]),
+        prior=posterior if one else None,
+        posterior=posterior,
+        latent=torch.stack([s.latent for s in steps], 2),
+        emitting=over_time([s.emitting for s in steps]),
+        x=batch.x if given else stack_steps([_full(s.x, lead) for s in steps], 2),
+        belief=belief,
+    )
+
+
+def _full(x: Float[Tensor, "*sample batch dim"], lead: tuple[int, int]) -> Tensor:
+    """Return observations with their sample axis."""
+    return x.expand(*lead, x.shape[-1])
+
+
+def _join(parts: list[Trace]) -> Trace:
+    """Return traces behind one another."""
+
+    def cat(*tensors: Tensor) -> Tensor:
+        return torch.cat(tensors, 2)
+
+    samples = len(parts[0].latent)
+    x = [p.x if p.x.dim() == 4 else p.x.expand(samples, *p.x.shape) for p in parts]
+    posterior = tree_map(cat, *(p.posterior for p in parts))
+    one = all(p.prior is p.posterior for p in parts)
+    return Trace(
+        entering=tree_map(cat, *(p.entering for p in parts)),
+        prior=posterior if one else None,
+        posterior=posterior,
+        latent=torch.cat([p.latent for p in parts], 2),
+        emitting=tree_map(cat, *(p.emitting for p in parts)),
+        x=torch.cat(x, 2),
+        belief=parts[-1].belief,
+    )

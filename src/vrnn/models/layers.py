@@ -1,49 +1,52 @@
 """The layers that models are made of: feed-forward networks, Gaussian heads and recurrent cells.
 
-A cell is split in `project`, which every step's input goes through at once before the loop, and `step`, the part
-that must wait for the state. Its carry is one tensor (for the LSTM, output and memory side by side).
+A cell has two parts. `project` maps the inputs of all steps to gates before the loop. `step` reads
+the state and so stays inside the loop; `scan` takes it over all steps at once. The carry of a cell
+is one tensor; of an LSTM it holds output and memory side by side.
 """
 
 from itertools import pairwise
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from vrnn.distributions import DiagonalGaussian, positive
+from vrnn.ops import gru_scan, lstm_scan
+from vrnn.ops.gru_scan import Feedback, gru_step
 
 CellName = Literal["gru", "lstm"]
 
 
 def mlp(inputs: int, hidden: int, outputs: int, depth: int) -> nn.Sequential:
-    """Build a network with `depth` hidden ReLU layers; depth 0 is one affine map."""
+    """Return a network with `depth` hidden ReLU layers; depth 0 is one affine map."""
     widths = [inputs] + [hidden] * depth
     layers = [part for a, b in pairwise(widths) for part in (nn.Linear(a, b), nn.ReLU())]
     return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
 
 
 def features(inputs: int, hidden: int, depth: int) -> nn.Sequential:
-    """Build a feature extractor: as `mlp` with a ReLU behind its last layer; depth 0 hands its input on."""
+    """Return a network as `mlp` with a ReLU behind its last layer; depth 0 passes its input on."""
     if depth == 0 or inputs == 0:
         return nn.Sequential()
     return nn.Sequential(mlp(inputs, hidden, hidden, depth - 1), nn.ReLU())
 
 
 def features_dim(inputs: int, hidden: int, depth: int) -> int:
-    """Give the width that `features` puts out."""
+    """Return the width that `features` puts out."""
     return inputs if depth == 0 or inputs == 0 else hidden
 
 
 def affine_layers(network: nn.Module) -> list[nn.Linear]:
-    """List the affine layers of a network from input to output."""
+    """Return the affine layers of a network from input to output."""
     if isinstance(network, nn.Linear):
         return [network]
     return [layer for part in network.children() for layer in affine_layers(part)]
 
 
 class GaussianHead(nn.Module):
-    """Map features to N(mu, s), s = floor + softplus(.), through a network of `depth` hidden layers."""
+    """A network of `depth` hidden layers from features to N(mu, s), s = floor + softplus(.)."""
 
     def __init__(self, inputs: int, hidden: int, dim: int, depth: int):
         super().__init__()
@@ -55,26 +58,30 @@ class GaussianHead(nn.Module):
 
 
 class JointGaussianHead(nn.Module):
-    """Map (fixed, state) to N(mu, s), with the part of the first layer that reads `fixed` computed before the loop."""
+    """A network from (evidence, state) to N(mu, s).
 
-    def __init__(self, fixed: int, state: int, hidden: int, dim: int, depth: int):
+    The part of its first layer that reads the evidence is computed before the loop.
+    """
+
+    def __init__(self, evidence: int, state: int, hidden: int, dim: int, depth: int):
         super().__init__()
         width = hidden if depth else 2 * dim
-        self.of_fixed = nn.Linear(fixed, width)
-        self.of_state = nn.Linear(state, width, bias=False)
+        self.evidence_layer = nn.Linear(evidence, width)
+        self.state_layer = nn.Linear(state, width, bias=False)
         self.rest = (
             nn.Sequential(nn.ReLU(), mlp(hidden, hidden, 2 * dim, depth - 1))
             if depth
             else nn.Sequential()
         )
 
-    def project(self, fixed: Float[Tensor, "*lead fixed"]) -> Float[Tensor, "*lead width"]:
-        return self.of_fixed(fixed)
+    def project(self, evidence: Float[Tensor, "*lead evidence"]) -> Float[Tensor, "*lead width"]:
+        """Return what the first layer makes of the evidence."""
+        return self.evidence_layer(evidence)
 
     def forward(
         self, projected: Float[Tensor, "*a width"], state: Float[Tensor, "*b state"]
     ) -> DiagonalGaussian:
-        mean, raw = self.rest(projected + self.of_state(state)).chunk(2, -1)
+        mean, raw = self.rest(projected + self.state_layer(state)).chunk(2, -1)
         return DiagonalGaussian(mean, positive(raw))
 
 
@@ -87,37 +94,42 @@ class GRUCell(nn.Module):
     def __init__(self, inputs: int, hidden: int):
         super().__init__()
         self.hidden, self.carry_dim, self.gates = hidden, hidden, 3 * hidden
-        self.of_input = nn.Linear(inputs, self.gates)
-        self.of_carry = nn.Linear(hidden, self.gates)
+        self.weight_ih, self.bias_ih = linear_parameters(inputs, self.gates)
+        self.weight_hh, self.bias_hh = linear_parameters(hidden, self.gates)
         for i in range(3):
-            nn.init.orthogonal_(self.of_carry.weight[i * hidden : (i + 1) * hidden])
+            nn.init.orthogonal_(self.weight_hh[i * hidden : (i + 1) * hidden])
 
     def project(self, inputs: Float[Tensor, "*lead inputs"]) -> Float[Tensor, "*lead gates"]:
-        return self.of_input(inputs)
+        """Return what the inputs add to the gates."""
+        return nn.functional.linear(inputs, self.weight_ih, self.bias_ih)
 
     def output(self, carry: Float[Tensor, "*lead carry"]) -> Float[Tensor, "*lead hidden"]:
+        """Return h of a carry."""
         return carry
 
     def step(
-        self, projected: Float[Tensor, "*a gates"], carry: Float[Tensor, "*b carry"]
+        self, gates: Float[Tensor, "*a gates"], carry: Float[Tensor, "*b carry"]
     ) -> Float[Tensor, "*b carry"]:
-        size = self.hidden
-        recurrent = self.of_carry(carry)
-        r, u = torch.sigmoid(projected[..., : 2 * size] + recurrent[..., : 2 * size]).chunk(2, -1)
-        n = torch.tanh(torch.addcmul(projected[..., 2 * size :], r, recurrent[..., 2 * size :]))
-        return torch.lerp(n.to(carry), carry, u.to(carry))  # one type under autocast
+        """Return the next carry."""
+        return gru_step(gates, carry, self.weight_hh, self.bias_hh)
 
-    def run(
-        self, projected: Float[Tensor, "batch time gates"], carry: Float[Tensor, "batch carry"]
-    ) -> Float[Tensor, "batch time hidden"]:
-        """Give the outputs of all steps, `step` after `step`, in one call."""
-        weights = _side_by_side(
-            _identity(projected),
-            self.of_carry.weight,
-            torch.zeros_like(self.of_carry.bias),
-            self.of_carry.bias,
-        )
-        return torch.gru(projected, carry[None].contiguous(), weights, *_ONE_LAYER)[0]
+    def scan(
+        self,
+        gates: Float[Tensor, "*lead time gates"],
+        carry: Float[Tensor, "*#lead carry"],
+        length: Int[Tensor, " batch"],
+        feedback: Feedback | None = None,
+    ) -> tuple[Float[Tensor, "*lead time carry"], Float[Tensor, "*lead carry"]]:
+        """Return the carries after all steps, and after each sequence's own last step.
+
+        Args:
+            gates: projected inputs, (..., batch, time, gates).
+            carry: before the first step.
+            length: time steps of each sequence.
+            feedback: a layer from the output back into the next gates.
+        """
+        carries = gru_scan(gates, carry, self.weight_hh, self.bias_hh, feedback=feedback)
+        return carries, last_step(carries, carry, length)
 
 
 class LSTMCell(nn.Module):
@@ -131,57 +143,88 @@ class LSTMCell(nn.Module):
     def __init__(self, inputs: int, hidden: int):
         super().__init__()
         self.hidden, self.carry_dim, self.gates = hidden, 2 * hidden, 4 * hidden
-        self.of_input = nn.Linear(inputs, self.gates)
-        self.of_carry = nn.Linear(hidden, self.gates, bias=False)
-        nn.init.constant_(self.of_input.bias[hidden : 2 * hidden], 1.0)
+        self.weight_ih, self.bias_ih = linear_parameters(inputs, self.gates)
+        self.weight_hh, _ = linear_parameters(hidden, self.gates, bias=False)
+        nn.init.constant_(self.bias_ih[hidden : 2 * hidden], 1.0)
         for i in range(4):
-            nn.init.orthogonal_(self.of_carry.weight[i * hidden : (i + 1) * hidden])
+            nn.init.orthogonal_(self.weight_hh[i * hidden : (i + 1) * hidden])
 
     def project(self, inputs: Float[Tensor, "*lead inputs"]) -> Float[Tensor, "*lead gates"]:
-        return self.of_input(inputs)
+        """Return what the inputs add to the gates."""
+        return nn.functional.linear(inputs, self.weight_ih, self.bias_ih)
 
     def output(self, carry: Float[Tensor, "*lead carry"]) -> Float[Tensor, "*lead hidden"]:
+        """Return h of a carry."""
         return carry[..., : self.hidden]
 
     def step(
-        self, projected: Float[Tensor, "*a gates"], carry: Float[Tensor, "*b carry"]
+        self, gates: Float[Tensor, "*a gates"], carry: Float[Tensor, "*b carry"]
     ) -> Float[Tensor, "*b carry"]:
+        """Return the next carry."""
         h, c = carry.chunk(2, -1)
-        i, f, g, o = (projected + self.of_carry(h)).chunk(4, -1)
+        i, f, g, o = (gates + nn.functional.linear(h, self.weight_hh)).chunk(4, -1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return torch.cat([torch.sigmoid(o) * torch.tanh(c), c], -1)
 
-    def run(
-        self, projected: Float[Tensor, "batch time gates"], carry: Float[Tensor, "batch carry"]
-    ) -> Float[Tensor, "batch time hidden"]:
-        """Give the outputs of all steps, `step` after `step`, in one call."""
-        none = self.of_input.bias.new_zeros(self.gates)
-        weights = _side_by_side(_identity(projected), self.of_carry.weight, none, none)
-        first = [part.contiguous() for part in carry[None].chunk(2, -1)]
-        return torch.lstm(projected, first, weights, *_ONE_LAYER)[0]
+    def scan(
+        self,
+        gates: Float[Tensor, "*lead time gates"],
+        carry: Float[Tensor, "*#lead carry"],
+        length: Int[Tensor, " batch"],
+        feedback: Feedback | None = None,
+    ) -> tuple[Float[Tensor, "*lead time carry"], Float[Tensor, "*lead carry"]]:
+        """Return the carries after all steps, and after each sequence's own last step.
+
+        The memory of the first result is 0: no output reads it. Arguments are those of
+        `GRUCell.scan`.
+        """
+        lead = gates.shape[:-2]
+        carry = carry.expand(*lead, -1)
+        if feedback is None:
+            many = length.expand(lead).flatten()
+            h, last = lstm_scan(gates.flatten(0, -3), carry.flatten(0, -2), self.weight_hh, many)
+            h, last = h.unflatten(0, lead), last.unflatten(0, lead)
+            return nn.functional.pad(h, (0, self.hidden)), last
+        carries: list[Tensor] = []
+        for gates_t in gates.unbind(-2):
+            if carries:
+                output, (into, bias, back) = self.output(carries[-1]), feedback
+                layer = torch.relu(nn.functional.linear(output, into, bias))
+                gates_t = gates_t + nn.functional.linear(layer, back)
+            carries.append(self.step(gates_t, carries[-1] if carries else carry))
+        stacked = torch.stack(carries, -2)
+        return stacked, last_step(stacked, carry, length)
 
 
-# biases, layers, dropout, training, bidirectional, batch first
-_ONE_LAYER = (True, 1, 0.0, True, False, True)
+def last_step(
+    carries: Float[Tensor, "*lead time carry"],
+    first: Float[Tensor, "*#lead carry"],
+    length: Int[Tensor, " batch"],
+) -> Float[Tensor, "*lead carry"]:
+    """Return the carry after each sequence's own last step, `first` where it has no step."""
+    lead, time = carries.shape[:-2], carries.shape[-2]
+    if not time:
+        return first.expand(*lead, -1)
+    if bool((length == time).all()):
+        return carries[..., -1, :]
+    index = (length.clamp(min=1) - 1).expand(lead)[..., None, None]
+    last = carries.gather(-2, index.expand(*lead, 1, carries.shape[-1]))[..., 0, :]
+    return torch.where((length > 0)[:, None], last, first)
 
 
-def _identity(projected: Float[Tensor, "batch time gates"]) -> Float[Tensor, "gates gates"]:
-    """Give the input weights of a fused cell whose input has been projected already."""
-    return torch.eye(projected.shape[-1], dtype=projected.dtype, device=projected.device)
-
-
-def _side_by_side(*weights: Tensor) -> list[Tensor]:
-    """Lay the weights of a layer out in one buffer, without which cuDNN copies them there itself and warns."""
-    flat = torch.cat([w.flatten() for w in weights])
-    parts = flat.split([w.numel() for w in weights])
-    return [part.view_as(w) for part, w in zip(parts, weights, strict=True)]
+def linear_parameters(
+    inputs: int, outputs: int, bias: bool = True
+) -> tuple[nn.Parameter, nn.Parameter]:
+    """Return weight and bias as `torch.nn.Linear` starts them; an empty bias where there is none."""
+    layer = nn.Linear(inputs, outputs, bias=bias)
+    return layer.weight, layer.bias if bias else nn.Parameter(torch.empty(0))
 
 
 def make_cell(name: CellName, inputs: int, hidden: int) -> GRUCell | LSTMCell:
-    """Build the recurrent cell of that name."""
+    """Return the recurrent cell of that name."""
     return {"gru": GRUCell, "lstm": LSTMCell}[name](inputs, hidden)
 
 
 def learned(width: int) -> nn.Parameter:
-    """Give a learned constant, such as h_0, that starts at 0."""
+    """Return a learned constant, such as h_0, that starts at 0."""
     return nn.Parameter(torch.zeros(width))

@@ -1,23 +1,20 @@
-"""The plain recurrent network: the deterministic control that the variational models are held against."""
+"""The plain recurrent network: the deterministic control of the variational models."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vrnn.distributions import parse_emission
-from vrnn.distributions.base import Distribution
-from vrnn.models.contract import Features, Model, join
+from vrnn.data.batch import Batch
+from vrnn.distributions import Distribution, parse_emission
+from vrnn.models.contract import Features, Model, join, no_features
 from vrnn.models.layers import CellName, features, features_dim, learned, make_cell, mlp
-from vrnn.models.loops import Loops
-from vrnn.models.roles import roles
-from vrnn.models.settings import check_settings
+from vrnn.models.settings import ModelConfig, roles
 
 
 @dataclass(frozen=True)
-class RNNConfig:
+class RNNConfig(ModelConfig):
     """Configure an RNN.
 
     Args:
@@ -27,8 +24,8 @@ class RNNConfig:
         hidden: width of the recurrent state and of hidden layers.
         depth: hidden layers of every network; 0 makes them affine.
         cell: recurrent cell.
-        emission: family of the emission, in the grammar of `parse_emission`.
-        supervised: score y_t given x_{<=t} in place of x_t given x_{<t}.
+        emission: family of the emission, as `parse_emission` reads it.
+        supervised: score y_t given x_{<=t}, in place of x_t given x_{<t}.
     """
 
     x_dim: int
@@ -40,72 +37,66 @@ class RNNConfig:
     emission: str = "gaussian"
     supervised: bool = False
 
-    def __post_init__(self) -> None:
-        check_settings(self)
-
 
 class RNNState(NamedTuple):
-    """Hold the carry h of the cell."""
+    """The state of an RNN."""
 
     h: Float[Tensor, "*lead carry"]
+    u: Float[Tensor, "*lead inputs"]
 
 
 class RNN(Model):
-    """Score sequences with h_t = f(x_t, h_{t-1}) and a probabilistic head on h; there is no latent.
+    """A recurrent network with a probabilistic head and no latent.
 
-    Next step: x_t ~ g(h_{t-1}, u_t), x_1 included, from a learned h_0. Supervised: y_t ~ g(h_t), h_t = f((x_t, u_t), h_{t-1}).
-    Its log-likelihood is exact unless points are missing. All randomness is in the emission, so futures that differ
-    by a decision need a mixture emission or a variational model.
+    Next step: x_t ~ g(h_{t-1}, u_t), h_t = f(x_t, u_t, h_{t-1}); h_0 is learned, and x_1 is scored.
+    Supervised: y_t ~ g(h_t, u_t), h_t = f((x_t, u_t), h_{t-1}).
+
+    Its log-likelihood is exact unless points are missing. All randomness is in the emission.
+    Futures that differ by a decision need a mixture emission or a variational model.
+
+    Example:
+        >>> import torch
+        >>> RNN(RNNConfig(x_dim=2, hidden=8)).initial_state().h.shape
+        torch.Size([8])
     """
-
-    tied = apart = True
 
     def __init__(self, config: RNNConfig):
         super().__init__()
-        dim, known, self.supervised = roles(
+        dim, self.known, self.supervised = roles(
             config.x_dim, config.u_dim, config.y_dim, config.supervised
         )
-        self.family = parse_emission(config.emission, dim)
-        read = known if config.supervised else dim
+        self.observation = parse_emission(config.emission, dim)
+        read = self.known if config.supervised else dim
         width = features_dim(read, config.hidden, config.depth)
         self.features = features(read, config.hidden, config.depth)
-        self.cell = make_cell(
-            config.cell, width + (0 if config.supervised else known), config.hidden
-        )
-        self.head = mlp(config.hidden + known, config.hidden, self.family.size, config.depth)
+        into = width + (0 if config.supervised else self.known)
+        self.cell = make_cell(config.cell, into, config.hidden)
+        size = self.observation.size
+        self.head = mlp(config.hidden + self.known, config.hidden, size, config.depth)
         self.h0 = learned(self.cell.carry_dim)
-        self.known_dim = known
 
     def embed_inputs(self, u: Float[Tensor, "*lead inputs"]) -> Features:
         return join(u, self.cell.project(self.features(u))) if self.supervised else u
 
-    def embed_observations(self, x: Float[Tensor, "*lead dim"], known: Features) -> Features:
-        return x[..., :0] if self.supervised else self.cell.project(join(self.features(x), known))
-
-    def initial_state(self, code: Tensor, context: Tensor) -> RNNState:
-        return RNNState(self.h0.expand(*code.shape[:-1], -1))
-
-    def with_input(self, state: RNNState, known: Features) -> RNNState:
-        return (
-            RNNState(self.cell.step(known[..., self.known_dim :], state.h))
-            if self.supervised
-            else state
-        )
-
-    def emission(self, state: RNNState, known: Features) -> Distribution:
-        return self.family(self.head(join(self.cell.output(state.h), known[..., : self.known_dim])))
-
-    def with_observation(self, state: RNNState, seen: Features) -> RNNState:
-        return state if self.supervised else RNNState(self.cell.step(seen, state.h))
-
-    def run(
-        self, state: RNNState, known: Features, seen: Features, z: Tensor, loops: Loops
-    ) -> RNNState:
-        first = state.h[:1]  # which no sample has a part in
+    def embed_observations(self, x: Float[Tensor, "*lead dim"], inputs: Features) -> Features:
         if self.supervised:
-            h = loops.cell(self.cell, known[None, ..., self.known_dim :], first)
-        else:
-            h = torch.cat(
-                [first[..., None, :], loops.cell(self.cell, seen[None, :, :-1], first)], -2
-            )
-        return RNNState(h.expand(*z.shape[:3], -1))
+            return no_features(x)
+        return self.cell.project(join(self.features(x), inputs))
+
+    def embed_evidence(self, batch: Batch, inputs: Features) -> Features:
+        return no_features(batch.x)
+
+    def initial_state(self) -> RNNState:
+        return RNNState(self.h0, self.h0.new_zeros(self.known))
+
+    def with_input(self, state: RNNState, inputs: Features) -> RNNState:
+        if not self.supervised:
+            return state._replace(u=inputs)
+        u, gates = inputs[..., : self.known], inputs[..., self.known :]
+        return RNNState(self.cell.step(gates, state.h), u)
+
+    def emission(self, state: RNNState) -> Distribution:
+        return self.observation(self.head(join(self.cell.output(state.h), state.u)))
+
+    def with_observation(self, state: RNNState, features: Features) -> RNNState:
+        return state if self.supervised else state._replace(h=self.cell.step(features, state.h))

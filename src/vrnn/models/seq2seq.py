@@ -1,16 +1,14 @@
-"""Variational RNN, architecture 1: encoder RNN, latent and decoder RNN at every step."""
+"""Architecture 1, the stepwise seq2seq VAE: encoder RNN, latent and decoder RNN at every step."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from vrnn.data.batch import Batch
-from vrnn.distributions import DiagonalGaussian, parse_emission
-from vrnn.distributions.base import Distribution
-from vrnn.models.contract import Features, Model, join
+from vrnn.distributions import DiagonalGaussian, Distribution, Gaussian, parse_emission
+from vrnn.models.contract import Features, Model, join, no_features
 from vrnn.models.layers import (
     CellName,
     GaussianHead,
@@ -20,13 +18,11 @@ from vrnn.models.layers import (
     make_cell,
     mlp,
 )
-from vrnn.models.loops import PLAIN, Loops
-from vrnn.models.roles import roles
-from vrnn.models.settings import check_settings
+from vrnn.models.settings import ModelConfig, roles
 
 
 @dataclass(frozen=True)
-class Seq2SeqVAEConfig:
+class Seq2SeqVAEConfig(ModelConfig):
     """Configure a stepwise seq2seq VAE.
 
     Args:
@@ -37,8 +33,9 @@ class Seq2SeqVAEConfig:
         latent_dim: width of z_t.
         depth: hidden layers of every network; 0 makes them affine.
         cell: recurrent cell.
-        emission: family of the emission, in the grammar of `parse_emission`.
-        target: what y_t is scored against: the next observation, the same one (an autoencoder), or a supervised series.
+        emission: family of the emission, as `parse_emission` reads it.
+        target: what the output is scored against: the next observation, the same one (an
+            autoencoder), or a supervised series.
     """
 
     x_dim: int
@@ -51,25 +48,31 @@ class Seq2SeqVAEConfig:
     emission: str = "gaussian"
     target: Literal["next", "same", "supervised"] = "next"
 
-    def __post_init__(self) -> None:
-        check_settings(self)
-
 
 class Seq2SeqState(NamedTuple):
-    """Hold the carries of both cells, h and h'."""
+    """The state of a Seq2SeqVAE: the carries of both cells."""
 
     encoder: Float[Tensor, "*lead carry"]  # h
     decoder: Float[Tensor, "*lead carry"]  # h'
+    u: Float[Tensor, "*lead inputs"]
 
 
 class Seq2SeqVAE(Model):
-    """Model sequences with two recurrent networks and a latent between them at every step.
+    """Two recurrent networks with a latent between them at every step.
 
     h_t = f(x_t, h_{t-1}),   z ~ N(mu(h), s(h)),   h'_t = f'(z_t, h'_{t-1}),   x_t ~ p(. | h'_t)
 
-    next: z_t is drawn given h_{t-1}, at training and at test time, and x_t is scored, x_1 included, from a learned h_0.
-    same: z_t is drawn given h_t (which has read x_t) in training and from N(0, I) in generation; the encoder is the
-    posterior and no part of what is generated. supervised: h_t reads x_t as an input, y_t is scored and never fed back.
+    next: z_t is drawn given h_{t-1}, at training and at test time. x_t is scored, x_1 included, and
+    h_0 is learned.
+    same: z_t is drawn given h_t in training and from N(0, I) in generation. h_t has read x_t, so
+    the encoder is the posterior and no part of what is generated.
+    supervised: h_t reads x_t as an input. y_t is scored and never fed back.
+
+    Example:
+        >>> import torch
+        >>> net = Seq2SeqVAE(Seq2SeqVAEConfig(x_dim=2, hidden=8))
+        >>> net.initial_state().decoder.shape
+        torch.Size([8])
     """
 
     def __init__(self, config: Seq2SeqVAEConfig):
@@ -77,102 +80,57 @@ class Seq2SeqVAE(Model):
         supervised = config.target == "supervised"
         dim, known, self.supervised = roles(config.x_dim, config.u_dim, config.y_dim, supervised)
         hidden, depth = config.hidden, config.depth
-        self.same = config.target == "same"
-        self.tied = not self.same
-        self.apart = (
-            not self.same or config.cell == "gru"
-        )  # what a posterior goes on from is the whole carry
-        self.family, self.latent_dim, self.known_dim = (
-            parse_emission(config.emission, dim),
-            config.latent_dim,
-            known,
-        )
+        self.same, self.known = config.target == "same", known
+        self.observation = parse_emission(config.emission, dim)
+        self.latent = Gaussian(config.latent_dim)
         read = known if self.supervised else dim
         width = features_dim(read, hidden, depth)
         self.features = features(read, hidden, depth)
         self.encoder = make_cell(config.cell, width + (0 if self.supervised else known), hidden)
         self.decoder = make_cell(config.cell, config.latent_dim, hidden)
         self.latent_head = GaussianHead(hidden + known, hidden, config.latent_dim, depth)
-        self.head = mlp(hidden + known, hidden, self.family.size, depth)
-        self.encoder0, self.decoder0 = (
-            learned(self.encoder.carry_dim),
-            learned(self.decoder.carry_dim),
-        )
+        self.head = mlp(hidden + known, hidden, self.observation.size, depth)
+        self.encoder0 = learned(self.encoder.carry_dim)
+        self.decoder0 = learned(self.decoder.carry_dim)
 
     def embed_inputs(self, u: Float[Tensor, "*lead inputs"]) -> Features:
         return join(u, self.encoder.project(self.features(u))) if self.supervised else u
 
-    def embed_observations(self, x: Float[Tensor, "*lead dim"], known: Features) -> Features:
-        return (
-            x[..., :0] if self.supervised else self.encoder.project(join(self.features(x), known))
-        )
+    def embed_observations(self, x: Float[Tensor, "*lead dim"], inputs: Features) -> Features:
+        if self.supervised:
+            return no_features(x)
+        return self.encoder.project(join(self.features(x), inputs))
 
-    def embed_evidence(
-        self,
-        x: Float[Tensor, "*lead dim"],
-        known: Features,
-        seen: Features,
-        batch: Batch,
-        loops: Loops = PLAIN,
-    ) -> Features:
-        return seen if self.same else x[..., :0]
+    def embed_evidence(self, batch: Batch, inputs: Features) -> Features:
+        return self.embed_observations(batch.x, inputs) if self.same else no_features(batch.x)
 
-    def initial_state(self, code: Tensor, context: Tensor) -> Seq2SeqState:
-        lead = code.shape[:-1]
-        return Seq2SeqState(self.encoder0.expand(*lead, -1), self.decoder0.expand(*lead, -1))
+    def initial_state(self) -> Seq2SeqState:
+        return Seq2SeqState(self.encoder0, self.decoder0, self.encoder0.new_zeros(self.known))
 
-    def with_input(self, state: Seq2SeqState, known: Features) -> Seq2SeqState:
+    def with_input(self, state: Seq2SeqState, inputs: Features) -> Seq2SeqState:
         if not self.supervised:
-            return state
-        return state._replace(
-            encoder=self.encoder.step(known[..., self.known_dim :], state.encoder)
-        )
+            return state._replace(u=inputs)
+        u, gates = inputs[..., : self.known], inputs[..., self.known :]
+        return state._replace(encoder=self.encoder.step(gates, state.encoder), u=u)
 
-    def prior(self, state: Seq2SeqState, known: Features) -> DiagonalGaussian:
+    def prior(self, state: Seq2SeqState) -> DiagonalGaussian:
         if self.same:
-            return DiagonalGaussian.standard(state.encoder, self.latent_dim)
-        return self.latent_head(
-            join(self.encoder.output(state.encoder), known[..., : self.known_dim])
-        )
+            return self.latent.standard(state.encoder)
+        return self.latent_head(join(self.encoder.output(state.encoder), state.u))
 
-    def posterior(
-        self, state: Seq2SeqState, evidence: Features, known: Features
-    ) -> DiagonalGaussian:
+    def posterior(self, state: Seq2SeqState, evidence: Features) -> DiagonalGaussian | None:
         if not self.same:
-            return self.prior(state, known)
+            return None
         read = self.encoder.step(evidence, state.encoder)
-        return self.latent_head(join(self.encoder.output(read), known[..., : self.known_dim]))
+        return self.latent_head(join(self.encoder.output(read), state.u))
 
-    def with_latent(self, state: Seq2SeqState, z: Float[Tensor, "*lead latent"]) -> Seq2SeqState:
+    def with_latent(self, state: Seq2SeqState, z: Float[Tensor, "n latent"]) -> Seq2SeqState:
         return state._replace(decoder=self.decoder.step(self.decoder.project(z), state.decoder))
 
-    def emission(self, state: Seq2SeqState, known: Features) -> Distribution:
-        return self.family(
-            self.head(join(self.decoder.output(state.decoder), known[..., : self.known_dim]))
-        )
+    def emission(self, state: Seq2SeqState) -> Distribution:
+        return self.observation(self.head(join(self.decoder.output(state.decoder), state.u)))
 
-    def with_observation(self, state: Seq2SeqState, seen: Features) -> Seq2SeqState:
-        return (
-            state
-            if self.supervised
-            else state._replace(encoder=self.encoder.step(seen, state.encoder))
-        )
-
-    def entering(
-        self, state: Seq2SeqState, known: Features, seen: Features, loops: Loops
-    ) -> Seq2SeqState:
-        first = state.encoder[:1]  # which no sample has a part in
+    def with_observation(self, state: Seq2SeqState, features: Features) -> Seq2SeqState:
         if self.supervised:
-            encoder = loops.cell(self.encoder, known[None, ..., self.known_dim :], first)
-        else:
-            after = loops.cell(self.encoder, seen[None, :, :-1], first)
-            encoder = torch.cat([first[..., None, :], after], -2)
-        return Seq2SeqState(
-            encoder, state.decoder[:1, :, None].expand(-1, -1, encoder.shape[-2], -1)
-        )
-
-    def run(
-        self, state: Seq2SeqState, known: Features, seen: Features, z: Tensor, loops: Loops
-    ) -> Seq2SeqState:
-        decoder = loops.cell(self.decoder, self.decoder.project(z), state.decoder)
-        return Seq2SeqState(state.encoder[:, :, None].expand(-1, -1, z.shape[-2], -1), decoder)
+            return state
+        return state._replace(encoder=self.encoder.step(features, state.encoder))

@@ -1,11 +1,25 @@
-"""The check of a model's settings, before any network is built."""
+"""Checks of a model's settings before any network is built, and the widths they mean."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from vrnn.errors import ConfigError
 
 LEAST = {"x_dim": 1, "u_dim": 0, "y_dim": 0, "hidden": 1, "latent_dim": 1, "depth": 0}
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Base of the configs of all models; it checks the settings.
+
+    Args:
+        x_dim: width of an observation.
+    """
+
+    x_dim: int
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 def check_settings(config: Any) -> None:
@@ -32,3 +46,24 @@ def check_settings(config: Any) -> None:
             raise ConfigError(
                 f"{field.name}: expected a whole number of at least {LEAST[field.name]}, found {value!r}"
             )
+
+
+def roles(
+    x_dim: int, u_dim: int, y_dim: int = 0, supervised: bool = False
+) -> tuple[int, int, bool]:
+    """Return the widths of observation and known inputs, and whether the model is supervised.
+
+    Of a supervised model they are those that `Batch.swap_target` makes.
+
+    Raises:
+        ConfigError: a width that the setting needs is 0.
+    """
+    if x_dim < 1:
+        raise ConfigError(f"expected x_dim of at least 1, found {x_dim}; name the columns of x")
+    if not supervised:
+        return x_dim, u_dim, False
+    if y_dim < 1:
+        raise ConfigError(
+            "a supervised model needs a target: expected y_dim of at least 1, found 0; set it, or map columns to y"
+        )
+    return y_dim, u_dim + x_dim + 1, True

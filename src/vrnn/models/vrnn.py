@@ -7,10 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
-from vrnn.distributions import DiagonalGaussian, parse_emission
-from vrnn.distributions.base import Distribution
+from vrnn.distributions import DiagonalGaussian, Distribution, Gaussian, parse_emission
 from vrnn.errors import ConfigError
-from vrnn.models.contract import Features, Model, join
+from vrnn.models.contract import Features, Model, join, no_features
 from vrnn.models.layers import (
     CellName,
     GaussianHead,
@@ -21,13 +20,11 @@ from vrnn.models.layers import (
     make_cell,
     mlp,
 )
-from vrnn.models.loops import PLAIN, Loops
-from vrnn.models.roles import roles
-from vrnn.models.settings import check_settings
+from vrnn.models.settings import ModelConfig, roles
 
 
 @dataclass(frozen=True)
-class VRNNConfig:
+class VRNNConfig(ModelConfig):
     """Configure a VRNN.
 
     Args:
@@ -38,10 +35,10 @@ class VRNNConfig:
         latent_dim: width of z_t.
         depth: hidden layers of every network; 0 makes them affine.
         cell: recurrent cell.
-        emission: family of the emission, in the grammar of `parse_emission`.
+        emission: family of the emission, as `parse_emission` reads it.
         prior: learned, N(mu(h_{t-1}), s(h_{t-1})), or standard, N(0, I) (VRNN-I).
-        supervised: no; encoder (z_t | x_t, h_{t-1} at training and at test time); conditional (a training posterior
-            that also sees y_t, against a prior that sees only x_t and h_{t-1}).
+        supervised: no; encoder (z_t given x_t and h_{t-1}, at training and at test time);
+            conditional (a training posterior that sees y_t too, against a prior that does not).
     """
 
     x_dim: int
@@ -55,25 +52,31 @@ class VRNNConfig:
     prior: Literal["learned", "standard"] = "learned"
     supervised: Literal["no", "encoder", "conditional"] = "no"
 
-    def __post_init__(self) -> None:
-        check_settings(self)
-
 
 class VRNNState(NamedTuple):
-    """Hold the carry h of the cell and the features of the latent drawn last."""
+    """The state of a VRNN."""
 
     h: Float[Tensor, "*lead carry"]
     z: Float[Tensor, "*lead features"]  # features of the current latent
+    u: Float[Tensor, "*lead inputs"]
 
 
 class VRNN(Model):
-    """Model sequences with a latent z_t and a recurrence that reads it.
+    """A recurrent network with a latent at every step, which the recurrence reads.
 
-    z_t ~ N(mu(h_{t-1}, u_t), s(.)),   x_t ~ p(. | z_t, h_{t-1}, u_t),   h_t = f(x_t, z_t, h_{t-1})      (eqs. 5 to 7)
-    q(z_t | x_t, h_{t-1}, u_t) = N(mu, s)                                                              (eq. 9)
+    z_t ~ N(mu(h_{t-1}, u_t), s(.)),   x_t ~ p(. | z_t, h_{t-1}, u_t),   h_t = f(x_t, z_t, h_{t-1})
+    q(z_t | x_t, h_{t-1}, u_t) = N(mu, s)
 
-    Supervised, y_t takes the place of x_t in the emission and in the conditional posterior; h_t = f(x_t, z_t, h_{t-1})
-    reads x_t as one of the inputs and never y_t.
+    Supervised, y_t takes the place of x_t in the emission and in the conditional posterior. The
+    recurrence reads x_t as one of the inputs and never y_t.
+
+    Source: Chung et al. 2015, eqs. 5 to 7 and 9.
+
+    Example:
+        >>> import torch
+        >>> net = VRNN(VRNNConfig(x_dim=2, hidden=8, latent_dim=3))
+        >>> net.initial_state().h.shape, net.latent
+        (torch.Size([8]), Gaussian(dim=3))
     """
 
     def __init__(self, config: VRNNConfig):
@@ -86,8 +89,9 @@ class VRNN(Model):
                 "a supervised VRNN needs prior='learned': at test time z_t is drawn given x_t, which N(0, I) ignores"
             )
         hidden, depth = config.hidden, config.depth
-        self.family, self.latent_dim = parse_emission(config.emission, dim), config.latent_dim
-        self.tied = config.supervised == "encoder"
+        self.known, self.observation = known, parse_emission(config.emission, dim)
+        self.latent = Gaussian(config.latent_dim)
+        self.has_posterior = config.supervised != "encoder"
         self.standard = config.prior == "standard"
         read = 0 if self.supervised else dim  # what the transition reads of the observation
         self.x_features, x_width = features(read, hidden, depth), features_dim(read, hidden, depth)
@@ -95,61 +99,51 @@ class VRNN(Model):
             features(known, hidden, depth),
             features_dim(known, hidden, depth),
         )
-        self.z_features, z_width = (
-            features(config.latent_dim, hidden, depth),
-            features_dim(config.latent_dim, hidden, depth),
-        )
+        self.z_features = features(config.latent_dim, hidden, depth)
+        self.z_width = features_dim(config.latent_dim, hidden, depth)
         self.cell = make_cell(config.cell, x_width + u_width, hidden)
-        self.of_latent = nn.Linear(z_width, self.cell.gates, bias=False)
+        self.latent_gates = nn.Linear(self.z_width, self.cell.gates, bias=False)
         self.h0 = learned(self.cell.carry_dim)
-        self.z_width = z_width
         if not self.standard:
             self.prior_head = GaussianHead(hidden + known, hidden, config.latent_dim, depth)
-        if not self.tied:
+        if self.has_posterior:
             self.y_features = features(dim if self.supervised else 0, hidden, depth)
             evidence = features_dim(dim, hidden, depth) + known
             self.posterior_head = JointGaussianHead(
                 evidence, hidden, hidden, config.latent_dim, depth
             )
-        self.head = mlp(z_width + hidden + known, hidden, self.family.size, depth)
+        self.head = mlp(self.z_width + hidden + known, hidden, self.observation.size, depth)
 
-    def embed_observations(self, x: Float[Tensor, "*lead dim"], known: Features) -> Features:
-        of_x = x[..., :0] if self.supervised else self.x_features(x)
-        return self.cell.project(join(of_x, self.u_features(known)))
+    def embed_observations(self, x: Float[Tensor, "*lead dim"], inputs: Features) -> Features:
+        of_x = no_features(x) if self.supervised else self.x_features(x)
+        return self.cell.project(join(of_x, self.u_features(inputs)))
 
-    def embed_evidence(
-        self,
-        x: Float[Tensor, "*lead dim"],
-        known: Features,
-        seen: Features,
-        batch: Batch,
-        loops: Loops = PLAIN,
-    ) -> Features:
-        if self.tied:
-            return x[..., :0]
-        of_x = self.y_features(x) if self.supervised else self.x_features(x)
-        return self.posterior_head.project(join(of_x, known))
+    def embed_evidence(self, batch: Batch, inputs: Features) -> Features:
+        if not self.has_posterior:
+            return no_features(batch.x)
+        of_x = (self.y_features if self.supervised else self.x_features)(batch.x)
+        return self.posterior_head.project(join(of_x, inputs))
 
-    def initial_state(self, code: Tensor, context: Tensor) -> VRNNState:
-        lead = code.shape[:-1]
-        return VRNNState(self.h0.expand(*lead, -1), code.new_zeros(*lead, self.z_width))
+    def initial_state(self) -> VRNNState:
+        zeros = self.h0.new_zeros
+        return VRNNState(self.h0, zeros(self.z_width), zeros(self.known))
 
-    def prior(self, state: VRNNState, known: Features) -> DiagonalGaussian:
+    def prior(self, state: VRNNState) -> DiagonalGaussian:
         if self.standard:
-            return DiagonalGaussian.standard(state.h, self.latent_dim)
-        return self.prior_head(join(self.cell.output(state.h), known))
+            return self.latent.standard(state.h)
+        return self.prior_head(join(self.cell.output(state.h), state.u))
 
-    def posterior(self, state: VRNNState, evidence: Features, known: Features) -> DiagonalGaussian:
-        if self.tied:
-            return self.prior(state, known)
+    def posterior(self, state: VRNNState, evidence: Features) -> DiagonalGaussian | None:
+        if not self.has_posterior:
+            return None
         return self.posterior_head(evidence, self.cell.output(state.h))
 
-    def with_latent(self, state: VRNNState, z: Float[Tensor, "*lead latent"]) -> VRNNState:
-        return VRNNState(state.h, self.z_features(z))
+    def with_latent(self, state: VRNNState, z: Float[Tensor, "n latent"]) -> VRNNState:
+        return state._replace(z=self.z_features(z))
 
-    def emission(self, state: VRNNState, known: Features) -> Distribution:
-        return self.family(self.head(join(state.z, self.cell.output(state.h), known)))
+    def emission(self, state: VRNNState) -> Distribution:
+        return self.observation(self.head(join(state.z, self.cell.output(state.h), state.u)))
 
-    def with_observation(self, state: VRNNState, seen: Features) -> VRNNState:
-        gates = seen + self.of_latent(state.z)
-        return VRNNState(self.cell.step(gates, state.h), state.z)
+    def with_observation(self, state: VRNNState, features: Features) -> VRNNState:
+        gates = features + self.latent_gates(state.z)
+        return state._replace(h=self.cell.step(gates, state.h))

@@ -1,4 +1,4 @@
-"""The distance of the nearest of k paths from the truth: what learned representatives are trained for."""
+"""The distance of the nearest of k paths from the truth: what a mode set is trained for."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 
 class BestOf(NamedTuple):
-    """Hold the distances of the nearest of k paths.
+    """The distances of the nearest of k paths.
 
     Attributes:
-        average: mean distance over the rows of the path whose mean is least, (batch,).
-        final: distance at the last row of the path that ends nearest, (batch,).
+        average: mean distance over the time steps of the path whose mean is least, (batch,).
+        final: distance at the last step of the path that ends nearest, (batch,).
         nearest: which path has the least mean distance, (batch,).
     """
 
@@ -26,15 +26,18 @@ def best_of_paths(
     truth: Float[Tensor, "batch time dim"],
     there: Bool[Tensor, "batch time"],
 ) -> BestOf:
-    """Measure the nearest of k paths: with gradients what `vrnn.metrics.displacement.best_of` reports.
+    """Return the distances of the nearest of k paths, with gradients.
+
+    They are what `vrnn.metrics.displacement.best_of` reports:
 
         average = min_k mean_t || x^k_t - y_t ||,   final = min_k || x^k_T - y_T ||
 
-    over the rows that are there, T the last of them; 0 where none is. Each minimum sends its gradient to its own winner alone.
+    over the time steps that are there, T the last of them; 0 where none is. Each minimum sends its
+    gradient to its own winner alone.
 
     Args:
         paths, truth: positions.
-        there: rows of the truth that count.
+        there: time steps of the truth that count.
 
     Source: Guzman-Rivera, Batra and Kohli 2012, "Multiple choice learning".
 

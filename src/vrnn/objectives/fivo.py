@@ -1,29 +1,83 @@
 """The filtering bound: the log of a particle filter's estimate of the likelihood."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vrnn.inference.particle_filter import Filtered
+from vrnn.data.batch import Batch
+from vrnn.inference.embed import Embedded, looks_ahead
+from vrnn.inference.noise import Noise
+from vrnn.inference.particle_filter import FilterConfig, Filtered, particle_filter
+from vrnn.models.contract import Model
+from vrnn.objectives.bound import Bound, BoundConfig, prepare
+from vrnn.objectives.terms import kl_terms
 
 
-def fivo(filtered: Filtered) -> Float[Tensor, " batch"]:
-    """Compute the bound of a particle filter with N particles on log p of each sequence.
+def fivo(
+    model: Model,
+    batch: Batch,
+    noise: Noise | None = None,
+    config: BoundConfig = BoundConfig(),  # noqa: B008 (frozen)
+    *,
+    samples: int = 8,
+    generator: torch.Generator | None = None,
+    prefix: Batch | None = None,
+    embedded: Embedded | None = None,
+) -> Bound:
+    """Return the bound of a particle filter with N particles on log p of each sequence.
 
     L_N = E[ sum_t log p^_N(x_t | x_{<t}) ],   E[ prod_t p^_N(x_t | x_{<t}) ] = p(x_{1:T})
 
-    Its gradient through the drawn latents and weights leaves out how the choice of ancestors depends on the
-    parameters, as published; `resampling_term` has that part.
+    Its gradient goes through the drawn latents and weights. It leaves out how the choice of
+    ancestors depends on the parameters, as published; `resampling_term` has that part.
+
+    Args:
+        noise: standard normals, see `draw_noise`; drawn here when None.
+        config: see `BoundConfig`.
+        samples, generator: of the noise drawn here; torch's default generator when None.
+        prefix: what is given before the batch, for a model that reads a prefix.
+        embedded: what `embed` returns, when it is there already.
 
     Source: Maddison et al. 2017, arXiv:1705.09279, eq. 5.
+
+    Example:
+        >>> import torch, vrnn
+        >>> net = vrnn.VRNN(vrnn.VRNNConfig(x_dim=2, hidden=8))
+        >>> vrnn.fivo(net, vrnn.Batch.of(torch.randn(5, 20, 2)), samples=4).bound.shape
+        torch.Size([5])
     """
-    return filtered.log_prob.sum(-1)
+    noise, embedded = prepare(
+        model,
+        batch,
+        noise,
+        samples=samples,
+        generator=generator,
+        prefix=prefix,
+        embedded=embedded,
+        resampling=True,
+    )
+    first = config.first_scored
+    settings = FilterConfig(
+        threshold=config.resample_below,
+        scheme="multinomial" if config.resampling_term else "systematic",
+        ratio_weight=config.kl_weight,
+        unscored=first,
+    )
+    filtered = particle_filter(model, batch, noise, settings, embedded=embedded)
+    kl_first = 0 if first and looks_ahead(model, batch) else first
+    kl = kl_terms(model, filtered).after(first, kl_first)
+    value = filtered.log_prob.sum(-1)
+    gain = value + resampling_term(filtered) if config.resampling_term else value
+    penalty = config.kl_weight * config.regulariser_weight * kl.regularisation
+    return Bound(value, -gain, penalty, kl, filtered)
 
 
 def resampling_term(filtered: Filtered) -> Float[Tensor, " batch"]:
-    """Give a value of 0 whose gradient is what resampling adds to that of the bound.
+    """Return a value of 0 whose gradient is what resampling adds to that of the bound.
 
-    sum_t ( sum_{s >= t} log p^(x_s | x_{<s}) ) d log P(ancestors of t): unbiased for multinomial resampling, and of high
-    variance, which is why it is left out by default.
+    sum_t ( sum_{s >= t} log p^(x_s | x_{<s}) ) d log P(ancestors of t)
+
+    It is unbiased for multinomial resampling, and of high variance, so it is left out by default.
 
     Source: Maddison et al. 2017, arXiv:1705.09279, section 3.2.
     """

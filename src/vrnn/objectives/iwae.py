@@ -1,24 +1,80 @@
-"""The importance-weighted bound: the log of a mean of weights in place of the mean of their logs."""
+"""The importance-weighted bound: the log of a mean of weights, in place of the mean of their logs."""
 
 import math
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vrnn.inference.unroll import Unrolled
+from vrnn.data.batch import Batch
+from vrnn.inference.embed import Embedded, looks_ahead
+from vrnn.inference.noise import Noise
+from vrnn.inference.step import Belief
+from vrnn.inference.unroll import Unrolled, unroll
+from vrnn.models.contract import Model
+from vrnn.objectives.bound import Bound, BoundConfig, prepare
+from vrnn.objectives.terms import kl_terms
 
 
-def iwae(log_weight: Float[Tensor, "sample *batch"]) -> Float[Tensor, "*batch"]:
-    """Compute the K-sample importance-weighted bound, K the length of the first axis.
+def iwae(
+    model: Model,
+    batch: Batch,
+    noise: Noise | None = None,
+    config: BoundConfig = BoundConfig(),  # noqa: B008 (frozen)
+    *,
+    samples: int = 8,
+    generator: torch.Generator | None = None,
+    prefix: Batch | None = None,
+    embedded: Embedded | None = None,
+    start: Belief | None = None,
+) -> Bound:
+    """Return the K-sample importance-weighted bound of each sequence.
 
     L_K = E[ log 1/K sum_k w_k ],   w_k = p(x, z_k) / q(z_k | x)
 
-    L_1 is the evidence lower bound with its KL sampled; L_K rises in K towards log p(x).
+    L_1 is the evidence lower bound with its KL sampled. L_K rises in K towards log p(x).
+
+    Args:
+        noise: standard normals, see `draw_noise`; drawn here when None.
+        config: see `BoundConfig`.
+        samples, generator: of the noise drawn here; torch's default generator when None.
+        prefix: what is given before the batch, for a model that reads a prefix.
+        embedded: what `embed` returns, when it is there already.
+        start: the belief to go on from; the model's initial state when None.
 
     Source: Burda et al. 2016, arXiv:1509.00519, eq. 8.
 
-    >>> import torch
-    >>> iwae(torch.tensor([1.0, 3.0]).log()).exp()
+    Example:
+        >>> import torch, vrnn
+        >>> net = vrnn.VRNN(vrnn.VRNNConfig(x_dim=2, hidden=8))
+        >>> vrnn.iwae(net, vrnn.Batch.of(torch.randn(5, 20, 2)), samples=4).bound.shape
+        torch.Size([5])
+    """
+    noise, embedded = prepare(
+        model,
+        batch,
+        noise,
+        samples=samples,
+        generator=generator,
+        prefix=prefix,
+        embedded=embedded,
+    )
+    unrolled = unroll(model, batch, noise, embedded=embedded, start=start)
+    first = config.first_scored
+    kl_first = 0 if first and looks_ahead(model, batch) else first
+    kl = kl_terms(model, unrolled).after(first, kl_first)
+    weighted, value = (
+        importance_bound(log_weights(unrolled, ratio_weight=w, start=first, ratio_start=kl_first))
+        for w in (config.kl_weight, 1.0)
+    )
+    penalty = config.kl_weight * config.regulariser_weight * kl.regularisation
+    return Bound(value, -weighted, penalty, kl, unrolled)
+
+
+def importance_bound(log_weight: Float[Tensor, "sample *batch"]) -> Float[Tensor, "*batch"]:
+    """Return log 1/K sum_k w_k, K the length of the first axis.
+
+    >>> importance_bound(torch.tensor([1.0, 3.0]).log()).exp()
     tensor(2.)
     """
     return log_weight.logsumexp(0) - math.log(len(log_weight))
@@ -27,11 +83,12 @@ def iwae(log_weight: Float[Tensor, "sample *batch"]) -> Float[Tensor, "*batch"]:
 def log_weights(
     unrolled: Unrolled, *, ratio_weight: float = 1.0, start: int = 0, ratio_start: int = 0
 ) -> Float[Tensor, "sample batch"]:
-    """Give the log-weight of each sample of a pass over the rows that count.
+    """Return the log-weight of each sample of a pass over the time steps that count.
 
     Args:
         ratio_weight: factor on log p(z) - log q(z); below 1 in the warm-up of training only.
-        start, ratio_start: first rows whose log p(x_t | s_t), and whose log p(z_t) - log q(z_t), count.
+        start, ratio_start: first steps whose log p(x_t | s_t), and whose log p(z_t) - log q(z_t),
+            count.
     """
-    ratio = unrolled.log_ratio[..., ratio_start:].sum(-1) + unrolled.code_log_ratio
+    ratio = unrolled.log_ratio[..., ratio_start:].sum(-1) + unrolled.global_log_ratio
     return unrolled.log_prob[..., start:].sum(-1) + ratio_weight * ratio

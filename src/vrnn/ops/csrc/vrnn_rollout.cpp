@@ -1,18 +1,18 @@
-// One step of the VRNN going on alone: from its own last observation to the parameters of the next; see ahead.py.
+// One step of the VRNN going on alone: from its own last observation to the parameters of the next; see vrnn_rollout.py.
 
 #include "common.hpp"
 
-// ahead.py has the same fields in the same order. Sequences (samples times batch) lead; what the known inputs add is
+// vrnn_rollout.py has the same fields in the same order. Sequences (samples times batch) lead; what the known inputs add is
 // given for each sequence of the batch.
 template <class T>
-struct Ahead {
+struct RolloutStep {
   std::int64_t samples, batch, hidden, latent, dim, size, threads;
   std::int64_t gates_row, prior_row, emission_row;  // strides from one sequence of the batch to the next
   double floor;
   const T *x, *gates;  // the last observation and what its inputs add to the gates; x is none before the first step
   const T *prior, *emission;   // what the inputs of this step add to the hidden layers of the prior and the emission
   const T *normals, *weights;  // draws of this step's latent; the packed products
-  const T *x_bias, *prior_bias, *latent_bias, *out_bias, *carry_bias;
+  const T *x_bias, *prior_bias, *latent_bias, *out_bias, *bias_hh;
   T *carry, *pending, *out;  // the state, what its next value waits with (r, u, n, m), the parameters of the emission
 };
 
@@ -22,11 +22,11 @@ enum Product { OF_STATE, TO_LATENT, OF_LATENT, OF_FEATURES, TO_OUT, OF_X, OF_X_F
 
 // Where each packed product lies behind the others.
 template <class T>
-struct Plan {
+struct Layout {
   int inner[PRODUCTS], columns[PRODUCTS];
   std::size_t offset[PRODUCTS + 1];
 
-  Plan(int H, int L, int D, int E) : inner{H, H, L, H, H, D, H}, columns{5 * H, 2 * L, H, 4 * H, E, H, 3 * H} {
+  Layout(int H, int L, int D, int E) : inner{H, H, L, H, H, D, H}, columns{5 * H, 2 * L, H, 4 * H, E, H, 3 * H} {
     offset[0] = 0;
     for (int i = 0; i < PRODUCTS; i++) offset[i + 1] = offset[i] + std::size_t(inner[i]) * padded<T>(columns[i]);
   }
@@ -38,7 +38,7 @@ struct Plan {
 // layer; of x and its features.
 template <class T>
 void pack(int H, int L, int D, int E, const T* const* layers, T* to) {
-  const Plan<T> plan(H, L, D, E);
+  const Layout<T> plan(H, L, D, E);
   auto place = [&](Product which, const Packed<T>& packed) {
     std::memcpy(to + plan.offset[which], packed.data.get(), sizeof(T) * (plan.offset[which + 1] - plan.offset[which]));
   };
@@ -58,13 +58,13 @@ void pack(int H, int L, int D, int E, const T* const* layers, T* to) {
 }
 
 template <class T>
-void step(const Ahead<T>& ahead) {
-  const int H = ahead.hidden, L = ahead.latent, D = ahead.dim, E = ahead.size;
-  const Plan<T> plan(H, L, D, E);
-  const bool standard = ahead.prior == nullptr;  // the prior is N(0, I)
+void rollout_step(const RolloutStep<T>& step) {
+  const int H = step.hidden, L = step.latent, D = step.dim, E = step.size;
+  const Layout<T> plan(H, L, D, E);
+  const bool standard = step.prior == nullptr;  // the prior is N(0, I)
   const int drawn = standard ? 0 : L;
 
-  share_out(ahead.samples * ahead.batch, ahead.threads, [&](const Share& share) {
+  share_out(step.samples * step.batch, step.threads, [&](const Share& share) {
     Buffer<T> hidden_(std::size_t(share.most) * H), z_(std::size_t(share.most) * L);
     Buffer<T> of_state_(std::size_t(share.most) * plan.wide(OF_STATE)),
         other_(std::size_t(share.most) *
@@ -72,22 +72,22 @@ void step(const Ahead<T>& ahead) {
     T *hidden = hidden_.get(), *z = z_.get(), *of_state = of_state_.get(), *other = other_.get();
     share.each([&](std::int64_t from, int rows) {
       auto product = [&](Product which, const T* a, T* c) {
-        multiply(rows, plan.inner[which], plan.wide(which), a, plan.inner[which], ahead.weights + plan.offset[which],
+        multiply(rows, plan.inner[which], plan.wide(which), a, plan.inner[which], step.weights + plan.offset[which],
                  c);
       };
-      T *h = ahead.carry + from * H, *pending = ahead.pending + from * 4 * H;
+      T *h = step.carry + from * H, *pending = step.pending + from * 4 * H;
       auto row_of = [&](const T* fixed, std::int64_t stride, int i) {
-        return fixed + (from + i) % ahead.batch * stride;
+        return fixed + (from + i) % step.batch * stride;
       };
 
-      if (ahead.x) {
-        product(OF_X, ahead.x + from * D, other);
+      if (step.x) {
+        product(OF_X, step.x + from * D, other);
         for (int i = 0; i < rows; i++)
-          relu_sum(H, other + std::ptrdiff_t(i) * plan.wide(OF_X), ahead.x_bias, hidden + std::ptrdiff_t(i) * H);
+          relu_sum(H, other + std::ptrdiff_t(i) * plan.wide(OF_X), step.x_bias, hidden + std::ptrdiff_t(i) * H);
         product(OF_X_FEATURES, hidden, other);
         for (int i = 0; i < rows; i++) {
           const T *g = other + std::ptrdiff_t(i) * plan.wide(OF_X_FEATURES),
-                  *fixed = row_of(ahead.gates, ahead.gates_row, i);
+                  *fixed = row_of(step.gates, step.gates_row, i);
           const T* p = pending + std::ptrdiff_t(i) * 4 * H;
           T* h_i = h + std::ptrdiff_t(i) * H;
 #pragma GCC ivdep
@@ -101,28 +101,28 @@ void step(const Ahead<T>& ahead) {
       product(OF_STATE, h, of_state);
       if (!standard) {
         for (int i = 0; i < rows; i++)
-          relu_sum(H, of_state + std::ptrdiff_t(i) * plan.wide(OF_STATE), row_of(ahead.prior, ahead.prior_row, i),
+          relu_sum(H, of_state + std::ptrdiff_t(i) * plan.wide(OF_STATE), row_of(step.prior, step.prior_row, i),
                    hidden + std::ptrdiff_t(i) * H);
         product(TO_LATENT, hidden, other);
       }
       for (int i = 0; i < rows; i++) {
-        const T *o = other + std::ptrdiff_t(i) * plan.wide(TO_LATENT), *normals = ahead.normals + (from + i) * L;
+        const T *o = other + std::ptrdiff_t(i) * plan.wide(TO_LATENT), *normals = step.normals + (from + i) * L;
         T* z_i = z + std::ptrdiff_t(i) * L;
         if (standard) std::memcpy(z_i, normals, sizeof(T) * L);
 #pragma GCC ivdep
         for (int j = 0; j < drawn; j++)
           z_i[j] =
-              o[j] + ahead.prior_bias[j] + (T(ahead.floor) + softplus(o[L + j] + ahead.prior_bias[L + j])) * normals[j];
+              o[j] + step.prior_bias[j] + (T(step.floor) + softplus(o[L + j] + step.prior_bias[L + j])) * normals[j];
       }
       product(OF_LATENT, z, other);
       for (int i = 0; i < rows; i++)
-        relu_sum(H, other + std::ptrdiff_t(i) * plan.wide(OF_LATENT), ahead.latent_bias,
+        relu_sum(H, other + std::ptrdiff_t(i) * plan.wide(OF_LATENT), step.latent_bias,
                  hidden + std::ptrdiff_t(i) * H);
       product(OF_FEATURES, hidden, other);
       for (int i = 0; i < rows; i++) {
         const T *s = of_state + std::ptrdiff_t(i) * plan.wide(OF_STATE),
                 *f = other + std::ptrdiff_t(i) * plan.wide(OF_FEATURES);
-        const T *fixed = row_of(ahead.emission, ahead.emission_row, i), *bias = ahead.carry_bias;
+        const T *fixed = row_of(step.emission, step.emission_row, i), *bias = step.bias_hh;
         T *hidden_i = hidden + std::ptrdiff_t(i) * H, *p = pending + std::ptrdiff_t(i) * 4 * H;
 #pragma GCC ivdep
         for (int j = 0; j < H; j++) {
@@ -137,8 +137,8 @@ void step(const Ahead<T>& ahead) {
       product(TO_OUT, hidden, other);
       for (int i = 0; i < rows; i++) {
         const T* o = other + std::ptrdiff_t(i) * plan.wide(TO_OUT);
-        T* out = ahead.out + (from + i) * E;
-        for (int j = 0; j < E; j++) out[j] = o[j] + ahead.out_bias[j];
+        T* out = step.out + (from + i) * E;
+        for (int j = 0; j < E; j++) out[j] = o[j] + step.out_bias[j];
       }
     });
   });
@@ -147,18 +147,18 @@ void step(const Ahead<T>& ahead) {
 }  // namespace
 
 extern "C" {
-std::int64_t vrnn_packed_float32(int H, int L, int D, int E) { return Plan<float>(H, L, D, E).offset[PRODUCTS]; }
-std::int64_t vrnn_packed_float64(int H, int L, int D, int E) { return Plan<double>(H, L, D, E).offset[PRODUCTS]; }
+std::int64_t vrnn_packed_float32(int H, int L, int D, int E) { return Layout<float>(H, L, D, E).offset[PRODUCTS]; }
+std::int64_t vrnn_packed_float64(int H, int L, int D, int E) { return Layout<double>(H, L, D, E).offset[PRODUCTS]; }
 int vrnn_pack_float32(int H, int L, int D, int E, const float* const* layers, float* to) {
   return guarded([&] { pack(H, L, D, E, layers, to); });
 }
 int vrnn_pack_float64(int H, int L, int D, int E, const double* const* layers, double* to) {
   return guarded([&] { pack(H, L, D, E, layers, to); });
 }
-int vrnn_ahead_float32(const Ahead<float>* ahead) {
-  return guarded([&] { step(*ahead); });
+int vrnn_rollout_step_float32(const RolloutStep<float>* step) {
+  return guarded([&] { rollout_step(*step); });
 }
-int vrnn_ahead_float64(const Ahead<double>* ahead) {
-  return guarded([&] { step(*ahead); });
+int vrnn_rollout_step_float64(const RolloutStep<double>* step) {
+  return guarded([&] { rollout_step(*step); });
 }
 }

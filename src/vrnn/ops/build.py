@@ -1,4 +1,4 @@
-"""Build the C++ of this folder with the machine's own compiler, once, and load it.
+"""Build the C++ of `csrc` with the machine's own compiler, once, and load it.
 
 The library is plain C at its edges: it needs no header of torch, compiles in seconds and fits any torch. It is kept in the
 user's cache under a name made of the source, the compiler and the processor's features, and written whole or not at all.
@@ -21,11 +21,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vrnn.ops.backend import is_reference
+
+CSRC = Path(__file__).with_name("csrc")
 SOURCES = [
-    Path(__file__).with_name(name)
-    for name in ("recurrence.cpp", "ahead.cpp", "cell.cpp", "chain.cpp")
+    CSRC / name for name in ("vrnn_scan.cpp", "vrnn_rollout.cpp", "gru_scan.cpp", "latent_scan.cpp")
 ]
-SHARED = Path(__file__).with_name("common.hpp")
+SHARED = CSRC / "common.hpp"
 FLAGS = [
     "-O3",
     "-std=c++17",
@@ -41,9 +43,12 @@ log = logging.getLogger(__name__)
 
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | None:
-    """Give the compiled kernels, built on the first call; None, said once, where they cannot be had."""
+    """Return the compiled functions, built on the first call.
+
+    It is None where they cannot be had. The log says so once.
+    """
     try:
-        kernels = ctypes.CDLL(str(build()))
+        functions = ctypes.CDLL(str(build()))
     except (
         OSError,
         RuntimeError,
@@ -51,16 +56,16 @@ def library() -> ctypes.CDLL | None:
     ) as error:  # RuntimeError: no home directory
         reason = getattr(error, "stderr", "") or str(error)
         log.warning(
-            "the C++ kernels could not be built, so the loop over time runs in PyTorch: equal results, more slowly (%s)",
+            "the C++ recurrences could not be built, so they run in PyTorch: equal results, more slowly (%s)",
             reason.strip().splitlines()[0] if reason.strip() else type(error).__name__,
         )
         return None
-    kernels.vrnn_use_pool(torch_pool())
-    return kernels
+    functions.vrnn_use_pool(torch_pool())
+    return functions
 
 
 def build(folder: Path | None = None) -> Path:
-    """Compile the kernels unless the cache has them.
+    """Compile the sources unless the cache has the library, and return its path.
 
     Args:
         folder: where the library is kept; the folder `vrnn` of the user's cache when omitted.
@@ -79,7 +84,7 @@ def build(folder: Path | None = None) -> Path:
     texts = [source.read_text("utf-8") for source in (SHARED, *SOURCES)]
     key = hashlib.sha256("\n".join([*compiler, *FLAGS, machine, *texts]).encode()).hexdigest()
     folder = cache_folder() if folder is None else folder
-    path = folder / f"kernels-{key[:16]}.so"
+    path = folder / f"ops-{key[:16]}.so"
     if path.exists():
         with suppress(OSError):  # a cache that cannot be written to
             path.touch()  # the oldest are removed
@@ -97,7 +102,7 @@ def build(folder: Path | None = None) -> Path:
 
 
 def torch_pool() -> ctypes.c_void_p:
-    """Give `GOMP_parallel` of the OpenMP that this torch runs on; null where it has another, or none."""
+    """Return `GOMP_parallel` of the OpenMP that this torch runs on; null where it has none."""
     folder = Path(torch.__file__).parent / "lib"
     try:
         return ctypes.cast(
@@ -108,23 +113,24 @@ def torch_pool() -> ctypes.c_void_p:
 
 
 def cache_folder() -> Path:
-    """Give the user's cache for vrnn: XDG_CACHE_HOME or ~/.cache."""
+    """Return the user's cache for vrnn: XDG_CACHE_HOME or ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "vrnn"
 
 
 def _macros(command: list[str]) -> str | None:
-    """Give what the compiler predefines, its version and the processor's features among it; None if it refuses."""
+    """Return what the compiler predefines, such as its version; None if it refuses."""
     asked = [*command, "-dM", "-E", "-x", "c++", os.devnull]
     found = subprocess.run(asked, capture_output=True, text=True, check=False)
     return found.stdout if found.returncode == 0 else None
 
 
 def compiled(name: str, tensors: Iterable[Tensor]) -> Callable[..., None]:
-    """Give a compiled function, in the number type of the tensors that it is to work on.
+    """Return a compiled function, in the number type of the tensors that it is to work on.
 
     Raises:
-        RuntimeError: tensors of several number types, or not on the CPU; the function itself raises it where it runs out of memory.
+        RuntimeError: tensors of several number types, or not on the CPU. The function itself
+            raises it where it runs out of memory.
     """
     kinds = {(t.device.type, t.dtype) for t in tensors}
     if len(kinds) != 1 or not kinds <= {("cpu", torch.float32), ("cpu", torch.float64)}:
@@ -137,28 +143,33 @@ def compiled(name: str, tensors: Iterable[Tensor]) -> Callable[..., None]:
 
     def run(*arguments: Any) -> None:
         if symbol(*arguments):
-            raise RuntimeError("a compiled loop ran out of memory")
+            raise RuntimeError("a compiled recurrence ran out of memory")
 
     return run
 
 
 def runs_on(*tensors: Tensor) -> bool:
-    """Tell whether a compiled loop can work on the tensors: all float32 or all float64 on the CPU, no autocast, and a library."""
+    """Return whether a compiled recurrence can work on the tensors.
+
+    They must be all float32 or all float64, on the CPU, outside autocast. There must be a library,
+    and the backend must not be the reference.
+    """
     kinds = {(t.device.type, t.dtype) for t in tensors}
     return (
-        kinds in ({("cpu", torch.float32)}, {("cpu", torch.float64)})
+        not is_reference()
+        and kinds in ({("cpu", torch.float32)}, {("cpu", torch.float64)})
         and not torch.is_autocast_enabled("cpu")
         and library() is not None
     )
 
 
 def packed_size(dtype: torch.dtype, hidden: int, latent: int, dim: int, size: int) -> int:
-    """Give how many numbers the packed weights of a step take, see ahead.cpp."""
+    """Return how many numbers the packed weights of a step take, see vrnn_rollout.cpp."""
     packed = function("packed", dtype)
     packed.restype = ctypes.c_int64
     return packed(hidden, latent, dim, size)
 
 
 def function(name: str, dtype: torch.dtype) -> Any:
-    """Give a compiled function in a number type, as it is."""
+    """Return a compiled function in a number type, as it is."""
     return getattr(library(), f"vrnn_{name}_{str(dtype).removeprefix('torch.')}")

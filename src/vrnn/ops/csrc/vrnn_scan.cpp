@@ -1,5 +1,5 @@
 // The loop of the VRNN over complete rows, forward and backward, with the heads that read its states; the equations are in
-// recurrence.py.
+// vrnn_scan.py.
 //
 // What comes before the loop, the projections of the data, is the caller's. Memory lies step after step, in each step
 // sequence after sequence, so that what a worker reads and writes at a step is one piece. Nothing is allocated inside the
@@ -7,16 +7,16 @@
 
 #include "common.hpp"
 
-// What both passes work on; recurrence.py has the same fields in the same order. Rows are sequences, samples times batch.
+// What both passes work on; vrnn_scan.py has the same fields in the same order. Rows are sequences, samples times batch.
 template <class T>
-struct Loop {
+struct VrnnScan {
   std::int64_t samples, batch, time, hidden, latent, size, threads;
   std::int64_t gates_row, gates_step, evidence_row, evidence_step;        // strides of what is fixed before the loop, whose
   std::int64_t to_prior_row, to_prior_step, to_emission_row, to_emission_step;  // last axis is dense
   double floor;
   // read: what is fixed, draws, weights; no to_emission where the heads are left out, no to_prior where p is N(0, I) too
   const T *gates, *evidence, *to_prior, *to_emission, *normals;
-  const T *of_state, *out, *out_bias, *of_latent, *latent_bias, *of_features, *of_carry, *carry_bias;
+  const T *of_state, *out, *out_bias, *of_latent, *latent_bias, *of_features, *weight_hh, *bias_hh;
   const T *prior_state, *prior_out, *prior_bias, *emission_state, *emission_features, *emission_out, *emission_bias;
   // written forward, read back: states from the first, which is given, to the last; the hidden layers of posterior, prior
   // and emission, and memory (r, u, n, m), are none where there is no way back
@@ -34,13 +34,13 @@ template <class T>
 struct Weights {
   Packed<T> of_h, of_a, of_p, of_z, of_f, of_e;
 
-  explicit Weights(const Loop<T>& loop) : Weights(loop, loop.hidden, loop.latent, loop.emission_state ? loop.size : 0) {}
+  explicit Weights(const VrnnScan<T>& loop) : Weights(loop, loop.hidden, loop.latent, loop.emission_state ? loop.size : 0) {}
 
  private:
-  Weights(const Loop<T>& loop, int H, int L, int E)
+  Weights(const VrnnScan<T>& loop, int H, int L, int E)
       : of_h(H, (4 + (E > 0) + (loop.prior_state != nullptr)) * H), of_a(H, 2 * L), of_p(H, loop.prior_state ? 2 * L : 0),
         of_z(L, H), of_f(H, (3 + (E > 0)) * H), of_e(H, E) {
-    of_h.put_transposed(loop.of_state, H, H).put_transposed(loop.of_carry, 3 * H, H, H);
+    of_h.put_transposed(loop.of_state, H, H).put_transposed(loop.weight_hh, 3 * H, H, H);
     of_a.put_transposed(loop.out, 2 * L, H);
     of_z.put_transposed(loop.of_latent, H, L);
     of_f.put_transposed(loop.of_features, 3 * H, H);
@@ -57,7 +57,7 @@ struct Weights {
 };
 
 template <class T>
-void forward(const Loop<T>& loop, const Weights<T>& weights) {
+void forward(const VrnnScan<T>& loop, const Weights<T>& weights) {
   const int H = loop.hidden, L = loop.latent, E = loop.size;
   const std::int64_t all = loop.samples * loop.batch;
   const bool emits = loop.to_emission, learned = loop.to_prior;
@@ -129,7 +129,7 @@ void forward(const Loop<T>& loop, const Weights<T>& weights) {
         T *next = at(loop.states, t + 1, H), *memory = loop.memory ? at(loop.memory, t, 4 * H) : unread_.get();
         for (int i = 0; i < rows; i++) {
           const T* fixed = row_of(loop.gates, loop.gates_row, loop.gates_step, i);
-          gru<true>(H, fixed, from_f + std::ptrdiff_t(i) * wide_f, from_h + std::ptrdiff_t(i) * wide_h + H, loop.carry_bias,
+          gru<true>(H, fixed, from_f + std::ptrdiff_t(i) * wide_f, from_h + std::ptrdiff_t(i) * wide_h + H, loop.bias_hh,
                     h + std::ptrdiff_t(i) * H, memory + (loop.memory ? std::ptrdiff_t(i) * 4 * H : 0),
                     next + std::ptrdiff_t(i) * H);
         }
@@ -149,7 +149,7 @@ void gaussian_back(int L, T floor, const T* scale, const T* d_mean, const T* d_s
 }
 
 template <class T>
-void backward(const Loop<T>& loop) {
+void backward(const VrnnScan<T>& loop) {
   const int H = loop.hidden, L = loop.latent, E = loop.size;
   const std::int64_t all = loop.samples * loop.batch;
   const bool emits = loop.to_emission, learned = loop.to_prior;
@@ -158,9 +158,9 @@ void backward(const Loop<T>& loop) {
             u_at = r_at + H, n_at = u_at + H, wide_g = n_at + H;
   Packed<T> to_h(n_at, H), to_f(3 * H, H), to_f_of_e(emits ? H : 0, H), to_z(H, L), to_a(2 * L, H),
       to_p(learned ? 2 * L : 0, H), to_e(emits ? E : 0, H);
-  to_h.put(loop.of_carry + 2 * H * H, H, H, H, 1)
+  to_h.put(loop.weight_hh + 2 * H * H, H, H, H, 1)
       .put(loop.of_state, H, H, H, 1, evidence_at)
-      .put(loop.of_carry, 2 * H, H, H, 1, r_at);
+      .put(loop.weight_hh, 2 * H, H, H, 1, r_at);
   to_f.put(loop.of_features, 3 * H, H, H, 1);
   to_z.put(loop.of_latent, H, L, L, 1);
   to_a.put(loop.out, 2 * L, H, H, 1);
@@ -250,32 +250,32 @@ void backward(const Loop<T>& loop) {
 
 extern "C" {
 void vrnn_use_pool(Pool torchs) { pool = torchs; }
-int vrnn_forward_float32(const Loop<float>* loop) {
+int vrnn_forward_float32(const VrnnScan<float>* loop) {
   return guarded([&] { forward(*loop, Weights<float>(*loop)); });
 }
-int vrnn_forward_float64(const Loop<double>* loop) {
+int vrnn_forward_float64(const VrnnScan<double>* loop) {
   return guarded([&] { forward(*loop, Weights<double>(*loop)); });
 }
 
 // The same in parts, for many short passes by the same weights.
-int vrnn_weights_float32(const Loop<float>* loop, void** made) {
+int vrnn_weights_float32(const VrnnScan<float>* loop, void** made) {
   return guarded([&] { *made = new Weights<float>(*loop); });
 }
-int vrnn_weights_float64(const Loop<double>* loop, void** made) {
+int vrnn_weights_float64(const VrnnScan<double>* loop, void** made) {
   return guarded([&] { *made = new Weights<double>(*loop); });
 }
-int vrnn_forward_by_float32(const Loop<float>* loop, const void* weights) {
+int vrnn_forward_by_float32(const VrnnScan<float>* loop, const void* weights) {
   return guarded([&] { forward(*loop, *static_cast<const Weights<float>*>(weights)); });
 }
-int vrnn_forward_by_float64(const Loop<double>* loop, const void* weights) {
+int vrnn_forward_by_float64(const VrnnScan<double>* loop, const void* weights) {
   return guarded([&] { forward(*loop, *static_cast<const Weights<double>*>(weights)); });
 }
 void vrnn_free_weights_float32(void* weights) { delete static_cast<Weights<float>*>(weights); }
 void vrnn_free_weights_float64(void* weights) { delete static_cast<Weights<double>*>(weights); }
-int vrnn_backward_float32(const Loop<float>* loop) {
+int vrnn_backward_float32(const VrnnScan<float>* loop) {
   return guarded([&] { backward(*loop); });
 }
-int vrnn_backward_float64(const Loop<double>* loop) {
+int vrnn_backward_float64(const VrnnScan<double>* loop) {
   return guarded([&] { backward(*loop); });
 }
 }

@@ -1,0 +1,8 @@
+"""Fast paths: for each model, how its layers map to the recurrences of `vrnn.ops`.
+
+Importing this package fills the registry of `vrnn.inference.plans`.
+"""
+
+from vrnn.fastpath import independent, markov, vrnn
+
+__all__ = ["independent", "markov", "vrnn"]

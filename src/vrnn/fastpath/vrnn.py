@@ -1,0 +1,353 @@
+"""The plan of the VRNN: its loop over time, its rollout and its single steps in C++ on the CPU."""
+
+from weakref import WeakKeyDictionary
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vrnn.data.batch import Batch
+from vrnn.distributions import DiagonalGaussian, Distribution, LatentDistribution
+from vrnn.distributions.tempered import check_temperature, temper
+from vrnn.inference.embed import Embedded
+from vrnn.inference.noise import Noise
+from vrnn.inference.plans import PLANS, Plan
+from vrnn.inference.rollout import Rollout
+from vrnn.inference.step import Belief, Proposal, Step, TimeStep
+from vrnn.inference.unroll import Trace
+from vrnn.models.contract import join, no_features
+from vrnn.models.layers import GRUCell, affine_layers
+from vrnn.models.vrnn import VRNN, VRNNState
+from vrnn.ops.build import library
+from vrnn.ops.vrnn_rollout import VRNNRollout
+from vrnn.ops.vrnn_scan import vrnn_scan
+from vrnn.ops.vrnn_step import VRNNStepper
+
+
+def fits(model: VRNN) -> bool:
+    """Return whether the compiled recurrences know the model.
+
+    They know a VRNN with a GRU, one hidden layer and a posterior of its own, on the CPU.
+    """
+    return (
+        model.has_posterior
+        and isinstance(model.cell, GRUCell)
+        and len(affine_layers(model.z_features)) == 1
+        and len(affine_layers(model.posterior_head.rest)) == 1
+        and model.h0.device.type == "cpu"
+        and model.h0.dtype in (torch.float32, torch.float64)
+        and not torch.is_autocast_enabled("cpu")
+        and library() is not None
+    )
+
+
+def embed(model: VRNN, batch: Batch) -> Embedded | None:
+    """Return features with those of x computed once, laid out step after step."""
+    if not fits(model) or not _same_numbers(model, batch):
+        return None
+    x, u = (t.transpose(0, 1).contiguous() for t in (batch.x, batch.u))
+    inputs = model.embed_inputs(u)
+    of_x = no_features(x) if model.supervised else model.x_features(x)
+    read = model.y_features(x) if model.supervised else of_x
+    features = model.cell.project(join(of_x, model.u_features(inputs)))
+    evidence = model.posterior_head.project(join(read, inputs))
+    context = batch.x.new_zeros(len(batch.x), 0)
+    return Embedded(*(part.transpose(0, 1) for part in (inputs, features, evidence)), context)
+
+
+def _same_numbers(model: VRNN, batch: Batch) -> bool:
+    """Return whether the batch is where the model is, in the same type."""
+    return (batch.x.device, batch.x.dtype) == (model.h0.device, model.h0.dtype)
+
+
+def scan(
+    model: VRNN,
+    batch: Batch,
+    noise: Noise,
+    embedded: Embedded,
+    start: Belief,
+    proposal: Proposal,
+    *,
+    heads: bool,
+) -> Trace | None:
+    """Return the trace of complete time steps of a VRNN.
+
+    Args:
+        heads: compute prior and emission in the recurrence too.
+    """
+    if proposal != "posterior" or not fits(model) or not _same_numbers(model, batch):
+        return None
+    samples, count = noise.latent.shape[:2]
+    to_prior, to_emission = added_by_inputs(model, embedded.inputs) if heads else (None, None)
+    found = vrnn_scan(
+        start.state.h.expand(samples, count, -1),
+        noise.latent,
+        {
+            "gates": embedded.features,
+            "evidence": embedded.evidence,
+            "to_prior": to_prior,
+            "to_emission": to_emission,
+        },
+        weights_of(model, heads),
+    )
+    h, mean, scale, z, features = (
+        part.permute(1, 2, 0, 3)
+        for part in (found.states[:-1], found.mean, found.scale, found.z, found.features)
+    )
+    u = embedded.inputs.expand(samples, -1, -1, -1)
+    state = VRNNState(h, features, u)
+    prior = model.latent.standard(z) if model.standard else None
+    if found.prior_mean is not None and found.prior_scale is not None:
+        moved = (part.permute(1, 2, 0, 3) for part in (found.prior_mean, found.prior_scale))
+        prior = DiagonalGaussian(*moved)
+    return Trace(
+        entering=state,
+        prior=prior,
+        posterior=DiagonalGaussian(mean, scale),
+        latent=z,
+        emitting=state,
+        x=batch.x,
+        belief=start._replace(state=_left(found.states, found.features, u, start.state, batch)),
+        emission=None if found.raw is None else model.observation(found.raw.permute(1, 2, 0, 3)),
+    )
+
+
+def _left(
+    states: Float[Tensor, "states sample batch hidden"],
+    features: Float[Tensor, "time sample batch hidden"],
+    u: Float[Tensor, "sample batch time inputs"],
+    first: VRNNState,
+    batch: Batch,
+) -> VRNNState:
+    """Return the state after each sequence's own last step."""
+    time, length = batch.x.shape[1], batch.length
+    if bool((length == time).all()):
+        return VRNNState(states[-1], features[-1], u[:, :, -1])
+    each = torch.arange(len(length), device=length.device)
+    step = length.clamp(min=1) - 1
+    some = (length > 0)[:, None]
+    z = torch.where(some, features[step, :, each].transpose(0, 1), first.z)
+    u_last = torch.where(some, u[:, each, step], first.u)
+    return VRNNState(states[length, :, each].transpose(0, 1), z, u_last)
+
+
+def weights_of(model: VRNN, heads: bool = True) -> dict[str, Tensor]:
+    """Return what the scan multiplies by, and its biases, by the names in `vrnn_scan.WEIGHTS`.
+
+    The biases of the first layers of prior and emission are in `added_by_inputs`.
+    """
+    (out,), (of_latent,) = (
+        affine_layers(model.posterior_head.rest),
+        affine_layers(model.z_features),
+    )
+    found = {
+        "of_state": model.posterior_head.state_layer.weight,
+        "out": out.weight,
+        "out_bias": out.bias,
+        "of_latent": of_latent.weight,
+        "latent_bias": of_latent.bias,
+        "of_features": model.latent_gates.weight,
+        "weight_hh": model.cell.weight_hh,
+        "bias_hh": model.cell.bias_hh,
+    }
+    if not heads:
+        return found
+    hidden = model.cell.hidden
+    first, last = affine_layers(model.head)
+    found["emission_features"], found["emission_state"] = first.weight[:, : 2 * hidden].split(
+        hidden, 1
+    )
+    found |= {"emission_out": last.weight, "emission_bias": last.bias}
+    if not model.standard:
+        first, last = affine_layers(model.prior_head)
+        found["prior_state"] = first.weight[:, :hidden]
+        found |= {"prior_out": last.weight, "prior_bias": last.bias}
+    return found
+
+
+def added_by_inputs(
+    model: VRNN, inputs: Float[Tensor, "batch time inputs"]
+) -> tuple[Float[Tensor, "#batch #time hidden"] | None, Float[Tensor, "#batch #time hidden"]]:
+    """Return what inputs and bias add to the hidden layers of the prior and of the emission.
+
+    It is None for a prior that is N(0, I).
+    """
+    hidden = model.cell.hidden
+    to_emission = added(affine_layers(model.head)[0], 2 * hidden, inputs)
+    if model.standard:
+        return None, to_emission
+    return added(affine_layers(model.prior_head)[0], hidden, inputs), to_emission
+
+
+def added(
+    layer: nn.Linear, width: int, inputs: Float[Tensor, "batch time inputs"]
+) -> Float[Tensor, "#batch #time out"]:
+    """Return what the bias of a layer adds, and the inputs that it reads behind `width` features.
+
+    Without inputs it is the same everywhere, (1, 1, out).
+    """
+    if inputs.shape[-1] == 0:
+        return layer.bias[None, None]
+    return nn.functional.linear(inputs, layer.weight[:, width:], layer.bias)
+
+
+def rollout(
+    model: VRNN,
+    belief: Belief,
+    u: Float[Tensor, "batch time inputs"],
+    noise: Noise,
+    *,
+    keep: bool = False,
+    temperature: float = 1.0,
+) -> Rollout | None:
+    """Return joint sample paths of an unsupervised VRNN; gradients are left to the loop."""
+    if model.supervised or torch.is_grad_enabled() or not fits(model):
+        return None
+    check_temperature(model.observation, temperature)
+    steps = (u.shape[1], noise.latent.shape[2], noise.observation.shape[2])
+    if len(set(steps)) > 1:
+        raise ValueError(f"expected inputs and noise of as many time steps, found {steps}")
+    count = belief.state.h.shape[1]
+    inputs = model.embed_inputs(u).expand(count, -1, -1)
+    take = prepare_rollout(model, belief.state.h, inputs, temperature * noise.latent)
+    x, drawn, emissions = None, [], []
+    for t, normals in enumerate(noise.observation.unbind(2)):
+        emission = temper(model.observation(take(t, x)), model.observation, temperature)
+        x = emission.sample(normals).contiguous()
+        drawn.append(x)
+        if keep:
+            emissions.append(emission)
+    return Rollout(torch.stack(drawn, -2), emissions if keep else None)
+
+
+def prepare_rollout(
+    model: VRNN,
+    h: Float[Tensor, "sample batch hidden"],
+    inputs: Float[Tensor, "batch time inputs"],
+    normals: Float[Tensor, "sample batch time latent"],
+) -> VRNNRollout:
+    """Return the compiled rollout of a model from a state."""
+    hidden, cell = model.cell.hidden, model.cell
+    (of_x,), (of_latent,) = affine_layers(model.x_features), affine_layers(model.z_features)
+    joint, out = affine_layers(model.head)
+    gates_layer = nn.functional.linear(
+        model.u_features(inputs), cell.weight_ih[:, hidden:], cell.bias_ih
+    ) if inputs.shape[-1] else cell.bias_ih[None, None]  # fmt: skip
+    adds = {"emission": added(joint, 2 * hidden, inputs), "gates": gates_layer}
+    layers = {
+        "emission_state": joint.weight[:, hidden : 2 * hidden],
+        "weight_hh": cell.weight_hh,
+        "of_latent": of_latent.weight,
+        "emission_features": joint.weight[:, :hidden],
+        "of_features": model.latent_gates.weight,
+        "emission_out": out.weight,
+        "of_x": of_x.weight,
+        "weight_ih": cell.weight_ih[:, :hidden],
+    }
+    biases = {
+        "x_bias": of_x.bias,
+        "latent_bias": of_latent.bias,
+        "out_bias": out.bias,
+        "bias_hh": cell.bias_hh,
+    }
+    if model.standard:
+        layers["prior_state"] = cell.weight_hh.new_zeros(hidden, hidden)
+        layers["prior_out"] = cell.weight_hh.new_zeros(2 * model.latent.dim, hidden)
+    else:
+        first, second = affine_layers(model.prior_head)
+        layers["prior_state"] = first.weight[:, :hidden]
+        layers["prior_out"], biases["prior_bias"] = second.weight, second.bias
+        adds["prior"] = added(first, hidden, inputs)
+    adds = {name: part.expand(*inputs.shape[:2], -1) for name, part in adds.items()}
+    return VRNNRollout(h, normals, layers, biases, adds, model.observation.size)
+
+
+_STEPPERS: "WeakKeyDictionary[VRNN, Stepper]" = WeakKeyDictionary()
+
+
+def stepper(model: VRNN) -> "Stepper | None":
+    """Return what takes one complete step of a model; None where it has none.
+
+    Its weights are laid out once. They are laid out again after an optimizer, `load_state_dict` or
+    anything else that PyTorch counts has changed them. PyTorch does not count what is written
+    through `.data`.
+    """
+    if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
+        return None
+    found = _STEPPERS.get(model)
+    if found is not None and found.current():
+        return found
+    if not fits(model) or any(p.is_inference() for p in model.parameters()):
+        return None
+    found = _STEPPERS[model] = Stepper(model)
+    return found
+
+
+class Stepper:
+    """A step of a VRNN where nothing is missing, with its prior and emission.
+
+    It equals `advance`, `model.prior` and `model.emission` to rounding.
+    """
+
+    def __init__(self, model: VRNN):
+        self.reads = [(m._parameters, name) for m in model.modules() for name in m._parameters]
+        self.parts = [
+            (m._modules, list(m._modules.values())) for m in model.modules() if m._modules
+        ]
+        self.stamp = self._stamp()
+        weights = {name: part.detach().contiguous() for name, part in weights_of(model).items()}
+        self.has_inputs = model.known > 0
+        if not self.has_inputs:  # what is added to prior and emission is the same at every step
+            fixed = added_by_inputs(model, model.h0.new_zeros(1, 1, 0))
+            names = ("to_prior", "to_emission")
+            weights |= {n: p.detach() for n, p in zip(names, fixed, strict=True) if p is not None}
+        self.held = [p.detach() for p in model.parameters()]  # where nothing else can come to lie
+        self.take = VRNNStepper(
+            weights,
+            standard=model.standard,
+            hidden=model.cell.hidden,
+            latent=model.latent.dim,
+            size=model.observation.size,
+            dtype=model.h0.dtype,
+        )
+
+    def current(self) -> bool:
+        """Return whether layers and weights are still those that were laid out."""
+        same = all(list(now.values()) == then for now, then in self.parts)
+        return same and self.stamp == self._stamp()
+
+    def _stamp(self) -> list[tuple[int, int] | None]:
+        held = (parameters.get(name) for parameters, name in self.reads)
+        return [None if p is None or p.is_inference() else (p.data_ptr(), p._version) for p in held]
+
+    def __call__(
+        self,
+        model: VRNN,
+        belief: Belief,
+        step: TimeStep,
+        normals: Float[Tensor, "sample batch latent"],
+    ) -> tuple[Step, LatentDistribution, Distribution]:
+        """Return the record of the step, the prior of its latent and the emission."""
+        more = added_by_inputs(model, step.inputs[:, None]) if self.has_inputs else ()
+        found = self.take(belief.state.h, step.features, step.evidence, normals, *more)
+        prior = (
+            model.latent.standard(found.z)
+            if found.prior_mean is None or found.prior_scale is None
+            else DiagonalGaussian(found.prior_mean, found.prior_scale)
+        )
+        u = step.inputs.expand(*normals.shape[:2], -1)
+        record = Step(
+            entering=None,
+            prior=prior,
+            posterior=DiagonalGaussian(found.mean, found.scale),
+            latent=found.z,
+            emitting=None,
+            emission=None,
+            x=step.x,
+            state=VRNNState(found.after, found.features, u),
+            pending=belief.pending,
+        )
+        return record, prior, model.observation(found.raw)
+
+
+PLANS[VRNN] = Plan(scan, embed, rollout, stepper)

@@ -1,0 +1,136 @@
+"""Everything of a batch that needs no recurrent state, computed for all time steps at once."""
+
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vrnn.data.batch import Batch
+from vrnn.errors import ConfigError
+from vrnn.inference.plans import plan_of
+from vrnn.models.contract import GlobalLatentModel, Model
+
+_LOOKS_AHEAD: "WeakKeyDictionary[Model, bool]" = WeakKeyDictionary()
+
+
+class Embedded(NamedTuple):
+    """What a model computes of a batch before the loop; see the contract for each.
+
+    Attributes:
+        inputs, features, evidence: (batch, time, .).
+        context: what the model keeps of a prefix, (batch, .); of width 0 where it reads none.
+    """
+
+    inputs: Float[Tensor, "batch time inputs"]
+    features: Float[Tensor, "batch time features"]
+    evidence: Float[Tensor, "batch time evidence"]
+    context: Float[Tensor, "batch context"]
+
+    def steps(self, index: slice) -> "Embedded":
+        """Return the features of some time steps."""
+        return self._replace(
+            inputs=self.inputs[:, index],
+            features=self.features[:, index],
+            evidence=self.evidence[:, index],
+        )
+
+    def after(self, start: int) -> "Embedded":
+        """Return the features without the first `start` time steps."""
+        return self.steps(slice(start, None))
+
+
+def reads_prefix(model: Model) -> bool:
+    """Return whether a model reads a prefix at once and scores only what follows it."""
+    return isinstance(model, GlobalLatentModel) and model.reads_prefix
+
+
+def embed(model: Model, batch: Batch, prefix: Batch | None = None) -> Embedded:
+    """Return the features of inputs and observations, the evidence, and the context of a prefix.
+
+    Args:
+        batch: what is scored.
+        prefix: what is given before it, for a model that reads a prefix.
+
+    Raises:
+        ConfigError: no prefix for a model that reads one.
+    """
+    if reads_prefix(model) and prefix is None:
+        raise ConfigError(
+            "this model scores the future of a prefix: expected the prefix beside the batch, found none"
+        )
+    plan = plan_of(model)
+    found = plan.embed(model, batch) if plan is not None and plan.embed is not None else None
+    if found is not None:
+        return found
+    inputs = model.embed_inputs(batch.u)
+    features = model.embed_observations(batch.x, inputs)
+    evidence = model.embed_evidence(batch, inputs)
+    context = embed_prefix(model, batch if prefix is None else prefix)
+    return Embedded(inputs, features, evidence, context)
+
+
+def embed_prefix(model: Model, prefix: Batch) -> Float[Tensor, "batch context"]:
+    """Return what a model keeps of a prefix; of width 0 where it reads none."""
+    if not isinstance(model, GlobalLatentModel):
+        return prefix.x.new_zeros(len(prefix.x), 0)
+    return model.embed_prefix(prefix, model.embed_inputs(prefix.u))
+
+
+def embed_online(model: Model, batch: Batch, prefix: Batch | None = None) -> Embedded:
+    """Return features as `embed` does, with the evidence of each time step alone.
+
+    No evidence looks ahead then: each step is embedded as a sequence of length one.
+    """
+    if not looks_ahead(model, batch):
+        return embed(model, batch, prefix)
+    inputs = model.embed_inputs(batch.u)
+    features = model.embed_observations(batch.x, inputs)
+    count, time = batch.x.shape[:2]
+    single = single_steps(batch)
+    evidence = model.embed_evidence(single, inputs.reshape(count * time, 1, -1))
+    context = embed_prefix(model, batch if prefix is None else prefix)
+    return Embedded(inputs, features, evidence.reshape(count, time, -1), context)
+
+
+def single_steps(batch: Batch) -> Batch:
+    """Return a batch in which every time step is a sequence of length one."""
+    count, time = batch.x.shape[:2]
+    timed = ("x", "present", "u", "y", "y_present")
+    return batch._replace(
+        **{name: getattr(batch, name).reshape(count * time, 1, -1) for name in timed},
+        length=torch.ones(count * time, dtype=batch.length.dtype, device=batch.length.device),
+        log_jacobian=batch.log_jacobian.repeat_interleave(time, 0),
+    )
+
+
+@torch.no_grad()
+def looks_ahead(model: Model, batch: Batch) -> bool:
+    """Return whether the evidence of a time step depends on later ones.
+
+    The model is asked: the evidence of the first of two steps is computed twice, with two values of
+    x at the second. The answer is kept for each model.
+
+    Args:
+        batch: any batch for the model; only its widths are read.
+    """
+    known = _LOOKS_AHEAD.get(model)
+    if known is None:
+        x = batch.x.new_zeros(1, 2, batch.x.shape[-1])
+        probe = batch._replace(
+            x=x,
+            present=torch.ones_like(x, dtype=torch.bool),
+            length=torch.full((1,), 2, dtype=batch.length.dtype, device=x.device),
+            u=batch.u.new_zeros(1, 2, batch.u.shape[-1]),
+            y=batch.y.new_zeros(1, 2, batch.y.shape[-1]),
+            y_present=batch.y_present.new_zeros(1, 2, batch.y_present.shape[-1]),
+            log_jacobian=batch.log_jacobian.new_zeros(1, x.shape[-1]),
+        )
+        inputs = model.embed_inputs(probe.u)
+        later = x.index_fill(1, torch.tensor([1], device=x.device), 1.0)
+        first, second = (
+            model.embed_evidence(probe._replace(x=values), inputs)[:, 0] for values in (x, later)
+        )
+        known = _LOOKS_AHEAD[model] = not torch.equal(first, second)
+    return known

@@ -1,0 +1,120 @@
+"""The terms that bounds and losses are made of: log-likelihoods and KL divergences."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from vrnn.data.batch import Batch
+from vrnn.inference.particle_filter import Filtered
+from vrnn.inference.unroll import Unrolled
+from vrnn.models.contract import GlobalLatentModel, Model
+
+
+class KL(NamedTuple):
+    """The KL terms of a pass, in nats of each unit of the latents.
+
+    Where the posterior is the prior there is no KL. What stands in its place is the regulariser,
+    the KL to the fixed prior of the family; it is no part of a bound.
+
+    Attributes:
+        kl: KL(q_t || p_t), (sample, batch, time, unit); of width 0 where q is p.
+        global_kl: of the global latent, (1, batch, unit); likewise.
+        regulariser: KL of the latents to the fixed prior where q is p, else of width 0.
+        global_regulariser: of the global latent; likewise.
+    """
+
+    kl: Float[Tensor, "sample batch time unit"]
+    global_kl: Float[Tensor, "1 batch global"]
+    regulariser: Float[Tensor, "sample batch time regularised"]
+    global_regulariser: Float[Tensor, "1 batch global_regularised"]
+
+    @property
+    def regularisation(self) -> Float[Tensor, " batch"]:
+        """Return the regulariser of each whole sequence, the mean over samples."""
+        return (self.regulariser.sum((-1, -2)) + self.global_regulariser.sum(-1)).mean(0)
+
+    def after(self, start: int, kl_start: int) -> "KL":
+        """Return the terms without the first steps: of the regulariser, and of the KL."""
+        return self._replace(
+            kl=self.kl[..., kl_start:, :], regulariser=self.regulariser[..., start:, :]
+        )
+
+
+class ElboTerms(NamedTuple):
+    """The terms of the ELBO for every sample and sequence, in nats of model units.
+
+    L = E_q[ sum over observed t of ( log p(x_t | s_t) - KL(q_t || p_t) ) ] - KL(q(z_0) || p(z_0))
+
+    It bounds log p(x_observed | u, prefix) from below. Where the posterior is the prior, there is
+    no KL and the bound is E_q[log p].
+
+    Attributes:
+        log_prob: log p(x_t | s_t), (sample, batch, time).
+        kl: the KL terms.
+    """
+
+    log_prob: Float[Tensor, "sample batch time"]
+    kl: KL
+
+    @property
+    def bound(self) -> Float[Tensor, "sample batch"]:
+        """Return the bound on log p of each whole sequence."""
+        return self.log_prob.sum(-1) - self.kl.kl.sum((-1, -2)) - self.kl.global_kl.sum(-1)
+
+
+def elbo_terms(model: Model, unrolled: Unrolled) -> ElboTerms:
+    """Return the terms of the ELBO of a pass whose latents came from the posterior.
+
+    Source: Chung et al. 2015, eq. 11, with the observed steps alone in the sum.
+    """
+    return ElboTerms(unrolled.log_prob, kl_terms(model, unrolled))
+
+
+def kl_terms(model: Model, passed: Unrolled | Filtered) -> KL:
+    """Return the KL of each posterior to its prior, or to the fixed prior where it is the prior."""
+    posterior, prior, mask = passed.posterior, passed.prior, passed.mask[..., None]
+    once = passed.once
+    one = posterior is prior
+    kl = posterior.kl(model.latent.standard(passed.latent) if one else prior)
+    kl = torch.where(mask, kl.expand(*passed.latent.shape[:3], -1), 0.0)
+    global_one = once.posterior is once.prior
+    against = once.prior
+    if global_one:
+        family = model.global_latent if isinstance(model, GlobalLatentModel) else Model.latent
+        against = family.standard(once.z[0])
+    global_kl = once.posterior.kl(against)[None]
+    kept, left = (kl[..., :0], kl) if one else (kl, kl[..., :0])
+    global_kept, global_left = (
+        (global_kl[..., :0], global_kl) if global_one else (global_kl, global_kl[..., :0])
+    )
+    return KL(kept, global_kept, left, global_left)
+
+
+def loss_terms(
+    terms: ElboTerms,
+    observed: Bool[Tensor, "batch time"],
+    *,
+    kl_weight: float,
+    free_bits: float,
+    regulariser_weight: float,
+) -> tuple[Float[Tensor, "sample batch"], Float[Tensor, "sample batch"]]:
+    """Return what training minimises for each sequence: (minus log-likelihood, weighted KL).
+
+    Free bits (Kingma et al. 2016, arXiv:1606.04934): at an observed step the KL of a unit counts as
+    `free_bits` where it is less, so it has no gradient there. Here that holds for every sequence,
+    step and unit on its own. The weight of the KL is below 1 in the warm-up only.
+    """
+    kl, global_kl = terms.kl.kl, terms.kl.global_kl
+    if free_bits:
+        kl = torch.where(observed[..., None], kl.clamp(min=free_bits), kl)
+        global_kl = global_kl.clamp(min=free_bits)
+    regulariser = terms.kl.regulariser.sum((-1, -2)) + terms.kl.global_regulariser.sum(-1)
+    penalty = kl.sum((-1, -2)) + global_kl.sum(-1) + regulariser_weight * regulariser
+    return -terms.log_prob.sum(-1), kl_weight * penalty
+
+
+def log_jacobian(batch: Batch) -> Float[Tensor, " batch"]:
+    """Return what turns each sequence's log-density from model units into data units."""
+    return batch.density.sum(-1)
