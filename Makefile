@@ -20,13 +20,14 @@ check: .venv/.dev docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyrefly check
+	$(BIN)/lint-imports
 	VRNN_SHAPES=1 $(BIN)/python -m pytest -n 2 tests/models tests/objectives  # shapes of every tensor checked
 
 docs: .venv/.dev
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
 
 clean:
-	rm -rf docs/_build build dist demo .pytest_cache .ruff_cache .hypothesis
+	rm -rf docs/_build build dist demo .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vrnn needs Python 3.11 or newer: make PYTHON=...")'
