@@ -1,5 +1,5 @@
-# make demo and make test start from a bare checkout and Python 3.11 or newer; options for pip, such as the index of a CPU
-# build of torch, go into PIP_FLAGS.
+# make demo and make test start from a bare checkout and Python 3.11 or newer, which PYTHON names.
+# Options for pip, such as the index of a CPU build of torch, go into PIP_FLAGS.
 PYTHON ?= $(or $(shell command -v python3.11 2>/dev/null),python3)
 PIP_FLAGS ?=
 BIN := .venv/bin
@@ -43,7 +43,7 @@ clean:
 	rm -rf docs/_build build dist demo htmlcov .coverage* .*_cache .hypothesis
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vrnn needs Python 3.11 or newer: make PYTHON=...")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vrnn needs Python 3.11 or newer")'
 	$(PYTHON) -m venv .venv
 
 .venv/.demo: $(PINS) | $(BIN)/python
