@@ -43,7 +43,7 @@ clean:
 	rm -rf docs/_build build dist demo htmlcov .coverage* .*_cache .hypothesis
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vrnn needs Python 3.11 or newer")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "needs Python 3.11 or newer")'
 	$(PYTHON) -m venv .venv
 
 .venv/.demo: $(PINS) | $(BIN)/python
