@@ -1,11 +1,13 @@
-# make demo and make test start from a bare checkout and Python 3.11 or newer; options for pip, such as the index of a CPU
-# build of torch, go into PIP_FLAGS.
+# make demo and make test start from a bare checkout and Python 3.11 or newer, which PYTHON names.
+# Options for pip, such as the index of a CPU build of torch, go into PIP_FLAGS.
 PYTHON ?= $(or $(shell command -v python3.11 2>/dev/null),python3)
 PIP_FLAGS ?=
 BIN := .venv/bin
 PINS := pyproject.toml constraints.txt
+PIP = $(BIN)/python -m pip install -q $(PIP_FLAGS) -c constraints.txt
+SHAPED := $(wildcard $(addprefix tests/,models ops inference fastpath objectives distributions))
 
-.PHONY: demo test test-slow check docs clean
+.PHONY: demo test test-slow check lint shapes docs coverage hooks clean
 
 demo: .venv/.demo
 	$(BIN)/vrnn demo --out demo
@@ -16,26 +18,38 @@ test: .venv/.dev
 test-slow: .venv/.dev
 	$(BIN)/python -m pytest -m slow
 
-check: .venv/.dev docs
+check: lint docs shapes
+
+lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyrefly check
-	VRNN_SHAPES=1 $(BIN)/python -m pytest -n 2 tests/models tests/objectives  # shapes of every tensor checked
+	$(BIN)/lint-imports
+
+shapes: .venv/.dev # types and shapes of every call in the core are checked
+	VRNN_SHAPES=1 $(BIN)/python -m pytest -n 2 $(SHAPED)
 
 docs: .venv/.dev
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
 
+coverage: .venv/.dev
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-report=html
+
+hooks: .venv/.dev # git then runs .pre-commit-config.yaml at every commit
+	$(PIP) pre-commit
+	$(BIN)/pre-commit install
+
 clean:
-	rm -rf docs/_build build dist demo .pytest_cache .ruff_cache .hypothesis
+	rm -rf docs/_build build dist demo htmlcov .coverage* .*_cache .hypothesis
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vrnn needs Python 3.11 or newer: make PYTHON=...")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "needs Python 3.11 or newer")'
 	$(PYTHON) -m venv .venv
 
 .venv/.demo: $(PINS) | $(BIN)/python
-	$(BIN)/python -m pip install -q $(PIP_FLAGS) -c constraints.txt -e '.[plot,frames]'
+	$(PIP) -e '.[plot,frames]'
 	touch $@
 
 .venv/.dev: $(PINS) | $(BIN)/python
-	$(BIN)/python -m pip install -q $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
+	$(PIP) -e '.[dev]'
 	touch $@

@@ -10,15 +10,8 @@ import torch
 # The tests' tensors are small: a second thread only waits, and on a busy machine for long.
 torch.set_num_threads(1)
 
-# Types and shapes of the core's calls are checked on request: it takes twice as long.
-CORE = (
-    "models",
-    "distributions",
-    "objectives",
-    "inference.unroll",
-    "inference.imagine",
-    "inference.noise",
-)
+# Types and shapes of every call in these layers are checked on request: it takes twice as long.
+CORE = ("models", "ops", "inference", "fastpath", "objectives", "distributions")
 if os.environ.get("VRNN_SHAPES"):
     jaxtyping.install_import_hook([f"vrnn.{name}" for name in CORE], "beartype.beartype")
 
