@@ -21,13 +21,17 @@ from vrnn.objectives.futures import cut_rows, positions
 from vrnn.tasks.forecast import as_tracks
 from vrnn.tasks.modes import check_modes, context_of
 from vrnn.trained import TrainedModel
-from vrnn.training.checkpoint import check_weights, copy_weights, save_representatives
-from vrnn.training.ema import Average
-from vrnn.training.order import Order, augmentation
-from vrnn.training.prepare import hold_out, pieces
-from vrnn.training.trackers import Progress, Quiet
+from vrnn.training.augmentation import augmentation
+from vrnn.training.checkpoint import check_weights
+from vrnn.training.ema import EMA
+from vrnn.training.modes_file import save_modes
+from vrnn.training.sampling import BatchSampler
+from vrnn.training.schedule import half_cosine
+from vrnn.training.splits import cut_windows, hold_out
+from vrnn.training.trackers import NoProgress, ProgressBar
+from vrnn.training.weights import copy_weights
 
-CLIP = 1.0  # largest norm of the gradient
+GRAD_CLIP = 1.0  # largest norm of the gradient
 VALIDATION_BATCH = 512
 
 
@@ -83,7 +87,7 @@ def fit_modes(
         check_weights(folder, model)  # before any work
     notes: list[str] = []
     work = _prepare(model, tracks, config, val, notes)
-    progress = Quiet() if quiet else Progress(config.steps, 0)
+    progress = NoProgress() if quiet else ProgressBar(config.steps, 0)
     try:
         for note in notes:
             progress.say(note)
@@ -91,7 +95,7 @@ def fit_modes(
     finally:
         progress.close()
     if folder is not None:
-        save_representatives(folder, work.head, model)
+        save_modes(folder, work.head, model.network)
     return replace(model, modes=work.head.eval())
 
 
@@ -128,7 +132,9 @@ def _prepare(
     given = preprocessor.transform.given
     train, val = (
         _usable(
-            pieces(part, rows, notes, name, "lower horizon or observe"), preprocessor, given + 2
+            cut_windows(part, rows, notes, name, "lower horizon or observe"),
+            preprocessor,
+            given + 2,
         )
         for part, name in ((tracks, "training"), (val, "validation"))
     )
@@ -169,25 +175,19 @@ def _usable(tracks: Tracks, preprocessor: Preprocessor, least: int) -> Tracks:
     return preprocessor.trim(tracks, least) if len(tracks) else tracks
 
 
-def _fit(work: _Work, progress: Progress | Quiet) -> None:
+def _fit(work: _Work, progress: ProgressBar | NoProgress) -> None:
     """Train the head, and leave it with the averaged weights of the best validation."""
     head, config = work.head, work.config
     optimiser = torch.optim.Adam(head.parameters(), lr=config.learning_rate)
-    average = Average(head, config.average, {})
-    order = Order(work.train.lengths, config.batch_size, config.seed)
+    ema = EMA(head, config.ema_decay)
+    sampler = BatchSampler(work.train.lengths, config.batch_size, config.seed)
     best, least = copy_weights(head), math.inf
     for step in range(config.steps):
         for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate * (
-                0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / config.steps))
-            )
+            group["lr"] = config.learning_rate * half_cosine(math.pi * step / config.steps)
         augment = work.model.training.augment
-        change = (
-            augmentation(augment, config.seed, step)
-            if step < augment.until * config.steps
-            else None
-        )
-        found = _terms(work, work.train[order.batch(step)], seeded(config.seed, 18, step), change)
+        change = augmentation(augment, config.seed, step, config.steps)
+        found = _terms(work, work.train[sampler.batch(step)], seeded(config.seed, 18, step), change)
         loss = found.loss(config.final_weight)
         if not bool(torch.isfinite(loss)):
             raise NonFiniteError(
@@ -195,12 +195,12 @@ def _fit(work: _Work, progress: Progress | Quiet) -> None:
             )
         optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(head.parameters(), CLIP)
+        torch.nn.utils.clip_grad_norm_(head.parameters(), GRAD_CLIP)
         optimiser.step()
-        average.update(step)
+        ema.update(step)
         progress.advance()
         if step + 1 == config.steps or (step + 1) % config.validate_every == 0:
-            with average.applied():
+            with ema.applied():
                 value = _validate(work, step + 1, progress)
                 if value <= least:
                     best, least = copy_weights(head), value
@@ -238,7 +238,7 @@ def _terms(
 
 
 @torch.no_grad()
-def _validate(work: _Work, step: int, progress: Progress | Quiet) -> float:
+def _validate(work: _Work, step: int, progress: ProgressBar | NoProgress) -> float:
     """Give the distances of the loss on the validation tracks, without that of the probabilities; 0 where there are none."""
     if not len(work.val):
         return 0.0
