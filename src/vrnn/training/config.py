@@ -84,7 +84,7 @@ class TrainConfig:
 
     Args:
         steps: number of optimiser steps.
-        batch_size: sequences in a step, summed over all processes.
+        batch_size: sequences in a step, over all processes.
         learning_rate: peak learning rate of Adam.
         schedule: constant keeps the learning rate. cosine lowers it to a hundredth of its peak.
         warmup: steps over which the learning rate rises from 0 to its peak.

@@ -32,10 +32,10 @@ class Run(NamedTuple):
 
 
 def train(
-    config: ModelConfig,
     tracks: Tracks,
-    settings: TrainConfig | None = None,
     *,
+    config: ModelConfig | None = None,
+    training: TrainConfig | None = None,
     out: str | Path | None = None,
     val: Tracks | None = None,
     resume: bool = False,
@@ -54,9 +54,9 @@ def train(
     its part of each batch. The losses are those of one process.
 
     Args:
-        config: the model; `x_dim` is the number of columns of x.
         tracks: training data, in any units.
-        settings: see `TrainConfig`.
+        config: the model; `x_dim` is the number of columns of x. None takes a VRNN.
+        training: see `TrainConfig`. None takes its defaults.
         out: run folder to write; None writes nothing.
         val: validation tracks; None holds out a fraction of `tracks`.
         resume: go on from the last state in the run folder. The weights come out as those of a
@@ -73,14 +73,14 @@ def train(
         >>> import numpy as np, vrnn
         >>> random = np.random.default_rng(0)
         >>> tracks = vrnn.Tracks(list(random.normal(size=(20, 12, 2)).cumsum(1)))
-        >>> settings = vrnn.TrainConfig(steps=5)
-        >>> run = vrnn.train(vrnn.RNNConfig(x_dim=2, hidden=8), tracks, settings, quiet=True)
+        >>> config, training = vrnn.RNNConfig(x_dim=2, hidden=8), vrnn.TrainConfig(steps=5)
+        >>> run = vrnn.train(tracks, config=config, training=training, quiet=True)
         >>> run.model.config.hidden
         8
     """
     from accelerate import Accelerator
 
-    prepared = prepare(config, tracks, settings or TrainConfig(), val)
+    prepared = prepare(config, tracks, training or TrainConfig(), val)
     accelerator = Accelerator()
     folder = Path(out) if out is not None else None
     state = open_folder(folder, prepared, resume)

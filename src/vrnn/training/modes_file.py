@@ -47,7 +47,8 @@ def load_modes(folder: Path, network: Model) -> ModeHead | None:
     try:
         with safe_open(path, "pt") as stored:
             settings = json.loads(stored.metadata()["modes"])
-            weights = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118 (not a dict)
+            names = list(stored.keys())
+            weights = {name: stored.get_tensor(name) for name in names}
         config = ModesConfig.from_dict(settings["config"])
         with torch.random.fork_rng(devices=[]):
             head = ModeHead(settings["width"], settings["dim"], config)

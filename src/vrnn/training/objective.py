@@ -186,7 +186,7 @@ class Objective(nn.Module):
         return terms, passed.belief
 
     def score(self, future: Future) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
-        """Return the energy score of futures, summed over time steps, and the number of these."""
+        """Return the energy score of futures over all their time steps, and the number of these."""
         score = futures_score(self.model, future, self.scale).sum(-1)
         return score, future.scored.sum(-1).to(score.dtype)
 

@@ -12,6 +12,7 @@ from vrnn.data.tracks import Tracks, concatenate
 from vrnn.data.windows import at_rate
 from vrnn.errors import DataError
 from vrnn.models import Model, ModelConfig, make_model
+from vrnn.models.vrnn import VRNNConfig
 from vrnn.trained import TrainedModel, build_network
 from vrnn.training.compatibility import (
     check_futures,
@@ -45,21 +46,22 @@ class Prepared(NamedTuple):
 
 
 def prepare(
-    config: ModelConfig, tracks: Tracks, settings: TrainConfig, val: Tracks | None
+    config: ModelConfig | None, tracks: Tracks, settings: TrainConfig, val: Tracks | None
 ) -> Prepared:
-    """Return the model to train and its data: split, cut into windows and fitted.
+    """Return the model to train and its data, split and cut into windows.
 
     Args:
-        config: the settings of the model.
+        config: the settings of the model; None takes a VRNN.
         tracks: the training data.
         settings: the settings of training.
-        val: the validation data; None to hold out a fraction of `tracks`.
+        val: the validation data; None holds out a fraction of `tracks`.
 
     Raises:
         ConfigError: settings that fit neither each other nor the data.
         DataError: no usable track is left.
     """
     check_tracks(tracks)
+    config = config or VRNNConfig(x_dim=tracks.x_dim)
     model = _model_without_inputs(config, tracks)
     check_settings_fit(config, model, tracks, settings, val)
     notes: list[str] = []
@@ -130,7 +132,7 @@ def _usable(
     notes: list[str],
     name: str,
 ) -> Tracks:
-    """Return the tracks that have something to score and, for a model of a prefix, a point in it."""
+    """Return the tracks that have something to score, and a point in the prefix if it is read."""
     given = preprocessor.transform.given
     observe = (settings.observe or 0) if model.conditions else given
     kept = preprocessor.trim(tracks, observe + 1)

@@ -164,7 +164,7 @@ class Trainer:
     def _record(
         self, terms: Terms, loss: Tensor, counts: Counts, weight: float, drew_futures: bool
     ) -> Record:
-        """Return what is reported of a step, summed over all processes."""
+        """Return what is reported of a step, over all processes."""
         parts = (
             loss,
             terms.nll.sum() / counts.rows,
