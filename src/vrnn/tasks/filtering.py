@@ -122,7 +122,7 @@ def chunks(
     model: TrainedModel, tracks: Tracks, particles: int, at_once: int | None = None
 ) -> Iterator[Chunk]:
     """Encode tracks in portions of bounded size, `at_once` at most; tracks without a usable row are left out."""
-    network, preprocessor, training = model.network, model.preprocessor, model.training
+    network, preprocessor = model.network, model.preprocessor
     numbered = preprocessor.trim(
         tracks.rename([str(i) for i in range(len(tracks))]),
         1 + preprocessor.transform.given,
@@ -146,7 +146,7 @@ def chunks(
         prefix = None
         if network.conditions:
             prefix, batch, cut = batch.split_prefix(
-                (training.observe or 1) - preprocessor.transform.given
+                (model.observe or 1) - preprocessor.transform.given
             )
             offset = offset + cut.cpu().numpy()
         yield Chunk(index, batch, prefix, offset, model.first_scored, anchor, start)

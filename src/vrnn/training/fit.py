@@ -139,7 +139,7 @@ class Loop:
         self, prepared: Prepared, accelerator, folder: Path | None, checkpoint: Checkpoint | None
     ):
         self.trained, self.data, self.val = prepared.trained, prepared.train, prepared.val
-        self.settings, self.network = self.trained.training, self.trained.network
+        self.settings, self.network = prepared.settings, self.trained.network
         self.accelerator, self.folder = accelerator, folder
         settings = self.settings
         preprocessor = self.trained.preprocessor

@@ -20,6 +20,7 @@ from vrnn.objectives.best_of import BestOf, best_of_paths
 from vrnn.objectives.futures import cut_rows, positions
 from vrnn.trained import TrainedModel
 from vrnn.training.checkpoint import check_weights, copy_weights, save_representatives
+from vrnn.training.config import TrainConfig
 from vrnn.training.ema import Average
 from vrnn.training.mode_context import check_modes, context_of
 from vrnn.training.order import Order, augmentation
@@ -121,10 +122,11 @@ def _prepare(
     notes: list[str],
 ) -> _Work:
     """Cut the tracks and build the head."""
-    preprocessor, augment = model.preprocessor, model.training.augment
+    preprocessor, settings = model.preprocessor, TrainConfig.from_dict(model.training)
+    augment = settings.augment
     observe = _observe(model, config)
     if val is None:
-        tracks, val = hold_out(tracks, model.training.holdout, model.training.seed, notes)
+        tracks, val = hold_out(tracks, settings.holdout, settings.seed, notes)
     if augment.resamples:
         tracks = concatenate([at_rate(tracks, rate) for rate in augment.rates])
     rows = None if observe is None else observe + config.horizon
@@ -158,7 +160,7 @@ def _prepare(
 def _observe(model: TrainedModel, config: ModesConfig) -> int | None:
     """Give the rows of a track before its future, None for anywhere."""
     heading, given = model.preprocessor.transform.heading, model.preprocessor.transform.given
-    observe = model.training.observe if config.observe is None else config.observe
+    observe = model.observe if config.observe is None else config.observe
     if heading is not None and observe != heading.row + 1:
         raise ConfigError(
             f"the model turns tracks to their heading at row {heading.row + 1}: expected observe of {heading.row + 1}, found {observe}"
@@ -179,12 +181,12 @@ def _fit(work: _Work, progress: Progress | Quiet) -> None:
     average = Average(head, config.average, {})
     order = Order(work.train.lengths, config.batch_size, config.seed)
     best, least = copy_weights(head), math.inf
+    augment = TrainConfig.from_dict(work.model.training).augment
     for step in range(config.steps):
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * (
                 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / config.steps))
             )
-        augment = work.model.training.augment
         change = (
             augmentation(augment, config.seed, step)
             if step < augment.until * config.steps

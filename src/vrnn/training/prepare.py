@@ -28,6 +28,7 @@ class Prepared(NamedTuple):
     """
 
     trained: TrainedModel
+    settings: TrainConfig
     train: Tracks
     val: Tracks
     notes: list[str]
@@ -92,7 +93,8 @@ def prepare(
             f"{type(network).__name__}: leave kernel auto"
         )
     return Prepared(
-        TrainedModel(network, preprocessor, config, settings),
+        TrainedModel(network, preprocessor, config, settings.to_dict()),
+        settings,
         train,
         val,
         notes,
