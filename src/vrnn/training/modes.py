@@ -14,7 +14,7 @@ from vrnn.data.preprocessor import Change, Preprocessor
 from vrnn.data.tracks import Tracks, concatenate
 from vrnn.data.windows import at_rate
 from vrnn.errors import ConfigError, DataError, NonFiniteError
-from vrnn.inference.noise import seeded
+from vrnn.inference.noise import Stream, seeded
 from vrnn.models.modes import ModeHead, ModesConfig
 from vrnn.objectives.best_of import BestOf, best_of_paths
 from vrnn.objectives.futures import cut_rows, positions
@@ -192,7 +192,12 @@ def _fit(work: _Work, progress: Progress | Quiet) -> None:
             if step < augment.until * config.steps
             else None
         )
-        found = _terms(work, work.train[order.batch(step)], seeded(config.seed, 18, step), change)
+        found = _terms(
+            work,
+            work.train[order.batch(step)],
+            seeded(config.seed, Stream.TRAIN_MODES, step),
+            change,
+        )
         loss = found.loss(config.final_weight)
         if not bool(torch.isfinite(loss)):
             raise NonFiniteError(
@@ -249,7 +254,11 @@ def _validate(work: _Work, step: int, progress: Progress | Quiet) -> float:
         return 0.0
     order = work.val.lengths.argsort(kind="stable")
     parts = [
-        _terms(work, work.val[order[i : i + VALIDATION_BATCH]], seeded(work.config.seed, 19, i))
+        _terms(
+            work,
+            work.val[order[i : i + VALIDATION_BATCH]],
+            seeded(work.config.seed, Stream.VALIDATE_MODES, i),
+        )
         for i in range(0, len(order), VALIDATION_BATCH)
     ]
     counted = torch.cat([p.counted for p in parts])
