@@ -57,7 +57,7 @@ def test_run_folder_holds_no_pickle(folder):
 def test_loaded_model_is_the_trained_one(folder):
     run = vrnn.train(tracks(), config=MODEL, training=SETTINGS, quiet=True)
     loaded = vrnn.load(folder)
-    assert loaded.config == run.model.config and loaded.training == SETTINGS
+    assert loaded.config == run.model.config and loaded.training == SETTINGS.to_dict()
     assert loaded.preprocessor == run.model.preprocessor and not loaded.network.training
     for name, value in run.model.network.state_dict().items():
         assert torch.equal(value, loaded.network.state_dict()[name])

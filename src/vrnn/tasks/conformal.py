@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 
 from vrnn.data.tracks import Tracks
 from vrnn.errors import DataError
+from vrnn.inference.noise import Stream
 
 SHARE = 4  # of the gaps of a track one in so many is hidden a second time, and at least one: more of them would make each harder to fill
 FEWEST = 20  # hidden rows below which nothing can be said
@@ -30,7 +31,7 @@ def hide(tracks: Tracks, seed: int) -> tuple[Tracks, list[Bool[np.ndarray, " tim
     >>> int(np.flatnonzero(hide(Tracks([x]), 0)[1][0])[0]) in (4, 5, 6)
     True
     """
-    rng = np.random.default_rng([seed, 20])
+    rng = np.random.default_rng([seed, Stream.HIDE])
     shown, hidden = [], []
     for x in tracks.x:
         seen = np.asarray(np.isfinite(x).all(-1))
