@@ -65,10 +65,10 @@ class Function:
     name: str
 
 
-Text: TypeAlias = "str | Setting | Function | VrnnError | tuple[Any, ...]"
+Text: TypeAlias = str | Setting | Function | Exception | tuple[Any, ...]
 """Words of a message. The parts of a tuple are texts, or values that `str` writes.
 
-An error inside another error is written in the same words as the outer one.
+A `VrnnError` inside another is written in the same words as the outer one.
 """
 
 
@@ -165,7 +165,11 @@ class VrnnError(Exception):
         if self.found is not ABSENT:
             found = str(self.found) if isinstance(self.found, tuple) else self.found
             wanted.append(("found ", found))
-        head = [str(self.where), write(self.what, words), ", ".join(write(w, words) for w in wanted)]
+        head = [
+            str(self.where),
+            write(self.what, words),
+            ", ".join(write(w, words) for w in wanted),
+        ]
         clauses = [": ".join(part for part in head if part)]
         clauses += [write(part, words) for part in (self.cause, self.hint)]
         return "; ".join(part for part in clauses if part)

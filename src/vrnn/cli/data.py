@@ -41,10 +41,10 @@ class ColumnFlags:
     t: Annotated[str | None, _shown("t", "COLUMN")] = ""
     x: Annotated[
         tuple[str, ...],
-        _shown("x y, in HURDAT2 lat lon, in NPZ and JSON all", "COLUMN"),
+        _shown("x y, in HURDAT2 lat lon, in NPZ and JSON all", "COLUMN ..."),
     ] = ()
-    u: Annotated[tuple[str, ...], _shown("none", "COLUMN")] = ()
-    y: Annotated[tuple[str, ...], _shown("none", "COLUMN")] = ()
+    u: Annotated[tuple[str, ...], _shown("none", "COLUMN ...")] = ()
+    y: Annotated[tuple[str, ...], _shown("none", "COLUMN ...")] = ()
     group: Annotated[str, _shown("the only one", "NAME")] = ""
     format: Format = "auto"
 

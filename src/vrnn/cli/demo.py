@@ -43,9 +43,7 @@ class Row(NamedTuple):
     shares: np.ndarray
 
 
-def demo(
-    *, out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0
-) -> list[Row]:
+def demo(*, out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) -> list[Row]:
     """Train an RNN and a VRNN on walkers at a crossroads, beside the true process.
 
     Writes futures.png (the futures of one walker) and the run folders demo-rnn and demo-vrnn under
@@ -77,9 +75,7 @@ def demo(
         settings = TrainConfig(
             steps=steps, learning_rate=4e-3, validate_every=max(1, steps // 4), seed=seed
         )
-        models[name] = train(
-            data, config=config, training=settings, out=folder, val=val
-        ).model
+        models[name] = train(data, config=config, training=settings, out=folder, val=val).model
     torch.set_num_threads(threads)
     print(f"\ntrained in {time.perf_counter() - started:.0f} s\n")
     rows = table(truth, models, test, seed)

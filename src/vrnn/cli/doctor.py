@@ -1,10 +1,13 @@
 """`vrnn doctor`: what is in the data."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from vrnn.cli.data import ColumnFlags, read
 from vrnn.cli.flags import CommandWords
+from vrnn.data.advice import advise
 from vrnn.data.describe import describe
+from vrnn.errors import write
 
 
 def doctor(data: Path, /, *, columns: ColumnFlags = ColumnFlags()) -> None:  # noqa: B008 (frozen)
@@ -14,4 +17,6 @@ def doctor(data: Path, /, *, columns: ColumnFlags = ColumnFlags()) -> None:  # n
         data: tracks, a file or a folder of files.
         columns: of the data.
     """
-    print(describe(read(data, columns)).to_text(CommandWords()))
+    found = describe(read(data, columns))
+    advice = tuple(write(text, CommandWords()) for text in advise(found))
+    print(replace(found, advice=advice).to_text())

@@ -124,10 +124,13 @@ class Flat:
     def _spread(self, parameter: inspect.Parameter) -> Iterator[inspect.Parameter]:
         kind = self._types[parameter.name]
         if is_dataclass(kind):
-            yield from _fields(kind, parameter.default)
+            yield from _fields(kind, parameter.default, _group(parameter.name))
             return
-        help_text = self._helps.get(parameter.name, "")
-        yield parameter.replace(annotation=_annotated(kind, parameter.name, help_text))
+        help_text = self._helps.get(parameter.name)
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            yield parameter.replace(annotation=Annotated[kind, Parameter(help=help_text)])
+        else:
+            yield parameter.replace(annotation=_annotated(kind, parameter.name, help_text))
 
     def __call__(self, *args: Any, **values: Any) -> Any:
         given = {}
@@ -145,15 +148,22 @@ def _names(parameter: inspect.Parameter) -> tuple[str, ...]:
     return [m.name for m in parameter.annotation.__metadata__ if m.name][-1]
 
 
-def _fields(config: type, default: Any, owner: str = "") -> Iterator[inspect.Parameter]:
+def _group(name: str) -> Group:
+    """Return the part of the help for a config; parts come in the order in which they are made."""
+    return Group.create_ordered(name.replace("_", " ").capitalize())
+
+
+def _fields(
+    config: type, default: Any, group: Group, owner: str = ""
+) -> Iterator[inspect.Parameter]:
     """Return a parameter for each field of a config, and of the configs inside it."""
     types = get_type_hints(config, include_extras=True)
     helps = {p.arg_name: p.description for p in read_docstring(config.__doc__ or "").params}
-    group = Group.create_ordered(owner.capitalize() or _title(config))
     for field in fields(config):
         kind = types[field.name]
         if is_dataclass(kind):
-            yield from _fields(kind, getattr(default, field.name, None), field.name)
+            inner = getattr(default, field.name, None)
+            yield from _fields(kind, inner, _group(field.name), field.name)
             continue
         path = f"{owner}.{field.name}" if owner else field.name
         yield inspect.Parameter(
@@ -167,10 +177,6 @@ def _fields(config: type, default: Any, owner: str = "") -> Iterator[inspect.Par
 def _key(owner: str, field: Field) -> str:
     """Return the name of a field among all parameters."""
     return flag_of(f"{owner}.{field.name}")[2:].replace("-", "_")
-
-
-def _title(config: type) -> str:
-    return config.__name__.removesuffix("Config").removesuffix("Flags")
 
 
 def _default(field: Field) -> Any:
@@ -199,7 +205,8 @@ def _annotated(kind: Any, path: str, help_text: str | None, group: Group | None 
     What the type says of itself (`Annotated[bool, Parameter(...)]`) comes after and counts.
     """
     bare, *said = get_args(kind) if get_origin(kind) is Annotated else (kind,)
-    made: dict[str, Any] = {"name": flag_of(path), "help": help_text, "group": group}
+    made: dict[str, Any] = {"name": flag_of(path), "help": " ".join((help_text or "").split())}
+    made |= {} if group is None else {"group": group}
     if get_origin(bare) is tuple:
         made |= {"negative": (), "consume_multiple": get_args(bare)[-1] is ...}
     elif bare is bool and group is None:

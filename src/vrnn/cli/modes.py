@@ -15,7 +15,7 @@ def modes(
     *,
     model: Run,
     val: Path | None = None,
-    config: ModesConfig = ModesConfig(),  # noqa: B008 (frozen)
+    mode_set: ModesConfig = ModesConfig(),  # noqa: B008 (frozen)
     columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
 ) -> None:
     """Train a mode set: k futures of which one is to be near whatever happens.
@@ -28,15 +28,15 @@ def modes(
         model: run folder that vrnn train wrote. The mode set is kept in it and replaces an earlier
             one.
         val: tracks that choose the weights; None takes a share of DATA, as the run did.
-        config: of the mode set and its training.
+        mode_set: of the mode set and its training.
         columns: of the data.
     """
     run = model.expanduser()
     trained = load(run, modes=False)
     named = trained_columns(run, trained)
     held_out = None if val is None else read(val, columns, named)
-    fit_modes(read(data, columns, named), model=trained, config=config, val=held_out, out=run)
+    fit_modes(read(data, columns, named), model=trained, config=mode_set, val=held_out, out=run)
     print(
-        f"{run}: has a mode set of {config.count} futures of {config.horizon} time steps; "
+        f"{run}: has a mode set of {mode_set.count} futures of {mode_set.horizon} time steps; "
         f"see: vrnn forecast DATA --model {run} --modes --out FILE"
     )

@@ -55,7 +55,9 @@ def _check_place(path: Path) -> None:
     if not parent.is_dir():
         raise DataError("cannot be written", where=path, cause=f"{parent} is not a folder")
     if not os.access(parent, os.W_OK | os.X_OK):
-        raise DataError("cannot be written", where=path, cause=f"no permission to write in {parent}")
+        raise DataError(
+            "cannot be written", where=path, cause=f"no permission to write in {parent}"
+        )
 
 
 def save_tracks(tracks: Tracks, path: Path) -> Path:

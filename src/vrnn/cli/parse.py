@@ -83,9 +83,7 @@ class Command:
         try:
             function, bound, _ = self._app.parse_args(list(words))
         except CycloptsError as error:
-            raise UsageError(
-                self._explain(error, words), hint=f"see: {self.prog} --help"
-            ) from None
+            raise UsageError(self._explain(error, words), hint=f"see: {self.prog} --help") from None
         return functools.partial(function, *bound.args, **bound.kwargs)
 
     def _explain(self, error: CycloptsError, words: Sequence[str]) -> str:
@@ -94,7 +92,7 @@ class Command:
             case UnknownOptionError(token=token):
                 name = (token.keyword or token.value).partition("=")[0]
                 near = difflib.get_close_matches(name, self._names(), 1)
-                return f"no such option: {name}" + (f"; did you mean {near[0]}?" if near else "")
+                return f"no such option: {name}" + _meant(near)
             case UnusedCliTokensError(unused_tokens=tokens):
                 return f"expected nothing more, found {' '.join(tokens or [])}"
             case MissingArgumentError(keyword=str(flag), argument=argument, tokens_so_far=read):
@@ -102,12 +100,15 @@ class Command:
                 wanted = "a value" if count == 1 else f"{count} values"
                 return f"{flag}: expected {wanted}, found {' '.join(read) or 'none'}"
             case MissingArgumentError(argument=argument):
-                return "missing " + ", ".join(self._missing(argument.name if argument else "", words))
+                return "missing " + ", ".join(
+                    self._missing(argument.name if argument else "", words)
+                )
             case RepeatArgumentError(token=token):
                 return f"{token.keyword}: expected once, found twice"
             case CoercionError(token=token, argument=argument, target_type=kind) if token:
                 name = token.keyword or (argument.name if argument else "")
-                return f"{name}: expected {_wanted(kind)}, found {token.value!r}"
+                near = difflib.get_close_matches(token.value, map(str, _choices(kind)), 1)
+                return f"{name}: expected {_wanted(kind)}, found {token.value!r}" + _meant(near)
         error.verbose = False
         return str(error)
 
@@ -126,12 +127,20 @@ class Command:
         return [name for name in later if name not in given]
 
 
+def _meant(near: list[str]) -> str:
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
 def _wanted(kind: Any) -> str:
-    """Say what a value of a type looks like.
+    """Return what a value of a type looks like.
 
     >>> _wanted(int), _wanted(Literal["gru", "lstm"])
     ('a whole number', 'one of gru, lstm')
     """
-    if get_origin(kind) is Literal:
-        return f"one of {', '.join(map(str, get_args(kind)))}"
+    if choices := _choices(kind):
+        return f"one of {', '.join(repr(c) if c == '' else str(c) for c in choices)}"
     return KINDS.get(kind, "a value of another kind")

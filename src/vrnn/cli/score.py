@@ -81,9 +81,7 @@ def score(
                 found=len(normal),
                 hint="give more tracks, or a higher share",
             )
-    scores = rate(
-        tracks, model=trained, calibration=normal, particles=particles, seed=seed, by=by
-    )
+    scores = rate(tracks, model=trained, calibration=normal, particles=particles, seed=seed, by=by)
     if not scores.rows.any():
         raise DataError(
             expected="a track with a scored row", found="none", hint=("see ", Function("describe"))

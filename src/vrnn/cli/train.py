@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, asdict, field, fields, make_dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -43,7 +44,7 @@ def chosen_arch(words: Sequence[str]) -> str:
     >>> chosen_arch(["walks.csv", "--arch"])
     'vrnn'
     """
-    named = [after for word, after in zip(words, words[1:], strict=False) if word == "--arch"]
+    named = [after for word, after in pairwise(words) if word == "--arch"]
     named += [word.partition("=")[2] for word in words if word.startswith("--arch=")]
     return named[0] if named and named[0] in KINDS else USUAL
 
@@ -124,4 +125,6 @@ def model_settings(config: type) -> Any:
                 kind = Annotated[kind, Parameter(help=HELP[f.name])]
             parts.append((f.name, kind, f if f.default is MISSING else field(default=f.default)))
     named = f"{config.__name__.removesuffix('Config')} settings"
-    return make_dataclass(named.replace(" ", "_"), parts, namespace={"__doc__": config.__doc__}, frozen=True)
+    return make_dataclass(
+        named.replace(" ", "_"), parts, namespace={"__doc__": config.__doc__}, frozen=True
+    )

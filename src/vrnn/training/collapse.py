@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vrnn.errors import Setting, Text
+
 ACTIVE = 0.01  # variance of the posterior mean above which a unit is active (Burda et al. 2016, arXiv:1509.00519, section 5)
 
 
@@ -24,14 +26,17 @@ class CollapseReport(NamedTuple):
     def active_units(self) -> int:
         return sum(self.active)
 
-    def warning(self, tied: bool) -> str | None:
+    def warning(self, tied: bool) -> Text | None:
         """Say in one sentence that the posterior has collapsed, or nothing."""
         if not self.active or self.active_units:
             return None
         kind = "the latents do not depend on the data" if tied else "the posterior equals the prior"
         return (
-            f"collapse: none of {len(self.active)} latent dimensions is active, {kind}, and the model works as an RNN; "
-            f"try free_bits, a longer kl_warmup or a narrower emission"
+            f"collapse: none of {len(self.active)} latent dimensions is active, {kind}, and the model works as an RNN; try ",
+            Setting("free_bits"),
+            ", a longer ",
+            Setting("kl_warmup"),
+            " or a narrower emission",
         )
 
 
