@@ -4,10 +4,10 @@ An error carries fields and no finished sentence: where it happened, what was ex
 found, the likely cause and the way out. A field is plain text, or a tuple of text and of `Setting`
 and `Function` objects. Python and the command line write these objects in their own words:
 
-    raise ConfigError(setting="learning_rate", expected="above 0", found=self.learning_rate)
+    raise ConfigError(setting="learning_rate", expected="a number above 0", found=rate)
 
-    Python         expected learning_rate above 0, found -1.0
-    command line   expected --learning-rate above 0, found -1.0
+    Python         learning_rate: expected a number above 0, found -1.0
+    command line   --learning-rate: expected a number above 0, found -1.0
 
     raise RunFolderError(
         "holds a run already",
@@ -21,6 +21,7 @@ and `Function` objects. Python and the command line write these objects in their
 A message that names no setting needs no fields: `DataError(f"{path}: the file is empty")`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeAlias
@@ -120,23 +121,32 @@ def write(text: Text, words: Words = PYTHON) -> str:
     return str(text)  # a number or a path between words
 
 
+def joined(parts: Iterable[Text], between: str = ", ") -> Text:
+    """Return texts as one, with words between them.
+
+    >>> write(joined([Setting("group", "train"), Setting("group", "test")], " or "))
+    "group='train' or group='test'"
+    """
+    return tuple(word for part in parts for word in (between, part))[1:]
+
+
 class VrnnError(Exception):
     """Any failure that the user can mend; the command line prints one line and exits with 2.
 
-    The message reads `where: what: expected SETTING EXPECTED, found FOUND; cause; hint`.
+    The message reads `where: setting: what: expected EXPECTED, found FOUND; cause; hint`.
     Fields that are not given leave no trace in it.
 
     Args:
         what: what is wrong, where `expected` and `found` do not say it; often the whole message.
         where: the file and line, the folder, the track or the step.
-        setting: the name of the setting that `expected` is about.
-        expected: what is allowed, such as "above 0" or "of at least 1".
+        setting: the name of the setting that is wrong, as in `Setting`.
+        expected: what is allowed, such as "at least 1".
         found: what there is instead, any value; a tuple is shown as one.
         cause: the likely cause.
         hint: the way out.
 
-    >>> print(ConfigError(setting="augment.prob", expected="from 0 to 1", found=2))
-    expected augment.prob from 0 to 1, found 2
+    >>> print(ConfigError(setting="augment.prob", expected="a number from 0 to 1", found=2))
+    augment.prob: expected a number from 0 to 1, found 2
     >>> print(DataError("the file is empty", where="a.csv", hint="is it complete?"))
     a.csv: the file is empty; is it complete?
     """
@@ -158,20 +168,16 @@ class VrnnError(Exception):
 
     def write(self, words: Words = PYTHON) -> str:
         """Return the message in the words of one surface."""
-        wanted: list[Text] = []
-        if self.expected:
-            about = (Setting(self.setting), " ") if self.setting else ()
-            wanted.append(("expected ", *about, self.expected))
+        setting = words.setting(Setting(self.setting)) if self.setting else ""
+        expected = f"expected {write(self.expected, words)}" if self.expected else ""
+        found = ""
         if self.found is not ABSENT:
-            found = str(self.found) if isinstance(self.found, tuple) else self.found
-            wanted.append(("found ", found))
-        head = [
-            str(self.where),
-            write(self.what, words),
-            ", ".join(write(w, words) for w in wanted),
-        ]
-        clauses = [": ".join(part for part in head if part)]
-        clauses += [write(part, words) for part in (self.cause, self.hint)]
+            is_words = isinstance(self.found, Setting | Function | VrnnError)
+            found = f"found {write(self.found, words) if is_words else self.found}"
+        wrong = ", ".join(part for part in (expected, found) if part)
+        head = (str(self.where), setting, write(self.what, words), wrong)
+        cause, hint = write(self.cause, words), write(self.hint, words)
+        clauses = (": ".join(part for part in head if part), cause, hint)
         return "; ".join(part for part in clauses if part)
 
     def __str__(self) -> str:
@@ -205,7 +211,7 @@ class MissingExtraError(VrnnError):
 def check_seed(seed: int) -> None:
     """Refuse a seed that the generators do not take."""
     if seed < 0:
-        raise ConfigError(setting="seed", expected="of at least 0", found=seed)
+        raise ConfigError(setting="seed", expected="a number of at least 0", found=seed)
 
 
 def require(module: str, extra: str):

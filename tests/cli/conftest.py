@@ -64,7 +64,7 @@ def runs(folder: Path) -> dict[str, Path]:
         data = folder / ("speed.csv" if name in ("supervised", "inputs") else "walks.csv")
         made[name] = folder / "runs" / name
         assert (
-            main(["train", str, "--arch", kind(data), "--out", str(made[name]), *SMALL, *flags])
+            main(["train", str(data), "--arch", kind, "--out", str(made[name]), *SMALL, *flags])
             == 0
         )
     return made

@@ -3,8 +3,9 @@
 import inspect
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from dataclasses import MISSING, Field, fields, is_dataclass
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from cyclopts import CoercionError, Group, Parameter, Token
 from docstring_parser import parse as read_docstring
@@ -43,30 +44,25 @@ def flag_of(setting: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-@dataclass(frozen=True)
+PYTHON_ONLY = {"x_dim", "u_dim", "y_dim"}
+"""Settings without a flag, because the command line takes them from the data."""
+
+
 class CommandWords:
-    """The words of a command line: settings as flags, functions as commands.
+    """The words of the command line: settings as flags, functions as commands.
 
-    Args:
-        flags: those of the command; a setting that it has no flag for keeps its name in Python.
-            None stands for all flags of all commands.
-
-    >>> words = CommandWords(frozenset({"--x", "--resume", "--heading"}))
+    >>> words = CommandWords()
     >>> words.setting(Setting("Columns.x", ("lon", "the lat")))
     "--x lon 'the lat'"
     >>> words.setting(Setting("resume", True)), words.setting(Setting("transform.heading", False))
     ('--resume', '--no-heading')
-    >>> words.setting(Setting("x_dim"))
-    'x_dim'
     """
-
-    flags: frozenset[str] | None = None
 
     def setting(self, setting: Setting) -> str:
         """Return `--flag` or `--flag VALUE`."""
-        flag, value = flag_of(setting.name), setting.value
-        if self.flags is not None and flag not in self.flags:
+        if setting.name in PYTHON_ONLY:
             return PYTHON.setting(setting)
+        flag, value = flag_of(setting.name), setting.value
         if value is ABSENT or value is True:
             return flag
         if value is False:
@@ -92,8 +88,8 @@ class Flat:
     Attributes:
         signature: parameters with their types, defaults and help.
         description: the docstring without its `Args:`.
-        flags: the flags of all parameters, in order.
 
+    >>> from dataclasses import dataclass
     >>> @dataclass
     ... class Size:
     ...     width: int = 1
@@ -110,16 +106,6 @@ class Flat:
         self._types = get_type_hints(function, include_extras=True)
         parameters = inspect.signature(function).parameters.values()
         self.signature = inspect.Signature([q for p in parameters for q in self._spread(p)])
-
-    @property
-    def flags(self) -> list[str]:
-        """The flags, without the positional parameters."""
-        return [
-            flag
-            for parameter in self.signature.parameters.values()
-            if parameter.kind is parameter.KEYWORD_ONLY
-            for flag in _names(parameter)
-        ]
 
     def _spread(self, parameter: inspect.Parameter) -> Iterator[inspect.Parameter]:
         kind = self._types[parameter.name]
@@ -141,11 +127,6 @@ class Flat:
             elif name in values:
                 given[name] = values[name]
         return self.function(*args, **given)
-
-
-def _names(parameter: inspect.Parameter) -> tuple[str, ...]:
-    """Return the flags of one parameter of a flat signature."""
-    return [m.name for m in parameter.annotation.__metadata__ if m.name][-1]
 
 
 def _group(name: str) -> Group:
@@ -187,7 +168,7 @@ def _default(field: Field) -> Any:
 
 def _build(config: type, values: dict[str, Any], default: Any, owner: str = "") -> Any:
     """Return a config from the values of its parameters."""
-    types, given = get_type_hints(config), {}
+    types, given = get_type_hints(config), dict[str, Any]()
     for field in fields(config):
         if is_dataclass(types[field.name]):
             inner = getattr(default, field.name, None)
@@ -204,16 +185,33 @@ def _annotated(kind: Any, path: str, help_text: str | None, group: Group | None 
 
     What the type says of itself (`Annotated[bool, Parameter(...)]`) comes after and counts.
     """
-    bare, *said = get_args(kind) if get_origin(kind) is Annotated else (kind,)
+    said = [m for m in getattr(kind, "__metadata__", ()) if isinstance(m, Parameter)]
+    kind = _bare(kind)
     made: dict[str, Any] = {"name": flag_of(path), "help": " ".join((help_text or "").split())}
     made |= {} if group is None else {"group": group}
-    if get_origin(bare) is tuple:
-        made |= {"negative": (), "consume_multiple": get_args(bare)[-1] is ...}
-    elif bare is bool and group is None:
+    if get_origin(kind) is tuple:
+        made |= {"negative": (), "consume_multiple": get_args(kind)[-1] is ...}
+    elif kind is bool and group is None:
         made["negative"] = ()  # of a command: it is off unless it is asked for
-    elif bare is int or set(get_args(bare)) == {int, type(None)}:
+    elif kind is int or set(get_args(kind)) == {int, NoneType}:
         made["converter"] = _whole
-    return Annotated[bare, Parameter(**made), *said]
+    return Annotated[kind, Parameter(**made), *said]
+
+
+def _bare(kind: Any) -> Any:
+    """Return a type without what is said of it, such as the range of a number.
+
+    >>> _bare(Annotated[int, "from 0 to 1"] | None) == int | None
+    True
+    """
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _bare(parts[0])
+    if origin in (Union, UnionType):
+        return Union[tuple(_bare(part) for part in parts)]  # noqa: UP007 (parts at run time)
+    if origin is tuple:
+        return tuple[tuple(part if part is ... else _bare(part) for part in parts)]
+    return kind
 
 
 def _whole(kind: Any, tokens: Sequence[Token]) -> int | None:

@@ -40,8 +40,8 @@ def main(words: Sequence[str] | None = None) -> int:
             print(_listing())
         else:
             name = f"vrnn {_choose(words)}"
+            wording = import_module("vrnn.cli.flags").CommandWords()
             command = import_module("vrnn.cli.commands").command(words[0], words[1:])
-            wording = command.words
             command.parse(words[1:])()
         sys.stdout.flush()
         return 0

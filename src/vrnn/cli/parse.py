@@ -26,7 +26,7 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
-from vrnn.cli.flags import CommandWords, Flat
+from vrnn.cli.flags import Flat
 from vrnn.errors import VrnnError
 
 KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
@@ -54,7 +54,6 @@ class Command:
     def __init__(self, function: Callable[..., Any], prog: str):
         self.prog = prog
         flat = Flat(function)
-        self.words = CommandWords(frozenset(flat.flags))
 
         def call(*args: Any, **values: Any) -> Any:
             return flat(*args, **values)

@@ -99,7 +99,7 @@ def load(
             network = build_network(model_config, preprocessor)
     except (ConfigError, KeyError, TypeError) as error:
         raise RunFolderError(
-            f"{folder / 'config.json'}: settings that this version does not know: {error}"
+            ("settings that this version does not know: ", error), where=folder / "config.json"
         ) from error
     load_weights(folder, network)
     head = load_modes(folder, network) if modes else None

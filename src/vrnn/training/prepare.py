@@ -10,7 +10,7 @@ import torch
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks, concatenate
 from vrnn.data.windows import at_rate
-from vrnn.errors import DataError
+from vrnn.errors import DataError, Function
 from vrnn.models import Model, ModelConfig, make_model
 from vrnn.models.vrnn import VRNNConfig
 from vrnn.trained import TrainedModel, build_network
@@ -82,8 +82,8 @@ def prepare(
     )
     if not len(train):
         raise DataError(
-            "no training track has enough usable rows; "
-            "see what the data holds with: vrnn doctor DATA"
+            "no training track has enough usable rows",
+            hint=("see what the data holds with ", Function("describe")),
         )
     for part in (train, val):
         check_values(part, preprocessor, model)

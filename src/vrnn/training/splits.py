@@ -4,9 +4,13 @@ import numpy as np
 
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
-from vrnn.errors import DataError
+from vrnn.errors import DataError, Setting, Text
 
 FEWEST_TRACKS = 10  # a smaller data set is trained on whole
+
+
+WHOLE_TRACKS = ("train on whole tracks (", Setting("window", None), "), which may have gaps")
+"""What a message advises where no track is long enough for a window."""
 
 
 def held_out_count(tracks: Tracks, fraction: float) -> int:
@@ -36,7 +40,7 @@ def cut_windows(
     rows: int | None,
     notes: list[str],
     name: str,
-    way_out: str = "train on whole tracks (window None), which may have gaps",
+    way_out: Text = WHOLE_TRACKS,
 ) -> Tracks:
     """Return the windows of so many complete rows that tracks have, or whole tracks for None.
 
@@ -55,6 +59,6 @@ def cut_windows(
     try:
         cut = windows(tracks, rows)
     except DataError as error:
-        raise DataError(f"{name} tracks: {error}; or {way_out}") from error
+        raise DataError(error, where=f"{name} tracks", hint=("or ", way_out)) from error
     notes.append(f"{len(tracks)} {name} tracks give {len(cut)} windows of {rows} rows")
     return cut
