@@ -137,7 +137,7 @@ def test_refusals(model):
     tracks, learn = forks(30, 0), vrnn.fit_modes
     with pytest.raises(ConfigError, match="has no modes yet"):
         vrnn.predict_modes(tracks.cut(stop=5), model=model)
-    with pytest.raises(ConfigError, match="expected observe of 5, found 3"):
+    with pytest.raises(ConfigError, match="to their heading at row 5: expected 5, found 3"):
         learn(tracks, model=model, config=replace(SMALL, observe=3), quiet=True)
     with pytest.raises(DataError, match=r"training tracks: .* lower horizon or observe"):
         learn(tracks, model=model, config=replace(SMALL, horizon=9), quiet=True)
@@ -145,7 +145,7 @@ def test_refusals(model):
         tracks, config=MODELS["rnn"], training=vrnn.TrainConfig(steps=1), quiet=True
     ).model
     with pytest.raises(
-        DataError, match=r"has 9 rows after .* the longest future has 7; lower horizon"
+        DataError, match=r"has 9 rows after .* found a longest future of 7; lower horizon"
     ):
         learn(tracks, model=whole, config=replace(SMALL, horizon=9), quiet=True)
     with pytest.raises(DataError, match=r"read it with vrnn.read_tracks"):

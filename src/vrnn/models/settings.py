@@ -78,7 +78,9 @@ def check_settings(config: Any, prefix: str = "") -> None:
         value, hint = getattr(config, field.name), hints[field.name]
         hint = SHARED.get(field.name, hint) if hint is int else hint
         if not allows(hint, value):
-            raise ConfigError(f"{prefix}{field.name}: expected {expected(hint)}, found {value!r}")
+            raise ConfigError(
+                setting=f"{prefix}{field.name}", expected=expected(hint), found=repr(value)
+            )
 
 
 def allows(hint: Any, value: Any) -> bool:

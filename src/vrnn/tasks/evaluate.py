@@ -14,7 +14,7 @@ from vrnn.data.batch import Batch
 from vrnn.data.plane import Plane
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
-from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed
+from vrnn.errors import ConfigError, DataError, Function, Setting, UnsupportedError, check_seed
 from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.kernels import embed, unroll
 from vrnn.metrics.clusters import cluster_paths
@@ -151,7 +151,8 @@ class TargetEvaluation:
             f"{'':>15}{'RMSE':>10}{'NLL/row':>10}\n"
             f"{'model':>15}{self.rmse:>10.3f}{self.nll:>10.3f}\n"
             f"{'training mean':>15}{self.mean_rmse:>10.3f}{'-':>10}\n\n"
-            "RMSE: of the mean over samples that have not seen y. NLL: minus the log of the mean importance weight of K "
+            "RMSE: of the mean over samples that have not seen y. NLL: minus the log of the "
+            "mean importance weight of K "
             "samples, an upper bound on -log p(y | x), per observed row."
         )
 
@@ -206,7 +207,9 @@ def evaluate(
     if model.network.supervised:
         if temperature != 1:
             raise UnsupportedError(
-                f"a supervised model is evaluated on the distribution that it has: leave temperature 1, found {temperature}"
+                "a supervised model is evaluated on the distribution that it has",
+                found=temperature,
+                hint=("leave ", Setting("temperature"), " 1"),
             )
         return _evaluate_targets(model, tracks, samples, seed)
     cut, space = windows(tracks, observe + horizon), _space(model)
@@ -275,15 +278,25 @@ def _check(
     check_seed(seed)
     if observe < 2 or horizon < 1 or samples < 2:
         raise ConfigError(
-            f"expected observe and samples of at least 2 and a horizon of at least 1, found {observe}, {samples}, {horizon}"
+            expected=(
+                Setting("observe"),
+                " and ",
+                Setting("samples"),
+                " of at least 2 and ",
+                Setting("horizon"),
+                " of at least 1",
+            ),
+            found=f"{observe}, {samples}, {horizon}",
         )
     if selection not in get_args(Selection):
         raise ConfigError(
-            f"selection: expected {', '.join(get_args(Selection))}, found {selection!r}"
+            setting="selection",
+            expected=f"one of {', '.join(get_args(Selection))}",
+            found=repr(selection),
         )
     if samples_per_cluster < 2:
         raise ConfigError(
-            f"expected samples_per_cluster of at least 2, found {samples_per_cluster}"
+            setting="samples_per_cluster", expected="at least 2", found=samples_per_cluster
         )
 
 
@@ -327,7 +340,9 @@ def _modes(
     head = model.modes
     if head is not None and head.config.count != samples:
         raise ConfigError(
-            f"the model has {head.config.count} modes: expected as many samples, found {samples}"
+            f"the model has {head.config.count} modes",
+            expected=("as many ", Setting("samples")),
+            found=samples,
         )
     inputs = np.stack(cut.u)[:, observe:] if cut.u_dim else None
     past = cut.cut(stop=observe)
@@ -385,11 +400,14 @@ def _evaluate_targets(
     network, preprocessor = model.network, model.preprocessor
     if not tracks.y_dim:
         raise ConfigError(
-            f"a supervised model is evaluated on its targets ({', '.join(preprocessor.y_names)}): map columns to y"
+            f"a supervised model is evaluated on its targets ({', '.join(preprocessor.y_names)})",
+            hint=("map columns to ", Setting("Columns.y")),
         )
     tracks = preprocessor.trim(tracks, 1 + preprocessor.transform.given)
     if not len(tracks):
-        raise DataError("no track has a usable row of x to evaluate on; see vrnn doctor DATA")
+        raise DataError(
+            "no track has a usable row of x to evaluate on", hint=("see ", Function("describe"))
+        )
     squares, mean_squares, log_likelihood, rows, entries = 0.0, 0.0, 0.0, 0, 0
     size = max(1, PASS_SIZE // samples)
     scale, mean = np.array(preprocessor.y_scale), np.array(preprocessor.y_mean)
@@ -414,7 +432,8 @@ def _evaluate_targets(
         rows, entries = rows + int(batch.mask.sum()), entries + int(there.sum())
     if not rows:
         raise DataError(
-            f"no row of y ({', '.join(preprocessor.y_names)}) is observed; there is nothing to evaluate on"
+            f"no row of y ({', '.join(preprocessor.y_names)}) is observed; there is nothing "
+            "to evaluate on"
         )
     return TargetEvaluation(
         tracks=len(tracks),

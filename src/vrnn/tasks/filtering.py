@@ -88,7 +88,7 @@ def filter_tracks(
     """
     check_seed(seed)
     if particles < 1:
-        raise ConfigError(f"expected particles of at least 1, found {particles}")
+        raise ConfigError(setting="particles", expected="at least 1", found=particles)
     model = resolve_model(model)
     tracks = model.as_tracks(tracks)
     log_prob = [np.full(len(x), np.nan) for x in tracks.x]
@@ -97,7 +97,8 @@ def filter_tracks(
     for name, x in zip(tracks.ids, tracks.x, strict=True):
         if heading is not None and len(x) <= heading.row:
             raise DataError(
-                f"track {name}: expected at least {heading.row + 1} rows, which the heading is read from, found {len(x)}"
+                f"track {name}: expected at least {heading.row + 1} rows, which the heading "
+                f"is read from, found {len(x)}"
             )
     for chunk in chunks(model, tracks, particles):
         belief, scored = begin_chunk(model.network, chunk, particles, seed), []
@@ -113,7 +114,8 @@ def filter_tracks(
     if len(found) < len(tracks):
         lost = next(i for i in range(len(tracks)) if i not in set(found))
         raise DataError(
-            f"track {tracks.ids[lost]}: expected a row to filter, found none; drop tracks without observed points"
+            f"track {tracks.ids[lost]}: expected a row to filter, found none; drop tracks "
+            "without observed points"
         )
     return FilteredTracks(_joined(model, tracks, beliefs, anchors, longest, seed), log_prob)
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from vrnn.data.io.write import Columns, write_table
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import pad
-from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed, require
+from vrnn.errors import ConfigError, DataError, Setting, UnsupportedError, check_seed, require
 from vrnn.inference.begin import begin
 from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.kernels import imagine
@@ -58,7 +58,8 @@ class Forecast:
         check_seed(seed)
         if k < 1 or k >= len(self.samples):
             raise ConfigError(
-                f"expected at least one cluster and more samples than clusters, found {k} of {len(self.samples)} "
+                f"expected at least one cluster and more samples than clusters, found {k} of "
+                f"{len(self.samples)} "
                 f"samples; forecast with ten times as many"
             )
         centres, weights = cluster_paths(self.samples, k, seed=seed)
@@ -162,18 +163,23 @@ def forecast(
     check_seed(seed)
     if horizon < 1 or samples < 1:
         raise ConfigError(
-            f"expected a horizon and samples of at least 1, found {horizon} and {samples}"
+            expected=(Setting("horizon"), " and ", Setting("samples"), " of at least 1"),
+            found=f"{horizon} and {samples}",
         )
     if prefix_samples is not None and prefix_samples < 1:
-        raise ConfigError(f"expected prefix_samples of at least 1, found {prefix_samples}")
+        raise ConfigError(setting="prefix_samples", expected="at least 1", found=prefix_samples)
     model = resolve_model(model)
     if prefix_samples is not None and isinstance(tracks, TrackBelief):
         raise UnsupportedError(
-            "prefix_samples are drawn from a prefix: expected tracks, found a belief, which has its own particles"
+            setting="prefix_samples",
+            expected="tracks",
+            found="a belief, which has its own particles",
         )
     if prefix_samples is not None and model.network.supervised:
         raise UnsupportedError(
-            f"a supervised model filters x and y once a path: expected no prefix_samples, found {prefix_samples}"
+            "a supervised model filters x and y once a path",
+            expected=("no ", Setting("prefix_samples")),
+            found=prefix_samples,
         )
     if isinstance(tracks, TrackBelief):
         belief, tracks = tracks, last_rows(model, tracks)
@@ -223,7 +229,8 @@ def _draw_targets(
     for name, x in zip(tracks.ids, tracks.x, strict=True):
         if len(x) < horizon + given:
             raise DataError(
-                f"track {name}: a supervised model needs x to the end of the horizon: expected at least "
+                f"track {name}: a supervised model needs x to the end of the horizon: "
+                "expected at least "
                 f"{horizon + given} rows, found {len(x)}"
             )
     parts, size = [], max(1, PASS_SIZE // samples)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Anchor
 from vrnn.distributions.base import Distribution
-from vrnn.errors import ConfigError, DataError, UnsupportedError
+from vrnn.errors import ConfigError, DataError, Setting, UnsupportedError
 from vrnn.inference.begin import begin, fan_out
 from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.inference.resampling import draw_ancestors, take
@@ -150,7 +150,8 @@ def last_rows(model: TrainedModel, belief: TrackBelief) -> Tracks:
     transform, anchor = model.preprocessor.transform, belief.anchor
     if model.network.supervised:
         raise UnsupportedError(
-            "a supervised model draws y given x of the horizon, which a belief does not hold: give vrnn.forecast the tracks, or "
+            "a supervised model draws y given x of the horizon, which a belief does not "
+            "hold: give vrnn.forecast the tracks, or "
             "ask vrnn.predictive(belief, model=model, x=...) for the next row"
         )
     check_begun(model, belief)
@@ -174,11 +175,13 @@ def readable(model: TrainedModel, tracks: Tracks) -> Tracks:
     for name, x in zip(tracks.ids, tracks.x, strict=True):
         if heading is not None and len(x) < least:
             raise DataError(
-                f"track {name}: expected a prefix of at least {least} rows to forecast from, found {len(x)}"
+                f"track {name}: expected a prefix of at least {least} rows to forecast from, "
+                f"found {len(x)}"
             )
         if conditions and np.isnan(x[-1:]).any():
             raise DataError(
-                f"track {name}: its last row has a missing value, and this model goes on from the last observed point; drop "
+                f"track {name}: its last row has a missing value, and this model goes on from "
+                "the last observed point; drop "
                 f"the trailing rows and forecast that much further"
             )
     trimmed = model.preprocessor.trim(tracks, ends=False)
@@ -191,7 +194,8 @@ def readable(model: TrainedModel, tracks: Tracks) -> Tracks:
         found = int(trimmed.lengths[i]) if rows is None else rows.get(name, 0)
         if found < least:
             raise DataError(
-                f"track {name}: expected at least {least} rows from its first observed point on to forecast from, found {found}"
+                f"track {name}: expected at least {least} rows from its first observed point "
+                f"on to forecast from, found {found}"
             )
     return trimmed
 
@@ -214,8 +218,12 @@ def future_inputs(
     width, count = len(preprocessor.u_names), len(tracks)
     if width and inputs is None:
         raise ConfigError(
-            f"the model has known inputs ({', '.join(preprocessor.u_names)}): give their values over the horizon as inputs "
-            f"(batch, horizon, {width}), or inputs='hold' to carry the last values on"
+            f"the model has known inputs ({', '.join(preprocessor.u_names)})",
+            hint=(
+                f"give their values over the horizon as inputs (batch, horizon, {width}), or ",
+                Setting("inputs", "hold"),
+                " to carry the last values on",
+            ),
         )
     if isinstance(inputs, str) and inputs != "hold":
         raise ConfigError(f"expected inputs as an array or 'hold', found {inputs!r}")

@@ -7,7 +7,7 @@ import torch
 
 from vrnn.data.batch import make_batch
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, UnsupportedError, check_seed
+from vrnn.errors import ConfigError, Function, Setting, UnsupportedError, check_seed
 from vrnn.inference.begin import begin
 from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.kernels import imagine
@@ -58,33 +58,52 @@ def generate(
     check_seed(seed)
     if network.conditions:
         raise UnsupportedError(
-            "a forecasting RolloutVAE models the future of a prefix and has no distribution of prefixes to generate from; "
-            "train it with task='autoencoding', or use forecast"
+            "a forecasting RolloutVAE models the future of a prefix and has no distribution "
+            "of prefixes to generate from",
+            hint=(
+                "train it with ",
+                Setting("task", "autoencoding"),
+                ", or use ",
+                Function("forecast"),
+            ),
         )
     if network.supervised:
         raise UnsupportedError(
-            "a supervised model draws y given x and cannot generate x; use forecast with the tracks"
+            "a supervised model draws y given x and cannot generate x",
+            hint=("use ", Function("forecast")),
         )
     if count < 1 or steps < 1 + transform.given:
         raise ConfigError(
-            f"expected a count of at least 1 and at least {1 + transform.given} steps, found {count} and {steps}"
+            expected=(
+                Setting("count"),
+                f" of at least 1 and at least {1 + transform.given} ",
+                Setting("steps"),
+            ),
+            found=f"{count} and {steps}",
         )
     if start is not None and not transform.given:
         raise ConfigError(
-            "this model works in positions and draws the first point itself: leave start out"
+            "this model works in positions and draws the first point itself",
+            hint=("leave ", Setting("start"), " out"),
         )
     if start is None and (preprocessor.place_mean or transform.plane):
         raise ConfigError(
-            f"this model knows where on the map it is: give a start, first points of {', '.join(preprocessor.x_names)}"
+            "this model knows where on the map it is",
+            hint=(
+                "give a ",
+                Setting("start"),
+                f", first points of {', '.join(preprocessor.x_names)}",
+            ),
         )
     if start is not None and not np.isfinite(np.asarray(start, np.float64)).all():
-        raise ConfigError("expected a start of finite numbers, found NaN or infinity")
+        raise ConfigError(setting="start", expected="finite numbers", found="NaN or infinity")
     width = len(preprocessor.u_names)
     if isinstance(inputs, Mapping):
         inputs = constant_inputs(preprocessor.u_names, inputs, count, steps)
     if width and inputs is None:
         raise ConfigError(
-            f"the model has known inputs ({', '.join(preprocessor.u_names)}): give them, (count, steps, {width})"
+            f"the model has known inputs ({', '.join(preprocessor.u_names)}): give them, "
+            f"(count, steps, {width})"
         )
     u = np.zeros((count, steps, 0)) if inputs is None else np.asarray(inputs, np.float64)
     if u.shape != (count, steps, width):

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 from vrnn.data.io.write import Columns, write_table
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, UnsupportedError, check_seed, require
+from vrnn.errors import ConfigError, Setting, UnsupportedError, check_seed, require
 from vrnn.inference.noise import Stream, seeded
 from vrnn.inference.smoother import smooth
 from vrnn.tasks.conformal import check_hidden, hide, widening
@@ -201,16 +201,24 @@ def _check(
         ("sweeps", sweeps, 0),
     ):
         if value < least:
-            raise ConfigError(f"expected {name} of at least {least}, found {value}")
+            raise ConfigError(setting=name, expected=f"at least {least}", found=value)
     network = model.network
     if calibrate is not None and (not 0 < calibrate < 1 or samples < 2):
         raise ConfigError(
-            f"expected calibrate as a share between 0 and 1 and at least 2 samples, found {calibrate} and {samples}"
+            expected=(
+                Setting("calibrate"),
+                " as a share between 0 and 1 and at least 2 ",
+                Setting("samples"),
+            ),
+            found=f"{calibrate} and {samples}",
         )
     if calibrate is not None and (network.supervised or not all(network.family.continuous)):
         raise UnsupportedError(
-            "calibrate widens paths about their means: expected continuous columns of x, found "
-            f"{'a supervised model' if network.supervised else 'columns of kinds'}; leave it"
+            "paths are widened about their means",
+            setting="calibrate",
+            expected="continuous columns of x",
+            found="a supervised model" if network.supervised else "columns of kinds",
+            hint="leave it out",
         )
     if network.conditions or model.preprocessor.transform.heading is not None:
         why = (
@@ -219,7 +227,8 @@ def _check(
             else "a model with a heading transform"
         )
         raise UnsupportedError(
-            f"{why} has no density of a track's first points and cannot fill gaps; train a vrnn, srnn or dmm without one"
+            f"{why} has no density of a track's first points and cannot fill gaps; train a "
+            "vrnn, srnn or dmm without one"
         )
 
 

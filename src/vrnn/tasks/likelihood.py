@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, DataError, check_seed
+from vrnn.errors import ConfigError, DataError, Function, Setting, check_seed
 from vrnn.inference.noise import Noise, Stream, draw_noise, seeded
 from vrnn.inference.particle_filter import filter_steps, first_belief
 from vrnn.inference.step import Embedded
@@ -85,7 +85,8 @@ class Likelihood:
         unit = {"fivo": "particles"}.get(self.name, "samples")
         error = "" if math.isnan(self.standard_error) else f" +- {self.standard_error:.4f}"
         head = (
-            f"{self.per_row:.4f}{error} nats per scored row, in data units ({int((self.rows > 0).sum())} tracks, "
+            f"{self.per_row:.4f}{error} nats per scored row, in data units "
+            f"({int((self.rows > 0).sum())} tracks, "
             f"{int(self.rows.sum())} rows)\n"
         )
         if self.exact:
@@ -134,10 +135,13 @@ def likelihood(
     """
     check_seed(seed)
     if bound not in BOUNDS:
-        raise ConfigError(f"expected a bound among {', '.join(BOUNDS)}, found {bound!r}")
+        raise ConfigError(
+            setting="bound", expected=f"one of {', '.join(BOUNDS)}", found=repr(bound)
+        )
     if samples < 1 or repeats < 1:
         raise ConfigError(
-            f"expected samples and repeats of at least 1, found {samples} and {repeats}"
+            expected=(Setting("samples"), " and ", Setting("repeats"), " of at least 1"),
+            found=f"{samples} and {repeats}",
         )
     model = resolve_model(model)
     network, tracks = model.network, model.as_tracks(tracks)
@@ -169,7 +173,9 @@ def likelihood(
             )
         rows[index] = counted
     if not rows.sum():
-        raise DataError("expected a track with a scored row, found none; see vrnn doctor DATA")
+        raise DataError(
+            expected="a track with a scored row", found="none", hint=("see ", Function("describe"))
+        )
     return Likelihood(bound, samples, repeats, model.bounds_what, exact, rows, values)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError
+from vrnn.errors import ConfigError, Function
 from vrnn.tasks.forecast import Forecast
 from vrnn.tasks.futures import PASS_SIZE, future_inputs, future_times, readable
 from vrnn.training.mode_context import context_of
@@ -54,14 +54,21 @@ def predict_modes(
     tracks, head = model.as_tracks(tracks), model.modes
     if head is None:
         raise ConfigError(
-            "the model has no modes yet: fit them with vrnn.fit_modes or vrnn modes DATA --model RUN, "
-            "or take the centres of samples: forecast(...).cluster(k)"
+            "the model has no modes yet",
+            hint=(
+                "fit them with ",
+                Function("fit_modes"),
+                ", or take clusters of the samples of a forecast",
+            ),
         )
     learned = head.config.horizon
     horizon = learned if horizon is None else horizon
     if not 1 <= horizon <= learned:
         raise ConfigError(
-            f"the modes were fitted for {learned} rows: expected a horizon up to that, found {horizon}"
+            f"the modes were fitted for {learned} rows",
+            setting="horizon",
+            expected="no more than that",
+            found=horizon,
         )
     preprocessor, read = model.preprocessor, readable(model, tracks)
     if isinstance(inputs, np.ndarray) and inputs.ndim == 3 and inputs.shape[1] == horizon:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
-from vrnn.errors import ConfigError, UnsupportedError, check_seed
+from vrnn.errors import ConfigError, Setting, UnsupportedError, check_seed
 from vrnn.inference.ranking import rank_draws
 from vrnn.tasks.evaluate import whole_rows
 from vrnn.tasks.futures import Futures, futures
@@ -104,7 +104,15 @@ def reliability(
     check_seed(seed)
     if observe < 2 or horizon < 1 or samples < 2:
         raise ConfigError(
-            f"expected observe and samples of at least 2 and a horizon of at least 1, found {observe}, {samples}, {horizon}"
+            expected=(
+                Setting("observe"),
+                " and ",
+                Setting("samples"),
+                " of at least 2 and ",
+                Setting("horizon"),
+                " of at least 1",
+            ),
+            found=f"{observe}, {samples}, {horizon}",
         )
     model = resolve_model(model)
     if model.network.supervised:

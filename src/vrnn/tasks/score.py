@@ -91,7 +91,8 @@ class Scores:
         """
         if normal.by != self.by:
             raise DataError(
-                f"expected a calibration scored by {self.by} like the tracks, found one by {normal.by}"
+                f"expected a calibration scored by {self.by} like the tracks, found one by "
+                f"{normal.by}"
             )
         scored = normal.score[~np.isnan(normal.score)]
         if not len(scored):
@@ -113,7 +114,8 @@ class Scores:
             )
         if count < fewest:
             raise ConfigError(
-                f"expected at least {fewest} calibration tracks for a share of false alarms of {false_alarms:g}, found {count}; "
+                f"expected at least {fewest} calibration tracks for a share of false alarms "
+                f"of {false_alarms:g}, found {count}; "
                 f"give more, or allow more false alarms"
             )
         allowed = math.floor(false_alarms * (count + 1) + 1e-9)
@@ -226,9 +228,9 @@ def score(
     """
     check_seed(seed)
     if particles < 1:
-        raise ConfigError(f"expected particles of at least 1, found {particles}")
+        raise ConfigError(setting="particles", expected="at least 1", found=particles)
     if by not in ("density", "excess"):
-        raise ConfigError(f"a track is scored by density or excess, found {by!r}")
+        raise ConfigError(setting="by", expected="density or excess", found=repr(by))
     model = resolve_model(model)
     found = _score(model, model.as_tracks(tracks), particles, seed, by)
     if calibration is None:
@@ -282,7 +284,8 @@ def mixture(parts: Sequence[Scores], weights: Sequence[float] | None = None) -> 
         )
         if not same:
             raise DataError(
-                "the parts of a mixture are scores of the same rows of the same tracks; these differ"
+                "the parts of a mixture are scores of the same rows of the same tracks; "
+                "these differ"
             )
         if other.by != first.by:
             raise DataError(

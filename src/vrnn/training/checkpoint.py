@@ -6,6 +6,7 @@ files is a pickle.
 """
 
 import json
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def load(
-    folder: str | Path, device: torch.device | str = "cpu", *, modes: bool = True
+    folder: str | PathLike[str], device: torch.device | str = "cpu", *, modes: bool = True
 ) -> TrainedModel:
     """Return a trained model from its run folder, whatever device it was trained on.
 
@@ -98,7 +99,7 @@ def load(
             network = build_network(model_config, preprocessor)
     except (ConfigError, KeyError, TypeError) as error:
         raise RunFolderError(
-            f"{folder / 'config.json'}: settings that this version does not know: {error}"
+            ("settings that this version does not know: ", error), where=folder / "config.json"
         ) from error
     load_weights(folder, network)
     head = load_modes(folder, network) if modes else None

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vrnn.errors import Setting, Text
+
 ACTIVE = 0.01
 """Variance of the posterior mean above which a unit is active.
 
@@ -31,7 +33,7 @@ class CollapseReport(NamedTuple):
         """Number of active dimensions."""
         return sum(self.active)
 
-    def warning(self, tied: bool) -> str | None:
+    def warning(self, tied: bool) -> Text | None:
         """Return a sentence that says that the posterior has collapsed, or None if it has not.
 
         Args:
@@ -41,8 +43,12 @@ class CollapseReport(NamedTuple):
             return None
         kind = "the latents do not depend on the data" if tied else "the posterior equals the prior"
         return (
-            f"collapse: none of {len(self.active)} latent dimensions is active, {kind}, and the "
-            "model works as an RNN; try free_bits, a longer kl_warmup or a narrower emission"
+            f"collapse: none of {len(self.active)} latent dimensions is active, {kind}, "
+            "and the model works as an RNN; try ",
+            Setting("free_bits"),
+            ", a longer ",
+            Setting("kl_warmup"),
+            " or a narrower emission",
         )
 
 

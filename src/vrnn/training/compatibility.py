@@ -4,7 +4,7 @@ import numpy as np
 
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, DataError
+from vrnn.errors import ConfigError, DataError, Setting
 from vrnn.models import Model, ModelConfig
 from vrnn.training.config import TrainConfig
 from vrnn.training.splits import held_out_count
@@ -51,15 +51,19 @@ def check_settings_fit(
     _check_chunk(model, settings)
     if settings.energy_weight and not any(model.family.continuous):
         raise ConfigError(
-            "energy_weight trains through draws of the emission, and draws of discrete columns "
-            "have no gradient: expected an emission with a continuous column, found none; "
-            "choose one or leave energy_weight 0"
+            "a score of futures trains through draws of the emission, and draws of discrete "
+            "columns have no gradient",
+            setting="energy_weight",
+            expected="an emission with a continuous column",
+            found="none",
+            hint=("choose one, or set ", Setting("energy_weight", 0)),
         )
     _check_rates(model, settings)
     _check_random_changes(model, tracks, settings)
     if val is None and settings.patience and not held_out_count(tracks, settings.holdout):
         raise ConfigError(
-            "stopping early needs validation tracks: give some, or set holdout above 0"
+            "stopping early needs validation tracks",
+            hint=("give some as ", Setting("val"), ", or set ", Setting("holdout"), " above 0"),
         )
 
 
@@ -68,8 +72,9 @@ def _check_prefix(model: Model, settings: TrainConfig) -> None:
     fewest = 1 + settings.transform.displacement
     if model.conditions and (settings.observe is None or settings.observe < fewest):
         raise ConfigError(
-            "a RolloutVAE that forecasts is trained to go on from a prefix: set observe to its "
-            f"number of points, at least {fewest}; found {settings.observe}"
+            "a RolloutVAE that forecasts is trained to go on from a prefix",
+            found=settings.observe,
+            hint=("set ", Setting("observe"), f" to its number of points, at least {fewest}"),
         )
 
 
@@ -84,13 +89,16 @@ def _check_position_input(model: Model, settings: TrainConfig) -> None:
             else "a RolloutVAE reads a track at once"
         )
         raise ConfigError(
-            "position_input is for models of increments that read one row at a time: "
-            f"{what}; switch it off"
+            setting="position_input",
+            expected="a model of increments that reads one row at a time",
+            found=what,
+            hint="switch it off",
         )
     if not settings.transform.displacement or not any(model.family.continuous):
         raise ConfigError(
-            "position_input: this transform models positions, which the model reads already; "
-            "switch it off"
+            "this transform models positions, which the model reads already",
+            setting="position_input",
+            hint="switch it off",
         )
     if settings.transform.heading or settings.augment.turns:
         what = (
@@ -99,8 +107,9 @@ def _check_position_input(model: Model, settings: TrainConfig) -> None:
             else "augmentation turns or scales"
         )
         raise ConfigError(
-            f"position_input: {what} the map, so that places mean nothing; "
-            "switch one of the two off"
+            f"{what} the map, so that places mean nothing",
+            setting="position_input",
+            hint="switch one of the two off",
         )
 
 
@@ -112,9 +121,13 @@ def _check_chunk(model: Model, settings: TrainConfig) -> None:
     if heading or model.looks_ahead or model.code_dim or model.conditions:
         found = "a heading transform" if heading else type(model).__name__
         raise ConfigError(
-            "chunk reads a sequence part by part: expected a model that does not look ahead "
-            f"(rnn, vrnn, seq2seq) and no heading transform, found {found}; "
-            "leave chunk None, or cut tracks into windows"
+            setting="chunk",
+            expected=(
+                "a model that does not look ahead (rnn, vrnn, seq2seq) and no heading transform"
+            ),
+            found=found,
+            cause="chunks are read one after the other",
+            hint=("leave ", Setting("chunk"), " out, or cut tracks into windows"),
         )
 
 
@@ -124,13 +137,17 @@ def _check_rates(model: Model, settings: TrainConfig) -> None:
         return
     if model.supervised or not all(model.family.continuous):
         raise ConfigError(
-            "augment.rates interpolates between rows, which discrete columns and supervised "
-            "targets do not allow; leave it 1.0"
+            "copies at other rates interpolate between rows, which discrete columns and "
+            "supervised targets do not allow",
+            setting="augment.rates",
+            hint="leave it 1.0",
         )
     if settings.transform.geographic:
         raise ConfigError(
-            "augment.rates averages neighbouring rows, which longitudes on both sides of 180 "
-            "degrees do not allow; leave it 1.0 or switch the geographic transform off"
+            "copies at other rates average neighbouring rows, which longitudes on both sides "
+            "of 180 degrees do not allow",
+            setting="augment.rates",
+            hint="leave it 1.0 or switch the geographic transform off",
         )
 
 
@@ -148,8 +165,10 @@ def _check_random_changes(model: Model, tracks: Tracks, settings: TrainConfig) -
         )
     if augment.transpose and set(model.family.counts()) != {2}:
         raise ConfigError(
-            "augment.transpose shifts the keys of a piano roll: expected every column to be "
-            "binary, with emission bernoulli or nade; switch it off"
+            "it shifts the keys of a piano roll",
+            setting="augment.transpose",
+            expected="every column to be binary, with emission bernoulli or nade",
+            hint="switch it off",
         )
     if not augment.moves:
         return
@@ -202,8 +221,11 @@ def check_futures(
     arrays = tracks.y if model.supervised else tracks.x
     if not any(np.isfinite(a[first:]).all(-1).any() for a in arrays):
         raise ConfigError(
-            f"energy_weight scores whole rows of the future: expected one after the first {first} "
-            "rows of some track, found none; shorten observe or leave energy_weight 0"
+            "a score of futures is over whole rows",
+            setting="energy_weight",
+            expected=f"one after the first {first} rows of some track",
+            found="none",
+            hint=("shorten ", Setting("observe"), " or set ", Setting("energy_weight", 0)),
         )
 
 

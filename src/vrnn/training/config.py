@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, Literal
 
 from vrnn.data.transforms import TransformConfig
-from vrnn.errors import ConfigError
+from vrnn.errors import ConfigError, Setting
 from vrnn.models.settings import (
     Fraction,
     NonNegativeFloat,
@@ -55,7 +55,7 @@ class AugmentConfig:
         check_settings(self, prefix="augment.")
         if self.speed[0] > self.speed[1]:
             raise ConfigError(
-                f"augment.speed: expected the smaller factor first, found {self.speed}"
+                setting="augment.speed", expected="the smaller factor first", found=self.speed
             )
 
     @property
@@ -204,32 +204,46 @@ class TrainConfig:
         """Refuse settings that belong to another objective."""
         if self.objective != "elbo" and self.samples < 2:
             raise ConfigError(
-                f"samples: expected at least 2 for the objective {self.objective}, found "
-                f"{self.samples}; with one sample it is the elbo"
+                setting="samples",
+                expected=("at least 2 for ", Setting("objective", self.objective)),
+                found=self.samples,
+                cause="with one sample it is the elbo",
             )
         if self.objective != "elbo" and self.free_bits:
             raise ConfigError(
-                f"free_bits: expected 0 for the objective {self.objective}, found "
-                f"{self.free_bits}; only the elbo has a KL that they change"
+                setting="free_bits",
+                expected=("0 for ", Setting("objective", self.objective)),
+                found=self.free_bits,
+                cause="only the elbo has a KL that they change",
             )
         if self.resampling_term and self.objective != "fivo":
             raise ConfigError(
-                f"resampling_term: expected the objective fivo, found {self.objective}; "
-                f"only fivo resamples"
+                setting="resampling_term",
+                expected=Setting("objective", "fivo"),
+                found=self.objective,
+                cause="only fivo resamples",
             )
 
     def _check_cuts(self) -> None:
         """Refuse windows, prefixes and chunks that do not fit together."""
         if self.truncate and self.chunk is None:
             raise ConfigError(
-                "truncate: expected a chunk, found None; set chunk to a number of rows"
+                setting="truncate",
+                expected="a chunk",
+                found=None,
+                hint=("set ", Setting("chunk"), " to a number of rows"),
             )
         if self.chunk is not None and (self.objective != "elbo" or self.energy_weight):
             what = "energy_weight" if self.energy_weight else f"the objective {self.objective}"
             raise ConfigError(
-                f"chunk: expected the elbo alone, found {what}; only the elbo is a sum over chunks"
+                setting="chunk",
+                expected="the elbo alone",
+                found=what,
+                cause="only the elbo is a sum over chunks",
             )
         if self.observe is not None and self.window is not None and self.observe >= self.window:
             raise ConfigError(
-                f"observe: expected less than the window of {self.window}, found {self.observe}"
+                setting="observe",
+                expected=f"less than the window of {self.window}",
+                found=self.observe,
             )

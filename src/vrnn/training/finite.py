@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from vrnn.errors import NonFiniteError
+from vrnn.errors import Function, NonFiniteError, Setting
 from vrnn.training.objective import Objective, Terms, Work
 
 
@@ -30,8 +30,16 @@ def check_terms(terms: Terms, step: int, tracks: Sequence[str]) -> None:
         bad = ~torch.isfinite(term)
         if bool(bad.any()):
             raise NonFiniteError(
-                f"step {step}: the {name} of track {tracks[int(bad.nonzero()[0])]} is not finite; "
-                "look at its values with vrnn doctor, lower learning_rate, or lower grad_clip"
+                f"the {name} of track {tracks[int(bad.nonzero()[0])]} is not finite",
+                where=f"step {step}",
+                hint=(
+                    "look at its values with ",
+                    Function("describe"),
+                    ", or lower ",
+                    Setting("learning_rate"),
+                    " or ",
+                    Setting("grad_clip"),
+                ),
             )
 
 
@@ -51,9 +59,17 @@ def check_gradient(
     if bool(torch.isfinite(norm)):
         return
     raise NonFiniteError(
-        f"step {step}: the gradient of the loss of track "
-        f"{tracks[steepest(objective, work, kl_weight)]} is not finite though the loss is; "
-        "look at its values with vrnn doctor, or lower learning_rate or grad_clip"
+        "the gradient of the loss of track "
+        f"{tracks[steepest(objective, work, kl_weight)]} is not finite though the loss is",
+        where=f"step {step}",
+        hint=(
+            "look at its values with ",
+            Function("describe"),
+            ", or lower ",
+            Setting("learning_rate"),
+            " or ",
+            Setting("grad_clip"),
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vrnn.data.preprocessor import Change
 from vrnn.data.tracks import Tracks
-from vrnn.errors import NonFiniteError
+from vrnn.errors import Function, NonFiniteError
 from vrnn.inference.noise import Stream, seeded
 from vrnn.models.modes import ModeHead, ModesConfig
 from vrnn.objectives.best_of import BestOf, best_of_paths
@@ -133,7 +133,8 @@ def mode_distances(fit: ModeFit, step: int) -> ModeDistances:
     found = ModeDistances(*(float(torch.cat(c)[counted].double().mean()) for c in columns))
     if not math.isfinite(found.average + found.final):
         raise NonFiniteError(
-            f"step {step}: the distances on the validation tracks are not finite; "
-            "look at them with vrnn doctor"
+            "the distances on the validation tracks are not finite",
+            where=f"step {step}",
+            hint=("look at them with ", Function("describe")),
         )
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, DataError, NonFiniteError
+from vrnn.errors import ConfigError, DataError, Function, NonFiniteError, Setting
 from vrnn.inference.noise import Stream, seeded
 from vrnn.models.modes import ModeHead, ModesConfig
 from vrnn.trained import TrainedModel
@@ -114,8 +114,9 @@ def prepare_modes(
     given, settings = model.preprocessor.transform.given, TrainConfig.from_dict(model.training)
     observe = _observe(model, config)
     rows = None if observe is None else observe + config.horizon
+    way_out = ("lower ", Setting("horizon"), " or ", Setting("observe"))
     train, val = (
-        cut_windows(part, rows, notes, name, way_out="lower horizon or observe")
+        cut_windows(part, rows, notes, name, way_out)
         for part, name in zip(
             split_tracks(tracks, val, settings, notes), ("training", "validation"), strict=True
         )
@@ -126,14 +127,15 @@ def prepare_modes(
     )
     if not len(train):
         raise DataError(
-            "no training track has a point to begin at and one to come to; "
-            "see what the data holds with: vrnn doctor DATA"
+            "no training track has a point to begin at and one to come to",
+            hint=("see what the data holds with ", Function("describe")),
         )
     longest = int(train.lengths.max()) - given - 1
     if longest < config.horizon:
         raise DataError(
-            f"no training track has {config.horizon} rows after those that a future begins from: "
-            f"the longest future has {longest}; lower horizon"
+            f"no training track has {config.horizon} rows after those that a future begins from",
+            found=f"a longest future of {longest}",
+            hint=("lower ", Setting("horizon")),
         )
     weight = next(model.network.parameters())
     batch = model.preprocessor.batch(train[:1])[0].to(weight)
@@ -154,11 +156,13 @@ def _observe(model: TrainedModel, config: ModesConfig) -> int | None:
     observe = model.observe if config.observe is None else config.observe
     if heading is not None and observe != heading.row + 1:
         raise ConfigError(
-            f"the model turns tracks to their heading at row {heading.row + 1}: "
-            f"expected observe of {heading.row + 1}, found {observe}"
+            f"the model turns tracks to their heading at row {heading.row + 1}",
+            setting="observe",
+            expected=f"{heading.row + 1}",
+            found=observe,
         )
     if observe is not None and observe < given + 1:
-        raise ConfigError(f"expected observe of at least {given + 1} rows, found {observe}")
+        raise ConfigError(setting="observe", expected=f"at least {given + 1} rows", found=observe)
     return observe
 
 
@@ -179,8 +183,14 @@ def _train(fit: ModeFit, bar: ProgressBar | NoProgress) -> None:
         )
         if not bool(torch.isfinite(loss)):
             raise NonFiniteError(
-                f"step {step}: the loss of the modes is not finite; "
-                "lower learning_rate, or look at the data with vrnn doctor"
+                "the loss of the modes is not finite",
+                where=f"step {step}",
+                hint=(
+                    "lower ",
+                    Setting("learning_rate"),
+                    ", or look at the data with ",
+                    Function("describe"),
+                ),
             )
         optimiser.zero_grad()
         loss.backward()

@@ -2,14 +2,14 @@
 
 import hashlib
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
-from vrnn.errors import DataError
+from vrnn.errors import DataError, Function
 from vrnn.models import Model, ModelConfig, make_model
 from vrnn.models.vrnn import VRNNConfig
 from vrnn.trained import TrainedModel, build_network
@@ -83,8 +83,8 @@ def prepare(
     )
     if not len(train):
         raise DataError(
-            "no training track has enough usable rows; "
-            "see what the data holds with: vrnn doctor DATA"
+            "no training track has enough usable rows",
+            hint=("see what the data holds with ", Function("describe")),
         )
     for part in (train, val):
         check_values(part, preprocessor, model)
@@ -101,8 +101,10 @@ def prepare(
 
 def with_widths(config: ModelConfig, u_dim: int, y_dim: int) -> ModelConfig:
     """Return a config with the widths of its inputs and, where it has one, of its target."""
-    target = {"y_dim": y_dim} if hasattr(config, "y_dim") else {}
-    return replace(config, u_dim=u_dim, **target)
+    widths: dict[str, Any] = {"u_dim": u_dim}
+    if hasattr(config, "y_dim"):
+        widths["y_dim"] = y_dim
+    return replace(config, **widths)
 
 
 def _model_without_inputs(config: ModelConfig, tracks: Tracks) -> Model:

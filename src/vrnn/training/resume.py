@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from vrnn.errors import ConfigError, RunFolderError
+from vrnn.errors import ConfigError, RunFolderError, Setting, joined
 from vrnn.files import whole_file
 from vrnn.models import config_from_dict, config_to_dict
 from vrnn.trained import TrainedModel
@@ -125,23 +125,33 @@ def open_folder(folder: Path | None, prepared: Prepared, resume: bool) -> Traini
     """
     if folder is None:
         if resume:
-            raise RunFolderError("to resume a run, name its folder with out")
+            raise RunFolderError(("to resume a run, name its folder with ", Setting("out")))
         return None
     if not (folder / "config.json").exists():
         if resume:
             raise RunFolderError(
-                f"{folder}: nothing to resume, it has no config.json; train without resume first"
+                "nothing to resume, it has no config.json",
+                where=folder,
+                hint=("train without ", Setting("resume", True), " first"),
             )
         if folder.exists() and not folder.is_dir():
             raise RunFolderError(f"{folder}: expected a folder for the run, found a file")
         return None
     if not resume:
-        raise RunFolderError(f"{folder}: holds a run already; resume it, or choose another folder")
+        raise RunFolderError(
+            "holds a run already",
+            where=folder,
+            hint=("resume it with ", Setting("resume", True), ", or choose another folder"),
+        )
     stored = read_config(folder)
     changed = _changes(stored, prepared.trained)
     if changed:
         raise RunFolderError(
-            f"{folder}: resume needs the settings the run began with; changed: {', '.join(changed)}"
+            (
+                "resume needs the settings the run began with; changed: ",
+                joined(map(Setting, changed)),
+            ),
+            where=folder,
         )
     if stored["data"] != prepared.fingerprint:
         raise RunFolderError(

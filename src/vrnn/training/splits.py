@@ -4,11 +4,15 @@ import numpy as np
 
 from vrnn.data.tracks import Tracks, concatenate
 from vrnn.data.windows import at_rate, windows
-from vrnn.errors import DataError
+from vrnn.errors import DataError, Setting, Text
 from vrnn.inference.noise import Stream
 from vrnn.training.config import TrainConfig
 
 FEWEST_TRACKS = 10  # a smaller data set is trained on whole
+
+
+WHOLE_TRACKS = ("train on whole tracks (", Setting("window", None), "), which may have gaps")
+"""What a message advises where no track is long enough for a window."""
 
 
 def split_tracks(
@@ -56,7 +60,7 @@ def cut_windows(
     rows: int | None,
     notes: list[str],
     name: str,
-    way_out: str = "train on whole tracks (window None), which may have gaps",
+    way_out: Text = WHOLE_TRACKS,
 ) -> Tracks:
     """Return the windows of so many complete rows that tracks have, or whole tracks for None.
 
@@ -75,6 +79,6 @@ def cut_windows(
     try:
         cut = windows(tracks, rows)
     except DataError as error:
-        raise DataError(f"{name} tracks: {error}; or {way_out}") from error
+        raise DataError(error, where=f"{name} tracks", hint=("or ", way_out)) from error
     notes.append(f"{len(tracks)} {name} tracks give {len(cut)} windows of {rows} rows")
     return cut

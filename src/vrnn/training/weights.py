@@ -7,7 +7,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from vrnn.errors import RunFolderError
+from vrnn.errors import RunFolderError, Setting
 from vrnn.files import whole_file
 from vrnn.models import Model
 
@@ -42,8 +42,9 @@ def load_weights(folder: Path, network: Model) -> None:
     path = folder / "model.safetensors"
     if not path.is_file():
         raise RunFolderError(
-            f"{folder}: the run has no model.safetensors; training was stopped before its first "
-            "validation: go on with --resume"
+            "the run has no model.safetensors; training was stopped before its first validation",
+            where=folder,
+            hint=("go on with ", Setting("resume", True)),
         )
     try:
         weights = load_file(path)
