@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from accelerate import Accelerator
 from tests.models.settings import CONFIGS, build, make_case
 
 import vrnn
@@ -19,7 +18,7 @@ from vrnn.inference.rollout import imagine
 from vrnn.metrics.scores import energy_score
 from vrnn.models import make_model
 from vrnn.objectives.futures import cut_future, draw_future, futures_score
-from vrnn.training.fit import Loop
+from vrnn.training.objective import make_objective
 from vrnn.training.prepare import prepare
 
 NAN = float("nan")
@@ -195,7 +194,7 @@ def test_training_on_futures_needs_a_continuous_column():
     settings = vrnn.TrainConfig(energy_weight=1.0)
     config = vrnn.VRNNConfig(2, hidden=4, emission="bernoulli")
     with pytest.raises(ConfigError, match="an emission with a continuous column, found none"):
-        vrnn.train(config, tracks, settings, quiet=True)
+        vrnn.train(tracks, config=config, training=settings, quiet=True)
 
 
 def test_kinds_are_drawn_and_not_scored():
@@ -208,19 +207,19 @@ def test_kinds_are_drawn_and_not_scored():
     config = vrnn.VRNNConfig(3, hidden=4, emission="mixture(2):2+bernoulli:1")
     settings = vrnn.TrainConfig(steps=4, batch_size=4, energy_weight=1.0, energy_from=0.0)
     prepared = prepare(config, tracks, settings, None)
-    loop = Loop(prepared, Accelerator(), None, None)
-    assert [bool(s > 0) for s in loop.plain_objective.scale] == [True, True, False]
+    objective = make_objective(prepared.trained, settings)
+    assert [bool(s > 0) for s in objective.scale] == [True, True, False]
     batch, _ = prepared.trained.preprocessor.batch(prepared.train)
     future = cut_future(prepared.trained.network, batch, seeded(0), samples=3, rows=4)
-    score = loop.plain_objective.score(future)[0]
+    score = objective.score(future)[0]
     other = future._replace(
         rest=future.rest._replace(x=future.rest.x * torch.tensor([1.0, 1.0, 7.0]))
     )
-    torch.testing.assert_close(loop.plain_objective.score(other)[0], score)
+    torch.testing.assert_close(objective.score(other)[0], score)
     belief = begin(prepared.trained.network, future.prefix, future.past)
     kinds = imagine(prepared.trained.network, belief, future.rest.u, future.ahead).x[..., 2]
     assert sorted(kinds.unique().tolist()) == [0.0, 1.0]
-    record = vrnn.train(config, tracks, settings, quiet=True).history[-1]
+    record = vrnn.train(tracks, config=config, training=settings, quiet=True).history[-1]
     assert math.isfinite(record["score"]) and record["score"] != 0
 
 
@@ -240,7 +239,7 @@ def test_training_on_futures_makes_them_better():
     scores = []
     for settings in (without, replace(without, energy_weight=20.0)):
         model = vrnn.train(
-            vrnn.RNNConfig(2, hidden=8), train, settings, val=held_out, quiet=True
+            train, config=vrnn.RNNConfig(2, hidden=8), training=settings, val=held_out, quiet=True
         ).model
         batch, _ = model.preprocessor.batch(held_out)
         future = cut_future(model.network, batch, seeded(9), samples=16, rows=12, observe=11)
@@ -280,7 +279,7 @@ def test_tracks_of_all_lengths_are_trained_on(way):
     settings = vrnn.TrainConfig(
         steps=12, batch_size=4, energy_weight=1.0, validate_every=6, log_every=1, **more
     )
-    history = vrnn.train(config, tracks, settings, quiet=True).history
+    history = vrnn.train(tracks, config=config, training=settings, quiet=True).history
     scores = [r["score"] for r in history if "score" in r]
     assert len(scores) == 6 and max(scores) > 0 and all(math.isfinite(s) for s in scores)
 
@@ -289,9 +288,9 @@ def test_data_without_a_future_to_score_is_refused():
     tracks = vrnn.Tracks([np.zeros((6, 2))] * 3)
     with pytest.raises(ConfigError, match="after the first 8 rows of some track, found none"):
         vrnn.train(
-            vrnn.VRNNConfig(2, hidden=4),
             tracks,
-            vrnn.TrainConfig(energy_weight=1.0, observe=8),
+            config=vrnn.VRNNConfig(2, hidden=4),
+            training=vrnn.TrainConfig(energy_weight=1.0, observe=8),
             quiet=True,
         )
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from vrnn.data.description import Description, percent
+from vrnn.errors import Setting, Text
 
 FEW_TRACKS = 50
 WIDE_SCALES = 30.0
 
 
-def advise(d: Description) -> list[str]:
+def advise(d: Description) -> list[Text]:
     """Say what stands in the way of training, then which windows suit; one or two sentences each."""
     rules = (_size, _identity, _time, _missing, _binary, _scale, _outliers, _window)
     return [sentence for rule in rules for sentence in rule(d)]
@@ -27,11 +28,12 @@ def _named(ids: tuple[str, ...]) -> str:
     return ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
 
 
-def _size(d: Description) -> Iterator[str]:
+def _size(d: Description) -> Iterator[Text]:
     if d.tracks == 1 and d.rows >= 200:
         yield (
-            "All rows are one track. If they are several, map the column that tells them apart: "
-            "Columns(id='...')."
+            "All rows are one track. If they are several, map the column that tells them apart: ",
+            Setting("Columns.id", "..."),
+            ".",
         )
     elif d.tracks < FEW_TRACKS:
         yield (
@@ -81,11 +83,13 @@ def _missing(d: Description) -> Iterator[str]:
         )
 
 
-def _binary(d: Description) -> Iterator[str]:
+def _binary(d: Description) -> Iterator[Text]:
     if d.binary:
         yield (
-            "All observed values are 0 or 1: train with --emission bernoulli. It scores every row and leaves the "
-            "values as they are, without displacement or standardisation."
+            "All observed values are 0 or 1: train with ",
+            Setting("emission", "bernoulli"),
+            ". It scores every row and leaves the values as they are, without displacement or "
+            "standardisation.",
         )
 
 
@@ -112,7 +116,7 @@ def _outliers(d: Description) -> Iterator[str]:
         )
 
 
-def _window(d: Description) -> Iterator[str]:
+def _window(d: Description) -> Iterator[Text]:
     if not d.observe:
         yield (
             f"Most tracks have no 4 consecutive complete rows (the longest has {plural(d.longest, 'row')}): "
@@ -121,6 +125,9 @@ def _window(d: Description) -> Iterator[str]:
         )
     else:
         yield (
-            f"Windows for evaluation: --observe {d.observe} --horizon {d.horizon} gives "
-            f"{plural(d.windows, 'window')} from {plural(d.windowed, 'track')}."
+            "Windows for evaluation: ",
+            Setting("observe", d.observe),
+            " ",
+            Setting("horizon", d.horizon),
+            f" gives {plural(d.windows, 'window')} from {plural(d.windowed, 'track')}.",
         )

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from vrnn.data.plane import Plane
-from vrnn.errors import ConfigError
+from vrnn.errors import ConfigError, Setting
 from vrnn.metrics.displacement import RADIUS
 
 
@@ -43,7 +43,10 @@ class TransformConfig:
                 f"geographic: expected one of {', '.join(RADIUS)} or nothing, found {self.geographic!r}"
             )
         if self.geographic and not self.displacement:
-            raise ConfigError("a geographic transform models increments: leave displacement on")
+            raise ConfigError(
+                "a geographic transform models increments",
+                hint=("leave ", Setting("transform.displacement"), " on"),
+            )
 
 
 class Path(NamedTuple):
@@ -226,8 +229,11 @@ class Transform:
         if config.heading:
             if observe is None or observe < 2:
                 raise ConfigError(
-                    f"a heading transform turns tracks to their direction at the last observed point: expected observe of at "
-                    f"least 2, found {observe}; set observe (and window) in the training settings"
+                    "a heading transform turns tracks to their direction at the last observed point",
+                    setting="observe",
+                    expected="at least 2",
+                    found=observe,
+                    hint=("set it, and ", Setting("window"), ", in the training settings"),
                 )
             if len(continuous) < 2 or not all(continuous[:2]):
                 raise ConfigError(

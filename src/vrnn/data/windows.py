@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import DataError
+from vrnn.errors import DataError, Function
 
 TOLERANCE = 0.05
 """Share of a step by which a time may miss the grid and still count as on it.
@@ -76,10 +76,14 @@ def windows(tracks: Tracks, length: int, stride: int = 1, step: float | None = N
     if not (found.length >= length).any():
         longest = int(found.length.max(initial=0))
         raise DataError(
-            f"windows: expected a run of {length} consecutive complete rows, found none: the longest is "
-            f"{longest} {'row' if longest == 1 else 'rows'} (time step "
-            f"{tracks.step if step is None else step:g}); take shorter windows, or look at gaps and time "
-            "steps with vrnn doctor"
+            where="windows",
+            expected=f"a run of {length} consecutive complete rows",
+            found=f"none: the longest is {longest} {'row' if longest == 1 else 'rows'} "
+            f"(time step {tracks.step if step is None else step:g})",
+            hint=(
+                "take shorter windows, or look at gaps and time steps with ",
+                Function("describe"),
+            ),
         )
     count = np.maximum(found.length - length, -1) // stride + 1
     run = np.repeat(np.arange(len(count)), count)
@@ -170,9 +174,15 @@ def _on_grid(
     if off.any():
         row = int(off.argmax())
         raise DataError(
-            f"track {tracks.ids[i]}: expected times that are whole steps of {step:g} from its first time "
-            f"{times[0]:.10g}, found {times[row]:.10g} ({place[row]:.3f} steps); pass a step that divides "
-            f"all times (the shortest here is {np.diff(times).min():g}), or drop or resample such rows"
+            where=f"track {tracks.ids[i]}",
+            expected=f"times that are whole steps of {step:g} from its first time {times[0]:.10g}",
+            found=f"{times[row]:.10g} ({place[row]:.3f} steps)",
+            hint=(
+                "pass a step that divides all times ",
+                f"(the shortest here is {np.diff(times).min():g}) to ",
+                Function("regular"),
+                ", or drop or resample such rows",
+            ),
         )
     rows = int(slot[-1]) + 1
     if rows == len(times):

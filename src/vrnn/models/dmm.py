@@ -15,10 +15,10 @@ from vrnn.distributions import (
     parse_emission,
     positive,
 )
+from vrnn.models.config import ModelConfig, roles
 from vrnn.models.contract import Features, Model, join, no_features, observed
 from vrnn.models.encoders import StepEncoder
 from vrnn.models.layers import CellName, GaussianHead, learned, mlp
-from vrnn.models.settings import ModelConfig, roles
 
 
 @dataclass(frozen=True)

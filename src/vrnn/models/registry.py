@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vrnn.errors import ConfigError
-from vrnn.models.settings import ModelConfig
+from vrnn.models.config import ModelConfig
 
 if TYPE_CHECKING:
     from vrnn.models.contract import Model

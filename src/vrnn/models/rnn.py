@@ -8,9 +8,9 @@ from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import Distribution, parse_emission
+from vrnn.models.config import ModelConfig, roles
 from vrnn.models.contract import Features, Model, join, no_features
 from vrnn.models.layers import CellName, features, features_dim, learned, make_cell, mlp
-from vrnn.models.settings import ModelConfig, roles
 
 
 @dataclass(frozen=True)

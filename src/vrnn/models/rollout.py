@@ -18,10 +18,10 @@ from vrnn.distributions import (
     parse_emission,
 )
 from vrnn.distributions.product import ProductDistribution
+from vrnn.models.config import ModelConfig, roles
 from vrnn.models.contract import Features, GlobalLatentModel, join, no_features, observed
 from vrnn.models.encoders import SequenceEncoder
 from vrnn.models.layers import CellName, features, features_dim, learned, make_cell, mlp
-from vrnn.models.settings import ModelConfig, roles
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, Distribution, Gaussian, parse_emission
+from vrnn.models.config import ModelConfig, roles
 from vrnn.models.contract import Features, Model, join, no_features
 from vrnn.models.layers import (
     CellName,
@@ -18,7 +19,6 @@ from vrnn.models.layers import (
     make_cell,
     mlp,
 )
-from vrnn.models.settings import ModelConfig, roles
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, Distribution, Gaussian, parse_emission
+from vrnn.models.config import ModelConfig, roles
 from vrnn.models.contract import Features, Model, join, observed
 from vrnn.models.encoders import StepEncoder
 from vrnn.models.layers import (
@@ -23,7 +24,6 @@ from vrnn.models.layers import (
     make_cell,
     mlp,
 )
-from vrnn.models.settings import ModelConfig, roles
 
 
 @dataclass(frozen=True)

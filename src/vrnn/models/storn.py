@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, Distribution, Gaussian, parse_emission
+from vrnn.models.config import ModelConfig, roles
 from vrnn.models.contract import Features, Model, join, observed
 from vrnn.models.encoders import StepEncoder
 from vrnn.models.layers import CellName, features, features_dim, learned, make_cell, mlp
-from vrnn.models.settings import ModelConfig, roles
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, Distribution, Gaussian, parse_emission
-from vrnn.errors import ConfigError
+from vrnn.errors import ConfigError, Setting
+from vrnn.models.config import ModelConfig, roles
 from vrnn.models.contract import Features, Model, join, no_features
 from vrnn.models.layers import (
     CellName,
@@ -20,7 +21,6 @@ from vrnn.models.layers import (
     make_cell,
     mlp,
 )
-from vrnn.models.settings import ModelConfig, roles
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ class VRNN(Model):
         )
         if self.supervised and config.prior == "standard":
             raise ConfigError(
-                "a supervised VRNN needs prior='learned': at test time z_t is drawn given x_t, which N(0, I) ignores"
+                ("a supervised VRNN needs ", Setting("prior", "learned")),
+                cause="at test time z_t is drawn given x_t, which N(0, I) ignores",
             )
         hidden, depth = config.hidden, config.depth
         self.known, self.observation = known, parse_emission(config.emission, dim)

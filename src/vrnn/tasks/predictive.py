@@ -10,11 +10,11 @@ from torch import Tensor
 from vrnn.data.transforms import Anchor, Standardise, Transform
 from vrnn.distributions.base import Distribution
 from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.models.contract import Model, State
 from vrnn.tasks.observe import TrackBelief, check_begun, encode_row
-from vrnn.trained import TrainedModel
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 NUMBERS = 1 << 22  # candidates times particles times columns that are compared at once
 
@@ -105,7 +105,7 @@ class Predictive:
         check_seed(seed)
         if count < 1:
             raise ConfigError(f"expected a count of at least 1, found {count}")
-        batch, chance = self.log_weight.shape[1], seeded(seed, 19)
+        batch, chance = self.log_weight.shape[1], seeded(seed, Stream.PREDICTIVE_SAMPLES)
         normal = lambda *shape: torch.randn(*shape, generator=chance).to(self.gap)  # noqa: E731
         chosen = draw_ancestors(self.log_weight, normal(count, batch), "multinomial", count)
         state = type(self.state)(*(take(s, chosen) for s in self.state))
@@ -122,8 +122,9 @@ class Predictive:
 
 @torch.inference_mode()
 def predictive(
-    model: TrainedModel,
     belief: TrackBelief,
+    *,
+    model: ModelOrFolder,
     u: np.ndarray | None = None,
     x: np.ndarray | None = None,
     time: np.ndarray | float | None = None,
@@ -145,13 +146,16 @@ def predictive(
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
-        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
-        >>> belief = vrnn.filter_tracks(run.model, tracks[:3], particles=10).belief
-        >>> ahead = vrnn.predictive(run.model, belief)
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(20)])
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
+        >>> belief = vrnn.filter_tracks(tracks[:3], model=run.model, particles=10).belief
+        >>> ahead = vrnn.predictive(belief, model=run.model)
         >>> ahead.mean.shape, ahead.sample(50).shape, ahead.log_prob(ahead.mean).shape
         ((3, 2), (50, 3, 2), (3,))
     """
+    model = resolve_model(model)
     network, preprocessor = model.network, model.preprocessor
     if network.supervised and x is None:
         raise DataError(
@@ -166,7 +170,9 @@ def predictive(
     row = np.full((count, len(preprocessor.x_names)), np.nan) if x is None else x
     encoded = encode_row(model, belief, row, u, None, time)
     particles = len(belief.belief.log_weight)
-    noise = draw_noise(network, particles, count, 1, seeded(belief.seed, 18, belief.steps))
+    noise = draw_noise(
+        network, particles, count, 1, seeded(belief.seed, Stream.PREDICTIVE, belief.steps)
+    )
     entering = network.with_input(belief.belief.state, encoded.row.known)
     z = network.prior(entering, encoded.row.known).sample(noise.latent[:, :, 0])
     transform, anchor, names = preprocessor.transform, belief.anchor, preprocessor.x_names

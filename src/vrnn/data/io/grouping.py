@@ -6,7 +6,7 @@ from vrnn.data.io.cells import dates, numbers
 from vrnn.data.io.kinds import base_of, indicator, spell_out
 from vrnn.data.io.table import Columns, Table
 from vrnn.data.tracks import Tracks
-from vrnn.errors import DataError
+from vrnn.errors import DataError, Setting
 
 
 def tracks_from_table(table: Table, columns: Columns | None = None) -> Tracks:
@@ -80,7 +80,7 @@ def _column(table: Table, columns: Columns, role: str) -> str | None:
     if name is None or name in table.columns:
         return name
     if name != role:
-        raise DataError(_absent(table, name, role, name))
+        raise _absent(table, name, role, name)
     taken = {*columns.x, *columns.u, *columns.y}
     plain = {
         c: c.lower().replace("_", "").replace(" ", "") for c in table.columns if c not in taken
@@ -91,16 +91,24 @@ def _column(table: Table, columns: Columns, role: str) -> str | None:
         return None
     what = {"id": "the track that a row belongs to", "t": "the time of a row"}[role]
     raise DataError(
-        f"{table.source}: no column {role!r}, but {likely!r} looks like {what}; "
-        f"map it: Columns({role}={likely!r}), or Columns({role}=None) if it is not"
+        f"no column {role!r}, but {likely!r} looks like {what}",
+        where=table.source,
+        hint=(
+            "map it: ",
+            Setting(f"Columns.{role}", likely),
+            ", or ",
+            Setting(f"Columns.{role}", None),
+            " if it is not",
+        ),
     )
 
 
-def _absent(table: Table, name: str, role: str, example: object) -> str:
-    return (
-        f"{table.source}: expected a column {name!r} for {role}, found "
-        f"{', '.join(table.columns) or 'no columns'}; map the columns: Columns({role}={example!r}) with "
-        "names found in the file"
+def _absent(table: Table, name: str, role: str, example: object) -> DataError:
+    return DataError(
+        where=table.source,
+        expected=f"a column {name!r} for {role}",
+        found=", ".join(table.columns) or "no columns",
+        hint=("map the columns: ", Setting(f"Columns.{role}", example), " with names of the file"),
     )
 
 
@@ -113,7 +121,7 @@ def _values(table: Table, names: tuple[str, ...], role: str) -> np.ndarray:
             values[:, i] = indicator(table, name, names)
             continue
         if name not in table.columns:
-            raise DataError(_absent(table, name, role, names))
+            raise _absent(table, name, role, names)
         values[:, i] = numbers(
             table.columns[name], lambda row, name=name: f"{table.at(row)}, column {name!r}"
         )
@@ -152,8 +160,10 @@ def _times(table: Table, name: str) -> np.ndarray:
         row = int(bad.argmax())
         found = "no time" if np.isnan(t[row]) else str(t[row])
         raise DataError(
-            f"{table.at(row)}, column {name!r}: expected a time in every row, found {found}; "
-            "fill it in, drop the row, or count rows with Columns(t=None)"
+            where=f"{table.at(row)}, column {name!r}",
+            expected="a time in every row",
+            found=found,
+            hint=("fill it in, drop the row, or count rows with ", Setting("Columns.t", None)),
         )
     return t
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from vrnn.data.io.piano_roll import BYTES, KEYS, maybe_packed, unpack
 from vrnn.data.io.table import Columns, Table
-from vrnn.errors import DataError
+from vrnn.errors import DataError, Setting, joined
 
 WIDE = ("x", "u", "y")
 
@@ -23,7 +23,7 @@ def read_npz(path: Path, group: str = "", format: str = "auto") -> Table:
 
     With `format="piano-roll"` x is a roll of 88 keys, `uint8 (sum T, 11)` where its bits are packed into bytes, and
     becomes the columns key21 to key108. Nothing in an archive tells such bytes from 11 columns of small numbers, so
-    "auto" takes neither for granted; `format="columns"` says that they are columns.
+    "auto" takes njoined for granted; `format="columns"` says that they are columns.
 
     Raises:
         DataError: no such arrays, a group that is not there or not chosen, lengths that do not add up, bytes that
@@ -86,9 +86,11 @@ def _names(path: Path, read: dict[str, str], group: str) -> dict[str, str]:
     found = f"found {', '.join(read.values()) or 'nothing'}"
     if f"{prefix}x" not in read:
         if groups:
-            known = " or ".join(f"group={name!r}" for name in groups)
             raise DataError(
-                f"{path}: expected one set of tracks, {found}; choose one: read_tracks(path, {known})"
+                where=path,
+                expected="one set of tracks",
+                found=", ".join(read.values()),
+                hint=("choose one: ", joined([Setting("group", name) for name in groups], " or ")),
             )
         raise DataError(f"{path}: expected the arrays x (rows, dim) and length (tracks,), {found}")
     length = next(
@@ -107,9 +109,15 @@ def _roll_or_columns(path: Path, name: str, x: np.ndarray, format: str) -> np.nd
         return unpack(x, f"{path}, {name}")
     if format == "auto" and maybe_packed(x):
         raise DataError(
-            f"{path}: expected to know what {name} holds, found uint8 {x.shape}, which is {len(KEYS)} keys of a piano "
-            f"packed into bits or {BYTES} columns of numbers up to 255; say which: read_tracks(path, "
-            "format='piano-roll' or format='columns')"
+            where=path,
+            expected=f"to know what {name} holds",
+            found=f"uint8 {x.shape}, which is {len(KEYS)} keys of a piano packed into bits or {BYTES} columns of numbers up to 255",
+            hint=(
+                "say which: ",
+                Setting("format", "piano-roll"),
+                " or ",
+                Setting("format", "columns"),
+            ),
         )
     return x
 

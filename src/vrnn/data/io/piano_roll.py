@@ -8,7 +8,7 @@ import numpy as np
 
 from vrnn.data.io.table import Columns, Table
 from vrnn.data.io.text import read_text
-from vrnn.errors import DataError
+from vrnn.errors import DataError, Setting, joined
 
 LOWEST, HIGHEST = 21, 108
 """The outer keys of a piano, A0 and C8, as MIDI numbers."""
@@ -66,7 +66,7 @@ def unpack(array: np.ndarray, at: str) -> np.ndarray:
     if array.ndim == 2 and array.shape[1] == len(KEYS) and np.isin(array, (0, 1)).all():
         return array
     raise DataError(
-        f"{at}: expected a piano roll, either uint8 (rows, {BYTES}) from np.packbits(roll, axis=1) or zeros and ones "
+        f"{at}: expected a piano roll, Setting, joined uint8 (rows, {BYTES}) from np.packbits(roll, axis=1) or zeros and ones "
         f"(rows, {len(KEYS)}), found {array.dtype} {array.shape}; is it packed along the other axis, or no piano roll?"
     )
 
@@ -110,10 +110,14 @@ def _choose(path: Path, content: Any, group: str) -> tuple[str, list]:
             )
         name = group.lower() if group or len(sets) > 1 else next(iter(sets))
         if name not in sets:
-            known = " or ".join(f"group={found!r}" for found in sorted(sets))
             raise DataError(
-                f"{path}: expected one set of pieces, found {', '.join(sets)}; choose one: "
-                f"read_tracks(path, {known})"
+                where=path,
+                expected="one set of pieces",
+                found=", ".join(sets),
+                hint=(
+                    "choose one: ",
+                    joined([Setting("group", found) for found in sorted(sets)], " or "),
+                ),
             )
         where, pieces = f"{path}, {name}", sets[name]
     if not pieces:
