@@ -22,9 +22,9 @@ from vrnn.data.transforms import (
 )
 from vrnn.distributions import parse_emission
 from vrnn.errors import ConfigError, DataError
+from vrnn.geo import RADIUS, great_circle
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.unroll import unroll
-from vrnn.metrics.displacement import RADIUS, great_circle
 from vrnn.models import RNNConfig, make_model
 from vrnn.objectives.elbo import elbo, log_jacobian
 

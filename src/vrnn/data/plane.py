@@ -5,9 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vrnn.errors import DataError
-from vrnn.metrics.displacement import RADIUS
-
-POLE = 0.01  # least cosine of a latitude, 0.6 degrees from a pole
+from vrnn.geo import RADIUS, degree_lengths
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Plane:
     def stretch(self, first: np.ndarray) -> np.ndarray:
         """Give the units of the plane that a degree measures, (batch, dim), from first points in degrees; 1 in other columns."""
         factor = np.ones(first.shape)
-        degree = np.radians(1.0) * self.radius
-        factor[..., self.lat] = degree
-        factor[..., self.lon] = degree * np.maximum(np.cos(np.radians(first[..., self.lat])), POLE)
+        factor[..., self.lat], factor[..., self.lon] = degree_lengths(
+            first[..., self.lat], self.radius
+        )
         return factor

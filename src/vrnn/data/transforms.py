@@ -13,7 +13,7 @@ import numpy as np
 
 from vrnn.data.plane import Plane
 from vrnn.errors import ConfigError
-from vrnn.metrics.displacement import RADIUS
+from vrnn.geo import RADIUS
 
 
 @dataclass(frozen=True)
