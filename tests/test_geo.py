@@ -50,8 +50,8 @@ def test_lengths_of_a_degree_are_those_of_the_sphere(unit):
     latitude = np.array([-70.0, 0.0, 45.0, 89.0])
     north, east = degree_lengths(latitude, RADIUS[unit])
     here, small = np.stack([latitude, np.zeros(4)], -1), 1e-4
-    up = great_circle(here, here + [small, 0.0], RADIUS[unit]) / small
-    right = great_circle(here, here + [0.0, small], RADIUS[unit]) / small
+    up = great_circle(here, here + np.array([small, 0.0]), RADIUS[unit]) / small
+    right = great_circle(here, here + np.array([0.0, small]), RADIUS[unit]) / small
     np.testing.assert_allclose(north, up, rtol=1e-6)
     np.testing.assert_allclose(east, right, rtol=1e-6)
 

@@ -59,7 +59,9 @@ def to_cartesian(
     [0.0, 1.0, 0.0]
     """
     lat, lon = np.radians(points[..., 0]), np.radians(points[..., 1])
-    return radius * np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], -1)
+    return radius * np.stack(
+        [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], -1
+    )
 
 
 def degree_lengths(
@@ -69,7 +71,7 @@ def degree_lengths(
 
         north = pi R / 180,    east = north cos(latitude)
 
-    The cosine is kept at 0.01 or more, so that the length to the east is positive at a pole too.
+    The cosine is kept at 0.01 or more, so that the length to the east is positive at a pole.
 
     Args:
         latitude: latitudes in degrees, (...).
@@ -82,5 +84,5 @@ def degree_lengths(
     >>> round(north, 2), east.round(2).tolist()
     (60.04, [30.02])
     """
-    north = np.radians(1.0) * radius
+    north = float(np.radians(1.0) * radius)
     return north, north * np.maximum(np.cos(np.radians(latitude)), LEAST_COSINE)

@@ -10,7 +10,7 @@ from safetensors import safe_open
 
 import vrnn
 from vrnn.data.batch import make_batch
-from vrnn.data.transforms import turn
+from vrnn.data.transforms import rotate
 from vrnn.errors import ConfigError, DataError, NonFiniteError, RunFolderError, UnsupportedError
 from vrnn.inference.noise import seeded
 from vrnn.metrics.displacement import best_of
@@ -87,9 +87,9 @@ def test_every_model_learns_them_and_stays_as_it_is(name):
     alone = np.concatenate([vrnn.predict_modes(learned, prefix[i]).samples for i in range(5)], 1)
     assert np.abs(alone - named.samples).max() < 1e-4
     moved = vrnn.Tracks(
-        [turn(x[None], np.array([0.7]))[0] + np.array([30.0, -4.0]) for x in prefix.x]
+        [rotate(x[None], np.array([0.7]))[0] + np.array([30.0, -4.0]) for x in prefix.x]
     )
-    expected = turn(named.samples, np.full(5, 0.7)) + np.array([30.0, -4.0])
+    expected = rotate(named.samples, np.full(5, 0.7)) + np.array([30.0, -4.0])
     assert np.abs(vrnn.predict_modes(learned, moved).samples - expected).max() < 1e-3
     shorter = vrnn.predict_modes(learned, prefix, horizon=2)
     assert np.array_equal(shorter.samples, named.samples[:, :, :2]) and shorter.times.shape == (

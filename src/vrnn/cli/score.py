@@ -10,7 +10,7 @@ from tyro.conf import Positional
 from vrnn.cli.data import ColumnFlags, Group, read
 from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import open_run, trained_columns
-from vrnn.data.advice import plural
+from vrnn.data.describe.wording import plural
 from vrnn.errors import ConfigError, DataError
 from vrnn.tasks.score import Scores, fewest_normal
 from vrnn.tasks.score import score as rate

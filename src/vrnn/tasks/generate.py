@@ -69,7 +69,7 @@ def generate(
         raise ConfigError(
             "this model works in positions and draws the first point itself: leave start out"
         )
-    if start is None and (preprocessor.place_mean or transform.plane):
+    if start is None and (preprocessor.position_mean or transform.plane):
         raise ConfigError(
             f"this model knows where on the map it is: give a start, first points of {', '.join(preprocessor.x_names)}"
         )

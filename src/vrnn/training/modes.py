@@ -11,8 +11,8 @@ from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.data.preprocessor import Change, Preprocessor
+from vrnn.data.resample import at_rate
 from vrnn.data.tracks import Tracks, concatenate
-from vrnn.data.windows import at_rate
 from vrnn.errors import ConfigError, DataError, NonFiniteError
 from vrnn.inference.noise import seeded
 from vrnn.models.modes import ModeHead, ModesConfig

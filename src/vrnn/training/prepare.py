@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from vrnn.data.preprocessor import Preprocessor
+from vrnn.data.resample import at_rate
 from vrnn.data.tracks import Tracks, concatenate
-from vrnn.data.windows import at_rate, windows
+from vrnn.data.windows import windows
 from vrnn.errors import ConfigError, DataError
 from vrnn.kernels.recurrence import native_shape
 from vrnn.models import Model, ModelConfig, make_model
