@@ -10,6 +10,7 @@ _HOMES = {
     "Columns": "vrnn.data.io",
     "read_tracks": "vrnn.data.io",
     "Tracks": "vrnn.data.tracks",
+    "Batch": "vrnn.data.batch",
     "windows": "vrnn.data.windows",
     "regular": "vrnn.data.resample",
     "concatenate": "vrnn.data.tracks",
@@ -61,6 +62,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from vrnn.data.batch import Batch
     from vrnn.data.describe import describe
     from vrnn.data.io import Columns, read_tracks
     from vrnn.data.resample import regular

@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 
 import vrnn
-from vrnn.data.batch import make_batch
+from vrnn.data.batch import Batch
 from vrnn.data.transforms import rotate
 from vrnn.errors import ConfigError, DataError, NonFiniteError, RunFolderError, UnsupportedError
 from vrnn.inference.noise import seeded
@@ -141,7 +141,7 @@ def test_the_head_reads_nothing_of_the_future(name):
     later = torch.arange(9) >= observe[:, None]
     states = []
     for values in (x, torch.where(later[..., None], 50 * torch.randn(6, 9, 2), x)):
-        prefix, rest = make_batch(values, length=length).split_at(observe)
+        prefix, rest = Batch.of(values, length=length).split_at(observe)
         states.append(context_of(model, prefix, rest.u[:, :4]))
     assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))
 

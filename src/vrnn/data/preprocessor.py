@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from vrnn.data.arrays import before_first_value, carry_forward, mean_and_scale, pad
-from vrnn.data.batch import Batch, make_batch
+from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Anchor, Transform, TransformConfig
 from vrnn.distributions import Family
@@ -227,7 +227,7 @@ class Preprocessor:
             scale = np.array(self.y_scale)
             target["y"] = torch.from_numpy((y - np.array(self.y_mean)) / scale)
             target["y_log_jacobian"] = -torch.from_numpy(np.log(scale))
-        return make_batch(
+        return Batch.of(
             torch.from_numpy(values),
             length=length,
             u=u,

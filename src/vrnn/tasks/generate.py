@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from vrnn.data.batch import make_batch
+from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, UnsupportedError, check_seed
 from vrnn.inference.begin import begin
@@ -95,7 +95,7 @@ def generate(
         next(network.parameters())
     )
     noise = draw_noise(network, 1, count, drawn, seeded(seed, 8))
-    empty = make_batch(known.new_zeros(count, 0, dim), u=known[:, :0])
+    empty = Batch.of(known.new_zeros(count, 0, dim), u=known[:, :0])
     x = imagine(network, begin(network, empty, noise), known, noise).x.cpu().double().numpy()
     path = transform.decode(x, transform.begin(origin))[0]
     if transform.given:
