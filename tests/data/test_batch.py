@@ -38,7 +38,7 @@ def test_row_with_a_hole_is_missing_unless_the_emission_factorises(factorises):
 
 def test_padding_is_zero_and_not_present():
     batch = example()
-    assert batch.alive.tolist() == [[True] * 6, [True] * 4 + [False] * 2]
+    assert batch.in_sequence.tolist() == [[True] * 6, [True] * 4 + [False] * 2]
     assert not batch.present[1, 4:].any() and not batch.y_present[1, 4:].any()
     for values in (batch.x, batch.y, batch.u):
         assert values.isfinite().all() and not values[1, 4:].any()
@@ -97,9 +97,9 @@ def test_swap_target_makes_y_the_observation():
     assert swapped.y.shape[-1] == 0 and swapped.y_log_jacobian.shape == (0,)
 
 
-def test_rows_selects_sequences_and_keeps_what_is_shared():
+def test_an_index_selects_sequences_and_keeps_what_is_shared():
     batch = example()
-    picked = batch.rows(torch.tensor([1]))
+    picked = batch.sequences(torch.tensor([1]))
     assert picked.length.tolist() == [4] and torch.equal(picked.x[0], batch.x[1])
     assert torch.equal(picked.is_increment, batch.is_increment) and torch.equal(
         picked.log_jacobian, batch.log_jacobian[1:]

@@ -108,7 +108,7 @@ class Batch(NamedTuple):
         return self.present.any(-1)
 
     @property
-    def density(self) -> Float[Tensor, "batch time"]:
+    def log_jacobian_per_step(self) -> Float[Tensor, "batch time"]:
         """Log-Jacobian of the observed entries of each time step, in nats.
 
         Added to their log-density in model units it gives that in data units.
@@ -116,12 +116,12 @@ class Batch(NamedTuple):
         return (self.present * self.log_jacobian[:, None]).sum(-1)
 
     @property
-    def gaps(self) -> bool:
+    def has_missing(self) -> bool:
         """Whether an entry of some sequence is missing; padding does not count."""
-        return bool((self.alive[..., None] & ~self.present).any())
+        return bool((self.in_sequence[..., None] & ~self.present).any())
 
     @property
-    def alive(self) -> Bool[Tensor, "batch time"]:
+    def in_sequence(self) -> Bool[Tensor, "batch time"]:
         """True on the time steps of a sequence, False on padding."""
         return torch.arange(self.x.shape[1], device=self.length.device) < self.length[:, None]
 
@@ -132,7 +132,7 @@ class Batch(NamedTuple):
             *[t.to(device, dtype) if t.is_floating_point() else t.to(device) for t in self]
         )
 
-    def rows(self, index: slice | Tensor) -> "Batch":
+    def sequences(self, index: slice | Tensor) -> "Batch":
         """Return the sequences that an index selects."""
         return self._replace(
             **{name: t[index] for name, t in self._asdict().items() if name not in SHARED}
@@ -147,7 +147,7 @@ class Batch(NamedTuple):
             self._replace(length=(self.length - observe).clamp(min=0), **rest),
         )
 
-    def steps(self, start: int, stop: int) -> "Batch":
+    def time_steps(self, start: int, stop: int) -> "Batch":
         """Return the time steps from `start` up to `stop`."""
         return self.after(start).split(stop - start)[0]
 

@@ -89,7 +89,7 @@ def futures(
             count,
             time,
             seeded(seed, 6, start),
-            observations=prefix.gaps,
+            observations=prefix.has_missing,
             qmc=qmc,
         )
         ahead = draw_noise(network, samples, count, horizon, seeded(seed, 7, start), qmc=qmc)

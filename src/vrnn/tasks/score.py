@@ -321,7 +321,7 @@ def _score(model: TrainedModel, tracks: Tracks, particles: int, seed: int, by: S
             ranks.append(place)
             short.append(excess)
         if scored:
-            write_rows(log_prob, chunk, torch.stack(scored, -1) + batch.density)
+            write_rows(log_prob, chunk, torch.stack(scored, -1) + batch.log_jacobian_per_step)
             write_rows(pit, chunk, torch.stack(ranks, -1))
             write_rows(excesses, chunk, torch.stack(short, -1))
     return Scores(list(tracks.ids), list(tracks.times), log_prob, pit, excesses, np.zeros(0), by)

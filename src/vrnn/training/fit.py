@@ -302,7 +302,7 @@ class Loop:
             len(batch.x),
             batch.x.shape[1],
             generator,
-            observations=batch.gaps,
+            observations=batch.has_missing,
             resampling=self.settings.objective == "fivo",
         )
         future = None if chance is None else self.plain_objective.cut(prefix, batch, chance)
