@@ -1,12 +1,191 @@
-"""The errors a user can meet. Each message says what was expected, what was found, the likely cause, the way out."""
+"""The errors that a user can meet, and how each surface words them.
+
+An error carries fields and no finished sentence: where it happened, what was expected, what was
+found, the likely cause and the way out. A field is plain text, or a tuple of text and of `Setting`
+and `Function` objects. Python and the command line write these objects in their own words:
+
+    raise ConfigError(setting="learning_rate", expected="a number above 0", found=rate)
+
+    Python         learning_rate: expected a number above 0, found -1.0
+    command line   --learning-rate: expected a number above 0, found -1.0
+
+    raise RunFolderError(
+        "holds a run already",
+        where=folder,
+        hint=("resume it with ", Setting("resume", True), ", or choose another folder"),
+    )
+
+    Python         runs/a: holds a run already; resume it with resume=True, or choose another folder
+    command line   runs/a: holds a run already; resume it with --resume, or choose another folder
+
+A message that names no setting needs no fields: `DataError(f"{path}: the file is empty")`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol, TypeAlias
+
+
+class Absent(Enum):
+    """The value of a field that was not given, because None is a value like any other."""
+
+    ABSENT = "absent"
+
+
+ABSENT = Absent.ABSENT
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting that a message names, with a value or without.
+
+    Args:
+        name: the name in Python. A dot stands between a config and its field: `augment.prob`.
+            A class before the dot is written as a call: `Columns.id`.
+        value: what the setting is or should be set to; it must have a readable `repr`.
+
+    >>> write(Setting("observe")), write(Setting("task", "autoencoding"))
+    ('observe', "task='autoencoding'")
+    >>> write(Setting("Columns.x", ("lon", "lat")))
+    "Columns(x=('lon', 'lat'))"
+    """
+
+    name: str
+    value: Any = ABSENT
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of vrnn that a message advises to call; the command line names its command.
+
+    >>> write(("see ", Function("describe")))
+    'see vrnn.describe'
+    """
+
+    name: str
+
+
+Text: TypeAlias = str | Setting | Function | Exception | tuple[Any, ...]
+"""Words of a message. The parts of a tuple are texts, or values that `str` writes.
+
+A `VrnnError` inside another is written in the same words as the outer one.
+"""
+
+
+class Words(Protocol):
+    """A surface that shows messages: how it writes settings and functions."""
+
+    def setting(self, setting: Setting) -> str: ...
+
+    def function(self, function: Function) -> str: ...
+
+
+class PythonWords:
+    """The words of Python: arguments and fields by their names, functions of the package."""
+
+    def setting(self, setting: Setting) -> str:
+        """Return `name` or `name=value`."""
+        if setting.value is ABSENT:
+            return setting.name
+        owner, dot, field = setting.name.rpartition(".")
+        if owner[:1].isupper():
+            return f"{owner}({field}={setting.value!r})"
+        return f"{owner}{dot}{field}={setting.value!r}"
+
+    def function(self, function: Function) -> str:
+        """Return `vrnn.name`."""
+        return f"vrnn.{function.name}"
+
+
+PYTHON: Words = PythonWords()
+
+
+def write(text: Text, words: Words = PYTHON) -> str:
+    """Return a text in the words of one surface.
+
+    >>> write(("lower ", Setting("learning_rate"), " or ", Setting("grad_clip")))
+    'lower learning_rate or grad_clip'
+    """
+    match text:
+        case str():
+            return text
+        case Setting():
+            return words.setting(text)
+        case Function():
+            return words.function(text)
+        case VrnnError():
+            return text.write(words)
+        case tuple():
+            return "".join(write(part, words) for part in text)
+    return str(text)  # a number or a path between words
+
+
+def joined(parts: Iterable[Text], between: str = ", ") -> Text:
+    """Return texts as one, with words between them.
+
+    >>> write(joined([Setting("group", "train"), Setting("group", "test")], " or "))
+    "group='train' or group='test'"
+    """
+    return tuple(word for part in parts for word in (between, part))[1:]
 
 
 class VrnnError(Exception):
-    """Any failure that the user, not the library, can mend; the command line prints it as one line and exits with 2."""
+    """Any failure that the user can mend; the command line prints one line and exits with 2.
+
+    The message reads `where: setting: what: expected EXPECTED, found FOUND; cause; hint`.
+    Fields that are not given leave no trace in it.
+
+    Args:
+        what: what is wrong, where `expected` and `found` do not say it; often the whole message.
+        where: the file and line, the folder, the track or the step.
+        setting: the name of the setting that is wrong, as in `Setting`.
+        expected: what is allowed, such as "at least 1".
+        found: what there is instead, any value; a tuple is shown as one.
+        cause: the likely cause.
+        hint: the way out.
+
+    >>> print(ConfigError(setting="augment.prob", expected="a number from 0 to 1", found=2))
+    augment.prob: expected a number from 0 to 1, found 2
+    >>> print(DataError("the file is empty", where="a.csv", hint="is it complete?"))
+    a.csv: the file is empty; is it complete?
+    """
+
+    def __init__(
+        self,
+        what: Text = "",
+        *,
+        where: Any = "",
+        setting: str | None = None,
+        expected: Text = "",
+        found: Any = ABSENT,
+        cause: Text = "",
+        hint: Text = "",
+    ):
+        super().__init__(what)
+        self.what, self.where, self.setting = what, where, setting
+        self.expected, self.found, self.cause, self.hint = expected, found, cause, hint
+
+    def write(self, words: Words = PYTHON) -> str:
+        """Return the message in the words of one surface."""
+        setting = words.setting(Setting(self.setting)) if self.setting else ""
+        expected = f"expected {write(self.expected, words)}" if self.expected else ""
+        found = ""
+        if self.found is not ABSENT:
+            is_words = isinstance(self.found, Setting | Function | VrnnError)
+            found = f"found {write(self.found, words) if is_words else self.found}"
+        wrong = ", ".join(part for part in (expected, found) if part)
+        head = (str(self.where), setting, write(self.what, words), wrong)
+        cause, hint = write(self.cause, words), write(self.hint, words)
+        clauses = (": ".join(part for part in head if part), cause, hint)
+        return "; ".join(part for part in clauses if part)
+
+    def __str__(self) -> str:
+        return self.write(PYTHON)
 
 
 class DataError(VrnnError):
-    """A file or a set of tracks that cannot be used; names the file, the line and the reason."""
+    """A file or a set of tracks that cannot be used; it names the file, the line and the reason."""
 
 
 class ConfigError(VrnnError):
@@ -14,29 +193,29 @@ class ConfigError(VrnnError):
 
 
 class UnsupportedError(VrnnError):
-    """A verb that the chosen model has no meaning for, such as `generate` for a model without p(prefix)."""
+    """A task that the chosen model has no meaning for, such as `generate` without p(prefix)."""
 
 
 class RunFolderError(VrnnError):
-    """A run folder that is missing, incomplete, damaged or written by an incompatible version."""
+    """A run folder that is missing, incomplete, damaged or of another version."""
 
 
 class NonFiniteError(VrnnError):
-    """A loss or gradient that is not finite; names the step, the term and the track."""
+    """A loss or a gradient that is not finite; it names the step, the term and the track."""
 
 
 class MissingExtraError(VrnnError):
-    """An optional dependency is absent; names the command that installs it."""
+    """An optional dependency that is absent; it names the command that installs it."""
 
 
 def check_seed(seed: int) -> None:
     """Refuse a seed that the generators do not take."""
     if seed < 0:
-        raise ConfigError(f"expected a seed of at least 0, found {seed}")
+        raise ConfigError(setting="seed", expected="a number of at least 0", found=seed)
 
 
 def require(module: str, extra: str):
-    """Import an optional module, or say which command installs it.
+    """Return an optional module, or say which command installs it.
 
     >>> require("math", "plot").sqrt(4.0)
     2.0
@@ -47,5 +226,6 @@ def require(module: str, extra: str):
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f"{module} is needed here and is not installed; install it with: pip install 'vrnn[{extra}]'"
+            f"{module} is needed here and is not installed",
+            hint=f"install it with: pip install 'vrnn[{extra}]'",
         ) from error

@@ -63,7 +63,10 @@ def runs(folder: Path) -> dict[str, Path]:
     for name, (kind, *flags) in MODELS.items():
         data = folder / ("speed.csv" if name in ("supervised", "inputs") else "walks.csv")
         made[name] = folder / "runs" / name
-        assert main(["train", kind, str(data), "--out", str(made[name]), *SMALL, *flags]) == 0
+        assert (
+            main(["train", str(data), "--arch", kind, "--out", str(made[name]), *SMALL, *flags])
+            == 0
+        )
     return made
 
 
@@ -84,3 +87,17 @@ def fails(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., s
         return said.err
 
     return run
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command that must succeed, and give what it prints to standard output."""
+
+    def call(*words: object) -> str:
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        said = capsys.readouterr()
+        assert code == 0, said.err
+        return said.out
+
+    return call

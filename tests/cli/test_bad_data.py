@@ -22,14 +22,38 @@ BAD = {
 }
 COMMANDS = {
     "doctor": lambda data, out, runs: ["doctor", data],
-    "train": lambda data, out, runs: ["train", "vrnn", data, "--out", out / "run", "--steps", 2],
-    "forecast": lambda data, out, runs: ["forecast", runs["vrnn"], data, "--out", out / "f.csv"],
-    "evaluate": lambda data, out, runs: ["evaluate", runs["vrnn"], data, "--json"],
-    "encode": lambda data, out, runs: ["encode", runs["vrnn"], data, "--out", out / "e.csv"],
+    "train": lambda data, out, runs: [
+        "train",
+        data,
+        "--arch",
+        "vrnn",
+        "--out",
+        out / "run",
+        "--steps",
+        2,
+    ],
+    "forecast": lambda data, out, runs: [
+        "forecast",
+        data,
+        "--model",
+        runs["vrnn"],
+        "--out",
+        out / "f.csv",
+    ],
+    "evaluate": lambda data, out, runs: ["evaluate", data, "--model", runs["vrnn"], "--json"],
+    "encode": lambda data, out, runs: [
+        "encode",
+        data,
+        "--model",
+        runs["vrnn"],
+        "--out",
+        out / "e.csv",
+    ],
     "score": lambda data, out, runs: [
         "score",
-        runs["vrnn"],
         data,
+        "--model",
+        runs["vrnn"],
         "--out",
         out / "s.csv",
         "--rows",
@@ -37,15 +61,23 @@ COMMANDS = {
     ],
     "impute": lambda data, out, runs: [
         "impute",
-        runs["vrnn"],
         data,
+        "--model",
+        runs["vrnn"],
         "--out",
         out / "i.csv",
         "--particles",
         5,
     ],
-    "reliability": lambda data, out, runs: ["reliability", runs["vrnn"], data, "--samples", 5],
-    "likelihood": lambda data, out, runs: ["likelihood", runs["vrnn"], data, "--json"],
+    "reliability": lambda data, out, runs: [
+        "reliability",
+        data,
+        "--model",
+        runs["vrnn"],
+        "--samples",
+        5,
+    ],
+    "likelihood": lambda data, out, runs: ["likelihood", data, "--model", runs["vrnn"], "--json"],
 }
 
 
@@ -90,59 +122,69 @@ def test_group_of_an_archive(tmp_path, fails):
 def test_data_that_does_not_fit_the_run(folder, tmp_path, runs, fails):
     out = tmp_path / "out.csv"
     line = fails(
-        "forecast", runs["vrnn"], folder / "speed.csv", "--out", out, "--x", "x", "y", "speed"
+        "forecast",
+        folder / "speed.csv",
+        "--model",
+        runs["vrnn"],
+        "--out",
+        out,
+        "--x",
+        "x",
+        "y",
+        "speed",
     )
     assert "trained with x columns (x, y)" in line
     assert "trained with u columns (speed)" in fails(
-        "encode", runs["inputs"], folder / "walks.csv", "--out", out
+        "encode", folder / "walks.csv", "--model", runs["inputs"], "--out", out
     )
     assert "trained with u columns (speed)" in fails(
-        "score", runs["inputs"], folder / "walks.csv", "--out", out
+        "score", folder / "walks.csv", "--model", runs["inputs"], "--out", out
     )
     assert "trained with x columns (x, y)" in fails(
-        "impute", runs["vrnn"], folder / "speed.csv", "--out", out, "--x", "x", "y", "speed"
+        "impute",
+        folder / "speed.csv",
+        "--model",
+        runs["vrnn"],
+        "--out",
+        out,
+        "--x",
+        "x",
+        "y",
+        "speed",
     )
     assert "trained with x columns (x, y)" in fails(
-        "likelihood", runs["vrnn"], folder / "speed.csv", "--x", "x", "y", "speed"
+        "likelihood", folder / "speed.csv", "--model", runs["vrnn"], "--x", "x", "y", "speed"
     )
-    assert "--inputs hold" in fails("forecast", runs["inputs"], folder / "speed.csv", "--out", out)
-    assert "found none" in fails("evaluate", runs["vrnn"], folder / "prefix.csv")
+    assert "--inputs hold" in fails(
+        "forecast", folder / "speed.csv", "--model", runs["inputs"], "--out", out
+    )
+    assert "found none" in fails("evaluate", folder / "prefix.csv", "--model", runs["vrnn"])
     assert "x_dim" not in fails(
-        "train", "vrnn", folder / "walks.csv", "--out", tmp_path / "r", "--emission", "bernouli"
+        "train",
+        folder / "walks.csv",
+        "--arch",
+        "vrnn",
+        "--out",
+        tmp_path / "r",
+        "--emission",
+        "bernouli",
     )
     assert "map columns with --y" in fails(
-        "train", "vrnn", folder / "walks.csv", "--out", tmp_path / "r", "--supervised", "encoder"
-    )
-    assert "observe" in fails("train", "rollout", folder / "walks.csv", "--out", tmp_path / "r")
-    assert "take shorter windows" in fails(
-        "train", "rnn", folder / "walks.csv", "--out", tmp_path / "r", "--window", 90
-    )
-
-
-def test_calibration_that_does_not_fit(folder, tmp_path, runs, fails):
-    words = [
-        "score",
-        runs["vrnn"],
+        "train",
         folder / "walks.csv",
+        "--arch",
+        "vrnn",
         "--out",
-        tmp_path / "s.csv",
-        "--calibration",
-    ]
-    assert "does not exist" in fails(*words, tmp_path / "none.csv")
-    assert "at least 99 calibration tracks for --false-alarms 0.01, found 24" in fails(
-        *words, folder / "walks.csv", "--false-alarms", 0.01
+        tmp_path / "r",
+        "--supervised",
+        "encoder",
     )
-    short = tmp_path / "short.csv"
-    short.write_text(BAD["one-point tracks"][0])
-    assert "calibration tracks with a scored row" in fails(*words, short)
-
-
-def test_gaps_that_are_on_no_grid(tmp_path, runs, fails):
-    data = tmp_path / "off.csv"
-    data.write_text("id,t,x,y\na,0,1,2\na,1,2,2\na,2.4,3,2\na,4,5,2\n")
-    line = fails("impute", runs["vrnn"], data, "--out", tmp_path / "i.csv", "--insert-rows")
-    assert "whole steps of 1" in line
-    assert "in Python vrnn.regular takes a step" in line
+    assert "observe" in fails(
+        "train", folder / "walks.csv", "--arch", "rollout", "--out", tmp_path / "r"
+    )
+    assert "take shorter windows" in fails(
+        "train", folder / "walks.csv", "--arch", "rnn", "--out", tmp_path / "r", "--window", 90
+    )
 
 
 def test_packed_keys_are_asked_for_by_a_flag(folder, tmp_path, fails):

@@ -8,30 +8,40 @@ import pytest
 COMMANDS = {
     "forecast": lambda run, folder, out: [
         "forecast",
-        run,
         folder / "prefix.csv",
+        "--model",
+        run,
         "--out",
         out / "f.csv",
     ],
-    "generate": lambda run, folder, out: ["generate", run, "--out", out / "g.csv"],
-    "evaluate": lambda run, folder, out: ["evaluate", run, folder / "walks.csv"],
+    "generate": lambda run, folder, out: ["generate", "--model", run, "--out", out / "g.csv"],
+    "evaluate": lambda run, folder, out: ["evaluate", folder / "walks.csv", "--model", run],
     "encode": lambda run, folder, out: [
         "encode",
-        run,
         folder / "walks.csv",
+        "--model",
+        run,
         "--out",
         out / "e.csv",
     ],
-    "score": lambda run, folder, out: ["score", run, folder / "walks.csv", "--out", out / "s.csv"],
+    "score": lambda run, folder, out: [
+        "score",
+        folder / "walks.csv",
+        "--model",
+        run,
+        "--out",
+        out / "s.csv",
+    ],
     "impute": lambda run, folder, out: [
         "impute",
-        run,
         folder / "holed.csv",
+        "--model",
+        run,
         "--out",
         out / "i.csv",
     ],
-    "reliability": lambda run, folder, out: ["reliability", run, folder / "walks.csv"],
-    "likelihood": lambda run, folder, out: ["likelihood", run, folder / "walks.csv"],
+    "reliability": lambda run, folder, out: ["reliability", folder / "walks.csv", "--model", run],
+    "likelihood": lambda run, folder, out: ["likelihood", folder / "walks.csv", "--model", run],
 }
 
 
@@ -67,32 +77,12 @@ def test_bad_run(command, folder, tmp_path, copy, fails):
 
 def test_refused_verbs(folder, tmp_path, runs, fails):
     out = tmp_path / "out.csv"
-    assert "--task autoencoding" in fails("generate", runs["rollout"], "--out", out)
-    assert "no latent" in fails("encode", runs["rnn"], folder / "walks.csv", "--out", out)
-    assert "supervised" in fails("generate", runs["supervised"], "--out", out)
-    assert "vrnn.generate" in fails("generate", runs["inputs"], "--out", out)
-    assert "cannot fill gaps" in fails(
-        "impute", runs["rollout"], folder / "holed.csv", "--out", out
+    assert "--task autoencoding" in fails("generate", "--model", runs["rollout"], "--out", out)
+    assert "no latent" in fails(
+        "encode", folder / "walks.csv", "--model", runs["rnn"], "--out", out
     )
-
-
-def test_resume_is_asked_for_and_checked(folder, tmp_path, copy, fails):
-    words = ["train", "vrnn", folder / "walks.csv", "--out", copy]
-    small = [
-        "--hidden",
-        8,
-        "--steps",
-        2,
-        "--validate-every",
-        1,
-        "--batch-size",
-        16,
-        "--latent-dim",
-        3,
-    ]
-    assert "--resume" in fails(*words, *small)
-    assert "training.seed" in fails(*words, *small, "--seed", 1, "--resume")
-    assert "same tracks" in fails(*words, *small, "--x", "y", "x", "--resume")
-    assert "nothing to resume" in fails(
-        "train", "vrnn", folder / "walks.csv", "--out", tmp_path / "new", "--resume"
+    assert "supervised" in fails("generate", "--model", runs["supervised"], "--out", out)
+    assert "vrnn.generate" in fails("generate", "--model", runs["inputs"], "--out", out)
+    assert "cannot fill gaps" in fails(
+        "impute", folder / "holed.csv", "--model", runs["rollout"], "--out", out
     )

@@ -43,7 +43,7 @@ def test_a_good_set_gets_one_sentence():
     d = describe(many())
     assert (d.observe, d.horizon, d.windows, d.windowed) == (8, 12, 60 * 6, 60)
     assert d.advice == (
-        "Windows for evaluation: --observe 8 --horizon 12 gives 360 windows from 60 tracks.",
+        "Windows for evaluation: observe=8 horizon=12 gives 360 windows from 60 tracks.",
     )
 
 
@@ -84,7 +84,7 @@ def test_zeros_and_ones():
     d = describe(binary())
     assert d.binary
     assert all(c.binary for c in d.columns)
-    assert d.advice[0].startswith("All observed values are 0 or 1: train with --emission bernoulli")
+    assert d.advice[0].startswith("All observed values are 0 or 1: train with emission='bernoulli'")
     assert len(d.advice) == 2
     ones = np.concatenate(binary().x).sum(axis=1).mean()
     (line,) = (line for line in str(d).splitlines() if "x0" in line)

@@ -1,11 +1,11 @@
-"""The data that a command is given: which columns hold what, by flags, by a run, or by the format."""
+"""The data that a command is given: which columns hold what, by flags, by a run or by the format."""
 
 import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import tyro
+from cyclopts import Parameter
 
 from vrnn.data.io import Columns, read_tracks
 from vrnn.data.io.categories import source_column
@@ -13,61 +13,43 @@ from vrnn.data.io.read import Format, read_table, track_files
 from vrnn.data.io.tracks_from_table import tracks_from_table
 from vrnn.data.tracks import Tracks
 
-NAMES = tuple[str, ...]
+
+def _shown(default: str, metavar: str) -> Any:
+    """Say what a flag takes, and what it is where it is not given."""
+    return Parameter(show_default=lambda _: default, metavar=metavar)
 
 
-def _flag(help_text: str, default: str) -> Any:
-    return tyro.conf.arg(
-        help=help_text, help_behavior_hint=f"(default: {default})", metavar="COLUMN ..."
-    )
-
-
-Group = Annotated[str, tyro.conf.arg(help_behavior_hint="(default: that of DATA)", metavar="NAME")]
+GroupName = Annotated[str, _shown("that of DATA", "NAME")]
 
 
 @dataclass(frozen=True)
 class ColumnFlags:
-    """Which columns of DATA hold what. With a RUN, the columns it was trained on are the default."""
+    """The columns of DATA. With a run, the columns that it was trained on are the default.
 
-    id: Annotated[
-        str | None,
-        tyro.conf.arg(
-            help="the track that a row belongs to; None: the whole table is one track.",
-            help_behavior_hint="(default: id)",
-            metavar="COLUMN",
-        ),
-    ] = ""
-    t: Annotated[
-        str | None,
-        tyro.conf.arg(
-            help="time, a number or an ISO 8601 date; None: rows are counted 0, 1, 2, ... in each track.",
-            help_behavior_hint="(default: t)",
-            metavar="COLUMN",
-        ),
-    ] = ""
-    x: Annotated[NAMES, _flag("observations.", "x y, in HURDAT2 lat lon, in NPZ and JSON all")] = ()
-    u: Annotated[
-        NAMES,
-        _flag("known inputs, such as a speed over ground or, as text, a kind of vessel.", "none"),
+    Args:
+        id: the track that a row belongs to; None: the whole table is one track.
+        t: time, a number or an ISO 8601 date; None: rows are counted 0, 1, 2, ... in each track.
+        x: observations.
+        u: known inputs, such as a speed over ground or, as text, a kind of vessel.
+        y: supervised targets.
+        group: the set to take from an NPZ archive or a JSON file that holds several.
+        format: what an NPZ archive holds, columns or 88 keys packed into bits; auto refuses bytes
+            that may be either.
+    """
+
+    id: Annotated[str | None, _shown("id", "COLUMN")] = ""
+    t: Annotated[str | None, _shown("t", "COLUMN")] = ""
+    x: Annotated[
+        tuple[str, ...],
+        _shown("x y, in HURDAT2 lat lon, in NPZ and JSON all", "COLUMN ..."),
     ] = ()
-    y: Annotated[NAMES, _flag("supervised targets.", "none")] = ()
-    group: Annotated[
-        str,
-        tyro.conf.arg(
-            help="the set to take from an NPZ archive or a JSON file that holds several.",
-            help_behavior_hint="(default: the only one)",
-            metavar="NAME",
-        ),
-    ] = ""
-    format: Annotated[
-        Format,
-        tyro.conf.arg(
-            help="what an NPZ archive holds, columns or 88 keys packed into bits; auto refuses bytes that may be either."
-        ),
-    ] = "auto"
+    u: Annotated[tuple[str, ...], _shown("none", "COLUMN ...")] = ()
+    y: Annotated[tuple[str, ...], _shown("none", "COLUMN ...")] = ()
+    group: Annotated[str, _shown("the only one", "NAME")] = ""
+    format: Format = "auto"
 
     def columns(self) -> Columns:
-        """Give the mapping of the flags alone."""
+        """Return the mapping of the flags alone."""
         return Columns(
             id="id" if self.id == "" else self.id,
             t="t" if self.t == "" else self.t,
@@ -77,7 +59,7 @@ class ColumnFlags:
         )
 
     def words(self) -> str:
-        """Give the flags that a run does not remember, as they stand in a command after DATA.
+        """Return the flags that a run does not remember, as they stand in a command after DATA.
 
         >>> ColumnFlags(x=("lon", "lat"), group="test", format="piano-roll").words()
         ' --group test --format piano-roll'
@@ -86,7 +68,7 @@ class ColumnFlags:
         return "".join(f" --{name} {shlex.quote(value)}" for name, value in given.items() if value)
 
     def beside(self, trained: Columns, found: set[str]) -> Columns:
-        """Give the mapping of the flags, and for the others that of a run as far as the names are found.
+        """Return the mapping of the flags, completed by that of a run where its names are found.
 
         >>> mmsi = Columns(id="mmsi", t="time", x=("lon", "lat"))
         >>> ColumnFlags(t="when").beside(mmsi, {"mmsi", "when", "lon", "lat"})
@@ -109,7 +91,10 @@ def read(path: Path, flags: ColumnFlags, trained: Columns | None = None) -> Trac
     """Read DATA, a file or a folder.
 
     Args:
-        trained: columns of the run that the data is for; names that the file has are taken where no flag says otherwise.
+        path: the file or the folder.
+        flags: those that were given.
+        trained: columns of the run that the data is for. Names that the file has are taken where
+            no flag says otherwise.
 
     Raises:
         DataError: names the file, the line and the reason.

@@ -1,7 +1,8 @@
-"""vrnn demo: train on built-in tracks whose truth is known, print the table, draw the futures."""
+"""`vrnn demo`: train on built-in tracks whose truth is known, print the table, draw the futures."""
 
 import time
 from pathlib import Path
+from shutil import rmtree
 from typing import NamedTuple
 
 import numpy as np
@@ -9,13 +10,16 @@ import torch
 
 from vrnn.data.synthetic import Crossroads
 from vrnn.data.tracks import Tracks
+from vrnn.errors import MissingExtraError
 from vrnn.metrics.displacement import average_displacement, best_of, constant_velocity
 from vrnn.metrics.scores import energy_score
 from vrnn.models import ModelConfig, RNNConfig, VRNNConfig
+from vrnn.plots import plot_futures
 from vrnn.tasks.evaluate import Evaluation, evaluate
 from vrnn.tasks.forecast import forecast
 from vrnn.trained import TrainedModel
 from vrnn.training.config import TrainConfig
+from vrnn.training.fit import train
 
 OBSERVE, HORIZON, SAMPLES = 8, 12, 20
 SHOWN = 120  # futures in the picture
@@ -39,28 +43,25 @@ class Row(NamedTuple):
     shares: np.ndarray
 
 
-def demo(out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) -> list[Row]:
+def demo(*, out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) -> list[Row]:
     """Train an RNN and a VRNN on walkers at a crossroads, beside the true process.
 
-    Writes futures.png (the futures of one walker) and the run folders demo-rnn and demo-vrnn under the folder `out`, replacing
-    those of an earlier demo.
+    Writes futures.png (the futures of one walker) and the run folders demo-rnn and demo-vrnn under
+    the folder `out`. They replace those of an earlier demo.
 
     Args:
         out: folder for the runs and the picture.
         seed: of data, weights and noise.
-        steps_factor: trains that many times the usual number of steps.
+        steps_factor: factor on the usual number of training steps.
     """
-    from shutil import rmtree
-
-    from vrnn.training.fit import train
-
     truth = Crossroads()
     data, val, test = (
         truth.sample(n, OBSERVE + HORIZON, seed=3 * seed + i)
         for i, n in enumerate((4000, 500, 2000))
     )
     print(
-        f"{len(data)} walks to a junction; {OBSERVE} points observed, {HORIZON} forecast; metres, one step 1 s"
+        f"{len(data)} walks to a junction; {OBSERVE} points observed, {HORIZON} forecast; "
+        "metres, one step 1 s"
     )
     models: dict[str, TrainedModel] = {}
     started, threads = time.perf_counter(), torch.get_num_threads()
@@ -74,7 +75,7 @@ def demo(out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) -> 
         settings = TrainConfig(
             steps=steps, learning_rate=4e-3, validate_every=max(1, steps // 4), seed=seed
         )
-        models[name] = train(config, data, settings, out=folder, val=val).model
+        models[name] = train(data, config=config, training=settings, out=folder, val=val).model
     torch.set_num_threads(threads)
     print(f"\ntrained in {time.perf_counter() - started:.0f} s\n")
     rows = table(truth, models, test, seed)
@@ -103,10 +104,14 @@ def table(truth: Crossroads, models: dict[str, TrainedModel], test: Tracks, seed
         )
     ]
     for name, model in models.items():
-        evaluation = evaluate(model, test, OBSERVE, HORIZON, SAMPLES, seed=seed)
+        evaluation = evaluate(
+            test, model=model, observe=OBSERVE, horizon=HORIZON, samples=SAMPLES, seed=seed
+        )
         assert isinstance(evaluation, Evaluation)  # no supervised model here
         scores = evaluation.model
-        drawn = forecast(model, test.cut(stop=OBSERVE), HORIZON, SAMPLES, seed=seed).samples
+        drawn = forecast(
+            test.cut(stop=OBSERVE), model=model, horizon=HORIZON, samples=SAMPLES, seed=seed
+        ).samples
         shares = truth.turn_shares(drawn).mean(0)
         rows.append(Row(name, scores.ade, scores.min_ade, scores.energy_score, scores.nll, shares))
     drawn = truth.future(past, HORIZON, SAMPLES, seed=seed)
@@ -124,8 +129,9 @@ def table(truth: Crossroads, models: dict[str, TrainedModel], test: Tracks, seed
 
 
 def to_text(rows: list[Row]) -> str:
-    """Lay out the table with the rule of each column."""
-    head = f"{'':>22}{'ADE':>8}{f'minADE{SAMPLES}':>10}{'energy':>9}{'NLL/step':>10}   left / straight / right"
+    """Return the table, with the meaning of each column."""
+    head = f"{'':>22}{'ADE':>8}{f'minADE{SAMPLES}':>10}{'energy':>9}{'NLL/step':>10}"
+    head += "   left / straight / right"
     lines = [head]
     for row in rows:
         cells = f"{row.ade:>8.3f}{row.min_ade:>10.3f}{row.energy:>9.3f}{row.nll:>10.3f}".replace(
@@ -137,8 +143,11 @@ def to_text(rows: list[Row]) -> str:
         [
             *lines,
             "",
-            f"ADE: of the mean of {SAMPLES} sampled futures; minADE{SAMPLES}: of the best of them. Energy score: the future as one "
-            "vector. NLL: a bound for the VRNN, exact for the others, nats per step of metres. Shares: ends of sampled futures.",
+            f"ADE is of the mean of {SAMPLES} sampled futures, minADE{SAMPLES} of the best of them. "
+            "The energy score takes",
+            "the future as one vector. NLL is a bound for the VRNN and exact for the others, in nats "
+            "per step of",
+            "metres. Shares are of the ends of sampled futures.",
         ]
     )
 
@@ -146,15 +155,13 @@ def to_text(rows: list[Row]) -> str:
 def draw(
     truth: Crossroads, models: dict[str, TrainedModel], test: Tracks, path: Path, seed: int
 ) -> Path | None:
-    """Draw many futures of one walker by the truth and by each model; nothing where matplotlib is absent."""
-    from vrnn.errors import MissingExtraError
-    from vrnn.plots import plot_futures
-
+    """Draw futures of one walker by the truth and each model; None where matplotlib is absent."""
     one = test[:1].cut(stop=OBSERVE)
     past = np.stack(one.x)
     fans = {"True process": truth.future(past, HORIZON, SHOWN, seed=seed)[:, 0]}
     fans |= {
-        n: forecast(m, one, HORIZON, SHOWN, seed=seed).samples[:, 0] for n, m in models.items()
+        n: forecast(one, model=m, horizon=HORIZON, samples=SHOWN, seed=seed).samples[:, 0]
+        for n, m in models.items()
     }
     notes = {
         name: "left {:.0%}  straight {:.0%}  right {:.0%}".format(*truth.turn_shares(fan))

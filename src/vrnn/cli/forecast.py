@@ -3,30 +3,30 @@
 from pathlib import Path
 from typing import Literal
 
-from tyro.conf import FlagCreatePairsOff, Positional
-
 from vrnn.cli.data import ColumnFlags
 from vrnn.cli.outputs import check_outputs
-from vrnn.cli.runs import open_run
-from vrnn.errors import ConfigError
-from vrnn.tasks.evaluate import POOL
+from vrnn.cli.runs import Run, open_run
+from vrnn.errors import ConfigError, Setting
 from vrnn.tasks.forecast import forecast as draw
 from vrnn.tasks.modes import predict_modes
 
+SAMPLES_PER_CLUSTER = 10
+
 
 def forecast(
-    run: Positional[Path],
-    data: Positional[Path],
+    data: Path,
+    /,
     *,
+    model: Run,
     out: Path,
     horizon: int | None = None,
     samples: int | None = None,
-    representative: int | None = None,
-    learned: FlagCreatePairsOff[bool] = False,
+    clusters: int | None = None,
+    modes: bool = False,
     plot: Path | None = None,
     inputs: Literal["hold"] | None = None,
-    qmc: FlagCreatePairsOff[bool] = False,
-    states: int | None = None,
+    qmc: bool = False,
+    prefix_samples: int | None = None,
     temperature: float = 1.0,
     seed: int = 0,
     columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
@@ -34,61 +34,77 @@ def forecast(
     """Sample joint futures of every track in DATA, which holds what was observed so far.
 
     Args:
-        run: run folder that vrnn train wrote.
-        data: prefixes, a file or a folder of files; of a supervised model, x to the end of the horizon.
+        data: prefixes, a file or a folder of files; of a supervised model, x to the end of the
+            horizon.
+        model: run folder that vrnn train wrote.
         out: table to write, .csv, .parquet or .npz: id, sample, step, t and one column a dimension.
-        horizon: rows to forecast; None is 12, or all that were learned.
-        samples: futures of each track; None is 20, or ten for each representative.
-        representative: write this many typical futures with their weights in place of all samples.
-        learned: write the futures that vrnn modes has taught the run, with their probabilities; nothing is sampled.
+        horizon: time steps to forecast; None is 12, or with --modes all that the modes have.
+        samples: futures of each track; None is 20, or ten for each cluster.
+        clusters: write the centres of this many clusters of the samples, with their weights.
+        modes: write the mode set that vrnn modes has trained, with its probabilities. Nothing is
+            sampled.
         plot: picture to write, .png, .pdf or .svg.
-        inputs: hold carries the last known inputs on; needed by models that have any.
-        qmc: quasi-random paths, that repel each other, in place of independent ones.
-        states: draws of the state that a prefix leaves, shared by its paths; None is one a path. 1 reads every prefix once.
-        temperature: what distances of latents and observations of the horizon from their means are multiplied by.
+        inputs: hold carries the last known inputs on; models with inputs need it.
+        qmc: draw quasi-random paths, which repel each other, in place of independent ones.
+        prefix_samples: samples of the state after a prefix, which its paths share; None is one a
+            path. 1 reads every prefix once.
+        temperature: factor on the distances of latents and observations from their means.
         seed: of all noise.
         columns: of the data.
     """
     check_outputs(out, plot)
-    if learned and (samples, representative, states, qmc, temperature) != (
-        None,
-        None,
-        None,
-        False,
-        1.0,
-    ):
+    if modes:
+        _refuse_sampling(samples, clusters, prefix_samples, qmc, temperature)
+    count = 20 if clusters is None else SAMPLES_PER_CLUSTER * clusters
+    count = count if samples is None else samples
+    if clusters is not None and not 1 <= clusters < count:
         raise ConfigError(
-            "learned representatives are drawn from no samples: leave samples, representative, states, qmc and temperature"
+            setting="clusters",
+            expected="of at least 1 and less than the samples",
+            found=f"{clusters} of {count} samples",
         )
-    count = (
-        samples if samples is not None else 20 if representative is None else POOL * representative
-    )
-    if representative is not None and not 1 <= representative < count:
-        raise ConfigError(
-            f"expected fewer representatives than samples and at least 1, found {representative} of {count} samples"
-        )
-    model, tracks = open_run(run, data, columns)
-    ahead = 12 if horizon is None else horizon
-    if learned:
-        result = predict_modes(model, tracks, horizon, inputs)
+    trained, tracks = open_run(model, data, columns)
+    if modes:
+        result = predict_modes(tracks, model=trained, horizon=horizon, inputs=inputs)
     else:
         result = draw(
-            model,
             tracks,
-            ahead,
-            count,
-            seed,
-            inputs,
+            model=trained,
+            horizon=12 if horizon is None else horizon,
+            samples=count,
+            seed=seed,
+            inputs=inputs,
             qmc=qmc,
-            states=states,
+            prefix_samples=prefix_samples,
             temperature=temperature,
         )
-    if representative is not None:
-        result = result.cluster(representative, seed)
+    if clusters is not None:
+        result = result.cluster(clusters, seed=seed)
     result.save(out)
-    print(
-        f"{out}: {len(result.samples)} futures of {result.samples.shape[2]} rows for each of {len(tracks)} tracks"
-    )
+    futures, ahead = len(result.samples), result.samples.shape[2]
+    print(f"{out}: {futures} futures of {ahead} time steps for each of {len(tracks)} tracks")
     if plot is not None:
         result.plot(plot)
         print(f"{plot}: picture of the first of them")
+
+
+def _refuse_sampling(
+    samples: int | None,
+    clusters: int | None,
+    prefix_samples: int | None,
+    qmc: bool,
+    temperature: float,
+) -> None:
+    """Refuse the flags of sampling beside `--modes`."""
+    given = {
+        "samples": samples is not None,
+        "clusters": clusters is not None,
+        "prefix_samples": prefix_samples is not None,
+        "qmc": qmc,
+        "temperature": temperature != 1,
+    }
+    for name in (name for name, is_given in given.items() if is_given):
+        raise ConfigError(
+            "a mode set is predicted, not sampled",
+            hint=("leave ", Setting(name), " or ", Setting("modes"), " out"),
+        )

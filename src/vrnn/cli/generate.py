@@ -3,17 +3,18 @@
 from pathlib import Path
 
 import numpy as np
-from tyro.conf import Positional
 
 from vrnn.cli.outputs import check_outputs, save_tracks
-from vrnn.errors import ConfigError
+from vrnn.cli.runs import Run
+from vrnn.errors import ConfigError, Function, Setting
 from vrnn.tasks.generate import generate as draw
+from vrnn.trained import TrainedModel
 from vrnn.training.checkpoint import load
 
 
 def generate(
-    run: Positional[Path],
     *,
+    model: Run,
     out: Path,
     count: int = 8,
     steps: int = 50,
@@ -25,46 +26,60 @@ def generate(
     """Sample new tracks from a model.
 
     Args:
-        run: run folder that vrnn train wrote.
+        model: run folder that vrnn train wrote.
         out: tracks to write, .csv, .parquet or .npz, in a form that every command reads.
-        count: tracks.
-        steps: rows of each.
+        count: number of tracks.
+        steps: time steps of each.
         start: first point of every track, for a model of displacements; the origin when empty.
-        given: known inputs, the same in every row, as COLUMN=VALUE: a number, or a kind of a column of text.
+        given: known inputs, the same at every time step, as COLUMN=VALUE: a number, or a kind of a
+            column of text.
         plot: picture to write, .png, .pdf or .svg.
         seed: of all noise.
     """
     check_outputs(out, plot)
-    model = load(run.expanduser())
-    names = model.preprocessor.x_names
+    trained = load(model.expanduser())
+    names = trained.preprocessor.x_names
     if start and len(start) != len(names):
         raise ConfigError(
-            f"expected start with one number for each of {', '.join(names)}, found {len(start)}"
+            setting="start",
+            expected=f"with one number for each of {', '.join(names)}",
+            found=len(start),
         )
-    inputs = dict(pair(word) for word in given)
-    if (
-        model.preprocessor.u_names
-        and not inputs
-        and not model.network.supervised
-        and not model.network.conditions
-    ):
-        bases = dict.fromkeys(name.partition("=")[0] for name in model.preprocessor.u_names)
-        raise ConfigError(
-            f"the model has known inputs ({', '.join(bases)}): say what they are, as in --given {' '.join(f'{b}=...' for b in bases)}; inputs "
-            f"that change along a track go to vrnn.generate(model, inputs=...) in Python"
-        )
-    if inputs and not model.preprocessor.u_names:
-        raise ConfigError(f"the model has no known inputs: leave out --given {' '.join(given)}")
     tracks = draw(
-        model, count, steps, seed, start=np.array(start) if start else None, inputs=inputs or None
+        model=trained,
+        count=count,
+        steps=steps,
+        seed=seed,
+        start=np.array(start) if start else None,
+        inputs=_inputs(trained, given),
     )
     save_tracks(tracks, out)
-    print(f"{out}: {count} tracks of {steps} rows")
+    print(f"{out}: {count} tracks of {steps} time steps")
     if plot is not None:
         from vrnn.plots import plot_tracks
 
         plot_tracks(tracks.x, plot, names=tracks.x_names)
         print(f"{plot}: picture of them")
+
+
+def _inputs(trained: TrainedModel, given: tuple[str, ...]) -> dict[str, str] | None:
+    """Return the known inputs that were given, by their columns."""
+    names = trained.preprocessor.u_names
+    if given and not names:
+        raise ConfigError(
+            "the model has no known inputs", hint=("leave out ", Setting("given", given))
+        )
+    inputs = dict(pair(word) for word in given)
+    if not names or inputs or trained.network.supervised or trained.network.conditions:
+        return inputs or None
+    bases = list(dict.fromkeys(name.partition("=")[0] for name in names))
+    example = " ".join(f"{base}=..." for base in bases)
+    raise ConfigError(
+        f"the model has known inputs ({', '.join(bases)})",
+        expected=("their values, as in ", Setting("given"), f" {example}"),
+        found="none",
+        hint=("inputs that change along a track go to ", Function("generate"), " in Python"),
+    )
 
 
 def pair(word: str) -> tuple[str, str]:
@@ -75,5 +90,5 @@ def pair(word: str) -> tuple[str, str]:
     """
     name, mark, value = word.rpartition("=")
     if not (name and mark and value):
-        raise ConfigError(f"--given: expected COLUMN=VALUE, found {word!r}")
+        raise ConfigError(Setting("given"), expected="COLUMN=VALUE", found=repr(word))
     return name, value

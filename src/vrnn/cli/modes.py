@@ -1,40 +1,42 @@
-"""`vrnn modes`: teach a run k futures that cover what may happen."""
+"""`vrnn modes`: k futures that cover what may happen."""
 
 from pathlib import Path
 
-from tyro.conf import Positional
-
 from vrnn.cli.data import ColumnFlags, read
-from vrnn.cli.runs import trained_columns
+from vrnn.cli.runs import Run, trained_columns
 from vrnn.models.modes import ModesConfig
 from vrnn.training.checkpoint import load
 from vrnn.training.modes import fit_modes
 
 
 def modes(
-    run: Positional[Path],
-    data: Positional[Path],
+    data: Path,
+    /,
     *,
+    model: Run,
     val: Path | None = None,
-    settings: ModesConfig = ModesConfig(),  # noqa: B008 (frozen)
+    mode_set: ModesConfig = ModesConfig(),  # noqa: B008 (frozen)
     columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
 ) -> None:
-    """Teach a run k futures of which one is to be near whatever happens, on the tracks of its training.
+    """Train a mode set: k futures of which one is to be near whatever happens.
 
-    The run's model stays as it is. vrnn forecast --learned writes such futures, vrnn evaluate --learned measures the best of them.
+    The model of the run stays as it is. vrnn forecast --modes writes the futures. vrnn evaluate
+    --selection modes measures the best of them.
 
     Args:
-        run: run folder that vrnn train wrote; the representatives are kept in it, in place of earlier ones.
-        data: tracks, a file or a folder of files, those of the training as a rule.
-        val: tracks that choose the weights; a share of DATA when None, as in the run's own training.
-        settings: of the representatives and their training.
+        data: tracks, a file or a folder of files, as a rule those of the training.
+        model: run folder that vrnn train wrote. The mode set is kept in it and replaces an earlier
+            one.
+        val: tracks that choose the weights; None takes a share of DATA, as the run did.
+        mode_set: of the mode set and its training.
         columns: of the data.
     """
-    run = run.expanduser()
-    model = load(run, modes=False)
-    named = trained_columns(run, model)
+    run = model.expanduser()
+    trained = load(run, modes=False)
+    named = trained_columns(run, trained)
     held_out = None if val is None else read(val, columns, named)
-    fit_modes(model, read(data, columns, named), settings, val=held_out, out=run)
+    fit_modes(read(data, columns, named), model=trained, config=mode_set, val=held_out, out=run)
     print(
-        f"{run}: knows {settings.count} futures of {settings.horizon} rows; see: vrnn forecast {run} DATA --learned --out FILE"
+        f"{run}: has a mode set of {mode_set.count} futures of {mode_set.horizon} time steps; "
+        f"see: vrnn forecast DATA --model {run} --modes --out FILE"
     )

@@ -1,4 +1,4 @@
-"""What a command gives: files, looked at before any work is done for them, and JSON."""
+"""What a command writes: JSON, and files that are checked before any work is done for them."""
 
 import json
 import math
@@ -17,7 +17,9 @@ PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg")
 
 
 def check_outputs(out: Path | None, plot: Path | None = None, more: Path | None = None) -> None:
-    """Refuse files that could not be written in the end: an unknown ending, a folder in their place, no permission.
+    """Refuse files that could not be written in the end.
+
+    Reasons are an unknown ending, a folder in their place and a lack of permission.
 
     Args:
         out, more: tables.
@@ -36,26 +38,33 @@ def check_outputs(out: Path | None, plot: Path | None = None, more: Path | None 
         _check_place(table)
     if plot is not None:
         if plot.suffix.lower() not in PICTURES:
-            raise ConfigError(f"{plot}: expected a picture ending in one of {', '.join(PICTURES)}")
+            raise ConfigError(
+                where=plot, expected=f"a picture ending in one of {', '.join(PICTURES)}"
+            )
         require("matplotlib", "plot")
         _check_place(plot)
     for one, two in combinations([p.absolute() for p in (out, more, plot) if p is not None], 2):
         if one == two:
-            raise ConfigError(f"{one}: expected a file of its own for each table and picture")
+            raise ConfigError(where=one, expected="a file of its own for each table and picture")
 
 
 def _check_place(path: Path) -> None:
     if path.is_dir():
-        raise DataError(f"{path}: expected a file to write, found a folder")
+        raise DataError(where=path, expected="a file to write", found="a folder")
     parent = next(p for p in path.absolute().parents if p.exists())
     if not parent.is_dir():
-        raise DataError(f"{path}: cannot be written: {parent} is not a folder")
+        raise DataError("cannot be written", where=path, cause=f"{parent} is not a folder")
     if not os.access(parent, os.W_OK | os.X_OK):
-        raise DataError(f"{path}: cannot be written: no permission to write in {parent}")
+        raise DataError(
+            "cannot be written", where=path, cause=f"no permission to write in {parent}"
+        )
 
 
 def save_tracks(tracks: Tracks, path: Path) -> Path:
-    """Write tracks so that `vrnn.read_tracks` reads them back: a row a point, or in .npz one array x with lengths."""
+    """Write tracks so that `vrnn.read_tracks` reads them back.
+
+    A table has one row for each point. A .npz archive has one array x, with lengths.
+    """
     ids, times = np.array(tracks.ids, dtype=object), np.concatenate(tracks.times)
     x = np.concatenate(tracks.x)
     if path.suffix == ".npz":
@@ -67,7 +76,7 @@ def save_tracks(tracks: Tracks, path: Path) -> Path:
 
 
 def to_json(values: dict[str, Any]) -> str:
-    """Write one JSON object; a number that JSON has no word for becomes null.
+    """Return one JSON object; a number that JSON has no word for becomes null.
 
     >>> to_json({"a": {"b": math.inf, "c": [1.5, math.nan]}})
     '{"a": {"b": null, "c": [1.5, null]}}'

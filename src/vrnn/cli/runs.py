@@ -1,7 +1,10 @@
-"""The run folder that a command is given, with the columns that its data had."""
+"""The run that a command is given, with the columns that its data had."""
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from vrnn.cli.data import ColumnFlags, read
 from vrnn.data.io import Columns
@@ -9,6 +12,12 @@ from vrnn.data.tracks import Tracks
 from vrnn.files import write_json
 from vrnn.trained import TrainedModel
 from vrnn.training.checkpoint import load, read_config
+
+Run = Annotated[Path, Parameter(metavar="RUN")]
+"""The flag `--model RUN`."""
+
+Json = Annotated[bool, Parameter(name="--json")]
+"""The flag `--json`."""
 
 
 def open_run(run: Path, data: Path, flags: ColumnFlags) -> tuple[TrainedModel, Tracks]:
@@ -22,7 +31,7 @@ def open_run(run: Path, data: Path, flags: ColumnFlags) -> tuple[TrainedModel, T
 
 
 def trained_columns(run: Path, model: TrainedModel) -> Columns:
-    """Give the names of the columns that a run was trained on."""
+    """Return the names of the columns that a run was trained on."""
     named = read_config(run).get("columns", {})
     preprocessor = model.preprocessor
     return Columns(

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from tyro.conf import Positional
 
-from vrnn.cli.data import ColumnFlags, Group, read
+from vrnn.cli.data import ColumnFlags, GroupName, read
 from vrnn.cli.outputs import check_outputs
-from vrnn.cli.runs import open_run, trained_columns
+from vrnn.cli.runs import Run, open_run, trained_columns
 from vrnn.data.describe.wording import plural
-from vrnn.errors import ConfigError, DataError
+from vrnn.errors import ConfigError, DataError, Function, Setting
 from vrnn.tasks.score import Scores, fewest_normal
 from vrnn.tasks.score import score as rate
 from vrnn.trained import TrainedModel
@@ -21,13 +20,14 @@ FALSE_ALARMS = 0.01
 
 
 def score(
-    run: Positional[Path],
-    data: Positional[Path],
+    data: Path,
+    /,
     *,
+    model: Run,
     out: Path,
     rows: Path | None = None,
     calibration: Path | None = None,
-    calibration_group: Group = "",
+    calibration_group: GroupName = "",
     false_alarms: float | None = None,
     by: Literal["density", "excess"] = "density",
     particles: int = 100,
@@ -35,23 +35,24 @@ def score(
     seed: int = 0,
     columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
 ) -> None:
-    """Score tracks: minus the log-density that the model gives each row, one step ahead. High is unusual.
+    """Score tracks by minus the log-density of each row, one step ahead. High is unusual.
 
-    By excess, how far that log-density falls short of what the model expects of its own next rows: for kinds never seen whose tracks are
-    smoother, and so likelier, than those of the training.
-
-    With normal tracks to compare with, each track gets a p-value, and those above a threshold are named.
+    With a calibration set of normal tracks, each track gets a p-value. The command then names the
+    tracks above a threshold.
 
     Args:
-        run: run folder that vrnn train wrote.
         data: tracks, a file or a folder of files.
-        out: table to write, .csv, .parquet or .npz: id, rows, score, with a calibration p_value and unusual.
+        model: run folder that vrnn train wrote.
+        out: table to write, .csv, .parquet or .npz: id, rows, score; with a calibration set,
+            p_value and unusual too.
         rows: table of every row to write: id, t, log_prob, pit, excess.
-        calibration: normal tracks, not those of the training, which p-values are counted among.
-        calibration_group: the set to take of them.
-        false_alarms: share of normal tracks that may be called unusual; None is 0.01 where they are enough.
-        by: density or excess.
-        particles: of the filter.
+        calibration: calibration set: normal tracks that were not trained on.
+        calibration_group: the set to take of it.
+        false_alarms: share of normal tracks that may be called unusual; None is 0.01 where the
+            calibration set is large enough.
+        by: density, or excess: how far the log-density falls short of what the model expects of
+            its own next rows. Excess finds kinds that are smoother than those of the training.
+        particles: of the particle filter.
         plot: picture to write, .png, .pdf or .svg.
         seed: of all noise.
         columns: of the data.
@@ -61,32 +62,40 @@ def score(
         calibration = data
     if false_alarms is not None and calibration is None:
         raise ConfigError(
-            "a threshold is counted on normal tracks: expected --calibration DATA beside --false-alarms"
+            "a threshold is counted on normal tracks",
+            expected=(Setting("calibration"), " beside ", Setting("false_alarms")),
+            found="none",
         )
     fewest = fewest_normal(FALSE_ALARMS if false_alarms is None else false_alarms)
-    model, tracks = open_run(run, data, columns)
+    trained, tracks = open_run(model, data, columns)
     normal = None
     if calibration is not None:
         flags = replace(columns, group=calibration_group or columns.group)
-        normal = read(calibration, flags, trained_columns(run.expanduser(), model))
+        normal = read(calibration, flags, trained_columns(model.expanduser(), trained))
         if false_alarms is not None and len(normal) < fewest:
             raise ConfigError(
-                f"expected at least {fewest} calibration tracks for --false-alarms {false_alarms:g}, found {len(normal)}; give "
-                f"more tracks, or a higher share"
+                expected=(
+                    f"at least {fewest} calibration tracks for ",
+                    Setting("false_alarms", f"{false_alarms:g}"),
+                ),
+                found=len(normal),
+                hint="give more tracks, or a higher share",
             )
-    scores = rate(model, tracks, normal, particles, seed, by)
+    scores = rate(tracks, model=trained, calibration=normal, particles=particles, seed=seed, by=by)
     if not scores.rows.any():
-        raise DataError("expected a track with a scored row, found none; see vrnn doctor DATA")
+        raise DataError(
+            expected="a track with a scored row", found="none", hint=("see ", Function("describe"))
+        )
     enough = normal is not None and len(scores.calibration) >= fewest
     share = (false_alarms or FALSE_ALARMS) if enough or false_alarms is not None else None
     scores.save(out, rows, share)
-    print(f"{out}: {_sum_up(scores, particles, model)}")
+    print(f"{out}: {_sum_up(scores, particles, trained)}")
     if share is not None:
         print(_alarms(scores, share))
     elif normal is not None:
         print(
-            f"no threshold: {FALSE_ALARMS:g} false alarms take {fewest} calibration tracks, found {len(scores.calibration)}; "
-            "choose a share with --false-alarms"
+            f"no threshold: {FALSE_ALARMS:g} false alarms take {fewest} calibration tracks, "
+            f"found {len(scores.calibration)}; choose a share with --false-alarms"
         )
     if rows is not None:
         print(f"{rows}: every row")
@@ -96,6 +105,7 @@ def score(
 
 
 def _sum_up(scores: Scores, particles: int, model: TrainedModel) -> str:
+    """Return what the scores are, and their median."""
     of = model.bounds_what if model.exact else f"a lower bound on {model.bounds_what}"
     what = (
         f"minus {of}"
@@ -106,7 +116,8 @@ def _sum_up(scores: Scores, particles: int, model: TrainedModel) -> str:
     without = len(scores.ids) - len(scored)
     left = f", {without} of them without a scored row" if without else ""
     return (
-        f"scores of {plural(len(scores.ids), 'track')}{left}: {what} by {plural(particles, 'particle')}, per scored row; "
+        f"scores of {plural(len(scores.ids), 'track')}{left}: {what} by "
+        f"{plural(particles, 'particle')}, per scored row; "
         f"median {np.median(scored):.4f} nats, in data units"
     )
 
@@ -120,7 +131,7 @@ def _alarms(scores: Scores, share: float) -> str:
         f" and {len(above) - NAMED} more" if len(above) > NAMED else ""
     )
     return (
-        f"threshold {scores.threshold(share):.4f}, {share:g} false alarms among {len(scores.calibration)} calibration tracks: "
-        f"{len(above)} of {plural(len(scores.ids), 'track')} above it"
+        f"threshold {scores.threshold(share):.4f}, {share:g} false alarms among "
+        f"{len(scores.calibration)} calibration tracks: {len(above)} of {plural(len(scores.ids), 'track')} above it"
         + (f": {names}" if names else "")
     )

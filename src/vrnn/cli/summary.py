@@ -1,12 +1,13 @@
-"""What training says at its end: the number, what it is a bound on, the use of latents, and where to go on."""
+"""What training says at its end: the bound, the use of latents, and the next commands."""
 
 import shlex
 from pathlib import Path
 
 from vrnn.cli.data import ColumnFlags
-from vrnn.cli.parse import as_flags
+from vrnn.cli.flags import CommandWords
 from vrnn.data.describe import describe
 from vrnn.data.tracks import Tracks
+from vrnn.errors import write
 from vrnn.trained import TrainedModel
 from vrnn.training.collapse import CollapseReport
 from vrnn.training.trackers import Record, best_record
@@ -21,24 +22,28 @@ def summary(
     out: Path,
     unseen: bool,
 ) -> str:
-    """Sum a finished run up in a few lines.
+    """Return a summary of a finished run, in a few lines.
 
     Args:
+        model: the trained model.
         records: of metrics.jsonl.
         tracks: for a window that suits them.
         data, columns: what the next commands are shown with.
+        out: the run folder.
         unseen: `data` was not trained on.
     """
     lines = [f"run            {out}"]
     best = best_record(records, model.training.energy_weight)
     if best:
         lines += [
-            f"validation     {best['val_bound']:.4f} nats per step, in data units, at step {best['step']} (weights kept)",
+            f"validation     {best['val_bound']:.4f} nats per step, in data units, "
+            f"at step {best['step']} (weights kept)",
             f"               {bound_name(model)}",
         ]
         if "val_score" in best:
             lines.append(
-                f"               {best['val_score']:.4f} energy score of futures drawn alone, in steps of the training data"
+                f"               {best['val_score']:.4f} energy score of futures drawn alone, "
+                "in steps of the training data"
             )
         latents = best["kl_per_dimension"]
         if latents:
@@ -46,10 +51,11 @@ def summary(
             lines.append(f"latents        {active} of {len(latents)} units active")
             use = CollapseReport(latents, [i < active for i in range(len(latents))])
             if warning := use.warning(model.network.tied):
-                lines.append(f"               {as_flags(warning)}")
+                lines.append(f"               {write(warning, CommandWords())}")
     elif records and records[-1]["bound"] is not None:
         lines += [
-            f"training       {records[-1]['bound']:.4f} nats per step, in data units, of the last batch; no validation",
+            f"training       {records[-1]['bound']:.4f} nats per step, in data units, "
+            "of the last batch; no validation",
             f"               {bound_name(model)}",
         ]
     then = "next" if unseen else "next (scores count on tracks that were not trained on)"
@@ -60,7 +66,7 @@ def summary(
 
 
 def bound_name(model: TrainedModel) -> str:
-    """Say what the number of a model is a bound on, and which bound."""
+    """Return what the number of a model is a bound on, and which bound."""
     network, training, of = model.network, model.training, model.bounds_what
     if model.exact:
         return f"{of}, exact; a lower bound where points are missing"
@@ -73,26 +79,26 @@ def bound_name(model: TrainedModel) -> str:
 
 
 def _next(model: TrainedModel, tracks: Tracks, out: Path, source: str) -> list[str]:
-    """Give commands to go on with, each of which this model and this data accept."""
-    run, network = shlex.quote(str(out)), model.network
+    """Return the next commands, each of which this model and this data accept."""
+    run, network = f"--model {shlex.quote(str(out))}", model.network
     found = describe(tracks)
     if network.supervised:
-        return [f"vrnn evaluate {run} {source}", f"vrnn likelihood {run} {source}"]
+        return [f"vrnn evaluate {source} {run}", f"vrnn likelihood {source} {run}"]
     commands = []
     observe, window = model.training.observe or found.observe, model.training.window
     discrete = not any(network.family.continuous)  # no distance says how far such a forecast is off
     if discrete:
-        commands.append(f"vrnn likelihood {run} {source}")
+        commands.append(f"vrnn likelihood {source} {run}")
     elif observe:
         ahead = max(1, window - observe) if window else found.horizon
-        commands.append(f"vrnn evaluate {run} {source} --observe {observe} --horizon {ahead}")
+        commands.append(f"vrnn evaluate {source} {run} --observe {observe} --horizon {ahead}")
     horizon = found.horizon or 12
     inputs = " --inputs hold" if model.preprocessor.u_names else ""
     picture = "" if discrete else " --plot forecast.png"
     commands.append(
-        f"vrnn forecast {run} {source} --horizon {horizon}{inputs} --out forecast.csv{picture}"
+        f"vrnn forecast {source} {run} --horizon {horizon}{inputs} --out forecast.csv{picture}"
     )
-    commands.append(f"vrnn score {run} {source} --out scores.csv")
+    commands.append(f"vrnn score {source} {run} --out scores.csv")
     if not network.conditions and not model.preprocessor.u_names:
         picture = "" if discrete else " --plot new.png"
         steps = round(found.median_length)

@@ -1,15 +1,15 @@
-"""`vrnn train MODEL`: one command a model, its flags made of the model's config and of TrainConfig."""
+"""`vrnn train`: its flags are made of the architecture's config and of TrainConfig."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, asdict, field, fields, make_dataclass, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_type_hints
 
-import tyro
-from tyro.conf import FlagCreatePairsOff, Positional
+from cyclopts import Parameter
 
-from vrnn.cli.data import ColumnFlags, Group, read
+from vrnn.cli.data import ColumnFlags, GroupName, read
 from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import remember_columns
 from vrnn.cli.summary import summary
@@ -18,25 +18,51 @@ from vrnn.training.config import TrainConfig
 from vrnn.training.fit import train as fit
 from vrnn.training.trackers import read_metrics
 
+ARCHITECTURES = {
+    "rnn": "recurrent network with a probabilistic head, the control",
+    "seq2seq": "encoder RNN, latent and decoder RNN at every step",
+    "rollout": "a track encoded once, then the decoder alone",
+    "vrnn": "the variational RNN of Chung et al. 2015; start here",
+    "dmm": "the deep Markov model of Krishnan et al. 2017: latents alone carry the past",
+    "srnn": "the stochastic RNN of Fraccaro et al. 2016: a chain of latents on top of an RNN",
+    "storn": "the stochastic RNN of Bayer & Osendorfer 2014: an RNN that reads noise",
+}
+USUAL = "vrnn"
 WIDTHS = ("x_dim", "u_dim", "y_dim")  # taken from the data
 HELP = {
-    "emission": "family of the emission: gaussian, full_gaussian, mixture(5), student_t, bernoulli, nade(100) or categorical(3); "
-    "several are joined with + and their columns, as in mixture(5):2+bernoulli:1."
+    "emission": "family of the emission: gaussian, full_gaussian, mixture(5), student_t, bernoulli,"
+    " nade(100) or categorical(3). Several are joined with + and their columns, as in"
+    " mixture(5):2+bernoulli:1."
 }
 
 
+def chosen_arch(words: Sequence[str]) -> str:
+    """Return the architecture that the words name; the usual one where they name none.
+
+    >>> chosen_arch(["walks.csv", "--arch", "srnn"]), chosen_arch(["--arch=rnn"])
+    ('srnn', 'rnn')
+    >>> chosen_arch(["walks.csv", "--arch"])
+    'vrnn'
+    """
+    named = [after for word, after in pairwise(words) if word == "--arch"]
+    named += [word.partition("=")[2] for word in words if word.startswith("--arch=")]
+    return named[0] if named and named[0] in KINDS else USUAL
+
+
 def train_command(kind: str) -> Callable[..., None]:
-    """Make the command that trains one kind of model."""
-    config = KINDS[kind][0]
-    Settings = model_settings(config)
+    """Return the command that trains one architecture."""
+    config_type = KINDS[kind][0]
+    Settings = model_settings(config_type)
 
     def train(
-        data: Positional[Path],
+        data: Path,
+        /,
         *,
         out: Path,
+        arch: Literal[tuple(KINDS)] = kind,  # type: ignore (a type at run time)
         val: Path | None = None,
-        val_group: Group = "",
-        resume: FlagCreatePairsOff[bool] = False,
+        val_group: GroupName = "",
+        resume: bool = False,
         plot: Path | None = None,
         model: Settings = Settings(),  # noqa: B008 (frozen, made above)
         training: TrainConfig = TrainConfig(),  # noqa: B008 (frozen)
@@ -48,8 +74,8 @@ def train_command(kind: str) -> Callable[..., None]:
         seen = replace(columns, group=val_group or columns.group, u=same)
         source = val or (data if val_group else None)
         held_out = None if source is None else read(source, seen)
-        chosen = config(x_dim=tracks.x_dim, **asdict(model))
-        run = fit(chosen, tracks, training, out=out, val=held_out, resume=resume)
+        config = config_type(x_dim=tracks.x_dim, **asdict(model))
+        run = fit(tracks, config=config, training=training, out=out, val=held_out, resume=resume)
         if int(os.environ.get("RANK", "0")):
             return  # under torchrun the first process speaks
         remember_columns(out, columns.columns())
@@ -57,7 +83,7 @@ def train_command(kind: str) -> Callable[..., None]:
         if plot is not None:
             from vrnn.plots import plot_training
 
-            plot_training(records, plot, title=f"{kind}: {out}")
+            plot_training(records, plot, title=f"{arch}: {out}")
         shown = (
             (tracks, data, columns)
             if held_out is None or source is None
@@ -65,16 +91,22 @@ def train_command(kind: str) -> Callable[..., None]:
         )
         print(summary(run.model, records, *shown, out, unseen=held_out is not None))
 
-    train.__doc__ = f"""Train a {KINDS[kind][1].__name__} on tracks.
+    listed = "\n".join(f"    {name:<8} {text}" for name, text in ARCHITECTURES.items())
+    train.__doc__ = f"""Train a model on tracks; the model settings below are those of a {kind}.
 
-    To go on with a run that was stopped, give the same command with --resume.
+    The same command with --resume goes on with a run that was stopped. Architectures (--arch):
+
+{listed}
 
     Args:
         data: tracks, a file or a folder of files.
         out: run folder to write.
-        val: tracks to validate on; a share of DATA (--holdout) when None, or DATA itself with --val-group.
+        arch: architecture; vrnn train --arch srnn --help lists the settings of an srnn.
+        val: tracks to validate on; None takes a share of DATA (--holdout), or the set of
+            --val-group.
         val_group: the set to validate on, of an archive that holds several.
-        resume: go on from where the run in OUT was stopped, to the weights that an uninterrupted run would have had.
+        resume: go on from where the run in OUT was stopped, to the weights that an uninterrupted
+            run would have had.
         plot: picture of the training curves to write, .png, .pdf or .svg.
         model: the model.
         training: of training.
@@ -84,11 +116,15 @@ def train_command(kind: str) -> Callable[..., None]:
 
 
 def model_settings(config: type) -> Any:
-    """Make a dataclass of a model's settings without the widths, which the data gives."""
-    kept = [f for f in fields(config) if f.name not in WIDTHS]
-    parts = []
-    for f in kept:
-        default = field(default=f.default) if f.default is not MISSING else field()
-        kind = Annotated[f.type, tyro.conf.arg(help=HELP[f.name])] if f.name in HELP else f.type  # type: ignore (a type at run time)
-        parts.append((f.name, kind, default))
-    return make_dataclass("Settings", parts, namespace={"__doc__": config.__doc__}, frozen=True)
+    """Return a dataclass of a model's settings without the widths, which the data gives."""
+    types, parts = get_type_hints(config), []
+    for f in fields(config):
+        if f.name not in WIDTHS:
+            kind = types[f.name]
+            if f.name in HELP:
+                kind = Annotated[kind, Parameter(help=HELP[f.name])]
+            parts.append((f.name, kind, f if f.default is MISSING else field(default=f.default)))
+    named = f"{config.__name__.removesuffix('Config')} settings"
+    return make_dataclass(
+        named.replace(" ", "_"), parts, namespace={"__doc__": config.__doc__}, frozen=True
+    )

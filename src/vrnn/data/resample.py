@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import TOLERANCE, positive_step
-from vrnn.errors import DataError
+from vrnn.errors import DataError, Function
 
 
 def regular(tracks: Tracks, step: float | None = None) -> Tracks:
@@ -99,10 +99,15 @@ def _on_grid(
     if off.any():
         row = int(off.argmax())
         raise DataError(
-            f"track {tracks.ids[i]}: expected times that are whole steps of {step:g} "
-            f"from its first time {times[0]:.10g}, found {times[row]:.10g} ({place[row]:.3f} steps); "
-            "pass a step that divides all times "
-            f"(the shortest here is {np.diff(times).min():g}), or drop or resample such rows"
+            where=f"track {tracks.ids[i]}",
+            expected=f"times that are whole steps of {step:g} from its first time {times[0]:.10g}",
+            found=f"{times[row]:.10g} ({place[row]:.3f} steps)",
+            hint=(
+                "pass a step that divides all times "
+                f"(the shortest here is {np.diff(times).min():g}) to ",
+                Function("regular"),
+                ", or drop or resample such rows",
+            ),
         )
     rows = int(slot[-1]) + 1
     if rows == len(times):

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import DataError
+from vrnn.errors import DataError, Function
 
 TOLERANCE = 0.05
 """Fraction of a step by which a time may miss the grid and still count as on it.
@@ -86,10 +86,14 @@ def windows(tracks: Tracks, length: int, stride: int = 1, step: float | None = N
     if not (found.length >= length).any():
         longest = int(found.length.max(initial=0))
         raise DataError(
-            f"windows: expected a run of {length} consecutive complete rows, found none: "
-            f"the longest is {longest} {'row' if longest == 1 else 'rows'} "
-            f"(time step {tracks.step if step is None else step:g}); "
-            "take shorter windows, or look at gaps and time steps with vrnn doctor"
+            where="windows",
+            expected=f"a run of {length} consecutive complete rows",
+            found=f"none: the longest is {longest} {'row' if longest == 1 else 'rows'} "
+            f"(time step {tracks.step if step is None else step:g})",
+            hint=(
+                "take shorter windows, or look at gaps and time steps with ",
+                Function("describe"),
+            ),
         )
     count = np.maximum(found.length - length, -1) // stride + 1
     run = np.repeat(np.arange(len(count)), count)

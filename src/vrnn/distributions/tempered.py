@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vrnn.distributions.base import Distribution, Family
 from vrnn.distributions.product import Product, ProductDistribution
-from vrnn.errors import ConfigError, UnsupportedError
+from vrnn.errors import ConfigError, Setting, UnsupportedError
 
 
 class Tempered(NamedTuple):
@@ -71,9 +71,12 @@ def check_temperature(family: Family, temperature: float) -> None:
         UnsupportedError: a family whose draws are not reparameterised.
     """
     if not 0 < temperature < math.inf:
-        raise ConfigError(f"expected a temperature above 0, found {temperature}")
+        raise ConfigError(setting="temperature", expected="a number above 0", found=temperature)
     if temperature != 1 and not family.reparameterised:
         raise UnsupportedError(
-            f"a temperature moves draws towards the mean of the emission, which has to be where one is likely: expected emission "
-            f"gaussian, full_gaussian or student_t, found {type(family).__name__}; leave temperature 1"
+            "a temperature moves draws towards the mean of the emission, which has to be "
+            "where one is likely",
+            expected="emission gaussian, full_gaussian or student_t",
+            found=type(family).__name__,
+            hint=("leave ", Setting("temperature"), " 1"),
         )

@@ -1,6 +1,6 @@
 """Which columns a model observes and which it is given."""
 
-from vrnn.errors import ConfigError
+from vrnn.errors import ConfigError, Setting
 
 
 def roles(
@@ -17,6 +17,10 @@ def roles(
         return x_dim, u_dim, False
     if y_dim < 1:
         raise ConfigError(
-            "a supervised model needs a target: expected y_dim of at least 1, found 0; set it, or map columns to y"
+            "a supervised model needs a target",
+            setting="y_dim",
+            expected="at least 1",
+            found=0,
+            hint=("set it, or map columns to ", Setting("Columns.y")),
         )
     return y_dim, u_dim + x_dim + 1, True

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, parse_emission
 from vrnn.distributions.base import Distribution
-from vrnn.errors import ConfigError
+from vrnn.errors import ConfigError, Setting
 from vrnn.models.contract import Features, Model, join
 from vrnn.models.layers import (
     CellName,
@@ -83,7 +83,8 @@ class VRNN(Model):
         )
         if self.supervised and config.prior == "standard":
             raise ConfigError(
-                "a supervised VRNN needs prior='learned': at test time z_t is drawn given x_t, which N(0, I) ignores"
+                ("a supervised VRNN needs ", Setting("prior", "learned")),
+                cause="at test time z_t is drawn given x_t, which N(0, I) ignores",
             )
         hidden, depth = config.hidden, config.depth
         self.family, self.latent_dim = parse_emission(config.emission, dim), config.latent_dim

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import DataError
+from vrnn.errors import DataError, Setting
 
 SHARE = 4  # of the gaps of a track one in so many is hidden a second time, and at least one: more of them would make each harder to fill
 FEWEST = 20  # hidden rows below which nothing can be said
@@ -79,12 +79,22 @@ def widening(
     rank = math.ceil((len(ratio) + 1) * share)
     if rank > len(ratio):
         raise DataError(
-            f"{len(ratio)} hidden entries say nothing about intervals of {share:g}: expected at least {math.ceil(round(share / (1 - share), 6))}; impute "
+            f"{len(ratio)} hidden entries say nothing about intervals of {share:g}: expected "
+            f"at least {math.ceil(round(share / (1 - share), 6))}; impute "
             f"more tracks together, or calibrate a smaller share"
         )
     if not np.isfinite(ratio[rank - 1]):
         raise DataError(
-            f"all paths are one at {int(flat.sum())} of {len(flat)} hidden entries, and no factor widens that: raise samples, particles or sweeps"
+            f"all paths are one at {int(flat.sum())} of {len(flat)} hidden entries, and no "
+            "factor widens that",
+            hint=(
+                "raise ",
+                Setting("samples"),
+                ", ",
+                Setting("particles"),
+                " or ",
+                Setting("sweeps"),
+            ),
         )
     return float(ratio[rank - 1])
 
@@ -103,7 +113,11 @@ def check_hidden(tracks: Tracks, hidden: list[Bool[np.ndarray, " time"]]) -> Non
     if not gaps:
         way_out = "no row is missing between seen ones (gaps in time get rows from vrnn.regular or --insert-rows); leave calibrate"
     raise DataError(
-        f"calibrate hides seen rows in gaps like the real ones: expected at least {FEWEST} such rows, found {count}; {way_out}"
+        "seen rows are hidden in gaps like the real ones",
+        setting="calibrate",
+        expected=f"at least {FEWEST} such rows",
+        found=count,
+        hint=way_out,
     )
 
 

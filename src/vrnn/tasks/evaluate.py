@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
-from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed
+from vrnn.errors import ConfigError, DataError, Function, Setting, UnsupportedError, check_seed
 from vrnn.geo import great_circle, to_cartesian
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.kernels import embed, unroll
@@ -27,12 +27,12 @@ from vrnn.metrics.displacement import (
 )
 from vrnn.metrics.scores import energy_score
 from vrnn.objectives.elbo import log_jacobian
-from vrnn.tasks.forecast import as_tracks
 from vrnn.tasks.futures import PASS_SIZE, Futures, futures
 from vrnn.tasks.modes import predict_modes
 from vrnn.trained import TrainedModel
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 
-POOL = 10  # samples drawn for each representative
+Selection = Literal["samples", "clusters", "modes"]
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class Baseline:
 
 RULES = """\
 ADE, FDE: mean and final distance of the mean of all samples from the truth. minADE, minFDE: the best of K futures a window, each
-by its own best. iid: K plain samples; quasi-random: K that repel each other; representative: the K centres of {pool} samples, chosen without the truth;
-learned: K futures from a head that was trained for the best of K, no samples.
+by its own best. samples: K plain samples (quasi-random ones repel each other); clusters: the K centres of {pool} samples, chosen without the truth;
+modes: the K futures of a mode set, which was fitted for the best of K.
 NLL: minus the log of the mean, over K filtered states, of the (bounded) density of the true future, per step.
 Energy score: of plain samples, the whole future one vector, unbiased form (of quasi-random ones that of the K points themselves). Constant velocity: the last displacement repeated.
 Windows: every run of {rows} complete rows at the usual time step, stride 1."""
@@ -71,12 +71,13 @@ class Evaluation:
 
     windows: int
     samples: int
-    selection: str
+    selection: Selection
     model: ForecastScores
     constant_velocity: Baseline
     observe: int
     horizon: int
-    pool: int = POOL
+    samples_per_cluster: int = 10
+    qmc: bool = False
     unit: str = ""
     temperature: float = 1.0
 
@@ -84,7 +85,9 @@ class Evaluation:
         """Give what `vrnn evaluate --json` prints."""
         values = asdict(self)
         shown = ["windows", "samples", "selection", "model", "constant_velocity"]
-        return {k: values[k] for k in [*shown, *(["temperature"] if self.temperature != 1 else [])]}
+        shown += ["qmc"] if self.qmc else []
+        shown += ["temperature"] if self.temperature != 1 else []
+        return {k: values[k] for k in shown}
 
     def to_text(self) -> str:
         """Give the table, the baseline beside the model, and the rules."""
@@ -102,7 +105,7 @@ class Evaluation:
             ("model", m.ade, m.fde, m.min_ade, m.min_fde, m.nll, m.energy_score),
             ("constant velocity", c.ade, c.fde, c.ade, c.fde, math.nan, math.nan),
         ]
-        head = f"{self.windows} windows, {self.observe} observed, {self.horizon} forecast, {self.samples} {self.selection} futures"
+        head = f"{self.windows} windows, {self.observe} observed, {self.horizon} forecast, {self.samples} {'quasi-random ' if self.qmc else ''}{self.selection}"
         head += f", distances in {self.unit} along great circles" if self.unit else ""
         head += (
             f", at temperature {self.temperature:g} (the NLL at 1)" if self.temperature != 1 else ""
@@ -115,7 +118,9 @@ class Evaluation:
         for name, *values in rows:
             cells = "".join(f"{v:>11.3f}" if not math.isnan(v) else f"{'-':>11}" for v in values)
             lines.append(f"{name:>18}{cells}")
-        rules = RULES.format(pool=self.samples * self.pool, rows=self.observe + self.horizon)
+        rules = RULES.format(
+            pool=self.samples * self.samples_per_cluster, rows=self.observe + self.horizon
+        )
         return "\n".join([*lines, "", rules])
 
 
@@ -145,20 +150,22 @@ class TargetEvaluation:
             f"{'':>15}{'RMSE':>10}{'NLL/row':>10}\n"
             f"{'model':>15}{self.rmse:>10.3f}{self.nll:>10.3f}\n"
             f"{'training mean':>15}{self.mean_rmse:>10.3f}{'-':>10}\n\n"
-            "RMSE: of the mean over samples that have not seen y. NLL: minus the log of the mean importance weight of K "
+            "RMSE: of the mean over samples that have not seen y. NLL: minus the log of the "
+            "mean importance weight of K "
             "samples, an upper bound on -log p(y | x), per observed row."
         )
 
 
 def evaluate(
-    model: TrainedModel,
     tracks: Tracks | np.ndarray,
+    *,
+    model: ModelOrFolder,
     observe: int = 8,
     horizon: int = 12,
     samples: int = 20,
-    representatives: bool | Literal["learned"] = False,
+    selection: Selection = "samples",
+    samples_per_cluster: int = 10,
     seed: int = 0,
-    pool: int = POOL,
     qmc: bool = False,
     temperature: float = 1.0,
 ) -> Evaluation | TargetEvaluation:
@@ -172,46 +179,49 @@ def evaluate(
         observe: rows known.
         horizon: rows to forecast.
         samples: futures a window, K.
-        representatives: take the best of K representatives in place of K plain samples: the centres of many, or those that
-            `fit_modes` has taught the model, of which there must be K.
+        selection: where the K futures of minADE and minFDE come from: plain samples, the centres of K clusters of samples,
+            or the K modes that `fit_modes` has fitted.
+        samples_per_cluster: samples drawn for each cluster.
         seed: of all noise.
-        pool: samples drawn for each representative.
         qmc: draw them by quasi-random normals, see `forecast`.
         temperature: of the futures, see `forecast`; the NLL is the model's at 1.
 
     Raises:
         DataError: no track has `observe` + `horizon` consecutive complete rows.
-        ConfigError: sizes that make no sense, or that the learned representatives do not have.
+        ConfigError: sizes that make no sense, or that the modes do not have.
         UnsupportedError: a temperature other than 1 of a supervised model, or with an emission whose draws are not reparameterised.
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
-        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
-        >>> vrnn.evaluate(run.model, tracks, observe=4, horizon=6).windows
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(20)])
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
+        >>> vrnn.evaluate(tracks, model=run.model, observe=4, horizon=6).windows
         60
     """
-    _check(observe, horizon, samples, representatives, seed, pool)
-    tracks = as_tracks(tracks, model)
+    _check(observe, horizon, samples, selection, seed, samples_per_cluster)
+    model = resolve_model(model)
+    tracks = model.as_tracks(tracks)
     if model.network.supervised:
         if temperature != 1:
             raise UnsupportedError(
-                f"a supervised model is evaluated on the distribution that it has: leave temperature 1, found {temperature}"
+                "a supervised model is evaluated on the distribution that it has",
+                found=temperature,
+                hint=("leave ", Setting("temperature"), " 1"),
             )
         return _evaluate_targets(model, tracks, samples, seed)
     cut, space = windows(tracks, observe + horizon), _space(model)
     points = np.stack(cut.x)[..., space.columns]
     past, truth = points[:, :observe], points[:, observe:]
     u = np.stack(cut.u)[:, observe:] if cut.u_dim else None
-    learned = (
-        _learned(model, cut, observe, horizon, samples) if representatives == "learned" else None
-    )
-    clustered = bool(representatives) and learned is None
+    modes = _modes(model, cut, observe, horizon, samples) if selection == "modes" else None
+    clustered = selection == "clusters"
     drawn = futures(
         model,
         cut.cut(stop=observe),
         horizon,
-        samples * pool if clustered else samples,
+        samples * samples_per_cluster if clustered else samples,
         seed,
         u,
         qmc=qmc,
@@ -221,8 +231,8 @@ def evaluate(
     for f in drawn:
         paths, true = f.decode()[..., space.columns], truth[f.rows]
         plain = chosen = paths[:samples]
-        if learned is not None:
-            chosen = learned[:, f.rows][..., space.columns]
+        if modes is not None:
+            chosen = modes[:, f.rows][..., space.columns]
         elif clustered:
             chosen = cluster_paths(paths, samples, seed=seed)[0]
         mean = paths.mean(0)
@@ -237,9 +247,6 @@ def evaluate(
         )
     values = [float(np.concatenate(column).mean()) for column in zip(*parts, strict=True)]
     straight = constant_velocity(past, horizon)
-    selection = "quasi-random" if qmc else "iid"
-    if representatives:
-        selection = "representative" if clustered else "learned"
     return Evaluation(
         windows=len(cut),
         samples=samples,
@@ -251,7 +258,8 @@ def evaluate(
         ),
         observe=observe,
         horizon=horizon,
-        pool=pool,
+        samples_per_cluster=samples_per_cluster,
+        qmc=qmc,
         unit=space.unit,
         temperature=temperature,
     )
@@ -261,22 +269,34 @@ def _check(
     observe: int,
     horizon: int,
     samples: int,
-    representatives: bool | Literal["learned"],
+    selection: Selection,
     seed: int,
-    pool: int,
+    samples_per_cluster: int,
 ) -> None:
     """Refuse settings out of range."""
     check_seed(seed)
     if observe < 2 or horizon < 1 or samples < 2:
         raise ConfigError(
-            f"expected observe and samples of at least 2 and a horizon of at least 1, found {observe}, {samples}, {horizon}"
+            expected=(
+                Setting("observe"),
+                " and ",
+                Setting("samples"),
+                " of at least 2 and ",
+                Setting("horizon"),
+                " of at least 1",
+            ),
+            found=f"{observe}, {samples}, {horizon}",
         )
-    if isinstance(representatives, str) and representatives != "learned":
+    if selection not in get_args(Selection):
         raise ConfigError(
-            f"representatives: expected True, False or 'learned', found {representatives!r}"
+            setting="selection",
+            expected=f"one of {', '.join(get_args(Selection))}",
+            found=repr(selection),
         )
-    if pool < 2:
-        raise ConfigError(f"expected a pool of at least 2 samples a representative, found {pool}")
+    if samples_per_cluster < 2:
+        raise ConfigError(
+            setting="samples_per_cluster", expected="at least 2", found=samples_per_cluster
+        )
 
 
 class _Space(NamedTuple):
@@ -312,17 +332,20 @@ def _space(model: TrainedModel) -> _Space:
     return _Space(columns, euclidean, lambda points: points, "")
 
 
-def _learned(
+def _modes(
     model: TrainedModel, cut: Tracks, observe: int, horizon: int, samples: int
 ) -> Float[np.ndarray, "k batch horizon dim"]:
-    """Give the learned representatives of every window."""
+    """Return the modes of every window."""
     head = model.modes
     if head is not None and head.config.count != samples:
         raise ConfigError(
-            f"{head.config.count} representatives were learned: expected as many samples, found {samples}"
+            f"the model has {head.config.count} modes",
+            expected=("as many ", Setting("samples")),
+            found=samples,
         )
     inputs = np.stack(cut.u)[:, observe:] if cut.u_dim else None
-    return predict_modes(model, cut.cut(stop=observe), horizon, inputs).samples
+    past = cut.cut(stop=observe)
+    return predict_modes(past, model=model, horizon=horizon, inputs=inputs).samples
 
 
 def whole_rows(f: Futures, cut: Tracks, observe: int) -> tuple[Batch, int]:
@@ -363,11 +386,14 @@ def _evaluate_targets(
     network, preprocessor = model.network, model.preprocessor
     if not tracks.y_dim:
         raise ConfigError(
-            f"a supervised model is evaluated on its targets ({', '.join(preprocessor.y_names)}): map columns to y"
+            f"a supervised model is evaluated on its targets ({', '.join(preprocessor.y_names)})",
+            hint=("map columns to ", Setting("Columns.y")),
         )
     tracks = preprocessor.trim(tracks, 1 + preprocessor.transform.given)
     if not len(tracks):
-        raise DataError("no track has a usable row of x to evaluate on; see vrnn doctor DATA")
+        raise DataError(
+            "no track has a usable row of x to evaluate on", hint=("see ", Function("describe"))
+        )
     squares, mean_squares, log_likelihood, rows, entries = 0.0, 0.0, 0.0, 0, 0
     size = max(1, PASS_SIZE // samples)
     scale, mean = np.array(preprocessor.y_scale), np.array(preprocessor.y_mean)
@@ -392,7 +418,8 @@ def _evaluate_targets(
         rows, entries = rows + int(batch.mask.sum()), entries + int(there.sum())
     if not rows:
         raise DataError(
-            f"no row of y ({', '.join(preprocessor.y_names)}) is observed; there is nothing to evaluate on"
+            f"no row of y ({', '.join(preprocessor.y_names)}) is observed; there is nothing "
+            "to evaluate on"
         )
     return TargetEvaluation(
         tracks=len(tracks),

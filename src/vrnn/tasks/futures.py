@@ -12,7 +12,7 @@ from jaxtyping import Float
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Anchor
 from vrnn.distributions.base import Distribution
-from vrnn.errors import ConfigError, DataError, UnsupportedError
+from vrnn.errors import ConfigError, DataError, Setting, UnsupportedError
 from vrnn.inference.begin import begin, fan_out
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.resampling import draw_ancestors, take
@@ -63,14 +63,14 @@ def futures(
     inputs: np.ndarray | Literal["hold"] | None = None,
     keep: bool = False,
     qmc: bool = False,
-    states: int | None = None,
+    prefix_samples: int | None = None,
     temperature: float = 1.0,
 ) -> Iterator[Futures]:
     """Draw futures chunk by chunk, so that memory does not grow with the number of tracks.
 
     Args:
         keep: hand on their emissions too.
-        qmc, states, temperature: see `forecast`.
+        qmc, prefix_samples, temperature: see `forecast`.
     """
     network, preprocessor = model.network, model.preprocessor
     tracks = readable(model, tracks)
@@ -82,7 +82,7 @@ def futures(
         prefix = prefix.to(next(network.parameters()))
         u_rows = u[rows].to(prefix.x)
         count, time = prefix.x.shape[:2]
-        filtered = samples if states is None else min(states, samples)
+        filtered = samples if prefix_samples is None else min(prefix_samples, samples)
         past = draw_noise(
             network,
             filtered,
@@ -148,8 +148,9 @@ def last_rows(model: TrainedModel, belief: TrackBelief) -> Tracks:
     transform, anchor = model.preprocessor.transform, belief.anchor
     if model.network.supervised:
         raise UnsupportedError(
-            "a supervised model draws y given x of the horizon, which a belief does not hold: give vrnn.forecast the tracks, or "
-            "ask vrnn.predictive(model, belief, x=...) for the next row"
+            "a supervised model draws y given x of the horizon, which a belief does not "
+            "hold: give vrnn.forecast the tracks, or "
+            "ask vrnn.predictive(belief, model=model, x=...) for the next row"
         )
     check_begun(model, belief)
     x = transform.position(anchor)[:, None]
@@ -172,11 +173,13 @@ def readable(model: TrainedModel, tracks: Tracks) -> Tracks:
     for name, x in zip(tracks.ids, tracks.x, strict=True):
         if heading is not None and len(x) < least:
             raise DataError(
-                f"track {name}: expected a prefix of at least {least} rows to forecast from, found {len(x)}"
+                f"track {name}: expected a prefix of at least {least} rows to forecast from, "
+                f"found {len(x)}"
             )
         if conditions and np.isnan(x[-1:]).any():
             raise DataError(
-                f"track {name}: its last row has a missing value, and this model goes on from the last observed point; drop "
+                f"track {name}: its last row has a missing value, and this model goes on from "
+                "the last observed point; drop "
                 f"the trailing rows and forecast that much further"
             )
     trimmed = model.preprocessor.trim(tracks, ends=False)
@@ -189,7 +192,8 @@ def readable(model: TrainedModel, tracks: Tracks) -> Tracks:
         found = int(trimmed.lengths[i]) if rows is None else rows.get(name, 0)
         if found < least:
             raise DataError(
-                f"track {name}: expected at least {least} rows from its first observed point on to forecast from, found {found}"
+                f"track {name}: expected at least {least} rows from its first observed point "
+                f"on to forecast from, found {found}"
             )
     return trimmed
 
@@ -212,8 +216,12 @@ def future_inputs(
     width, count = len(preprocessor.u_names), len(tracks)
     if width and inputs is None:
         raise ConfigError(
-            f"the model has known inputs ({', '.join(preprocessor.u_names)}): give their values over the horizon as inputs "
-            f"(batch, horizon, {width}), or inputs='hold' to carry the last values on"
+            f"the model has known inputs ({', '.join(preprocessor.u_names)})",
+            hint=(
+                f"give their values over the horizon as inputs (batch, horizon, {width}), or ",
+                Setting("inputs", "hold"),
+                " to carry the last values on",
+            ),
         )
     if isinstance(inputs, str) and inputs != "hold":
         raise ConfigError(f"expected inputs as an array or 'hold', found {inputs!r}")

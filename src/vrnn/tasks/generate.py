@@ -7,17 +7,18 @@ import torch
 
 from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, UnsupportedError, check_seed
+from vrnn.errors import ConfigError, Function, Setting, UnsupportedError, check_seed
 from vrnn.inference.begin import begin
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.kernels import imagine
 from vrnn.tasks.constant_inputs import constant_inputs
-from vrnn.trained import TrainedModel
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 
 @torch.no_grad()
 def generate(
-    model: TrainedModel,
+    *,
+    model: ModelOrFolder,
     count: int = 8,
     steps: int = 50,
     seed: int = 0,
@@ -44,43 +45,65 @@ def generate(
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
-        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
-        >>> vrnn.generate(run.model, count=3, steps=10).lengths.tolist()
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(20)])
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
+        >>> vrnn.generate(model=run.model, count=3, steps=10).lengths.tolist()
         [10, 10, 10]
     """
+    model = resolve_model(model)
     network, preprocessor = model.network, model.preprocessor
     transform = preprocessor.transform
     check_seed(seed)
     if network.conditions:
         raise UnsupportedError(
-            "a forecasting RolloutVAE models the future of a prefix and has no distribution of prefixes to generate from; "
-            "train it with task='autoencoding', or use forecast"
+            "a forecasting RolloutVAE models the future of a prefix and has no distribution "
+            "of prefixes to generate from",
+            hint=(
+                "train it with ",
+                Setting("task", "autoencoding"),
+                ", or use ",
+                Function("forecast"),
+            ),
         )
     if network.supervised:
         raise UnsupportedError(
-            "a supervised model draws y given x and cannot generate x; use forecast with the tracks"
+            "a supervised model draws y given x and cannot generate x",
+            hint=("use ", Function("forecast")),
         )
     if count < 1 or steps < 1 + transform.given:
         raise ConfigError(
-            f"expected a count of at least 1 and at least {1 + transform.given} steps, found {count} and {steps}"
+            expected=(
+                Setting("count"),
+                f" of at least 1 and at least {1 + transform.given} ",
+                Setting("steps"),
+            ),
+            found=f"{count} and {steps}",
         )
     if start is not None and not transform.given:
         raise ConfigError(
-            "this model works in positions and draws the first point itself: leave start out"
+            "this model works in positions and draws the first point itself",
+            hint=("leave ", Setting("start"), " out"),
         )
     if start is None and (preprocessor.position_mean or transform.plane):
         raise ConfigError(
-            f"this model knows where on the map it is: give a start, first points of {', '.join(preprocessor.x_names)}"
+            "this model knows where on the map it is",
+            hint=(
+                "give a ",
+                Setting("start"),
+                f", first points of {', '.join(preprocessor.x_names)}",
+            ),
         )
     if start is not None and not np.isfinite(np.asarray(start, np.float64)).all():
-        raise ConfigError("expected a start of finite numbers, found NaN or infinity")
+        raise ConfigError(setting="start", expected="finite numbers", found="NaN or infinity")
     width = len(preprocessor.u_names)
     if isinstance(inputs, Mapping):
         inputs = constant_inputs(preprocessor.u_names, inputs, count, steps)
     if width and inputs is None:
         raise ConfigError(
-            f"the model has known inputs ({', '.join(preprocessor.u_names)}): give them, (count, steps, {width})"
+            f"the model has known inputs ({', '.join(preprocessor.u_names)}): give them, "
+            f"(count, steps, {width})"
         )
     u = np.zeros((count, steps, 0)) if inputs is None else np.asarray(inputs, np.float64)
     if u.shape != (count, steps, width):

@@ -12,13 +12,13 @@ from jaxtyping import Bool, Float, Int
 
 from vrnn.data.io.write import OutputTable, write_table
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, UnsupportedError, check_seed, require
+from vrnn.errors import ConfigError, Setting, UnsupportedError, check_seed, require
 from vrnn.inference.noise import seeded
 from vrnn.inference.smoother import smooth
 from vrnn.tasks.conformal import check_hidden, hide, widening
-from vrnn.tasks.forecast import as_tracks
 from vrnn.tasks.futures import PASS_SIZE, ROWS
 from vrnn.trained import TrainedModel
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 
 @dataclass(frozen=True, repr=False)
@@ -131,8 +131,9 @@ class Imputed:
 
 @torch.inference_mode()
 def impute(
-    model: TrainedModel,
     tracks: Tracks | np.ndarray,
+    *,
+    model: ModelOrFolder,
     samples: int = 100,
     particles: int = 2000,
     sweeps: int = 0,
@@ -163,16 +164,19 @@ def impute(
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
-        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(20)])
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
         >>> holed = tracks.x[0].copy()
         >>> holed[4:6] = np.nan
-        >>> filled = vrnn.impute(run.model, holed, samples=20, particles=50)
+        >>> filled = vrnn.impute(holed, model=run.model, samples=20, particles=50)
         >>> filled, filled.mean[0].shape
         (Imputed(2 points of 1 tracks, 20 paths), (12, 2))
     """
+    model = resolve_model(model)
     _check(model, samples, particles, sweeps, seed, calibrate)
-    tracks = as_tracks(tracks, model)
+    tracks = model.as_tracks(tracks)
     if calibrate is None:
         return _drawn(model, tracks, samples, particles, sweeps, seed)
     again, hidden = hide(tracks, seed)
@@ -197,16 +201,24 @@ def _check(
         ("sweeps", sweeps, 0),
     ):
         if value < least:
-            raise ConfigError(f"expected {name} of at least {least}, found {value}")
+            raise ConfigError(setting=name, expected=f"at least {least}", found=value)
     network = model.network
     if calibrate is not None and (not 0 < calibrate < 1 or samples < 2):
         raise ConfigError(
-            f"expected calibrate as a share between 0 and 1 and at least 2 samples, found {calibrate} and {samples}"
+            expected=(
+                Setting("calibrate"),
+                " as a share between 0 and 1 and at least 2 ",
+                Setting("samples"),
+            ),
+            found=f"{calibrate} and {samples}",
         )
     if calibrate is not None and (network.supervised or not all(network.family.continuous)):
         raise UnsupportedError(
-            "calibrate widens paths about their means: expected continuous columns of x, found "
-            f"{'a supervised model' if network.supervised else 'columns of kinds'}; leave it"
+            "paths are widened about their means",
+            setting="calibrate",
+            expected="continuous columns of x",
+            found="a supervised model" if network.supervised else "columns of kinds",
+            hint="leave it out",
         )
     if network.conditions or model.preprocessor.transform.heading is not None:
         why = (
@@ -215,7 +227,8 @@ def _check(
             else "a model with a heading transform"
         )
         raise UnsupportedError(
-            f"{why} has no density of a track's first points and cannot fill gaps; train a vrnn, srnn or dmm without one"
+            f"{why} has no density of a track's first points and cannot fill gaps; train a "
+            "vrnn, srnn or dmm without one"
         )
 
 
@@ -264,7 +277,7 @@ def _factor(
     tracks: Tracks, refilled: Imputed, hidden: list[Bool[np.ndarray, " time"]], share: float
 ) -> float:
     """Give what the paths of hidden rows must be widened by for their intervals to hold a share of what was hidden."""
-    pick = lambda arrays: np.concatenate(
+    pick = lambda arrays: np.concatenate(  # noqa: E731
         [a[rows].ravel() for a, rows in zip(arrays, hidden, strict=True)]
     )
     low, high = refilled.interval(share)

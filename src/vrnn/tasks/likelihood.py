@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, DataError, check_seed
+from vrnn.errors import ConfigError, DataError, Function, Setting, check_seed
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.particle_filter import filter_steps, first_belief
 from vrnn.inference.step import Embedded
@@ -20,8 +20,7 @@ from vrnn.objectives.bounds import BOUNDS, BoundName
 from vrnn.objectives.bounds import bound as bounded
 from vrnn.objectives.elbo import log_jacobian
 from vrnn.tasks.filtering import chunks
-from vrnn.tasks.forecast import as_tracks
-from vrnn.trained import TrainedModel
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 ROWS = 1 << 19  # rows, samples and padding included, that go through a model at once
 
@@ -86,7 +85,8 @@ class Likelihood:
         unit = {"fivo": "particles"}.get(self.name, "samples")
         error = "" if math.isnan(self.standard_error) else f" +- {self.standard_error:.4f}"
         head = (
-            f"{self.per_row:.4f}{error} nats per scored row, in data units ({int((self.rows > 0).sum())} tracks, "
+            f"{self.per_row:.4f}{error} nats per scored row, in data units "
+            f"({int((self.rows > 0).sum())} tracks, "
             f"{int(self.rows.sum())} rows)\n"
         )
         if self.exact:
@@ -100,8 +100,9 @@ class Likelihood:
 
 @torch.inference_mode()
 def likelihood(
-    model: TrainedModel,
     tracks: Tracks | np.ndarray,
+    *,
+    model: ModelOrFolder,
     bound: BoundName = "fivo",
     samples: int = 100,
     repeats: int = 3,
@@ -123,20 +124,27 @@ def likelihood(
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
-        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
-        >>> elbo, fivo = (vrnn.likelihood(run.model, tracks, name, samples=20) for name in ("elbo", "fivo"))
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(20)])
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
+        >>> estimate = lambda bound: vrnn.likelihood(tracks, model=run.model, bound=bound, samples=20)
+        >>> elbo, fivo = estimate("elbo"), estimate("fivo")
         >>> elbo.per_row < fivo.per_row, int(fivo.rows.sum())
         (True, 220)
     """
     check_seed(seed)
     if bound not in BOUNDS:
-        raise ConfigError(f"expected a bound among {', '.join(BOUNDS)}, found {bound!r}")
+        raise ConfigError(
+            setting="bound", expected=f"one of {', '.join(BOUNDS)}", found=repr(bound)
+        )
     if samples < 1 or repeats < 1:
         raise ConfigError(
-            f"expected samples and repeats of at least 1, found {samples} and {repeats}"
+            expected=(Setting("samples"), " and ", Setting("repeats"), " of at least 1"),
+            found=f"{samples} and {repeats}",
         )
-    network, tracks = model.network, as_tracks(tracks, model)
+    model = resolve_model(model)
+    network, tracks = model.network, model.as_tracks(tracks)
     order = tracks.lengths.argsort(kind="stable")
     rows, values = np.zeros(len(tracks)), np.full((repeats, len(tracks)), np.nan)
     exact = model.exact
@@ -165,7 +173,9 @@ def likelihood(
             )
         rows[index] = counted
     if not rows.sum():
-        raise DataError("expected a track with a scored row, found none; see vrnn doctor DATA")
+        raise DataError(
+            expected="a track with a scored row", found="none", hint=("see ", Function("describe"))
+        )
     return Likelihood(bound, samples, repeats, model.bounds_what, exact, rows, values)
 
 

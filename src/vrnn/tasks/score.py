@@ -21,8 +21,8 @@ from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.inference.step import Row
 from vrnn.models.contract import Model
 from vrnn.tasks.filtering import chunks, steps, write_rows
-from vrnn.tasks.forecast import as_tracks
 from vrnn.trained import TrainedModel
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 PAIRS = 1 << 23  # numbers that the comparison of a row's draws with its particles may hold at once
 
@@ -91,7 +91,8 @@ class Scores:
         """
         if normal.by != self.by:
             raise DataError(
-                f"expected a calibration scored by {self.by} like the tracks, found one by {normal.by}"
+                f"expected a calibration scored by {self.by} like the tracks, found one by "
+                f"{normal.by}"
             )
         scored = normal.score[~np.isnan(normal.score)]
         if not len(scored):
@@ -113,7 +114,8 @@ class Scores:
             )
         if count < fewest:
             raise ConfigError(
-                f"expected at least {fewest} calibration tracks for a share of false alarms of {false_alarms:g}, found {count}; "
+                f"expected at least {fewest} calibration tracks for a share of false alarms "
+                f"of {false_alarms:g}, found {count}; "
                 f"give more, or allow more false alarms"
             )
         allowed = math.floor(false_alarms * (count + 1) + 1e-9)
@@ -164,7 +166,7 @@ class Scores:
 
         `options` go to `vrnn.plots.plot_scores` or `plot_time_steps`.
         """
-        from vrnn.plots import plot_time_steps, plot_scores
+        from vrnn.plots import plot_scores, plot_time_steps
 
         if len(self.ids) == 1:
             return plot_time_steps(self.times[0], self.log_prob[0], self.pit[0], path, **options)
@@ -188,8 +190,9 @@ def fewest_normal(false_alarms: float) -> int:
 
 @torch.inference_mode()
 def score(
-    model: TrainedModel,
     tracks: Tracks | np.ndarray,
+    *,
+    model: ModelOrFolder,
     calibration: Tracks | np.ndarray | None = None,
     particles: int = 100,
     seed: int = 0,
@@ -215,23 +218,26 @@ def score(
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(30)])
-        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks[:20], vrnn.TrainConfig(steps=5), quiet=True)
-        >>> scores = vrnn.score(run.model, tracks[20:22], calibration=tracks[22:], particles=10)
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(30)])
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks[:20], config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
+        >>> scores = vrnn.score(tracks[20:22], model=run.model, calibration=tracks[22:], particles=10)
         >>> scores.score.shape, scores.p_value.shape, scores.log_prob[0].shape
         ((2,), (2,), (12,))
     """
     check_seed(seed)
     if particles < 1:
-        raise ConfigError(f"expected particles of at least 1, found {particles}")
+        raise ConfigError(setting="particles", expected="at least 1", found=particles)
     if by not in ("density", "excess"):
-        raise ConfigError(f"a track is scored by density or excess, found {by!r}")
-    found = _score(model, as_tracks(tracks, model), particles, seed, by)
+        raise ConfigError(setting="by", expected="density or excess", found=repr(by))
+    model = resolve_model(model)
+    found = _score(model, model.as_tracks(tracks), particles, seed, by)
     if calibration is None:
         return found
     # Noise of its own, or tracks of equal place would share it.
     other = int(seeded(seed, 20).initial_seed() % 2**31)
-    return found.against(_score(model, as_tracks(calibration, model), particles, other, by))
+    return found.against(_score(model, model.as_tracks(calibration), particles, other, by))
 
 
 def mixture(parts: Sequence[Scores], weights: Sequence[float] | None = None) -> Scores:
@@ -278,7 +284,8 @@ def mixture(parts: Sequence[Scores], weights: Sequence[float] | None = None) -> 
         )
         if not same:
             raise DataError(
-                "the parts of a mixture are scores of the same rows of the same tracks; these differ"
+                "the parts of a mixture are scores of the same rows of the same tracks; "
+                "these differ"
             )
         if other.by != first.by:
             raise DataError(

@@ -1,1 +1,1 @@
-"""Training: its settings, the loop, checkpoints and the reports it writes."""
+"""Training: its settings, its data, the loop, run folders and what they report."""

@@ -6,15 +6,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-ACTIVE = 0.01  # variance of the posterior mean above which a unit is active (Burda et al. 2016, arXiv:1509.00519, section 5)
+from vrnn.errors import Setting, Text
+
+ACTIVE = 0.01
+"""Variance of the posterior mean above which a unit is active.
+
+Source: Burda et al. 2016, arXiv:1509.00519, section 5.
+"""
 
 
 class CollapseReport(NamedTuple):
-    """Report the use of latents on validation data.
+    """The use of the latents on validation data.
 
     Attributes:
-        kl: nats per observed step and latent dimension (then of the global code, per step too); of a tied model, to N(0, I).
-        active: which dimensions have a posterior mean that varies over the data by more than `ACTIVE`.
+        kl: nats per observed time step, of each latent dimension and then of each dimension of
+            the global latent. Where the posterior is the prior it is the KL to N(0, I).
+        active: whether the posterior mean of a dimension varies over the data by more than
+            `ACTIVE`.
     """
 
     kl: list[float]
@@ -22,16 +30,25 @@ class CollapseReport(NamedTuple):
 
     @property
     def active_units(self) -> int:
+        """Number of active dimensions."""
         return sum(self.active)
 
-    def warning(self, tied: bool) -> str | None:
-        """Say in one sentence that the posterior has collapsed, or nothing."""
+    def warning(self, tied: bool) -> Text | None:
+        """Return a sentence that says that the posterior has collapsed, or None if it has not.
+
+        Args:
+            tied: whether the posterior of the model is its prior.
+        """
         if not self.active or self.active_units:
             return None
         kind = "the latents do not depend on the data" if tied else "the posterior equals the prior"
         return (
-            f"collapse: none of {len(self.active)} latent dimensions is active, {kind}, and the model works as an RNN; "
-            f"try free_bits, a longer kl_warmup or a narrower emission"
+            f"collapse: none of {len(self.active)} latent dimensions is active, {kind}, "
+            "and the model works as an RNN; try ",
+            Setting("free_bits"),
+            ", a longer ",
+            Setting("kl_warmup"),
+            " or a narrower emission",
         )
 
 
@@ -41,13 +58,14 @@ def collapse_report(
     rows: Float[Tensor, " batch"],
     code_dim: int,
 ) -> CollapseReport:
-    """Compute the report from sums over the observed rows of each sequence.
+    """Return the report, from sums over the observed time steps of each sequence.
 
     Args:
-        kl: KL per dimension, z_t first and then the global code.
-        means: posterior means and their squares, is_increment over rows; for the code, one value a sequence.
-        rows: observed rows of each sequence.
-        code_dim: how many of the dimensions, the last ones, are of the global code.
+        kl: KL per dimension, of z_t and then of the global latent, (batch, latent).
+        means: sums of the posterior means and of their squares, (batch, 2, latent). The global
+            latent has one value per sequence.
+        rows: observed time steps of each sequence, (batch,).
+        code_dim: number of dimensions of the global latent, the last ones.
     """
     steps, sequences = rows.sum().clamp(min=1), len(rows)
     count = torch.full((kl.shape[-1],), float(steps), dtype=torch.float64)

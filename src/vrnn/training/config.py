@@ -1,63 +1,65 @@
 """The settings of training."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Literal
 
 from vrnn.data.transforms import TransformConfig
-from vrnn.errors import ConfigError, check_seed
+from vrnn.errors import ConfigError, Setting
+from vrnn.models.settings import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ProperFraction,
+    Range,
+    check_settings,
+)
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Change the training tracks: at random in every step, positions in the first two columns of x or the keys of a piano roll; by copies
-    at other rates, once and for all.
+    """Changes of the training tracks.
+
+    All changes but `rates` are drawn anew in every step. They change positions in the first two
+    columns of x, or the keys of a piano roll.
 
     Args:
-        flip: mirror a share of the tracks.
+        flip: mirror each track with probability `prob`.
         rotate: turn each track by its own angle, uniform over the circle.
-        speed: enlarge each track by its own factor, log-uniform between these two; (1, 1) leaves it.
-        jitter: add noise to the positions, independent from row to row, with a standard deviation of each track's own, u^2 times this in
-            the units of the data, u uniform from 0 to 1: most tracks get little, some as much as a careless annotator makes. For data
-            that is less clean than that of the training.
-        rates: how fast copies of the tracks go along them, in rows, positions between rows being interpolated: with (0.5, 1.0) every
-            track is there a second time, at half its rate. For data of another frame rate than that of the training.
-        transpose: shift the columns of a share of the tracks, each by its own whole number, uniform from -transpose to
-            transpose; for binary columns in order of pitch.
-        share: of the tracks that are mirrored, and of those that are transposed.
-        until: share of the steps after which nothing is changed at random any more, for a last stretch on the data itself.
+        speed: enlarge each track by its own factor, log-uniform between these two numbers.
+            (1, 1) changes nothing.
+        jitter: largest standard deviation of the noise added to the positions, in the units of
+            the data. Each track has its own, jitter * u^2 with u uniform from 0 to 1. Use it for
+            data that is less clean than the training data.
+        rates: speeds at which copies of each track are followed, in rows. (0.5, 1.0) adds a copy
+            at half the rate, with positions interpolated. Use it for data of another frame rate.
+        transpose: largest shift of the columns, a whole number of columns. Each track moves by
+            its own shift with probability `prob`. Columns must be binary and ordered by pitch.
+        prob: probability that a track is mirrored, and that it is transposed.
+        until: fraction of the steps that change tracks at random. The rest train on the data
+            itself.
     """
 
     flip: bool = False
     rotate: bool = False
-    speed: tuple[float, float] = (1.0, 1.0)
-    jitter: float = 0.0
-    rates: tuple[float, ...] = (1.0,)
-    transpose: int = 0
-    share: float = 0.5
-    until: float = 1.0
+    speed: tuple[PositiveFloat, PositiveFloat] = (1.0, 1.0)
+    jitter: NonNegativeFloat = 0.0
+    rates: tuple[PositiveFloat, ...] = (1.0,)
+    transpose: NonNegativeInt = 0
+    prob: Fraction = 0.5
+    until: Fraction = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("transpose", "jitter"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(
-                    f"expected augment.{name} of at least 0, found {getattr(self, name)}"
-                )
-        for name in ("share", "until"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(
-                    f"expected augment.{name} from 0 to 1, found {getattr(self, name)}"
-                )
-        if not self.rates or not all(rate > 0 for rate in self.rates):
-            raise ConfigError(f"expected augment.rates as positive factors, found {self.rates}")
-        low, high = self.speed
-        if not 0 < low <= high:
+        check_settings(self, prefix="augment.")
+        if self.speed[0] > self.speed[1]:
             raise ConfigError(
-                f"expected augment.speed as two rising positive factors, found {self.speed}"
+                setting="augment.speed", expected="the smaller factor first", found=self.speed
             )
 
     @property
     def turns(self) -> bool:
-        """Whether positions are turned or scaled."""
+        """Whether positions are turned, mirrored or scaled."""
         return self.flip or self.rotate or self.speed != (1.0, 1.0)
 
     @property
@@ -67,7 +69,7 @@ class AugmentConfig:
 
     @property
     def resamples(self) -> bool:
-        """Whether tracks are gone along at other rates."""
+        """Whether tracks are followed at other rates."""
         return any(rate != 1 for rate in self.rates)
 
     @property
@@ -78,171 +80,165 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Configure training.
+    """The settings of training.
 
     Args:
-        steps: optimiser steps.
-        batch_size: sequences a step, over all processes.
-        learning_rate: peak rate of Adam.
-        schedule: constant, or cosine down to a hundredth of the peak.
-        warmup: steps over which the rate rises from 0.
-        weight_decay: decoupled weight decay.
-        average: decay of the moving average of the weights, which is validated and kept in their place, such as 0.999; 0 for
-            none.
-        clip: largest norm of the gradient, applied before the step.
+        steps: number of optimiser steps.
+        batch_size: sequences in a step, over all processes.
+        learning_rate: peak learning rate of Adam.
+        schedule: constant keeps the learning rate. cosine lowers it to a hundredth of its peak.
+        warmup: steps over which the learning rate rises from 0 to its peak.
+        weight_decay: decoupled weight decay, as in AdamW.
+        ema_decay: decay of the exponential moving average of the weights, for example 0.999.
+            The average is validated and kept in place of the last weights. 0 switches it off.
+        grad_clip: largest norm of the gradient. A longer gradient is scaled down to it.
         kl_warmup: steps over which the weight of the KL rises from 0 to 1.
-        free_bits: nats a latent dimension and step below which its KL is not pushed down.
-        regulariser_weight: weight of the KL to N(0, I) in models whose posterior is their prior; no part of their bound.
-        objective: the bound that is maximised: elbo, iwae (importance-weighted, K = samples) or fivo (a particle filter of
-            N = samples particles).
-        samples: latent samples a sequence, the K or N of the bound; of the ELBO their mean is taken.
-        resample_below: of fivo, the effective sample size, as a share of N, under which particles are resampled.
-        resampling_term: of fivo, add the gradient through the choice of particles, unbiased and of high variance.
-        energy_weight: weight of the energy score of futures that the model draws alone, beside the bound; 0 leaves it out. It makes
-            forecasts of many steps better and the likelihood worse. They begin at `observe`, and where that is None anywhere. Continuous
-            columns are scored; columns of kinds are drawn with them.
-        energy_rows: rows of such a future, at most.
-        energy_samples: such futures of a sequence.
-        energy_from: share of the steps after which they are drawn: a score teaches a model little that has learned nothing yet.
-        kernel: of elbo and iwae, the form of the loop over time: auto, the fastest that fits; plain, the one in PyTorch; native, the
-            one in C++, or an error where there is none.
-        chunk: rows that are gone through at a time, for sequences too long for memory: gradients are the same, a step takes a third longer
-            and memory grows with the chunk in place of the length; None goes through all of them at once.
-        truncate: stop gradients between chunks (truncated back-propagation); states are carried on all the same.
-        window: rows of the pieces that tracks are cut into; whole tracks when None.
-        observe: points known before the future begins: the prefix of a forecasting RolloutVAE, the row of a heading transform, and where
-            scored futures begin (`energy_weight`); not needed by others.
-        transform: coordinates the model works in.
+        free_bits: nats per latent dimension and time step. A smaller KL is not reduced further.
+        regulariser_weight: weight of the KL to N(0, I) in models whose posterior is their prior.
+            It is no part of their bound.
+        objective: the bound that is maximised. iwae weights K = samples draws by importance. fivo
+            runs a particle filter of N = samples particles.
+        samples: latent samples per sequence, the K of iwae and the N of fivo. The elbo takes
+            their mean.
+        resample_below: for fivo, resample when the effective sample size falls below this
+            fraction of N.
+        resampling_term: for fivo, add the gradient through the choice of particles. It removes a
+            bias and has a high variance.
+        energy_weight: weight of the energy score of futures that the model draws by itself. It
+            makes long forecasts better and the likelihood worse. Futures begin after `observe`
+            rows, or anywhere if that is None. Only continuous columns are scored. 0 leaves the
+            score out.
+        energy_rows: largest number of rows in such a future.
+        energy_samples: such futures drawn for each sequence.
+        energy_from: fraction of the steps before such futures are drawn. A model that has learned
+            nothing yet gains little from them.
+        chunk: time steps processed at once, for sequences too long for memory. Gradients stay the
+            same and a step takes about a third longer. None processes all time steps at once.
+        truncate: stop gradients between chunks (truncated back-propagation). States still pass
+            from chunk to chunk.
+        window: rows of the windows that tracks are cut into. None keeps tracks whole.
+        observe: rows known before the future begins. A forecasting RolloutVAE reads them as its
+            prefix. A heading transform reads the heading from them. Futures of `energy_weight`
+            begin after them. Other models do not need it.
+        transform: coordinates that the model works in.
         augment: random changes of the training tracks.
-        time_input: make the time between rows an input, for irregular sampling.
-        position_input: make the position that each increment leads on from an input, for maps where the place matters.
-        holdout: share of the tracks held out for validation when none are given.
+        time_input: give the model the time between rows, for irregular sampling.
+        position_input: give the model the position before each increment, where the place on the
+            map matters.
+        holdout: fraction of the tracks held out for validation when none are given.
         validate_every: steps from one validation to the next.
-        patience: validations without improvement after which training stops; None never stops early.
+        patience: validations without improvement after which training stops. None never stops
+            early.
         log_every: steps from one line of metrics.jsonl to the next.
-        seed: of the weights, the order of the data and all noise.
+        seed: seed of the weights, the order of the data and all noise.
     """
 
-    steps: int = 2000
-    batch_size: int = 64
-    learning_rate: float = 1e-3
+    steps: PositiveInt = 2000
+    batch_size: PositiveInt = 64
+    learning_rate: PositiveFloat = 1e-3
     schedule: Literal["constant", "cosine"] = "cosine"
-    warmup: int = 100
-    weight_decay: float = 0.0
-    average: float = 0.0
-    clip: float = 1.0
-    kl_warmup: int = 0
-    free_bits: float = 0.0
-    regulariser_weight: float = 1e-3
+    warmup: NonNegativeInt = 100
+    weight_decay: NonNegativeFloat = 0.0
+    ema_decay: ProperFraction = 0.0
+    grad_clip: PositiveFloat = 1.0
+    kl_warmup: NonNegativeInt = 0
+    free_bits: NonNegativeFloat = 0.0
+    regulariser_weight: NonNegativeFloat = 1e-3
     objective: Literal["elbo", "iwae", "fivo"] = "elbo"
-    samples: int = 1
-    resample_below: float = 0.5
+    samples: PositiveInt = 1
+    resample_below: Fraction = 0.5
     resampling_term: bool = False
-    energy_weight: float = 0.0
-    energy_rows: int = 20
-    energy_samples: int = 8
-    energy_from: float = 0.5
-    kernel: Literal["auto", "plain", "native"] = "auto"
-    chunk: int | None = None
+    energy_weight: NonNegativeFloat = 0.0
+    energy_rows: PositiveInt = 20
+    energy_samples: Annotated[int, Range(at_least=2)] = 8
+    energy_from: ProperFraction = 0.5
+    chunk: PositiveInt | None = None
     truncate: bool = False
-    window: int | None = None
-    observe: int | None = None
+    window: Annotated[int, Range(at_least=2)] | None = None
+    observe: PositiveInt | None = None
     transform: TransformConfig = field(default_factory=TransformConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     time_input: bool = False
     position_input: bool = False
-    holdout: float = 0.1
-    validate_every: int = 200
-    patience: int | None = None
-    log_every: int = 20
-    seed: int = 0
+    holdout: ProperFraction = 0.1
+    validate_every: PositiveInt = 200
+    patience: PositiveInt | None = None
+    log_every: PositiveInt = 20
+    seed: NonNegativeInt = 0
 
     @property
     def first_future(self) -> int:
-        """The step that futures are first drawn at; that after the last where they never are."""
+        """The first step that draws futures, or `steps` where none does."""
         return int(self.energy_from * self.steps) if self.energy_weight else self.steps
 
     def __post_init__(self) -> None:
-        for name in (
-            "steps",
-            "batch_size",
-            "learning_rate",
-            "clip",
-            "samples",
-            "validate_every",
-            "log_every",
-            "energy_rows",
-        ):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"expected {name} above 0, found {getattr(self, name)}")
-        for name in (
-            "warmup",
-            "weight_decay",
-            "kl_warmup",
-            "free_bits",
-            "regulariser_weight",
-            "energy_weight",
-        ):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"expected {name} of at least 0, found {getattr(self, name)}")
-        for name in ("average", "holdout", "energy_from"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"expected {name} from 0 up to 1, found {getattr(self, name)}")
-        for name, known in (
-            ("schedule", ("constant", "cosine")),
-            ("objective", ("elbo", "iwae", "fivo")),
-            ("kernel", ("auto", "plain", "native")),
-        ):
-            if getattr(self, name) not in known:
-                *most, last = known
-                expected = f"{', '.join(most)} or {last}"
-                raise ConfigError(f"{name}: expected {expected}, found {getattr(self, name)!r}")
-        check_seed(self.seed)
+        check_settings(self)
         self._check_objective()
         self._check_cuts()
 
-    def _check_objective(self) -> None:
-        """Check what the objectives ask for and what they do not go with."""
-        if self.kernel != "auto" and self.objective == "fivo":
-            raise ConfigError(
-                "kernel belongs to elbo and iwae, found objective 'fivo'; leave it auto"
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
+        """Return the config that `dataclasses.asdict` turned into a dict.
+
+        Raises:
+            ConfigError: an unknown setting.
+        """
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ConfigError(f"unknown training settings: {', '.join(sorted(unknown))}")
+        parts: dict[str, type] = {"transform": TransformConfig, "augment": AugmentConfig}
+        revived = {
+            name: part(
+                **{k: tuple(v) if isinstance(v, list) else v for k, v in values[name].items()}
             )
+            for name, part in parts.items()
+        }
+        return cls(**{**values, **revived})
+
+    def _check_objective(self) -> None:
+        """Refuse settings that belong to another objective."""
         if self.objective != "elbo" and self.samples < 2:
             raise ConfigError(
-                f"{self.objective} is a bound by several samples: expected samples of at least 2, found {self.samples}; "
-                f"with one it is the elbo"
+                setting="samples",
+                expected=("at least 2 for ", Setting("objective", self.objective)),
+                found=self.samples,
+                cause="with one sample it is the elbo",
             )
         if self.objective != "elbo" and self.free_bits:
             raise ConfigError(
-                f"free_bits change the KL of the elbo, which {self.objective} does not have; leave them 0"
+                setting="free_bits",
+                expected=("0 for ", Setting("objective", self.objective)),
+                found=self.free_bits,
+                cause="only the elbo has a KL that they change",
             )
         if self.resampling_term and self.objective != "fivo":
             raise ConfigError(
-                f"resampling_term belongs to fivo, found objective {self.objective!r}"
-            )
-        if not 0 <= self.resample_below <= 1:
-            raise ConfigError(f"expected resample_below from 0 to 1, found {self.resample_below}")
-        if self.energy_samples < 2:
-            raise ConfigError(
-                f"a score of futures needs energy_samples of at least 2, found {self.energy_samples}"
+                setting="resampling_term",
+                expected=Setting("objective", "fivo"),
+                found=self.objective,
+                cause="only fivo resamples",
             )
 
     def _check_cuts(self) -> None:
-        """Check how tracks are cut: into windows, prefixes and chunks."""
-        if self.chunk is not None and self.chunk < 1:
-            raise ConfigError(f"expected a chunk of at least 1 row, found {self.chunk}")
+        """Refuse windows, prefixes and chunks that do not fit together."""
         if self.truncate and self.chunk is None:
-            raise ConfigError("truncate stops gradients between chunks: set chunk to their rows")
-        if self.chunk is not None and (self.objective != "elbo" or self.energy_weight):
-            what = "futures" if self.energy_weight else f"objective {self.objective!r}"
             raise ConfigError(
-                f"chunk goes through a sequence part by part, which the elbo alone allows; found {what}"
+                setting="truncate",
+                expected="a chunk",
+                found=None,
+                hint=("set ", Setting("chunk"), " to a number of rows"),
             )
-        if self.window is not None and self.window < 2:
-            raise ConfigError(f"expected a window of at least 2 rows, found {self.window}")
-        if self.observe is not None and (
-            self.observe < 1 or self.observe >= (self.window or self.observe + 1)
-        ):
+        if self.chunk is not None and (self.objective != "elbo" or self.energy_weight):
+            what = "energy_weight" if self.energy_weight else f"the objective {self.objective}"
             raise ConfigError(
-                f"expected observe of at least 1 and less than the window of {self.window}, found {self.observe}"
+                setting="chunk",
+                expected="the elbo alone",
+                found=what,
+                cause="only the elbo is a sum over chunks",
+            )
+        if self.observe is not None and self.window is not None and self.observe >= self.window:
+            raise ConfigError(
+                setting="observe",
+                expected=f"less than the window of {self.window}",
+                found=self.observe,
             )

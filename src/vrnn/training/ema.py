@@ -1,4 +1,4 @@
-"""Averages of weights along training: what is validated and kept in place of the last step's weights."""
+"""The exponential moving average of weights, which is validated and kept for the last weights."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,27 +7,31 @@ import torch
 from torch import Tensor, nn
 
 
-class Average:
-    """Keep the exponential moving average of a model's weights, w' <- d w' + (1 - d) w after every step.
+class EMA:
+    """The exponential moving average of a model's weights, w' <- d w' + (1 - d) w in every step.
 
-    The decay d rises to its value, d_t = min(d, (1 + t) / (10 + t)), so that the first steps are soon forgotten. With a decay of
-    0 nothing is kept and the weights are those of the model.
+    The decay rises to its value, d_t = min(d, (1 + t) / (10 + t)), so the first weights are soon
+    forgotten. A decay of 0 keeps no average.
+
+    Args:
+        model: the model whose weights are averaged.
+        decay: the decay d, of at least 0 and below 1.
+        weights: the average of a run that is resumed; empty to start from the model's weights.
 
     Source: Polyak and Juditsky 1992, in the exponential form common since.
     """
 
-    def __init__(self, model: nn.Module, decay: float, kept: dict[str, Tensor]):
+    def __init__(self, model: nn.Module, decay: float, weights: dict[str, Tensor] | None = None):
         self.model, self.decay = model, decay
-        first = (
-            {name: value.detach().clone() for name, value in model.state_dict().items()}
-            if decay
-            else {}
-        )
-        self.weights = {name: kept[name].to(first[name]) if kept else first[name] for name in first}
+        now = model.state_dict() if decay else {}
+        self.weights = {
+            name: weights[name].to(value) if weights else value.detach().clone()
+            for name, value in now.items()
+        }
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the weights after optimiser step `step`, counted from 0."""
+        """Add the weights after optimiser step `step`, counted from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
         now = self.model.state_dict()
         for name, value in self.weights.items():
@@ -35,7 +39,7 @@ class Average:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Give the model its averaged weights for a while."""
+        """Put the average into the model, and put the model's weights back afterwards."""
         if not self.weights:
             yield
             return

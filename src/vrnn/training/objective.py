@@ -1,7 +1,8 @@
-"""One pass over a batch as a module, so that data-parallel wrappers see its forward: loss terms and what is reported."""
+"""The objective: one pass over a batch as a module, as data-parallel wrappers need it."""
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -16,17 +17,18 @@ from vrnn.kernels import embed
 from vrnn.models import Model
 from vrnn.objectives.bounds import bound
 from vrnn.objectives.futures import Future, cut_future, draw_future, futures_score
+from vrnn.trained import TrainedModel
 from vrnn.training.config import TrainConfig
 
 
 class Work(NamedTuple):
-    """Hold what a pass works on.
+    """What a pass works on.
 
     Attributes:
-        prefix: what a model that conditions goes on from, else None.
+        prefix: the prefix that a model continues, None for a model that reads none.
         batch: what is scored.
-        noise: standard normals for it.
-        future: the batch cut in two, where futures are drawn, else None.
+        noise: standard normals for the batch.
+        future: the batch cut in two; None where no futures are drawn.
     """
 
     prefix: Batch | None
@@ -35,24 +37,25 @@ class Work(NamedTuple):
     future: Future | None
 
     def rows(self, index: slice) -> "Work":
-        """Select sequences."""
+        """Return some of the sequences."""
         prefix = None if self.prefix is None else self.prefix.sequences(index)
         future = None if self.future is None else self.future.rows(index)
         return Work(prefix, self.batch.sequences(index), self.noise.rows(index), future)
 
 
 class Terms(NamedTuple):
-    """Hold the terms of a batch, sums over the rows that count and means over samples, a row a sequence.
+    """The terms of each sequence of a batch, means over samples and sums over observed time steps.
 
     Attributes:
         nll: minus log-likelihood in nats of model units, (batch,).
         penalty: weighted KL and regulariser, (batch,).
         score: energy score of the futures, 0 where none are drawn, (batch,).
         bound: the bound in nats of data units, (batch,).
-        kl: the KL of the bound, or the regulariser where the model is tied, per latent dimension, (batch, latent + code).
-        rows: observed rows, (batch,).
-        energy_rows: rows of the futures that count, (batch,).
-        means: posterior means, is_increment over observed rows, and their squares, (batch, 2, latent + code).
+        kl: KL of the bound per latent dimension, those of the global latent last, (batch, latent).
+            Where the posterior is the prior it is the regulariser.
+        rows: observed time steps, (batch,).
+        energy_rows: time steps of the futures that count, (batch,).
+        means: posterior means and their squares, (batch, 2, latent).
     """
 
     nll: Float[Tensor, " batch"]
@@ -66,19 +69,22 @@ class Terms(NamedTuple):
 
 
 class Objective(nn.Module):
-    """Compute what training works on, of batches under fixed settings: the bound (ELBO, IWAE or FIVO) and the score of futures.
+    """The objective under fixed settings: the bound (ELBO, IWAE or FIVO) and the energy score.
 
-    With a `chunk` the rows are gone through that many at a time, and each chunk is computed anew in the backward pass (gradient
-    checkpointing), so that memory is that of a chunk; gradients are the same, or stop between chunks with `truncate`.
+    With a `chunk` a pass reads that many time steps at once. The backward pass computes each
+    chunk anew (gradient checkpointing), so memory grows with the chunk. Gradients are the same,
+    or stop between chunks with `truncate`.
 
-    Rows up to the one that a heading transform was read from have no density of the data (the step into it has no sideways
-    part at all) and count neither in training nor in the bound; a posterior that looks ahead pays its KL there all the same, or it
-    would tell of the future for nothing.
+    A heading transform reads the heading from the first rows. Their density is none of the data,
+    so they count neither in training nor in the bound. A posterior that looks ahead pays its KL
+    there all the same, since it could hand on the future there at no cost.
 
     Args:
-        observe: rows of a batch that are the prefix, for a model that conditions on one.
-        first_scored: rows before the first whose density is one of the data.
-        scale: what the score of futures multiplies each dimension by, 0 to leave it out, (dim,).
+        model: the model.
+        config: the settings of training.
+        observe: time steps of the prefix, for a model that reads one; else where futures begin.
+        first_scored: time steps before the first that counts.
+        scale: weight of each dimension in the energy score, 0 to leave it out, (dim,).
     """
 
     def __init__(
@@ -99,14 +105,14 @@ class Objective(nn.Module):
         self.register_buffer("scale", scale, persistent=False)
 
     def split(self, batch: Batch) -> tuple[Batch | None, Batch]:
-        """Give (prefix, what is scored)."""
+        """Return (prefix, what is scored); the prefix is None for a model that reads none."""
         if not self.model.conditions:
             return None, batch
         assert self.observe is not None
         return batch.split_prefix(self.observe)[:2]
 
     def cut(self, prefix: Batch | None, batch: Batch, generator: torch.Generator) -> Future:
-        """Cut what `split` gave where its futures begin."""
+        """Return what `split` returned, cut where its futures begin."""
         samples, rows = self.config.energy_samples, self.config.energy_rows
         if prefix is not None:
             return draw_future(self.model, prefix, batch.split(rows)[0], generator, samples=samples)
@@ -115,6 +121,7 @@ class Objective(nn.Module):
         )
 
     def forward(self, work: Work, kl_weight: float) -> Terms:
+        """Return the terms of a batch."""
         chunk, time = self.config.chunk, work.batch.x.shape[1]
         if chunk is None or time <= chunk:
             return self._terms(work, kl_weight)[0]
@@ -133,7 +140,14 @@ class Objective(nn.Module):
     def _terms(
         self, work: Work, kl_weight: float, belief: Belief | None = None, leaves: bool = False
     ) -> tuple[Terms, Belief | None]:
-        """Compute the terms of a batch, or of a chunk of its rows from where the one before left."""
+        """Return the terms of a batch or of one chunk, and the belief that the pass leaves.
+
+        Args:
+            work: the batch, or the time steps of one chunk.
+            kl_weight: weight of the KL.
+            belief: what the chunk before left; None at the start.
+            leaves: whether the belief that this pass leaves is needed.
+        """
         model, config, start = self.model, self.config, self.first_scored
         prefix, batch, noise, future = work
         passed, kl, nll, penalty, value = bound(
@@ -141,7 +155,7 @@ class Objective(nn.Module):
             batch,
             noise,
             config.objective,
-            embedded=None if prefix is None else embed(model, batch, prefix, kernel=config.kernel),
+            embedded=None if prefix is None else embed(model, batch, prefix),
             belief=belief,
             leaves=leaves,
             start=start,
@@ -149,7 +163,6 @@ class Objective(nn.Module):
             free_bits=config.free_bits,
             regulariser_weight=config.regulariser_weight,
             resample_below=config.resample_below,
-            kernel=config.kernel,
             with_resampling_term=config.resampling_term,
         )
         with torch.no_grad():
@@ -173,13 +186,16 @@ class Objective(nn.Module):
         return terms, passed.belief
 
     def score(self, future: Future) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
-        """Give the energy score of futures, is_increment over their rows, and the number of these."""
-        score = futures_score(self.model, future, self.scale, kernel=self.config.kernel).sum(-1)
+        """Return the energy score of futures over all their time steps, and the number of these."""
+        score = futures_score(self.model, future, self.scale).sum(-1)
         return score, future.scored.sum(-1).to(score.dtype)
 
     @torch.no_grad()
     def _moments(self, passed: Unrolled | Filtered, start: int) -> Float[Tensor, "batch 2 latent"]:
-        """Sum posterior means and their squares over observed rows; the code's are single values."""
+        """Return sums of posterior means and of their squares over observed time steps.
+
+        The global latent has one value per sequence.
+        """
         mask, mean = passed.mask[:, start:, None], passed.posterior.mean[..., start:, :]
         told = self.model.code_dim - self.model.noise_dim
         code = passed.code_posterior.mean[..., :told].expand(len(mask), -1)
@@ -188,3 +204,17 @@ class Objective(nn.Module):
             for p in (1, 2)
         ]
         return torch.stack(powers, -2)
+
+
+def make_objective(trained: TrainedModel, config: TrainConfig) -> Objective:
+    """Return the objective of a model, with its prefix and scale in the units the model works in.
+
+    The energy score weighs every continuous column alike. Discrete columns have no distance and
+    are left out.
+    """
+    network, preprocessor = trained.network, trained.preprocessor
+    observe = None if config.observe is None else config.observe - preprocessor.transform.given
+    scale = np.ones(network.family.dim) if network.supervised else preprocessor.relative_scale
+    scale = np.where(network.family.continuous, scale, 0.0)
+    weights = torch.from_numpy(scale).to(next(network.parameters()))
+    return Objective(network, config, observe, trained.first_scored, weights)

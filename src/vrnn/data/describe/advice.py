@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from vrnn.data.describe.description import Description
 from vrnn.data.describe.wording import percent, plural
+from vrnn.errors import Setting, Text
 
 FEW_TRACKS = 50
 """With fewer tracks a network overfits."""
@@ -13,7 +14,7 @@ IRREGULAR = 0.01
 """Fraction of irregular time steps above which the whole set should be resampled."""
 
 
-def advise(d: Description) -> list[str]:
+def advise(d: Description) -> list[Text]:
     """Return what hinders training, then a window for evaluation; one or two sentences each."""
     rules = (_size, _identity, _time, _missing, _binary, _scale, _outliers, _window)
     return [sentence for rule in rules for sentence in rule(d)]
@@ -24,11 +25,12 @@ def _named(ids: tuple[str, ...]) -> str:
     return ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
 
 
-def _size(d: Description) -> Iterator[str]:
+def _size(d: Description) -> Iterator[Text]:
     if d.tracks == 1 and d.rows >= 200:
         yield (
-            "All rows are one track. If they are several, map the column that tells them apart: "
-            "Columns(id='...')."
+            "All rows are one track. If they are several, map the column that tells them apart: ",
+            Setting("Columns.id", "..."),
+            ".",
         )
     elif d.tracks < FEW_TRACKS:
         yield (
@@ -38,7 +40,7 @@ def _size(d: Description) -> Iterator[str]:
         )
 
 
-def _identity(d: Description) -> Iterator[str]:
+def _identity(d: Description) -> Iterator[Text]:
     if d.repeated:
         yield (
             f"{plural(len(d.repeated), 'id')} ({_named(d.repeated)}) stand for several tracks: "
@@ -51,7 +53,7 @@ def _identity(d: Description) -> Iterator[str]:
         )
 
 
-def _time(d: Description) -> Iterator[str]:
+def _time(d: Description) -> Iterator[Text]:
     if d.gaps:
         yield (
             f"{plural(d.gaps, 'gap')} in time, the longest {d.longest_gap} steps: "
@@ -71,7 +73,7 @@ def _time(d: Description) -> Iterator[str]:
         )
 
 
-def _missing(d: Description) -> Iterator[str]:
+def _missing(d: Description) -> Iterator[Text]:
     empty = [c.name for c in d.columns if c.missing == 1]
     if empty:
         yield f"No value at all in {', '.join(empty)}: is it the right column?"
@@ -83,15 +85,17 @@ def _missing(d: Description) -> Iterator[str]:
         )
 
 
-def _binary(d: Description) -> Iterator[str]:
+def _binary(d: Description) -> Iterator[Text]:
     if d.binary:
         yield (
-            "All observed values are 0 or 1: train with --emission bernoulli. It scores every row "
-            "and leaves the values as they are, without displacement or standardisation."
+            "All observed values are 0 or 1: train with ",
+            Setting("emission", "bernoulli"),
+            ". It scores every row and leaves the values as they are, without displacement or "
+            "standardisation.",
         )
 
 
-def _scale(d: Description) -> Iterator[str]:
+def _scale(d: Description) -> Iterator[Text]:
     # a key that no piece here plays may sound in the next
     constant = [c.name for c in d.columns if c.low == c.high and not (d.binary and c.role == "x")]
     if constant:
@@ -106,7 +110,7 @@ def _scale(d: Description) -> Iterator[str]:
             )
 
 
-def _outliers(d: Description) -> Iterator[str]:
+def _outliers(d: Description) -> Iterator[Text]:
     if d.worst:
         yield (
             f"{plural(d.outliers, 'step')} out of proportion, "
@@ -115,7 +119,7 @@ def _outliers(d: Description) -> Iterator[str]:
         )
 
 
-def _window(d: Description) -> Iterator[str]:
+def _window(d: Description) -> Iterator[Text]:
     if not d.observe:
         yield (
             "Most tracks have no 4 consecutive complete rows "
@@ -125,6 +129,9 @@ def _window(d: Description) -> Iterator[str]:
         )
     else:
         yield (
-            f"Windows for evaluation: --observe {d.observe} --horizon {d.horizon} gives "
-            f"{plural(d.windows, 'window')} from {plural(d.windowed, 'track')}."
+            "Windows for evaluation: ",
+            Setting("observe", d.observe),
+            " ",
+            Setting("horizon", d.horizon),
+            f" gives {plural(d.windows, 'window')} from {plural(d.windowed, 'track')}.",
         )

@@ -11,7 +11,7 @@ from vrnn.data.describe.advice import advise
 from vrnn.data.describe.description import Column, Description, Outlier
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import TOLERANCE, Runs, runs
-from vrnn.errors import DataError
+from vrnn.errors import DataError, write
 
 OUTLIER = 10.0
 """A step faster than this many times the 95th percentile of all speeds is an outlier."""
@@ -41,7 +41,7 @@ def describe(tracks: Tracks) -> Description:
     displacement  2.828 a step (median)
     advice
       - Only 1 track (30 rows): ...
-      - Windows for evaluation: --observe 8 --horizon 12 gives 11 windows from 1 track.
+      - Windows for evaluation: observe=8 horizon=12 gives 11 windows from 1 track.
     """
     if not len(tracks) or not tracks.lengths.sum():
         raise DataError("describe: expected at least one track with a row, found none")
@@ -84,7 +84,7 @@ def describe(tracks: Tracks) -> Description:
         windows=int((found.length[fits] - whole + 1).sum()),
         windowed=len(np.unique(found.track[fits])),
     )
-    return replace(description, advice=tuple(advise(description)))
+    return replace(description, advice=tuple(write(text) for text in advise(description)))
 
 
 def _columns(tracks: Tracks) -> Iterator[Column]:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, Shaped
 
 from vrnn.data.io.piano_roll import BYTES, KEYS, maybe_packed, unpack
 from vrnn.data.io.table import Columns, Table
-from vrnn.errors import DataError
+from vrnn.errors import DataError, Setting, joined
 
 WIDE = ("x", "u", "y")
 
@@ -97,10 +97,11 @@ def _names(path: Path, read: dict[str, str], group: str) -> dict[str, str]:
     found = f"found {', '.join(read.values()) or 'nothing'}"
     if f"{prefix}x" not in read:
         if groups:
-            known = " or ".join(f"group={name!r}" for name in groups)
             raise DataError(
-                f"{path}: expected one set of tracks, {found}; "
-                f"choose one: read_tracks(path, {known})"
+                where=path,
+                expected="one set of tracks",
+                found=", ".join(read.values()),
+                hint=("choose one: ", joined([Setting("group", name) for name in groups], " or ")),
             )
         raise DataError(f"{path}: expected the arrays x (rows, dim) and length (tracks,), {found}")
     length = next(
@@ -122,9 +123,16 @@ def _roll_or_columns(
         return unpack(x, f"{path}, {name}")
     if format == "auto" and maybe_packed(x):
         raise DataError(
-            f"{path}: expected to know what {name} holds, found uint8 {x.shape}, "
-            f"which is {len(KEYS)} keys of a piano packed into bits or {BYTES} columns of numbers "
-            "up to 255; say which: read_tracks(path, format='piano-roll' or format='columns')"
+            where=path,
+            expected=f"to know what {name} holds",
+            found=f"uint8 {x.shape}, which is {len(KEYS)} keys of a piano packed into bits "
+            f"or {BYTES} columns of numbers up to 255",
+            hint=(
+                "say which: ",
+                Setting("format", "piano-roll"),
+                " or ",
+                Setting("format", "columns"),
+            ),
         )
     return x
 

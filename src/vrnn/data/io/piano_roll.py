@@ -9,7 +9,7 @@ from jaxtyping import Float, Shaped
 
 from vrnn.data.io.table import Columns, Table
 from vrnn.data.io.text_file import read_text
-from vrnn.errors import DataError
+from vrnn.errors import DataError, Setting, joined
 
 LOWEST, HIGHEST = 21, 108
 """The outer keys of a piano, A0 and C8, as MIDI numbers."""
@@ -109,8 +109,10 @@ def _choose(path: Path, content: Any, group: str) -> tuple[str, list]:
     if isinstance(content, list):
         if group:
             raise DataError(
-                f"{path}: expected an object with the set {group!r}, "
-                "found a bare list of pieces; leave the group out"
+                where=path,
+                expected=f"an object with the set {group!r}",
+                found="a bare list of pieces",
+                hint=("leave ", Setting("group"), " out"),
             )
         where, pieces = str(path), content
     else:
@@ -122,10 +124,14 @@ def _choose(path: Path, content: Any, group: str) -> tuple[str, list]:
             )
         name = group.lower() if group or len(sets) > 1 else next(iter(sets))
         if name not in sets:
-            known = " or ".join(f"group={found!r}" for found in sorted(sets))
             raise DataError(
-                f"{path}: expected one set of pieces, found {', '.join(sets)}; "
-                f"choose one: read_tracks(path, {known})"
+                where=path,
+                expected="one set of pieces",
+                found=", ".join(sets),
+                hint=(
+                    "choose one: ",
+                    joined([Setting("group", found) for found in sorted(sets)], " or "),
+                ),
             )
         where, pieces = f"{path}, {name}", sets[name]
     if not pieces:

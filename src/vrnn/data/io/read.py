@@ -19,7 +19,7 @@ from vrnn.data.io.text_file import read_text
 from vrnn.data.io.tracks_from_table import tracks_from_table
 from vrnn.data.io.trajnet import read_trajnet
 from vrnn.data.tracks import Tracks, concatenate
-from vrnn.errors import ConfigError, DataError
+from vrnn.errors import ConfigError, DataError, Setting, Text
 
 Format = Literal["auto", "columns", "piano-roll"]
 FORMATS = (
@@ -71,7 +71,9 @@ def read_tracks(
     (['anna', 'bob'], array([[1. , 2. ], [1.5, nan]]))
     """
     if format not in get_args(Format):
-        raise ConfigError(f"expected the format {', '.join(get_args(Format))}, found {format!r}")
+        raise ConfigError(
+            setting="format", expected=f"one of {', '.join(get_args(Format))}", found=repr(format)
+        )
     if not isinstance(source, str | Path):
         return tracks_from_table(table_from_dataframe(source), columns)
     path = Path(source).expanduser()
@@ -151,14 +153,14 @@ def track_files(folder: Path, format: Format = "auto") -> list[Path]:
     files = [p for p in seen if p.suffix.lower() in known]
     if not files:
         inner = sorted(p.name for p in folder.iterdir() if p.is_dir())
-        hint = (
-            f"; sub-folders are not searched, so name one of {', '.join(inner[:5])}"
-            if inner
-            else ""
+        hint: Text = (
+            f"sub-folders are not searched, so name one of {', '.join(inner[:5])}" if inner else ""
         )
         if any(p.suffix.lower() == ".json" for p in seen):
-            hint = "; for notes in .json ask for them: read_tracks(path, format='piano-roll')"
-        raise DataError(f"{folder}: expected files of tracks ({FORMATS}), found none{hint}")
+            hint = ("for notes in .json ask for them: ", Setting("format", "piano-roll"))
+        raise DataError(
+            where=folder, expected=f"files of tracks ({FORMATS})", found="none", hint=hint
+        )
     return files
 
 
@@ -176,4 +178,4 @@ def _read_folder(folder: Path, columns: Columns | None, group: str, format: Form
     try:
         return concatenate(parts)
     except DataError as error:
-        raise DataError(f"{folder}: the files do not fit together: {error}") from error
+        raise DataError(("the files do not fit together: ", error), where=folder) from error

@@ -7,7 +7,7 @@ from vrnn.data.io.categories import name_categories, one_hot_column, source_colu
 from vrnn.data.io.parse_cells import to_numbers, to_times
 from vrnn.data.io.table import Columns, Table
 from vrnn.data.tracks import Tracks
-from vrnn.errors import DataError
+from vrnn.errors import DataError, Setting
 
 
 def tracks_from_table(table: Table, columns: Columns | None = None) -> Tracks:
@@ -91,7 +91,7 @@ def _column(table: Table, columns: Columns, role: str) -> str | None:
     if name is None or name in table.columns:
         return name
     if name != role:
-        raise DataError(_absent(table, name, role, name))
+        raise _absent(table, name, role, name)
     taken = {*columns.x, *columns.u, *columns.y}
     plain = {
         c: c.lower().replace("_", "").replace(" ", "") for c in table.columns if c not in taken
@@ -102,16 +102,25 @@ def _column(table: Table, columns: Columns, role: str) -> str | None:
         return None
     what = {"id": "the track that a row belongs to", "t": "the time of a row"}[role]
     raise DataError(
-        f"{table.source}: no column {role!r}, but {likely!r} looks like {what}; "
-        f"map it: Columns({role}={likely!r}), or Columns({role}=None) if it is not"
+        f"no column {role!r}, but {likely!r} looks like {what}",
+        where=table.source,
+        hint=(
+            "map it: ",
+            Setting(f"Columns.{role}", likely),
+            ", or ",
+            Setting(f"Columns.{role}", None),
+            " if it is not",
+        ),
     )
 
 
-def _absent(table: Table, name: str, role: str, example: object) -> str:
-    return (
-        f"{table.source}: expected a column {name!r} for {role}, found "
-        f"{', '.join(table.columns) or 'no columns'}; "
-        f"map the columns: Columns({role}={example!r}) with names found in the file"
+def _absent(table: Table, name: str, role: str, example: object) -> DataError:
+    """Return the error for a mapped column that is not in the table."""
+    return DataError(
+        where=table.source,
+        expected=f"a column {name!r} for {role}",
+        found=", ".join(table.columns) or "no columns",
+        hint=("map the columns: ", Setting(f"Columns.{role}", example), " with names of the file"),
     )
 
 
@@ -124,7 +133,7 @@ def _values(table: Table, names: tuple[str, ...], role: str) -> Float[np.ndarray
             values[:, i] = one_hot_column(table, name, names)
             continue
         if name not in table.columns:
-            raise DataError(_absent(table, name, role, names))
+            raise _absent(table, name, role, names)
         values[:, i] = to_numbers(
             table.columns[name], lambda row, name=name: f"{table.at(row)}, column {name!r}"
         )
@@ -165,8 +174,10 @@ def _times(table: Table, name: str) -> Float[np.ndarray, " rows"]:
         row = int(bad.argmax())
         found = "no time" if np.isnan(t[row]) else str(t[row])
         raise DataError(
-            f"{table.at(row)}, column {name!r}: expected a time in every row, found {found}; "
-            "fill it in, drop the row, or count rows with Columns(t=None)"
+            where=f"{table.at(row)}, column {name!r}",
+            expected="a time in every row",
+            found=found,
+            hint=("fill it in, drop the row, or count rows with ", Setting("Columns.t", None)),
         )
     return t
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from vrnn.errors import ConfigError
+from vrnn.errors import ConfigError, Setting
 from vrnn.geo import RADIUS
 
 
@@ -41,8 +41,12 @@ class TransformConfig:
     def __post_init__(self) -> None:
         if self.geographic not in ("", *RADIUS):
             raise ConfigError(
-                f"geographic: expected one of {', '.join(RADIUS)} or nothing, "
-                f"found {self.geographic!r}"
+                setting="geographic",
+                expected=f"one of {', '.join(RADIUS)} or nothing",
+                found=repr(self.geographic),
             )
         if self.geographic and not self.displacement:
-            raise ConfigError("a geographic transform models increments: leave displacement on")
+            raise ConfigError(
+                "a geographic transform models increments",
+                hint=("leave ", Setting("transform.displacement"), " on"),
+            )

@@ -13,7 +13,7 @@ from vrnn.data.transforms.encoded import Anchor, Increments
 from vrnn.data.transforms.heading import Heading, rotate
 from vrnn.data.transforms.plane import Plane
 from vrnn.data.transforms.standardise import Standardise
-from vrnn.errors import ConfigError
+from vrnn.errors import ConfigError, Setting
 
 FIT_AT_ONCE = 1024
 """Tracks that are encoded together in `fit`, which bounds its memory."""
@@ -242,9 +242,11 @@ def _heading(continuous: tuple[bool, ...], observe: int | None) -> Heading:
     """Return the heading at the last observed point, or refuse the settings."""
     if observe is None or observe < 2:
         raise ConfigError(
-            "a heading transform rotates tracks to their direction at the last observed point: "
-            f"expected observe of at least 2, found {observe}; "
-            "set observe (and window) in the training settings"
+            "a heading transform rotates tracks to their direction at the last observed point",
+            setting="observe",
+            expected="at least 2",
+            found=observe,
+            hint=("set it, and ", Setting("window"), ", in the training settings"),
         )
     if len(continuous) < 2 or not all(continuous[:2]):
         raise ConfigError(

@@ -1,0 +1,48 @@
+"""From tracks to what one pass of the objective works on: a batch, its noise and its futures."""
+
+import torch
+
+from vrnn.data.preprocessor import Change
+from vrnn.data.tracks import Tracks
+from vrnn.inference.noise import draw_noise
+from vrnn.trained import TrainedModel
+from vrnn.training.objective import Objective, Work
+
+
+def assemble(
+    trained: TrainedModel,
+    objective: Objective,
+    tracks: Tracks,
+    *,
+    samples: int,
+    noise: torch.Generator,
+    futures: torch.Generator | None,
+    change: Change | None = None,
+) -> Work:
+    """Return what a pass over some tracks works on.
+
+    Args:
+        trained: the model and its preprocessor.
+        objective: the objective that makes the pass.
+        tracks: the tracks of one batch.
+        samples: latent samples of each track.
+        noise: draws the noise of the pass.
+        futures: cuts the tracks and draws their futures; None draws none.
+        change: a random change of the tracks.
+    """
+    network = trained.network
+    batch, _ = trained.preprocessor.batch(tracks, change)
+    if network.supervised:
+        batch = batch.swap_target()
+    prefix, batch = objective.split(batch.to(next(network.parameters())))
+    drawn = draw_noise(
+        network,
+        samples,
+        len(batch.x),
+        batch.x.shape[1],
+        noise,
+        observations=batch.has_missing,
+        resampling=objective.config.objective == "fivo",
+    )
+    future = None if futures is None else objective.cut(prefix, batch, futures)
+    return Work(prefix, batch, drawn, future)

@@ -1,0 +1,175 @@
+"""Resuming a run: the state of its training on disk, and whether a folder lets a run go on."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from vrnn.errors import ConfigError, RunFolderError, Setting, joined
+from vrnn.files import whole_file
+from vrnn.models import ModelConfig, config_from_dict, config_to_dict
+from vrnn.trained import TrainedModel
+from vrnn.training.checkpoint import read_config
+from vrnn.training.config import TrainConfig
+from vrnn.training.prepare import Prepared
+from vrnn.training.weights import Tensors
+
+
+@dataclass
+class Progress:
+    """How far a training run has come.
+
+    Attributes:
+        step: optimiser steps taken.
+        best_value: value of the best validation, None before the first.
+        best_step: step of the best validation.
+        waited: validations since the best one.
+        stopped: whether training has stopped early.
+    """
+
+    step: int = 0
+    best_value: float | None = None
+    best_step: int = 0
+    waited: int = 0
+    stopped: bool = False
+
+
+class TrainingState(NamedTuple):
+    """The state of a training run between two steps.
+
+    Attributes:
+        model: weights now.
+        best: weights of the best validation.
+        ema: moving average of the weights, empty when none is kept.
+        optimiser: tensors of the optimiser.
+        progress: how far the run has come.
+    """
+
+    model: Tensors
+    best: Tensors
+    ema: Tensors
+    optimiser: Tensors
+    progress: Progress
+
+
+GROUPS = ("model", "best", "ema", "optimiser")
+
+
+def save_state(folder: Path, state: TrainingState) -> None:
+    """Write training.safetensors: one file, so a kill leaves the old state or the new one."""
+    tensors = {
+        f"{group}/{name}": tensor.contiguous()
+        for group in GROUPS
+        for name, tensor in getattr(state, group).items()
+    }
+    with whole_file(folder / "training.safetensors") as temporary:
+        save_file(tensors, temporary, metadata={"progress": json.dumps(asdict(state.progress))})
+
+
+def load_state(folder: Path) -> TrainingState | None:
+    """Return the state in training.safetensors, or None before the first one is written.
+
+    Raises:
+        RunFolderError: a damaged file.
+    """
+    path = folder / "training.safetensors"
+    if not path.is_file():
+        return None
+    groups: dict[str, Tensors] = {group: {} for group in GROUPS}
+    try:
+        with safe_open(path, "pt") as stored:
+            progress = Progress(**json.loads(stored.metadata()["progress"]))
+            for key in stored.keys():  # noqa: SIM118 (not a dict)
+                group, name = key.split("/", 1)
+                groups[group][name] = stored.get_tensor(key)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(
+            f"{path}: damaged ({error}); delete it to start the run again"
+        ) from error
+    return TrainingState(**groups, progress=progress)
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:
+    """Return an optimiser's state as named tensors."""
+    state = optimiser.state_dict()["state"]
+    return {
+        f"{i}/{name}": value.detach().clone()
+        for i, part in state.items()
+        for name, value in part.items()
+    }
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Tensors) -> None:
+    """Put back the state that `optimiser_tensors` returned."""
+    state: dict[int, Tensors] = {}
+    for key, value in tensors.items():
+        i, name = key.split("/", 1)
+        state.setdefault(int(i), {})[name] = value
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+
+
+def open_folder(folder: Path | None, prepared: Prepared, resume: bool) -> TrainingState | None:
+    """Return the state that a run goes on from, or None to begin at step 0.
+
+    Args:
+        folder: the run folder; None when nothing is written.
+        prepared: the run that is about to begin.
+        resume: whether to go on from what the folder holds.
+
+    Raises:
+        RunFolderError: a run that is not to be resumed, does not fit, or is not there.
+    """
+    if folder is None:
+        if resume:
+            raise RunFolderError(("to resume a run, name its folder with ", Setting("out")))
+        return None
+    if not (folder / "config.json").exists():
+        if resume:
+            raise RunFolderError(
+                "nothing to resume, it has no config.json",
+                where=folder,
+                hint=("train without ", Setting("resume", True), " first"),
+            )
+        if folder.exists() and not folder.is_dir():
+            raise RunFolderError(f"{folder}: expected a folder for the run, found a file")
+        return None
+    if not resume:
+        raise RunFolderError(
+            "holds a run already",
+            where=folder,
+            hint=("resume it with ", Setting("resume", True), ", or choose another folder"),
+        )
+    stored = read_config(folder)
+    changed = _changes(stored, prepared.trained)
+    if changed:
+        raise RunFolderError(
+            (
+                "resume needs the settings the run began with; changed: ",
+                joined(map(Setting, changed)),
+            ),
+            where=folder,
+        )
+    if stored["data"] != prepared.fingerprint:
+        raise RunFolderError(
+            f"{folder}: the data is not what the run was trained on; resume needs the same tracks"
+        )
+    return load_state(folder)
+
+
+def _changes(stored: dict, trained: TrainedModel) -> list[str]:
+    """Return the names of the settings in which a stored run differs."""
+
+    def plain(model: ModelConfig, training: TrainConfig) -> dict:
+        settings = {"model": config_to_dict(model), "training": asdict(training)}
+        return json.loads(json.dumps(settings))
+
+    now = plain(trained.config, trained.training)
+    try:  # a setting that is newer than the run had its default
+        then = plain(config_from_dict(stored["model"]), TrainConfig.from_dict(stored["training"]))
+    except (ConfigError, KeyError, TypeError):
+        then = stored
+    return [f"{k}.{name}" for k in now for name in now[k] if then[k].get(name) != now[k][name]]

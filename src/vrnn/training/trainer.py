@@ -1,0 +1,238 @@
+"""The training loop: deterministic in (seed, step), however many processes share a step."""
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vrnn.inference.noise import seeded
+from vrnn.training.assemble import assemble
+from vrnn.training.augmentation import augmentation
+from vrnn.training.collapse import CollapseReport
+from vrnn.training.ema import EMA
+from vrnn.training.finite import check_gradient, check_terms
+from vrnn.training.objective import Terms, Work, make_objective
+from vrnn.training.prepare import Prepared
+from vrnn.training.resume import (
+    Progress,
+    TrainingState,
+    optimiser_tensors,
+    restore_optimiser,
+    save_state,
+)
+from vrnn.training.sampling import BatchSampler
+from vrnn.training.schedule import kl_weight, learning_rate
+from vrnn.training.trackers import NoProgress, ProgressBar, Record, Tracker
+from vrnn.training.validation import Validator
+from vrnn.training.weights import Tensors, copy_weights, save_weights
+
+
+class Counts(NamedTuple):
+    """What the sums of a batch are divided by, over all processes.
+
+    Attributes:
+        rows: observed rows.
+        energy_rows: rows of the futures; the observed rows where none are drawn.
+    """
+
+    rows: Float[Tensor, ""]
+    energy_rows: Float[Tensor, ""]
+
+
+class Trainer:
+    """One training run between its first step and its last.
+
+    Args:
+        prepared: the model and the data.
+        accelerator: the `Accelerator` of this process.
+        folder: the run folder; None to write nothing.
+        state: the state to go on from; None to begin at step 0.
+    """
+
+    def __init__(
+        self, prepared: Prepared, accelerator, folder: Path | None, state: TrainingState | None
+    ):
+        self.trained, self.settings, self.tracks = (
+            prepared.trained,
+            prepared.settings,
+            prepared.train,
+        )
+        self.accelerator, self.folder = accelerator, folder
+        settings, self.network = self.settings, self.trained.network
+        optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        if state is not None:
+            self.network.load_state_dict(state.model)
+        self.plain_objective = make_objective(self.trained, settings)
+        self.objective, self.optimiser = accelerator.prepare(self.plain_objective, optimiser)
+        if state is not None:
+            restore_optimiser(self.optimiser.optimizer, state.optimiser)
+        self.sampler = BatchSampler(self.tracks.lengths, settings.batch_size, settings.seed)
+        self.validate = (
+            Validator(self.trained, self.plain_objective, prepared.val)
+            if len(prepared.val)
+            else None
+        )
+        self.progress = state.progress if state else Progress()
+        self.best: Tensors = state.best if state else copy_weights(self.network)
+        self.ema = EMA(self.network, settings.ema_decay, state.ema if state else None)
+        self.report: CollapseReport | None = None
+        self.history: list[Record] = []
+
+    def run(self, bar: ProgressBar | NoProgress, trackers: list[Tracker]) -> None:
+        """Train to the last step, or until validation stops improving."""
+        started, settings = time.perf_counter(), self.settings
+        while self.progress.step < settings.steps and not self.progress.stopped:
+            step = self.progress.step
+            record = self._train_step(step)
+            self.progress.step = step + 1
+            if self._is_validated(step):
+                with self.ema.applied():
+                    record |= self._validate()
+            if self._is_reported(step):
+                seconds = round(time.perf_counter() - started, 3)
+                record = {"step": step + 1, **record, "seconds": seconds}
+                self.history.append(record)
+                for tracker in trackers:
+                    tracker.log(record)
+            bar.advance()
+            if self._is_validated(step):
+                bar.say(progress_line(record, settings.steps))
+                self._save()
+
+    def _is_validated(self, step: int) -> bool:
+        """Return whether a validation follows a step."""
+        return step + 1 == self.settings.steps or (step + 1) % self.settings.validate_every == 0
+
+    def _is_reported(self, step: int) -> bool:
+        """Return whether a step has a record."""
+        return step % self.settings.log_every == 0 or self._is_validated(step)
+
+    def _train_step(self, step: int) -> Record:
+        """Take one optimiser step, and return its record if it has one."""
+        settings = self.settings
+        if step == settings.first_future:
+            # From now on a validation measures another quantity.
+            self.progress.best_value, self.progress.waited = None, 0
+        work, counts, names = self._batch(step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(settings, step)
+        weight = kl_weight(settings, step)
+        terms: Terms = self.objective(work, weight)
+        check_terms(terms, step, names)
+        loss = (terms.nll + terms.penalty).sum() / counts.rows
+        loss = loss + settings.energy_weight * terms.score.sum() / counts.energy_rows
+        self.optimiser.zero_grad()
+        # Data-parallel wrappers average the gradients of the processes.
+        self.accelerator.backward(loss * self.accelerator.num_processes)
+        norm = self.accelerator.clip_grad_norm_(self.network.parameters(), settings.grad_clip)
+        check_gradient(norm, self.plain_objective, work, weight, step, names)
+        self.optimiser.step()
+        self.ema.update(step)
+        if not self._is_reported(step):
+            return {}
+        record = self._record(terms, loss, counts, weight, drew_futures=work.future is not None)
+        return {
+            **record,
+            "gradient_norm": float(norm),
+            "learning_rate": learning_rate(settings, step),
+        }
+
+    def _batch(self, step: int) -> tuple[Work, Counts, list[str]]:
+        """Return this process's part of a batch, the counts of all of it, and its tracks' names."""
+        settings, accelerator = self.settings, self.accelerator
+        tracks = self.tracks[self.sampler.batch(step)]
+        work = assemble(
+            self.trained,
+            self.plain_objective,
+            tracks,
+            samples=settings.samples,
+            noise=seeded(settings.seed, 4, step),
+            futures=seeded(settings.seed, 6, step) if step >= settings.first_future else None,
+            change=augmentation(settings.augment, settings.seed, step, settings.steps),
+        )
+        rows = work.batch.mask[:, self.trained.first_scored :].sum().clamp(min=1)
+        energy_rows = work.future.scored.sum().clamp(min=1) if work.future else rows
+        index, count = accelerator.process_index, accelerator.num_processes
+        part = slice(index * len(tracks) // count, (index + 1) * len(tracks) // count)
+        return work.rows(part), Counts(rows, energy_rows), list(tracks.ids[part])
+
+    def _record(
+        self, terms: Terms, loss: Tensor, counts: Counts, weight: float, drew_futures: bool
+    ) -> Record:
+        """Return what is reported of a step, over all processes."""
+        parts = (
+            loss,
+            terms.nll.sum() / counts.rows,
+            terms.penalty.sum() / counts.rows,
+            terms.score.sum() / counts.energy_rows,
+            terms.bound.sum(),
+            terms.rows.sum(),
+        )
+        sums = self.accelerator.reduce(torch.stack([part.detach() for part in parts]), "sum")
+        loss_sum, nll, penalty, score, bound, rows = sums.tolist()
+        # A weighted KL changes which particles FIVO keeps, so that its number is no bound.
+        is_bound = weight == 1.0 or self.settings.objective != "fivo"
+        return {
+            "loss": loss_sum,
+            "nll": nll,
+            "penalty": penalty,
+            "kl_weight": weight,
+            **({"score": score} if drew_futures else {}),
+            "bound": bound / max(rows, 1.0) if is_bound else None,
+        }
+
+    def _validate(self) -> Record:
+        """Measure the present weights on the validation tracks, and keep them if they are best."""
+        progress, settings = self.progress, self.settings
+        if self.validate is None:
+            self.best, progress.best_step = copy_weights(self.network), progress.step
+            return {}
+        draws_futures = progress.step > settings.first_future
+        found = self.validate(progress.step, draws_futures)
+        self.report = found.report
+        if progress.best_value is None or found.value > progress.best_value:
+            progress.best_value, progress.best_step = found.value, progress.step
+            progress.waited = 0
+            self.best = copy_weights(self.network)
+        elif draws_futures or not settings.energy_weight:  # no early stop before futures are drawn
+            progress.waited += 1
+            progress.stopped = progress.waited == settings.patience
+        return {
+            "val_bound": found.bound,
+            "val_regulariser" if self.network.tied else "val_kl": sum(found.report.kl),
+            "kl_per_dimension": found.report.kl,
+            "active_units": found.report.active_units,
+            **({"val_score": found.score} if draws_futures else {}),
+        }
+
+    def _save(self) -> None:
+        """Write the best weights and the state to go on from."""
+        if self.folder is None or not self.accelerator.is_main_process:
+            return
+        progress, written = self.progress, (self.folder / "model.safetensors").is_file()
+        if progress.best_step == progress.step or not written:
+            save_weights(self.folder, self.best)
+        optimiser = optimiser_tensors(self.optimiser.optimizer)
+        weights = copy_weights(self.network)
+        save_state(
+            self.folder, TrainingState(weights, self.best, self.ema.weights, optimiser, progress)
+        )
+        if progress.step == self.settings.steps or progress.stopped:
+            save_weights(self.folder, self.best)
+
+
+def progress_line(record: Record, steps: int) -> str:
+    """Return what is said after a validation."""
+    parts = [f"step {record['step']}/{steps}", f"loss {record['loss']:.4f}"]
+    if record["bound"] is not None:
+        parts.append(f"bound {record['bound']:.4f} nats/step")
+    if "val_bound" in record:
+        score = f", futures {record['val_score']:.4f}" if "val_score" in record else ""
+        units = f"{record['active_units']} active units"
+        parts.append(f"validation {record['val_bound']:.4f}{score}, {units}")
+    return "  ".join([*parts, f"{record['seconds']:.0f} s"])

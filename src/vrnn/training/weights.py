@@ -1,0 +1,61 @@
+"""Weights as named tensors: copied, compared, and kept in model.safetensors."""
+
+import hashlib
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from vrnn.errors import RunFolderError, Setting
+from vrnn.files import whole_file
+from vrnn.models import Model
+
+Tensors = dict[str, Tensor]
+
+
+def copy_weights(model: nn.Module) -> Tensors:
+    """Return a model's weights as tensors of their own, which later steps do not change."""
+    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+
+
+def weights_digest(model: nn.Module) -> str:
+    """Return a digest of a model's weights."""
+    digest = hashlib.sha256()
+    for name, value in sorted(copy_weights(model).items()):
+        digest.update(name.encode() + value.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def save_weights(folder: Path, weights: Tensors) -> None:
+    """Write model.safetensors."""
+    with whole_file(folder / "model.safetensors") as temporary:
+        save_file(weights, temporary)
+
+
+def load_weights(folder: Path, network: Model) -> None:
+    """Read model.safetensors into a network.
+
+    Raises:
+        RunFolderError: no file, a damaged one, or weights of another network.
+    """
+    path = folder / "model.safetensors"
+    if not path.is_file():
+        raise RunFolderError(
+            "the run has no model.safetensors; training was stopped before its first validation",
+            where=folder,
+            hint=("go on with ", Setting("resume", True)),
+        )
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise RunFolderError(
+            f"{path}: damaged or truncated ({error}); restore the file or train again"
+        ) from error
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise RunFolderError(
+            f"{path}: its weights do not fit config.json beside it ({reason})"
+        ) from error

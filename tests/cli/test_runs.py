@@ -1,0 +1,58 @@
+"""The columns that a run remembers."""
+
+import json
+
+SMALL = [
+    "--hidden",
+    "8",
+    "--latent-dim",
+    "3",
+    "--steps",
+    "4",
+    "--validate-every",
+    "2",
+    "--batch-size",
+    "16",
+]
+
+
+def test_columns_are_remembered(run, folder, tmp_path, fails):
+    out, ships = tmp_path / "run", folder / "ships.csv"
+    run(
+        "train",
+        ships,
+        "--arch",
+        "vrnn",
+        "--out",
+        out,
+        "--id",
+        "mmsi",
+        "--t",
+        "when",
+        "--x",
+        "lon",
+        "lat",
+        *SMALL,
+    )
+    assert run("evaluate", ships, "--model", out, "--json") == run(
+        "evaluate",
+        ships,
+        "--model",
+        out,
+        "--json",
+        "--id",
+        "mmsi",
+        "--t",
+        "when",
+        "--x",
+        "lon",
+        "lat",
+    )
+    run(
+        "evaluate", folder / "walks.csv", "--model", out
+    )  # has none of those names, so the usual ones
+    fleet = tmp_path / "fleet"
+    fleet.mkdir()
+    (fleet / "a.csv").write_text(ships.read_text())
+    assert json.loads(run("evaluate", fleet, "--model", out, "--json"))["windows"] == 24
+    assert "'nobody' for id" in fails("evaluate", ships, "--model", out, "--id", "nobody")

@@ -1,0 +1,119 @@
+"""`vrnn train`: every setting arrives, a stopped run goes on, sets of an archive."""
+
+import shutil
+
+import pytest
+
+import vrnn
+from vrnn import read_tracks
+from vrnn.cli.main import main
+from vrnn.training.checkpoint import load
+from vrnn.training.trackers import read_metrics
+
+SMALL = [
+    "--hidden",
+    "8",
+    "--latent-dim",
+    "3",
+    "--steps",
+    "4",
+    "--validate-every",
+    "2",
+    "--batch-size",
+    "16",
+]
+
+
+def test_every_setting_arrives(run, folder, tmp_path):
+    flags = "--cell lstm --depth 0 --emission mixture(2) --prior standard --window 12 --observe 4 --heading --flip"
+    flags += " --speed 0.8 1.25 --jitter 0.1 --no-standardise --positions x y --patience 9 --seed 5 --schedule constant --kl_warmup 3"
+    out = tmp_path / "run"
+    val = ["--val", folder / "walks.csv"]
+    text = run(
+        "train", folder / "walks.csv", "--arch", "vrnn", "--out", out, *val, *SMALL, *flags.split()
+    )
+    assert "log density of the future, under the states that a forecast starts from" in text
+    model = load(out)
+    assert (model.config.cell, model.config.depth, model.config.emission) == (
+        "lstm",
+        0,
+        "mixture(2)",
+    )
+    assert (model.config.x_dim, model.config.prior, model.config.latent_dim) == (2, "standard", 3)
+    settings = model.training
+    assert (settings.window, settings.observe, settings.patience, settings.seed) == (12, 4, 9, 5)
+    assert (settings.schedule, settings.kl_warmup, settings.augment.flip) == ("constant", 3, True)
+    assert (settings.augment.speed, settings.transform.heading) == ((0.8, 1.25), True)
+    assert settings.augment.jitter == 0.1
+    assert (settings.transform.standardise, settings.transform.positions) == (False, ("x", "y"))
+
+
+@pytest.mark.parametrize("kind", ["vrnn", "dmm", "srnn", "storn"])
+def test_resume_with_the_same_command(run, folder, tmp_path, monkeypatch, kind):
+    from vrnn.training.fit import Loop
+
+    words = ["train", folder / "walks.csv", "--arch", kind, *SMALL, "--out"]
+    run(*words, tmp_path / "whole")
+    step = Loop._train_step
+
+    def killed(self, number):
+        if number == 3:
+            raise KeyboardInterrupt
+        return step(self, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "_train_step", killed)
+        assert main([str(w) for w in [*words, tmp_path / "part"]]) == 130
+    run(*words, tmp_path / "part", "--resume")
+    whole, part = (load(tmp_path / name).network.state_dict() for name in ("whole", "part"))
+    assert all(bool((whole[name] == part[name]).all()) for name in whole)
+    assert "nats per step" in run(*words, tmp_path / "part", "--resume")  # nothing left to do
+
+
+def test_validation_on_another_set_of_the_archive(run, folder, tmp_path):
+    data, small = (
+        folder / "chorales.npz",
+        [*SMALL, "--emission", "bernoulli", "--format", "piano-roll"],
+    )
+    words = ["train", data, "--arch", "vrnn", *small, "--group", "train", "--out"]
+    test = read_tracks(data, group="test", format="piano-roll")
+    text = run(*words, tmp_path / "a", "--val", data, "--val-group", "test")
+    assert run(*words, tmp_path / "b", "--val-group", "test").replace("/b", "/a") == text
+    best = max(
+        r["val_bound"] for r in read_metrics(tmp_path / "a" / "metrics.jsonl") if "val_bound" in r
+    )
+    same = vrnn.train(
+        load(tmp_path / "a").config,
+        read_tracks(data, group="train", format="piano-roll"),
+        load(tmp_path / "a").training,
+        val=test,
+        quiet=True,
+    )
+    assert max(r["val_bound"] for r in same.history if "val_bound" in r) == pytest.approx(best)
+
+
+def test_resume_is_asked_for_and_checked(folder, tmp_path, copy, fails):
+    words = ["train", folder / "walks.csv", "--arch", "vrnn", "--out", copy]
+    small = [
+        "--hidden",
+        8,
+        "--steps",
+        2,
+        "--validate-every",
+        1,
+        "--batch-size",
+        16,
+        "--latent-dim",
+        3,
+    ]
+    assert "--resume" in fails(*words, *small)
+    assert "training.seed" in fails(*words, *small, "--seed", 1, "--resume")
+    assert "same tracks" in fails(*words, *small, "--x", "y", "x", "--resume")
+    assert "nothing to resume" in fails(
+        "train", folder / "walks.csv", "--arch", "vrnn", "--out", tmp_path / "new", "--resume"
+    )
+
+
+@pytest.fixture
+def copy(runs, tmp_path):
+    return shutil.copytree(runs["vrnn"], tmp_path / "copy")
