@@ -25,7 +25,7 @@ import vrnn
 from benchmarks.common import data_folder, keep, kept, table
 from benchmarks.eth_ucy import SETTINGS, SYSTEMS
 from vrnn import kernels
-from vrnn.data.batch import Batch, make_batch
+from vrnn.data.batch import Batch
 from vrnn.inference.begin import begin, fan_out
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.particle_filter import particle_filter
@@ -319,7 +319,7 @@ def training(size: tuple[int, ...], rounds: int) -> dict[str, float]:
         gru.zero_grad(set_to_none=True)
         gru(x)[0].sum().backward()
 
-    ours = make_batch(x)
+    ours = Batch.of(x)
     found = interleaved(
         {"published": common(PublishedVRNN), "per step": common(PerStepVRNN),
          "plain": our_step(model, ours, "plain"), "fast": our_step(model, ours, "auto"), "GRU": recurrent, "peak": peak},
@@ -331,7 +331,7 @@ def training(size: tuple[int, ...], rounds: int) -> dict[str, float]:
 def systems(rounds: int, size: tuple[int, ...] = SIZES[1]) -> dict[str, dict[str, float]]:
     """Time a training step of every system by the plain loop and by what serves it best, in seconds."""
     batch, time_, dim, hidden, latent = size
-    ours, runs = make_batch(data(batch, time_, dim)), {}
+    ours, runs = Batch.of(data(batch, time_, dim)), {}
     for name, (kind, settings) in EVERY.items():
         width = {} if kind is vrnn.RNNConfig else {"latent_dim": latent}
         model = make_model(kind(dim, hidden=hidden, **width, **settings))
@@ -350,7 +350,7 @@ def filtering(rounds: int) -> dict[str, float]:
         PerStepVRNN(2, 64, 16, False),
         PublishedVRNN(2, 64, 16, False),
     )
-    batch = make_batch(x)
+    batch = Batch.of(x)
 
     def common(kind: nn.Module) -> Callable[[], None]:
         def run() -> None:
@@ -378,7 +378,7 @@ def filtering(rounds: int) -> dict[str, float]:
 
 def particles(rounds: int, tracks: int = 100, count: int = 100, rows: int = 20) -> dict[str, float]:
     """Time a particle filter over complete tracks with the compiled step and without, in seconds."""
-    model, batch = our_model(2, 64, 16), make_batch(data(tracks, rows, 2))
+    model, batch = our_model(2, 64, 16), Batch.of(data(tracks, rows, 2))
     noise = draw_noise(model, count, tracks, rows, seeded(1), observations=False, resampling=True)
 
     def ours(kernel: Literal["auto", "plain"]) -> Callable[[], object]:
@@ -399,7 +399,7 @@ def forecasting(tracks: int, rounds: int) -> dict[str, float]:
         PerStepVRNN(2, 64, 16, False),
         PublishedVRNN(2, 64, 16, False),
     )
-    prefix, u = make_batch(x), x.new_zeros(tracks, HORIZON, 0)
+    prefix, u = Batch.of(x), x.new_zeros(tracks, HORIZON, 0)
 
     def ours(kernel: kernels.Kernel, states: int) -> Callable[[], None]:
         def run() -> None:
@@ -465,7 +465,7 @@ def growth(rounds: int) -> dict[str, dict]:
     model, found = our_model(2, 64, 16), {}
     for name, sizes in (("time", LENGTHS), ("batch", BATCHES)):
         shapes = [(64, n) if name == "time" else (n, 100) for n in sizes]
-        steps = {str(s): our_step(model, make_batch(data(*s, 2)), "auto") for s in shapes}
+        steps = {str(s): our_step(model, Batch.of(data(*s, 2)), "auto") for s in shapes}
         seconds = list(interleaved(steps, rounds).values())
         memory = [peak_memory(*s) for s in shapes]
         found[name] = {"sizes": sizes, "seconds": seconds, "bytes": memory,
@@ -505,9 +505,9 @@ def peak_memory(batch: int, time_: int) -> int:
 def memory_of_step(batch: int, time_: int) -> int:
     """Take a step and give by how much the most memory ever held has grown, in bytes (Linux)."""
     our_step(
-        our_model(2, 64, 16), make_batch(data(2, 3, 2)), "auto"
+        our_model(2, 64, 16), Batch.of(data(2, 3, 2)), "auto"
     )()  # what is loaded on first use
-    step = our_step(our_model(2, 64, 16), make_batch(data(batch, time_, 2)), "auto")
+    step = our_step(our_model(2, 64, 16), Batch.of(data(batch, time_, 2)), "auto")
     before = most_memory()
     step()
     return most_memory() - before

@@ -10,8 +10,9 @@ _HOMES = {
     "Columns": "vrnn.data.io",
     "read_tracks": "vrnn.data.io",
     "Tracks": "vrnn.data.tracks",
+    "Batch": "vrnn.data.batch",
     "windows": "vrnn.data.windows",
-    "regular": "vrnn.data.windows",
+    "regular": "vrnn.data.resample",
     "concatenate": "vrnn.data.tracks",
     "describe": "vrnn.data.describe",
     "Crossroads": "vrnn.data.synthetic",
@@ -61,12 +62,14 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from vrnn.data.batch import Batch
     from vrnn.data.describe import describe
     from vrnn.data.io import Columns, read_tracks
+    from vrnn.data.resample import regular
     from vrnn.data.synthetic import Crossroads
     from vrnn.data.tracks import Tracks, concatenate
     from vrnn.data.transforms import TransformConfig
-    from vrnn.data.windows import regular, windows
+    from vrnn.data.windows import windows
     from vrnn.errors import VrnnError
     from vrnn.models.dmm import DMMConfig
     from vrnn.models.modes import ModesConfig

@@ -18,7 +18,7 @@ from vrnn.models.position import Placed
 def build_network(config: ModelConfig, preprocessor: Preprocessor) -> Model:
     """Build the network of a config for data of a preprocessor, with weights drawn from torch's default generator."""
     network = make_model(config)
-    if not preprocessor.place_mean:
+    if not preprocessor.position_mean:
         return network
     drift = torch.tensor(preprocessor.drift, dtype=torch.get_default_dtype())
     return Placed(

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from vrnn.data.batch import Batch, make_batch
+import vrnn
+from vrnn.data.batch import Batch
+from vrnn.errors import DataError
 
 NAN = float("nan")
 
@@ -13,7 +15,7 @@ def example(**more) -> Batch:
     x[0, 2, 1] = NAN
     y = 100 + torch.arange(36.0).reshape(2, 6, 3)
     y[1, 0, 0] = NAN
-    return make_batch(
+    return Batch.of(
         x,
         length=torch.tensor([6, 4]),
         u=torch.arange(12.0).reshape(2, 6, 1),
@@ -36,7 +38,7 @@ def test_row_with_a_hole_is_missing_unless_the_emission_factorises(factorises):
 
 def test_padding_is_zero_and_not_present():
     batch = example()
-    assert batch.alive.tolist() == [[True] * 6, [True] * 4 + [False] * 2]
+    assert batch.in_sequence.tolist() == [[True] * 6, [True] * 4 + [False] * 2]
     assert not batch.present[1, 4:].any() and not batch.y_present[1, 4:].any()
     for values in (batch.x, batch.y, batch.u):
         assert values.isfinite().all() and not values[1, 4:].any()
@@ -95,9 +97,9 @@ def test_swap_target_makes_y_the_observation():
     assert swapped.y.shape[-1] == 0 and swapped.y_log_jacobian.shape == (0,)
 
 
-def test_rows_selects_sequences_and_keeps_what_is_shared():
+def test_an_index_selects_sequences_and_keeps_what_is_shared():
     batch = example()
-    picked = batch.rows(torch.tensor([1]))
+    picked = batch.sequences(torch.tensor([1]))
     assert picked.length.tolist() == [4] and torch.equal(picked.x[0], batch.x[1])
     assert torch.equal(picked.is_increment, batch.is_increment) and torch.equal(
         picked.log_jacobian, batch.log_jacobian[1:]
@@ -108,3 +110,25 @@ def test_to_changes_floats_alone():
     batch = example().to(torch.zeros((), dtype=torch.float64))
     assert batch.x.dtype == batch.log_jacobian.dtype == torch.float64
     assert batch.present.dtype == torch.bool and batch.length.dtype == torch.int64
+
+
+def test_a_batch_of_nothing_but_observations():
+    x = torch.arange(6.0).reshape(1, 3, 2)
+    batch = vrnn.Batch.of(x)
+    assert torch.equal(batch.x, x) and batch.present.all() and batch.length.tolist() == [3]
+    assert batch.u.shape == batch.y.shape == batch.y_present.shape == (1, 3, 0)
+    assert not batch.is_increment.any() and not batch.log_jacobian.any()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"x": torch.zeros(3, 2)}, r"x of shape \(batch, time, dim\), found \(3, 2\)"),
+        ({"u": torch.zeros(1, 4, 1)}, r"u of shape \(1, 3, width\) as x has, found \(1, 4, 1\)"),
+        ({"y": torch.zeros(1, 3)}, r"y of shape \(1, 3, width\) as x has, found \(1, 3\)"),
+        ({"length": torch.tensor(3)}, r"length of shape \(1,\).*found \(\)"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(more, message):
+    with pytest.raises(DataError, match=message):
+        Batch.of(**{"x": torch.zeros(1, 3, 2), **more})

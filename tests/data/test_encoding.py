@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from vrnn.data.preprocessor import Preprocessor, carry_forward, pad, unseen
+from vrnn.data.arrays import before_first_value, carry_forward, pad
+from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import TransformConfig
 from vrnn.distributions import parse_emission
@@ -116,7 +117,7 @@ def test_gaps_of_inputs_are_filled_with_the_last_value_and_marked():
     tracks.u[0][:2, 1] = NAN  # nothing seen yet
     tracks.u[0][3, 1] = NAN
     preprocessor = fit(tracks, PLAIN)
-    assert preprocessor.u_gaps == (False, True) and preprocessor.u_dim == 3
+    assert preprocessor.u_has_missing == (False, True) and preprocessor.u_dim == 3
     u = preprocessor.batch(tracks)[0].u
     assert u.isfinite().all() and u[0, :, 2].tolist() == [1.0, 1.0, 0.0, 1.0, 0.0]
     assert u[0, :2, 1].tolist() == [0.0, 0.0] and u[0, 3, 1] == u[0, 2, 1]
@@ -135,10 +136,10 @@ def test_gaps_in_an_input_without_gaps_in_training_still_give_numbers():
     )
 
 
-def test_carry_forward_and_unseen():
+def test_carry_forward_and_before_first_value():
     values = np.array([[[NAN, 1.0], [2.0, NAN], [NAN, NAN]]])
     assert carry_forward(values).tolist() == [[[0.0, 1.0], [2.0, 1.0], [2.0, 1.0]]]
-    assert unseen(values).tolist() == [[[True, False], [False, False], [False, False]]]
+    assert before_first_value(values).tolist() == [[[True, False], [False, False], [False, False]]]
     assert pad([np.ones((1, 2)), np.ones((3, 2))], 3, NAN).shape == (2, 3, 2)
 
 

@@ -14,17 +14,17 @@ from vrnn.data.transforms import (
     Anchor,
     Displacement,
     Heading,
-    Path,
+    Increments,
     Standardise,
     Transform,
     TransformConfig,
-    turn,
+    rotate,
 )
 from vrnn.distributions import parse_emission
 from vrnn.errors import ConfigError, DataError
+from vrnn.geo import RADIUS, great_circle
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.unroll import unroll
-from vrnn.metrics.displacement import RADIUS, great_circle
 from vrnn.models import RNNConfig, make_model
 from vrnn.objectives.elbo import elbo, log_jacobian
 
@@ -70,7 +70,7 @@ def test_the_rest_of_a_track_is_decoded_from_where_its_prefix_ends(config, seed,
     np.testing.assert_allclose(decoded[there], x[:, ROW + 1 :][there], atol=1e-9)
 
 
-def interpolated(transform: Transform, path: Path, x: np.ndarray) -> np.ndarray:
+def interpolated(transform: Transform, path: Increments, x: np.ndarray) -> np.ndarray:
     """Put numbers into the missing rows and subtract them from the increment after, as the time loop does."""
     values, own = path.values.copy(), np.random.default_rng(0)
     for track, there in zip(values, np.isfinite(x[:, 1:, 0]), strict=True):
@@ -194,7 +194,7 @@ def test_a_geographic_frame_encodes_rows_one_by_one_as_all_at_once():
             np.testing.assert_allclose(values[:, 0], whole[:, t - 1], rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(transform.position(anchor), x[:, -1])
     assert Transform.from_dict(transform.to_dict()) == transform
-    pole = transform.stretch(np.array([[90.0, 0.0]]))
+    pole = transform.metric_scale(np.array([[90.0, 0.0]]))
     assert (pole > 0).all()
 
 
@@ -214,7 +214,7 @@ def test_a_geographic_frame_refuses():
     x = walks(3, 6, 1)
     with pytest.raises(ConfigError, match="nmi, km or nothing, found 'miles'"):
         TransformConfig(geographic="miles")
-    with pytest.raises(ConfigError, match="leave displacement on"):
+    with pytest.raises(ConfigError, match="leave transform.displacement on"):
         TransformConfig(geographic="km", displacement=False)
     for augment in (vrnn.AugmentConfig(rotate=True), vrnn.AugmentConfig(speed=(0.5, 2.0))):
         tracks = Tracks(list(x), x_names=("lat", "lon"))
@@ -239,7 +239,7 @@ def test_heading_of_tracks_with_holes():
 
 def test_turn_takes_third_columns_along():
     x = np.random.default_rng(0).normal(size=(2, 3, 3))
-    turned = turn(x, np.array([0.3, -2.0]))
+    turned = rotate(x, np.array([0.3, -2.0]))
     np.testing.assert_allclose(
         np.linalg.norm(turned[..., :2], axis=-1), np.linalg.norm(x[..., :2], axis=-1)
     )
@@ -282,7 +282,7 @@ def test_column_that_does_not_vary_keeps_its_scale():
 def test_increments_after_a_gap_by_hand():
     x = np.array([[[0.0], [1.0], [np.nan], [np.nan], [10.0], [12.0]]])
     path, position, last = Displacement((True,)).encode(x)
-    assert path.steps[0, :, 0].tolist() == [1, 1, 2, 3, 1] and (position[0, 0], last[0, 0]) == (
+    assert path.count[0, :, 0].tolist() == [1, 1, 2, 3, 1] and (position[0, 0], last[0, 0]) == (
         12.0,
         5,
     )
@@ -355,7 +355,7 @@ def test_frames_survive_json(config):
 
 def test_refusals():
     x = list(walks(2, 5, 0))
-    with pytest.raises(ConfigError, match=r"expected observe of at\s+least 2, found None"):
+    with pytest.raises(ConfigError, match="observe: a heading transform .* at least 2, found None"):
         Transform.fit(x, TransformConfig(heading=True), (True, True))
     with pytest.raises(ConfigError, match="must be continuous"):
         Transform.fit(x, TransformConfig(heading=True), (True, False), observe=3)

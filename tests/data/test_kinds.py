@@ -32,7 +32,8 @@ def test_later_files_get_the_inputs_of_the_training(tmp_path):
     np.testing.assert_array_equal(vrnn.read_tracks(path, trained).u[0], [[0, 1, 1], [0, 1, 2]])
     strange = written(tmp_path / "c.csv", "1,0,0,0,tug,1", "1,1,0,0,sub,2")
     with pytest.raises(
-        DataError, match=r"line 3, column 'kind': expected one of the kinds ferry, tug, found 'sub'"
+        DataError,
+        match=r"line 3, column 'kind': expected one of the categories ferry, tug, found 'sub'",
     ):
         vrnn.read_tracks(strange, trained)
 
@@ -62,7 +63,7 @@ def test_what_is_refused(tmp_path):
         vrnn.read_tracks(mixed, COLUMNS)
     names = written(tmp_path / "names.csv", *(f"{i},0,0,0,name{i},1" for i in range(101)))
     with pytest.raises(
-        DataError, match="101 different texts; expected numbers, or at most 100 kinds"
+        DataError, match="101 different texts; expected numbers, or at most 100 categories"
     ):
         vrnn.read_tracks(names, COLUMNS)
     text = written(tmp_path / "text.csv", "1,0,left,0,tug,1")
@@ -76,7 +77,7 @@ def test_constant_inputs():
     for given, word in (
         ({"kind": "tug"}, "look at load"),
         ({"kind": "tug", "load": 1, "wind": 2}, "look at wind"),
-        ({"kind": "sub", "load": 1}, "one of the kinds ferry, tug, found 'sub'"),
+        ({"kind": "sub", "load": 1}, "ferry, tug, found 'sub'"),
         ({"kind": "tug", "load": "much"}, "load: expected a number, found 'much'"),
         ({"kind": "tug", "load": "nan"}, "expected finite"),
     ):

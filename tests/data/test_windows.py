@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vrnn.data.io import read_tracks
+from vrnn.data.resample import at_rate, regular
 from vrnn.data.tracks import Tracks
-from vrnn.data.windows import at_rate, regular, runs, windows
+from vrnn.data.windows import runs, windows
 from vrnn.errors import DataError
 
 COUNTS = {

@@ -10,7 +10,7 @@ from tests.inference.test_particles import repeat
 from tests.models.test_linear_gaussian import CONFIGS, make_world
 from torch import nn
 
-from vrnn.data.batch import make_batch
+from vrnn.data.batch import Batch
 from vrnn.inference.begin import begin
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.particle_filter import filter_steps, first_belief
@@ -100,13 +100,13 @@ def velocities(by_latent: bool = True) -> nn.Module:
 
 def drawn_with_gaps(model: nn.Module, time: int, starts: list[int], count: int = 40):
     """Draw sequences of the model, of which four rows are missing from every start on; what is seen after them is the whole way."""
-    empty = make_batch(torch.zeros(count, time, 1).double())
+    empty = Batch.of(torch.zeros(count, time, 1).double())
     noise = draw_noise(model, 1, count, time, seeded(3))
     x = imagine(model, begin(model, empty.split(0)[0], noise), empty.u, noise).x[0]
     for start in starts:
         x[:, start + 4] = x[:, start : start + 5].sum(1)
         x[:, start : start + 4] = torch.nan
-    return make_batch(x, is_increment=torch.tensor([True]))
+    return Batch.of(x, is_increment=torch.tensor([True]))
 
 
 @torch.no_grad()

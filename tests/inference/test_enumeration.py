@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 import vrnn
-from vrnn.data.batch import Batch, make_batch
+from vrnn.data.batch import Batch
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Transform
@@ -141,12 +141,12 @@ def make_toy(emission: str, gaps: str) -> Toy:
     paths = enumerate_paths(model)
     x = paths.x[np.random.default_rng(3).choice(len(paths.p), p=paths.p)].astype(float)
     x[GAPS[gaps]] = np.nan
-    batch = make_batch(torch.from_numpy(x)[None, :, None], factorises=True)
+    batch = Batch.of(torch.from_numpy(x)[None, :, None], factorises=True)
     return Toy(model, x, batch, paths.seeing(x))
 
 
 def repeat(batch: Batch, count: int) -> Batch:
-    return batch.rows(torch.zeros(count, dtype=torch.long))
+    return batch.sequences(torch.zeros(count, dtype=torch.long))
 
 
 def assert_mean(runs: np.ndarray, exact: np.ndarray | float, resolution: float) -> None:

@@ -21,7 +21,7 @@ from tests.models.test_linear_gaussian import build_linear, set_scales
 from torch import Tensor, nn
 
 import vrnn
-from vrnn.data.batch import Batch, make_batch
+from vrnn.data.batch import Batch
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Displacement, Standardise, Transform
@@ -192,7 +192,7 @@ def make_world(name: str, seed: int) -> World:
     x[random.random(TIME) < 0.2] = np.nan
     x[random.random(x.shape) < 0.2] = np.nan
     n = len(space.m) - 2
-    batch = make_batch(torch.from_numpy(x)[None], factorises=True)
+    batch = Batch.of(torch.from_numpy(x)[None], factorises=True)
     return World(model, space, x, batch, kalman(space, x), slice(n - model.latent_dim, n))
 
 
@@ -298,7 +298,7 @@ def test_the_exact_posterior_leaves_no_gap(seed):
     space = state_space(model)
     x = draw(space, TIME, np.random.default_rng(seed))
     exact = kalman(space, x).log_prob
-    batch = make_batch(torch.from_numpy(x)[None])
+    batch = Batch.of(torch.from_numpy(x)[None])
     noise = draw_noise(model, 5, 1, TIME, seeded(1), resampling=True)
     np.testing.assert_allclose(unroll(model, batch, noise).log_weight[:, 0], exact.sum(), atol=1e-9)
     np.testing.assert_allclose(particle_filter(model, batch, noise).log_prob[0], exact, atol=1e-9)

@@ -114,7 +114,7 @@ def test_estimate_of_the_likelihood_is_unbiased(name, gaps, scheme):
 
 def repeat(batch, count: int):
     """Put the one sequence of a batch into it many times."""
-    return batch.rows(torch.zeros(count, dtype=torch.long))
+    return batch.sequences(torch.zeros(count, dtype=torch.long))
 
 
 @torch.no_grad()
@@ -125,7 +125,7 @@ def test_conditional_filter_keeps_the_given_path():
     again = filtered(model, case, threshold=0.9, scheme="multinomial", path=path)
     torch.testing.assert_close(again.latent[0], path.latent)
     assert not again.ancestor[0].any()
-    missing = ~case.batch.present & case.batch.alive[..., None]
+    missing = ~case.batch.present & case.batch.in_sequence[..., None]
     torch.testing.assert_close(again.x[0][missing], path.x[missing])
 
 

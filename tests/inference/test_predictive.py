@@ -11,7 +11,7 @@ from tests.inference.small import SUPERVISED, bits, holed, made, walks
 from tests.models.settings import tensors
 
 import vrnn
-from vrnn.data.transforms import turn
+from vrnn.data.transforms import rotate
 from vrnn.errors import ConfigError, DataError, UnsupportedError
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.rollout import imagine
@@ -298,7 +298,7 @@ def test_many_tracks_go_on_in_parts(monkeypatch):
 
 def test_histories_are_turned_back():
     model, tracks = made("vrnn", heading=True), walks(3, 9)
-    turned = replace(tracks, x=[turn(x[None], np.array([0.7]))[0] for x in tracks.x])
+    turned = replace(tracks, x=[rotate(x[None], np.array([0.7]))[0] for x in tracks.x])
     here, there = (
         vrnn.forecast(
             vrnn.filter_tracks(some, model=model, particles=5).belief,
@@ -312,7 +312,7 @@ def test_histories_are_turned_back():
     np.testing.assert_allclose(
         np.concatenate(there.history.x), [x[-1] for x in turned.x], atol=1e-9
     )
-    np.testing.assert_allclose(there.samples, turn(here.samples, np.full(3, 0.7)), atol=1e-4)
+    np.testing.assert_allclose(there.samples, rotate(here.samples, np.full(3, 0.7)), atol=1e-4)
 
 
 def test_inputs_of_the_horizon():

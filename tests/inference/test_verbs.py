@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import vrnn
-from vrnn.data.transforms import turn
+from vrnn.data.transforms import rotate
 from vrnn.errors import ConfigError, DataError, UnsupportedError
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.unroll import unroll
@@ -69,12 +69,12 @@ def test_forecast_is_reproducible_joint_and_in_data_units(trained, name):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_forecasts_move_and_turn_with_the_prefix(trained, name):
     prefix = walks(5, 5, seed=2)
-    moved = vrnn.Tracks([turn(x[None], np.array([0.7]))[0] + [100.0, -40.0] for x in prefix.x])
+    moved = vrnn.Tracks([rotate(x[None], np.array([0.7]))[0] + [100.0, -40.0] for x in prefix.x])
     here, there = (
         vrnn.forecast(p, model=trained[name], horizon=3, samples=4, seed=0).samples
         for p in (prefix, moved)
     )
-    expected = turn(here, np.full(5, 0.7)) + np.array([100.0, -40.0])
+    expected = rotate(here, np.full(5, 0.7)) + np.array([100.0, -40.0])
     assert np.abs(there - expected).max() < 1e-3
 
 

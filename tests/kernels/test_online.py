@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.models.settings import CONFIGS, build
 
 import vrnn
-from vrnn.data.batch import make_batch
+from vrnn.data.batch import Batch
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.particle_filter import particle_filter
 from vrnn.kernels import native
@@ -38,7 +38,7 @@ def filtered(model, config, kernel, samples=3, batch=2, time=4, gaps=False, seed
     y = torch.randn(batch, time, config.y_dim, generator=generator).to(dtype)
     if gaps:
         (y if model.supervised else x)[0, time // 2] = torch.nan
-    data = make_batch(x, u=u, y=y, factorises=model.family.factorises)
+    data = Batch.of(x, u=u, y=y, factorises=model.family.factorises)
     data = data.swap_target() if model.supervised else data
     noise = draw_noise(model, samples, batch, time, seeded(seed, 2), resampling=True)
     with torch.no_grad():
@@ -138,7 +138,7 @@ def test_noise_that_does_not_fit_is_refused():
     assert filtered(model, config, "auto").log_prob.isfinite().all()
     wide, data = (
         build(VRNNConfig(2, hidden=5, latent_dim=4)),
-        make_batch(torch.zeros(2, 4, 2).double()),
+        Batch.of(torch.zeros(2, 4, 2).double()),
     )
     noise = draw_noise(wide, 3, 2, 4, seeded(0), resampling=True)
     with torch.no_grad(), pytest.raises(AssertionError):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.models.settings import CONFIGS, build, make_case, tensors
 
 from vrnn import kernels
-from vrnn.data.batch import make_batch
+from vrnn.data.batch import Batch
 from vrnn.errors import UnsupportedError
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.kernels import ahead, cell, native, recurrence
@@ -118,7 +118,7 @@ def random_case(shape, dtype):
     x[torch.rand(x.shape[:2], generator=generator) < shape["missing"]] = torch.nan
     u = torch.randn(*x.shape[:2], shape["inputs"], generator=generator)
     length = torch.randint(1, shape["time"] + 1, (shape["batch"],), generator=generator)
-    batch = make_batch(
+    batch = Batch.of(
         x.to(dtype), u=u.to(dtype), length=length, is_increment=torch.tensor([True, False])
     )
     return model, batch, draw_noise(model, shape["samples"], *x.shape[:2], generator)
@@ -230,7 +230,7 @@ def test_a_small_scale_keeps_its_gradient():
 def test_goes_on_from_a_belief():
     model = build(CONFIGS["vrnn"])
     case = make_case(model, CONFIGS["vrnn"], gaps=False)
-    first = kernels.unroll(model, case.batch.steps(0, 2), case.noise.steps(slice(2))).belief
+    first = kernels.unroll(model, case.batch.time_steps(0, 2), case.noise.steps(slice(2))).belief
     begun = first.map(lambda t: t.detach().requires_grad_())
     compare(model, case.batch.after(2), case.noise.steps(slice(2, None)), start=begun)
 

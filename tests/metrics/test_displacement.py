@@ -7,7 +7,6 @@ from vrnn.metrics.displacement import (
     best_of,
     constant_velocity,
     final_displacement,
-    great_circle,
 )
 
 
@@ -47,30 +46,3 @@ def test_constant_velocity_is_exact_on_a_straight_line():
 def test_constant_velocity_refuses_one_point():
     with pytest.raises(DataError, match="at least 2"):
         constant_velocity(np.zeros((1, 1, 2)), 3)
-
-
-def test_great_circle_of_known_arcs():
-    degree = np.array([[0.0, 0.0], [0.0, 0.0], [60.0, 10.0], [0.0, 179.5]])
-    other = np.array([[1.0, 0.0], [0.0, 180.0], [60.0, 370.0], [0.0, -179.5]])
-    quarter = np.pi / 180.0
-    np.testing.assert_allclose(
-        great_circle(degree, other, radius=1.0), [quarter, np.pi, 0.0, quarter], atol=1e-12
-    )
-    assert (
-        abs(great_circle(degree[:1], other[:1]).item() - 60.04) < 0.01
-    )  # a degree is about 60 nautical miles
-
-
-def test_great_circle_agrees_with_the_angle_between_unit_vectors():
-    random = np.random.default_rng(1)
-    a, b = (
-        np.stack([random.uniform(-90, 90, 50), random.uniform(-180, 180, 50)], -1) for _ in range(2)
-    )
-
-    def unit(p):
-        lat, lon = np.radians(p).T
-        return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], -1)
-
-    np.testing.assert_allclose(
-        great_circle(a, b, radius=1.0), np.arccos((unit(a) * unit(b)).sum(-1)), rtol=1e-7
-    )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vrnn.data.batch import Batch, make_batch
+from vrnn.data.batch import Batch
 from vrnn.distributions import Family, Product
 from vrnn.distributions.base import Distribution
 from vrnn.inference.noise import Noise, draw_noise, seeded
@@ -192,11 +192,11 @@ def make_case(
     if model.supervised:
         read = torch.randn(4, TIME, config.x_dim, generator=generator).double()
         read[1, 2] = torch.nan
-        batch = make_batch(
+        batch = Batch.of(
             read, y=x, u=u, length=LENGTHS, factorises=family.factorises
         ).swap_target()
     else:
-        batch = make_batch(
+        batch = Batch.of(
             x, u=u, length=LENGTHS, is_increment=is_increment, factorises=family.factorises
         )
     prefix = make_prefix(model, config, seed) if model.conditions else None
@@ -211,7 +211,7 @@ def make_prefix(model: Model, config: ModelConfig, seed: int) -> Batch:
         x[1, 3, 0] = torch.nan  # in the last point
     u = torch.randn(4, 4, config.u_dim, generator=seeded(seed, 4)).double()
     length = torch.tensor([4, 4, 2, 1])
-    return make_batch(x, u=u, length=length, factorises=model.family.factorises)
+    return Batch.of(x, u=u, length=length, factorises=model.family.factorises)
 
 
 def run(model: Model, case: Case, proposal: str = "posterior", **more) -> Unrolled:
@@ -224,10 +224,10 @@ def alone(case: Case, i: int) -> Case:
     """Take sequence i out of its batch, padding removed, with its rows of the noise."""
     length = int(case.batch.length[i])
     row = slice(i, i + 1)
-    batch, _ = case.batch.rows(row).split(length)
+    batch, _ = case.batch.sequences(row).split(length)
     prefix = case.prefix
     if prefix is not None:
-        prefix, _ = prefix.rows(row).split(int(prefix.length[i]))
+        prefix, _ = prefix.sequences(row).split(int(prefix.length[i]))
     noise = case.noise.rows(row)
     latent, observation = noise.latent[:, :, :length], noise.observation[:, :, :length]
     return Case(prefix, batch, noise._replace(latent=latent, observation=observation))

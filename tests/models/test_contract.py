@@ -250,9 +250,9 @@ def test_increments_after_a_gap_add_up(name):
 @pytest.mark.parametrize("cut", [2, 4, 5])
 def test_pass_in_two_parts_equals_one_pass(name, cut):
     model, _, case = made(name)
-    case = case._replace(batch=case.batch.rows(slice(1)), noise=case.noise.rows(slice(1)))
+    case = case._replace(batch=case.batch.sequences(slice(1)), noise=case.noise.rows(slice(1)))
     if case.prefix is not None:
-        case = case._replace(prefix=case.prefix.rows(slice(1)))
+        case = case._replace(prefix=case.prefix.sequences(slice(1)))
     proposal = "prior" if model.looks_ahead else "posterior"
     whole = run(model, case, proposal)
     first, second = case.batch.split(cut)

@@ -14,7 +14,7 @@ import torch
 from tests.models.settings import build
 from torch import Tensor, nn
 
-from vrnn.data.batch import Batch, make_batch
+from vrnn.data.batch import Batch
 from vrnn.inference.begin import begin
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.rollout import imagine
@@ -259,12 +259,12 @@ def make_world(name: str, gaps: str) -> World:
     x = torch.randn(1, TIME, 2, generator=generator).double()
     u = torch.randn(1, TIME, config.u_dim, generator=generator).double()
     prefix = (
-        make_batch(torch.randn(1, 3, 2, generator=generator).double(), u=u[:, :3])
+        Batch.of(torch.randn(1, 3, 2, generator=generator).double(), u=u[:, :3])
         if model.conditions
         else None
     )
     read = torch.randn(1, TIME, 2, generator=generator).double()
-    empty = make_batch(read, u=u, y=x).swap_target() if model.supervised else make_batch(x, u=u)
+    empty = Batch.of(read, u=u, y=x).swap_target() if model.supervised else Batch.of(x, u=u)
     count = model.code_dim + TIME * (model.latent_dim + model.family.noise_size)
     unit = torch.cat(
         [torch.zeros(1, count), torch.eye(count), torch.randn(1, count, generator=generator)]
@@ -288,7 +288,7 @@ def make_world(name: str, gaps: str) -> World:
         if model.family.factorises:
             x[0, 4, 0] = x[0, 0, 1] = torch.nan
     is_increment = torch.tensor([gaps == "is_increment", False])
-    batch = make_batch(x, u=empty.u, factorises=model.family.factorises, is_increment=is_increment)
+    batch = Batch.of(x, u=empty.u, factorises=model.family.factorises, is_increment=is_increment)
     if gaps == "is_increment":
         values = observing(batch) @ drawn
         batch.x[batch.present] = values
@@ -386,7 +386,7 @@ def bound_on_white_noise(model: Model) -> tuple[float, float]:
     for step in range(steps + 1):
         last = step == steps
         count, generator = 4096 if last else 128, seeded(3, step)
-        batch = make_batch(torch.randn(count, time, 1, generator=generator))
+        batch = Batch.of(torch.randn(count, time, 1, generator=generator))
         noise = draw_noise(model, 1, count, time, generator, observations=False)
         with torch.set_grad_enabled(not last):
             bound = elbo(model, unroll(model, batch, noise)).bound[0] / time

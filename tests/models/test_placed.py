@@ -42,7 +42,7 @@ def place(model: TrainedModel, u: torch.Tensor, moved: torch.Tensor) -> np.ndarr
     """The position that `Placed` tells its inner model, in data units."""
     start, factor = u[..., -4:-2], u[..., -2:]
     told = (start + factor * moved).detach().double().numpy()
-    return told * np.array(model.preprocessor.place_scale) + np.array(model.preprocessor.place_mean)
+    return told * np.array(model.preprocessor.position_scale) + np.array(model.preprocessor.position_mean)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -152,10 +152,10 @@ EQUATIONS = {
 def test_pass_computes_the_equations_of_the_system(name):
     model = build(CONFIGS[name])
     case = make_case(model, CONFIGS[name], samples=1, gaps=False)
-    batch, _ = case.batch.rows(slice(1)).split(TIME)
+    batch, _ = case.batch.sequences(slice(1)).split(TIME)
     prefix, noise = case.prefix, case.noise.rows(slice(1))
     if prefix is not None:
-        prefix = prefix.rows(slice(1))
+        prefix = prefix.sequences(slice(1))
         prefix = prefix._replace(present=torch.ones_like(prefix.present))
     noise = noise._replace(latent=noise.latent[:, :, :TIME])
     unrolled = run(model, case._replace(prefix=prefix, batch=batch, noise=noise))

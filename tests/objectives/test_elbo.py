@@ -7,7 +7,7 @@ import torch
 from tests.models.settings import CONFIGS, build, make_case, run
 
 import vrnn
-from vrnn.data.batch import make_batch
+from vrnn.data.batch import Batch
 from vrnn.inference.begin import begin
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.rollout import imagine
@@ -133,7 +133,7 @@ def test_weight_of_the_kl_leaves_the_likelihood_alone():
 def test_log_jacobian_counts_observed_entries():
     x = torch.zeros(1, 4, 2)
     x[0, 1, 0] = torch.nan
-    batch = make_batch(
+    batch = Batch.of(
         x, length=torch.tensor([3]), log_jacobian=torch.tensor([[2.0, 5.0]]), factorises=True
     )
     assert log_jacobian(batch).tolist() == [2 * 2.0 + 3 * 5.0]
@@ -147,7 +147,7 @@ def test_certain_bernoulli_has_a_finite_loss_and_gradient():
     model = make_model(vrnn.VRNNConfig(3, hidden=5, latent_dim=3, emission="bernoulli"))
     with torch.no_grad():
         model.head[-1].bias.copy_(torch.tensor([1e4, -1e4, 200.0]))
-    batch = make_batch(torch.tensor([[[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]]))
+    batch = Batch.of(torch.tensor([[[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]]))
     bound = elbo(model, unroll(model, batch, draw_noise(model, 1, 1, 2, seeded(0)))).bound
     bound.sum().backward()
     assert bool(bound.isfinite()) and all(
@@ -173,7 +173,7 @@ def test_scales_of_latents_and_emissions_may_be_far_below_one():
         ):
             head.weight.zero_(), head.bias[width:].fill_(-9.0)
     unrolled = unroll(
-        model, make_batch(torch.zeros(1, 2, 2)), draw_noise(model, 1, 1, 2, seeded(0))
+        model, Batch.of(torch.zeros(1, 2, 2)), draw_noise(model, 1, 1, 2, seeded(0))
     )
     for scale in (unrolled.emission.scale, unrolled.prior.scale, unrolled.posterior.scale):
         assert 1e-3 < scale.max().item() < 2e-3
@@ -184,7 +184,7 @@ def test_draws_have_the_noise_of_the_emission():
     """Forecasts that hand out decoder means as samples are too narrow."""
     model = build(CONFIGS["rnn"])
     noise = draw_noise(model, 20000, 1, 1, seeded(0))
-    empty = make_batch(torch.zeros(1, 0, 2).double())
+    empty = Batch.of(torch.zeros(1, 0, 2).double())
     drawn = imagine(model, begin(model, empty, noise), torch.zeros(1, 1, 0).double(), noise)
     law = model.emission(begin(model, empty, noise).state, torch.zeros(1, 0).double())
     torch.testing.assert_close(drawn.x[:, 0, 0].std(0), law.scale[0, 0], rtol=0.03, atol=0)

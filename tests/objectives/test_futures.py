@@ -9,7 +9,7 @@ import torch
 from tests.models.settings import CONFIGS, build, make_case
 
 import vrnn
-from vrnn.data.batch import make_batch
+from vrnn.data.batch import Batch
 from vrnn.distributions import parse_emission
 from vrnn.errors import ConfigError
 from vrnn.inference.begin import begin
@@ -44,7 +44,7 @@ def test_score_is_the_metric_of_the_positions_on_the_way():
         torch.tensor([True, True]),
         torch.tensor([2.0, 0.5]).double(),
     )
-    batch = make_batch(
+    batch = Batch.of(
         tracks_with_gaps(), length=torch.tensor([9, 9, 8, 9, 4]), is_increment=is_increment
     )
     future = cut_future(model, batch, seeded(2), samples=6, rows=4, observe=4)
@@ -66,7 +66,7 @@ def test_score_is_the_metric_of_the_positions_on_the_way():
 @torch.no_grad()
 def test_columns_that_are_no_increments_count_as_they_are():
     model = walker()
-    batch = make_batch(tracks_with_gaps())
+    batch = Batch.of(tracks_with_gaps())
     future = cut_future(model, batch, seeded(2), samples=4, rows=20, observe=2)
     belief = begin(model, future.prefix, future.past)
     drawn = imagine(model, belief, future.rest.u, future.ahead).x
@@ -76,7 +76,7 @@ def test_columns_that_are_no_increments_count_as_they_are():
 
 def test_cuts_are_within_the_sequences_and_everywhere():
     model = walker()
-    batch = make_batch(torch.zeros(400, 7, 2).double(), length=torch.tensor([7, 4] * 200))
+    batch = Batch.of(torch.zeros(400, 7, 2).double(), length=torch.tensor([7, 4] * 200))
     future = cut_future(model, batch, seeded(0), samples=2, rows=3)
     cuts = future.prefix.length
     assert sorted(cuts[::2].unique().tolist()) == [1, 2, 3, 4, 5, 6]
@@ -87,7 +87,7 @@ def test_cuts_are_within_the_sequences_and_everywhere():
 
 def test_part_of_the_sequences_scores_as_in_the_whole():
     model = walker()
-    future = cut_future(model, make_batch(tracks_with_gaps()), seeded(2), samples=3, rows=4)
+    future = cut_future(model, Batch.of(tracks_with_gaps()), seeded(2), samples=3, rows=4)
     whole = futures_score(model, future)
     torch.testing.assert_close(futures_score(model, future.rows(slice(1, 3))), whole[1:3])
 
@@ -118,7 +118,7 @@ def test_gradient_is_that_of_finite_differences(emission):
     model = make_model(vrnn.VRNNConfig(dim, hidden=6, latent_dim=3, emission=emission)).double()
     x = tracks_with_gaps(dim=dim)
     x[..., 2:] = torch.where(x[..., 2:].isnan(), x[..., 2:], (x[..., 2:] > 0).double())
-    future = cut_future(model, make_batch(x), seeded(2), samples=3, rows=4)
+    future = cut_future(model, Batch.of(x), seeded(2), samples=3, rows=4)
     scale = torch.tensor(model.family.continuous).double()
     loss = lambda: futures_score(model, future, scale).sum()  # noqa: E731
     loss().backward()

@@ -13,7 +13,7 @@ from vrnn.plots import (
     plot_forecast,
     plot_futures,
     plot_imputed,
-    plot_rows,
+    plot_time_steps,
     plot_scores,
     plot_tracks,
     plot_training,
@@ -215,14 +215,14 @@ def test_rows_of_one_track_with_the_odd_ones_marked(tmp_path, drawn):
     log_prob, pit = -SCORES.copy(), np.linspace(0.5, 1.0, 40)
     log_prob[0] = log_prob[7] = np.nan
     pit[[3, 7]] = 0.001
-    plot_rows(np.arange(40.0), log_prob, pit, tmp_path / "r.png", title="Anna")
+    plot_time_steps(np.arange(40.0), log_prob, pit, tmp_path / "r.png", title="Anna")
     axis = drawn[0].axes[0]
     np.testing.assert_allclose(axis.collections[0].get_offsets(), [[3, SCORES[3]]])
     np.testing.assert_array_equal(axis.lines[0].get_ydata(), -log_prob)
     assert texts(drawn[0]) == ["38 rows", "1 less likely than 99 % of the model's own draws"]
     assert_tidy(drawn[0])
     with pytest.raises(DataError, match="scored row"):
-        plot_rows(np.arange(2.0), np.full(2, np.nan), np.ones(2), tmp_path / "r.png")
+        plot_time_steps(np.arange(2.0), np.full(2, np.nan), np.ones(2), tmp_path / "r.png")
 
 
 def holed(count, dim, rows=30):

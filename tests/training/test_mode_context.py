@@ -4,7 +4,7 @@ import pytest
 import torch
 from tests.training.forks import MODELS
 
-from vrnn.data.batch import make_batch
+from vrnn.data.batch import Batch
 from vrnn.models import make_model
 from vrnn.training.mode_context import context_of
 
@@ -19,6 +19,6 @@ def test_the_head_reads_nothing_of_the_future(name):
     later = torch.arange(9) >= observe[:, None]
     states = []
     for values in (x, torch.where(later[..., None], 50 * torch.randn(6, 9, 2), x)):
-        prefix, rest = make_batch(values, length=length).split_at(observe)
+        prefix, rest = Batch.of(values, length=length).split_at(observe)
         states.append(context_of(model, prefix, rest.u[:, :4]))
     assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))

@@ -8,7 +8,7 @@ import torch
 from tests.training.forks import MODELS, SMALL, TRAINING, forks
 
 import vrnn
-from vrnn.data.transforms import turn
+from vrnn.data.transforms import rotate
 from vrnn.errors import ConfigError, DataError, NonFiniteError, RunFolderError, UnsupportedError
 from vrnn.metrics.displacement import best_of
 
@@ -56,9 +56,9 @@ def test_every_model_learns_them_and_stays_as_it_is(name):
     )
     assert np.abs(alone - named.samples).max() < 1e-4
     moved = vrnn.Tracks(
-        [turn(x[None], np.array([0.7]))[0] + np.array([30.0, -4.0]) for x in prefix.x]
+        [rotate(x[None], np.array([0.7]))[0] + np.array([30.0, -4.0]) for x in prefix.x]
     )
-    expected = turn(named.samples, np.full(5, 0.7)) + np.array([30.0, -4.0])
+    expected = rotate(named.samples, np.full(5, 0.7)) + np.array([30.0, -4.0])
     assert np.abs(vrnn.predict_modes(moved, model=learned).samples - expected).max() < 1e-3
     shorter = vrnn.predict_modes(prefix, model=learned, horizon=2)
     assert np.array_equal(shorter.samples, named.samples[:, :, :2]) and shorter.times.shape == (

@@ -127,12 +127,12 @@ def test_truncated_gradients_are_those_of_a_detached_state():
     model = build(EVERY["vrnn"])
     case = make_case(model, EVERY["vrnn"], gaps=False)
     batch, noise = (
-        case.batch.rows(slice(0, 1)).steps(0, 8),
+        case.batch.sequences(slice(0, 1)).steps(0, 8),
         case.noise.rows(slice(0, 1)).steps(slice(0, 8)),
     )
-    first = unroll(model, batch.steps(0, 4), noise.steps(slice(0, 4)))
+    first = unroll(model, batch.time_steps(0, 4), noise.steps(slice(0, 4)))
     left = first.belief.map(torch.detach)
-    second = unroll(model, batch.steps(4, 8), noise.steps(slice(4, 8)), start=left)
+    second = unroll(model, batch.time_steps(4, 8), noise.steps(slice(4, 8)), start=left)
     loss = -sum(elbo(model, part).bound.mean(0).sum() for part in (first, second))
     by_hand = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
     config = vrnn.TrainConfig(chunk=4, truncate=True)

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from vrnn.data.io import Columns, read_tracks
-from vrnn.data.io.grouping import tracks_from_table
-from vrnn.data.io.kinds import base_of
+from vrnn.data.io.categories import source_column
 from vrnn.data.io.read import Format, read_table, track_files
+from vrnn.data.io.tracks_from_table import tracks_from_table
 from vrnn.data.tracks import Tracks
 
 
@@ -80,7 +80,7 @@ class ColumnFlags:
             bases = (
                 {names}
                 if isinstance(names, str)
-                else {base_of(name, found) for name in names or ()}
+                else {source_column(name, found) for name in names or ()}
             )
             if flag in ("", ()) and bases <= found:
                 given[role] = names

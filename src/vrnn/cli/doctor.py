@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vrnn.cli.data import ColumnFlags, read
 from vrnn.cli.flags import CommandWords
-from vrnn.data.advice import advise
+from vrnn.data.describe.advice import advise
 from vrnn.data.describe import describe
 from vrnn.errors import write
 

@@ -9,7 +9,7 @@ import numpy as np
 from vrnn.cli.data import ColumnFlags, GroupName, read
 from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import Run, open_run, trained_columns
-from vrnn.data.advice import plural
+from vrnn.data.describe.wording import plural
 from vrnn.errors import ConfigError, DataError, Function, Setting
 from vrnn.tasks.score import Scores, fewest_normal
 from vrnn.tasks.score import score as rate

@@ -1,4 +1,4 @@
-"""How tracks become batches and draws become tracks again: the transform, the inputs and the targets of one model."""
+"""One model's way from tracks to batches: the transform, the inputs and the targets."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
@@ -9,50 +9,39 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from vrnn.data.batch import Batch, make_batch
+from vrnn.data.arrays import before_first_value, carry_forward, mean_and_scale, pad
+from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
-from vrnn.data.transforms import Anchor, Transform, TransformConfig, pad
+from vrnn.data.transforms import Anchor, Transform, TransformConfig
 from vrnn.distributions import Family
 from vrnn.errors import ConfigError, DataError
 
-Change = Callable[
-    [np.ndarray], np.ndarray
-]  # of padded positions (batch, time, dim), such as an augmentation
-
-
-def carry_forward(values: np.ndarray) -> np.ndarray:
-    """Replace each NaN (batch, time, width) by the last value before it, or by 0 where there is none.
-
-    >>> carry_forward(np.array([[[np.nan], [1.0], [np.nan]]]))[0, :, 0].tolist()
-    [0.0, 1.0, 1.0]
-    """
-    index = np.maximum.accumulate(
-        np.where(np.isfinite(values), np.arange(values.shape[1])[:, None], 0), axis=1
-    )
-    return np.nan_to_num(np.take_along_axis(values, index, axis=1))
+Change = Callable[[Float[np.ndarray, "batch time dim"]], Float[np.ndarray, "batch time dim"]]
+"""A change of padded positions, such as an augmentation."""
 
 
 @dataclass(frozen=True)
 class Preprocessor:
-    """Hold all that ties a model's units to the columns of a file; saved with the model.
+    """All that ties a model's units to the columns of a file; it is saved with the model.
 
     Attributes:
         transform: the map of x.
         x_names, u_names, y_names: columns, in order.
-        u_gaps: for each input, whether training data had gaps, so that a 0/1 column for them is added.
+        u_has_missing: for each input, whether training data lacked values; a 0/1 column then says
+            where.
         u_mean, u_scale, y_mean, y_scale: standardisation of inputs and targets.
         time_input: whether the time since the row before, in usual steps, is an input.
         step: the usual time step of the training data.
         factorises: whether single entries of an observation may be missing.
-        place_mean, place_scale: standardisation of the positions that increments lead on from, where those are inputs; empty
-            where they are not.
+        position_mean, position_scale: standardisation of the positions before each increment, where
+            these are inputs; else empty.
     """
 
     transform: Transform
     x_names: tuple[str, ...]
     u_names: tuple[str, ...] = ()
     y_names: tuple[str, ...] = ()
-    u_gaps: tuple[bool, ...] = ()
+    u_has_missing: tuple[bool, ...] = ()
     u_mean: tuple[float, ...] = ()
     u_scale: tuple[float, ...] = ()
     y_mean: tuple[float, ...] = ()
@@ -60,8 +49,8 @@ class Preprocessor:
     time_input: bool = False
     step: float = 1.0
     factorises: bool = False
-    place_mean: tuple[float, ...] = ()
-    place_scale: tuple[float, ...] = ()
+    position_mean: tuple[float, ...] = ()
+    position_scale: tuple[float, ...] = ()
 
     @classmethod
     def fit(
@@ -75,31 +64,33 @@ class Preprocessor:
         time_input: bool = False,
         position_input: bool = False,
     ) -> "Preprocessor":
-        """Fit on training tracks.
+        """Return the preprocessor that fits a set of training tracks.
 
         Args:
-            family: the model's emission; its masses are not standardised.
-            supervised: the emission is of y, and all of x is continuous.
+            tracks: the training data.
+            config: the parts of the transform.
+            family: the model's emission; its discrete columns are not standardised.
+            supervised: whether the emission is of y; all of x is then continuous.
             observe: points known before the future begins, for a heading transform.
             time_input: make the time between rows an input.
-            position_input: make the position that an increment leads on from an input.
+            position_input: make the position before each increment an input.
         """
         x_continuous = (True,) * tracks.x_dim if supervised else family.continuous
         y_continuous = np.array(family.continuous if supervised else (True,) * tracks.y_dim)
-        u_mean, u_scale = _moments(tracks.u)
-        y_mean, y_scale = _moments(tracks.y)
+        u_mean, u_scale = mean_and_scale(tracks.u)
+        y_mean, y_scale = mean_and_scale(tracks.y)
         transform = Transform.fit(
             tracks.x, config, x_continuous, names=tracks.x_names, observe=observe
         )
-        place_mean, place_scale = (
-            part[transform.is_increment & position_input] for part in _moments(tracks.x)
+        position_mean, position_scale = (
+            part[transform.is_increment & position_input] for part in mean_and_scale(tracks.x)
         )
         return cls(
             transform=transform,
             x_names=tracks.x_names,
             u_names=tracks.u_names,
             y_names=tracks.y_names if supervised else (),
-            u_gaps=tuple(np.any([np.isnan(a).any(0) for a in tracks.u], 0).tolist())
+            u_has_missing=tuple(np.any([np.isnan(a).any(0) for a in tracks.u], 0).tolist())
             if tracks.u_dim
             else (),
             u_mean=tuple(u_mean.tolist()),
@@ -109,23 +100,27 @@ class Preprocessor:
             time_input=time_input,
             step=tracks.step,
             factorises=family.factorises,
-            place_mean=tuple(place_mean.tolist()),
-            place_scale=tuple(place_scale.tolist()),
+            position_mean=tuple(position_mean.tolist()),
+            position_scale=tuple(position_scale.tolist()),
         )
 
     @property
     def u_dim(self) -> int:
-        """Width of the inputs that a batch has, start and factor of each position among them."""
-        return len(self.u_names) + sum(self.u_gaps) + self.time_input + 2 * len(self.place_mean)
+        """Width of the inputs of a batch; each position counts twice, with its start and factor."""
+        columns = len(self.u_names) + sum(self.u_has_missing) + self.time_input
+        return columns + 2 * len(self.position_mean)
 
     @property
     def model_u_dim(self) -> int:
-        """Width of the inputs that a model is made for: a position has one; see `Placed`."""
-        return self.u_dim - len(self.place_mean)
+        """Width of the inputs of a network, where each position counts once.
+
+        See `PositionConditioned`.
+        """
+        return self.u_dim - len(self.position_mean)
 
     @property
-    def drift(self) -> np.ndarray:
-        """What each increment has been centred by, in model units, of the columns whose position is an input."""
+    def drift(self) -> Float[np.ndarray, " position"]:
+        """Mean increment of the columns whose position is an input, in model units."""
         standard = self.transform.standardise
         mean, scale = (
             (standard.mean, standard.scale)
@@ -133,12 +128,12 @@ class Preprocessor:
             else (np.zeros(self.transform.dim), np.ones(self.transform.dim))
         )
         return (np.array(mean) / np.array(scale))[self.transform.is_increment][
-            : len(self.place_mean)
+            : len(self.position_mean)
         ]
 
     @property
-    def relative_scale(self) -> np.ndarray:
-        """What model units of increments are multiplied by to be the same length in every column, near 1; 1 for other columns."""
+    def relative_scale(self) -> Float[np.ndarray, " dim"]:
+        """Factors near 1 that give increments of all columns the same unit; 1 for other columns."""
         is_increment, standard = self.transform.is_increment, self.transform.standardise
         scale = np.ones(self.transform.dim)
         if standard and is_increment.any():
@@ -147,34 +142,41 @@ class Preprocessor:
         return scale
 
     def check(self, tracks: Tracks) -> None:
-        """Refuse tracks whose columns are not those of the training data; targets may be absent.
+        """Refuse tracks whose columns are not those of the training data.
+
+        Targets may be absent.
 
         Raises:
             DataError: names the columns expected and found.
         """
         for role, needed in (("x", self.x_names), ("u", self.u_names), ("y", self.y_names)):
             found = getattr(tracks, f"{role}_names")
-            free = role == "y" and (
-                not needed or not found
-            )  # targets that nobody reads, or that are to be drawn
+            # targets that nobody reads, or that the model draws
+            free = role == "y" and (not needed or not found)
             if len(found) != len(needed) and not free:
                 raise DataError(
-                    f"the model was trained with {role} columns ({', '.join(needed) or 'none'}); the data has "
-                    f"({', '.join(found) or 'none'}); map the columns of the file to the same roles"
+                    f"the model was trained with {role} columns ({', '.join(needed) or 'none'}); "
+                    f"the data has ({', '.join(found) or 'none'}); "
+                    "map the columns of the file to the same roles"
                 )
-        kinds = [name for name in self.u_names if "=" in name]
-        if kinds and tracks.u_names != self.u_names:
+        categories = [name for name in self.u_names if "=" in name]
+        if categories and tracks.u_names != self.u_names:
             raise DataError(
-                f"the model was trained with the inputs {', '.join(self.u_names)}, the data has {', '.join(tracks.u_names)}: columns of kinds "
-                f"are named after the kinds found; read the data with Columns(u=model.preprocessor.u_names)"
+                f"the model was trained with the inputs {', '.join(self.u_names)}, "
+                f"the data has {', '.join(tracks.u_names)}: "
+                "inputs are named after the categories found in a column; "
+                "read the data with Columns(u=model.preprocessor.u_names)"
             )
 
     def batch(self, tracks: Tracks, change: Change | None = None) -> tuple[Batch, Anchor]:
-        """Encode tracks into one padded batch and what ties their ends to the data.
+        """Return the tracks as one padded batch, and what ties their ends to the data.
 
         Args:
-            tracks: each must have its first row of x observed where the transform takes displacements (see `trim`).
-            change: applied to positions before the transform.
+            tracks: with displacement each must have its first row of x observed, see `trim`.
+            change: a change of the positions before the transform.
+
+        Raises:
+            DataError: other columns than in training, or a first point that is missing.
         """
         self.check(tracks)
         given, lengths = self.transform.given, tracks.lengths
@@ -183,11 +185,12 @@ class Preprocessor:
         if given and np.isnan(x[:, 0, self.transform.is_increment]).any():
             bad = tracks.ids[int(np.isnan(x[:, 0, self.transform.is_increment]).any(-1).argmax())]
             raise DataError(
-                f"track {bad}: its first point is missing, and displacements start from it; drop leading gaps"
+                f"track {bad}: its first point is missing, and displacements start from it; "
+                "drop leading gaps"
             )
         x = x if change is None else change(x)
-        x[:, given:] = self.whole_rows(x[:, given:])
-        path, anchor = self.transform.encode(x, lengths)
+        x[:, given:] = self.mask_partial_points(x[:, given:])
+        encoded, anchor = self.transform.encode(x, lengths)
         times = pad([t[:, None] for t in tracks.times], time, np.nan)
         y = None
         if self.y_names:
@@ -199,7 +202,8 @@ class Preprocessor:
             y = pad(targets, time, np.nan)[:, given:]
         u = self.inputs(pad(tracks.u, time, np.nan), times, anchor.first)[:, given:]
         length = torch.from_numpy(lengths - given)
-        return self.tensors(path.values, u, y, anchor.first, length).to(torch.zeros(())), anchor
+        batch = self.tensors(encoded.values, u, y, anchor.first, length)
+        return batch.to(torch.zeros(())), anchor
 
     def tensors(
         self,
@@ -209,18 +213,21 @@ class Preprocessor:
         first: Float[np.ndarray, "batch dim"],
         length: Int[Tensor, " batch"] | None = None,
     ) -> Batch:
-        """Make a batch of rows in the transform's values, with encoded inputs and targets in data units, None where there are none.
+        """Return a batch of transformed values, encoded inputs and targets in data units.
 
         Args:
-            first: first points of the tracks, which fix the size of a data unit on a globe.
-            length: rows of each sequence; all of them when None.
+            values: values of the transform (batch, time, dim).
+            u: encoded inputs, see `inputs`; none when None.
+            y: targets in data units; none when None.
+            first: first points of the tracks, which fix the length of a degree on a globe.
+            length: time steps of each sequence; all when None.
         """
         target = {}
         if y is not None:
             scale = np.array(self.y_scale)
             target["y"] = torch.from_numpy((y - np.array(self.y_mean)) / scale)
             target["y_log_jacobian"] = -torch.from_numpy(np.log(scale))
-        return make_batch(
+        return Batch.of(
             torch.from_numpy(values),
             length=length,
             u=u,
@@ -230,44 +237,68 @@ class Preprocessor:
             **target,
         )
 
-    def whole_rows(self, x: np.ndarray) -> np.ndarray:
-        """Take rows (..., dim) that lack an entry for missing as a whole where the emission does; increments start anew after them."""
+    def mask_partial_points(
+        self, x: Float[np.ndarray, "*batch dim"]
+    ) -> Float[np.ndarray, "*batch dim"]:
+        """Return points with all entries missing where one is, unless the emission factorises.
+
+        The increment after such a point starts from the point before it.
+        """
         if self.factorises or self.y_names:
             return x
         return np.where(np.isnan(x).any(-1, keepdims=True), np.nan, x)
 
     def inputs(
-        self, u: np.ndarray, times: np.ndarray, first: np.ndarray
+        self,
+        u: Float[np.ndarray, "batch time columns"],
+        times: Float[np.ndarray, "batch time 1"],
+        first: Float[np.ndarray, "batch dim"],
     ) -> Float[Tensor, "batch time inputs"]:
-        """Encode raw inputs (batch, time, U) and times (batch, time, 1): gaps filled, 0/1 columns, time steps.
+        """Return the inputs of a model.
 
-        With positions as inputs, also where each track started, from its first row (batch, dim), and what its sum of increments
-        in model units is multiplied by to give the way from there.
+        They are, in this order: the input columns, with gaps filled and standardised; 0/1 columns
+        for values that are missing; the time since the row before; two columns for each position
+        that is an input. These two are where the track starts, and the factor that turns the sum of
+        its increments into the displacement from there.
+
+        Args:
+            u: input columns in data units (batch, time, U), NaN where missing.
+            times: times of the rows (batch, time, 1).
+            first: first points of the tracks (batch, dim).
         """
-        gaps = np.isnan(u)[..., np.array(self.u_gaps, bool)].astype(float)
-        filled = np.where(
-            unseen(u), 0.0, (carry_forward(u) - np.array(self.u_mean)) / np.array(self.u_scale)
-        )
-        parts = [filled, gaps]
+        missing = np.isnan(u)[..., np.array(self.u_has_missing, bool)].astype(float)
+        standard = (carry_forward(u) - np.array(self.u_mean)) / np.array(self.u_scale)
+        parts = [np.where(before_first_value(u), 0.0, standard), missing]
         if self.time_input:
             steps = np.diff(times, axis=1, prepend=times[:, :1] - self.step) / self.step
             parts.append(np.nan_to_num(steps))
-        if self.place_mean:
-            transform, scale = self.transform, np.array(self.place_scale)
-            unit = (
-                transform.standardise.scale if transform.standardise else np.ones(transform.dim)
-            ) / transform.stretch(first)
-            start = (first[:, transform.is_increment] - np.array(self.place_mean)) / scale
-            constant = np.concatenate([start, unit[:, transform.is_increment] / scale], -1)
-            parts.append(
-                np.broadcast_to(
-                    np.nan_to_num(constant)[:, None], (*u.shape[:2], constant.shape[-1])
-                )
-            )
+        if self.position_mean:
+            constant = np.nan_to_num(self._start_and_factor(first))[:, None]
+            parts.append(np.broadcast_to(constant, (*u.shape[:2], constant.shape[-1])))
         return torch.from_numpy(np.concatenate(parts, -1))
 
+    def _start_and_factor(
+        self, first: Float[np.ndarray, "batch dim"]
+    ) -> Float[np.ndarray, "batch twice_positions"]:
+        """Return the start of each position that is an input, then the factor of its increments."""
+        transform, scale = self.transform, np.array(self.position_scale)
+        standard = transform.standardise
+        unit = (standard.scale if standard else np.ones(transform.dim)) / transform.metric_scale(
+            first
+        )
+        start = (first[:, transform.is_increment] - np.array(self.position_mean)) / scale
+        return np.concatenate([start, unit[:, transform.is_increment] / scale], -1)
+
     def trim(self, tracks: Tracks, least: int = 1, *, ends: bool = True) -> Tracks:
-        """Drop leading (and, with `ends`, trailing) rows without any x, then tracks of fewer than `least` rows."""
+        """Return the tracks without leading rows that have no x, and without too short tracks.
+
+        With displacement the first row that is kept has every position observed.
+
+        Args:
+            tracks: any tracks.
+            least: rows that a track must have to be kept.
+            ends: drop trailing rows without x too.
+        """
         need_first = (
             self.transform.is_increment
             if self.transform.given
@@ -296,13 +327,16 @@ class Preprocessor:
         )
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the settings and the fitted numbers, ready for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Preprocessor":
-        values = (
-            dict[str, Any](place_mean=(), place_scale=()) | values
-        )  # which older runs do not have
+        """Return the preprocessor that `to_dict` described.
+
+        Raises:
+            ConfigError: unknown or absent entries, as those of a run of another version.
+        """
         unknown = set(values) ^ {f.name for f in fields(cls)}
         if unknown:
             raise ConfigError(
@@ -313,18 +347,3 @@ class Preprocessor:
         }
         revived["transform"] = Transform.from_dict(values["transform"])
         return cls(**revived)
-
-
-def unseen(values: np.ndarray) -> np.ndarray:
-    """Tell where no value has been seen yet, (batch, time, width)."""
-    return ~np.maximum.accumulate(np.isfinite(values), axis=1)
-
-
-def _moments(arrays: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of every column, ignoring NaN; scale 1 for a column that does not vary."""
-    rows = np.concatenate(arrays)
-    there = np.isfinite(rows)
-    count = np.maximum(there.sum(0), 1)
-    mean = np.where(there, rows, 0.0).sum(0) / count
-    scale = np.sqrt((np.where(there, rows - mean, 0.0) ** 2).sum(0) / count)
-    return mean, np.where(scale > 1e-12 * np.maximum(1.0, np.abs(mean)), scale, 1.0)

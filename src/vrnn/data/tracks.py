@@ -1,10 +1,11 @@
-"""A set of tracks as a person has them: sequences of any length, with ids and times, in the user's units."""
+"""Tracks as a user has them: sequences of any length, with ids and times, in the user's units."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from vrnn.errors import DataError
 
@@ -13,18 +14,18 @@ Arrays = list[np.ndarray]
 
 @dataclass(frozen=True, repr=False)
 class Tracks:
-    """Hold sequences x_i (T_i, D) with ids, times, optional inputs u_i (T_i, U) and targets y_i (T_i, Y).
+    """A set of tracks: observations with ids, times, and optional inputs and targets.
 
-    NaN means missing. All arrays are float64 in the units of the source. Rows of one track are in rising
-    order of time; the record is never changed in place.
+    NaN means missing. All arrays are float64 in the units of the source. The rows of a track are in
+    rising order of time. No method changes a set of tracks; each returns a new one.
 
     Args:
-        x: observations, one array (T_i, D) a track.
-        ids: one name a track; numbered from 0 when omitted.
-        times: one array (T_i,) a track, strictly rising; 0, 1, 2, ... when omitted.
-        u: known inputs, one array (T_i, U) a track; absent inputs have width 0.
-        y: supervised targets, one array (T_i, Y) a track; absent targets have width 0.
-        x_names, u_names, y_names: column names.
+        x: observations, one array (T_i, D) for each track.
+        ids: one name for each track; numbers from 0 when omitted.
+        times: one array (T_i,) for each track, strictly rising; 0, 1, 2, ... when omitted.
+        u: known inputs, one array (T_i, U) for each track; width 0 when omitted.
+        y: supervised targets, one array (T_i, Y) for each track; width 0 when omitted.
+        x_names, u_names, y_names: names of the columns.
 
     Raises:
         DataError: shapes that disagree, times that do not rise, or infinite values.
@@ -44,13 +45,15 @@ class Tracks:
     y_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        set_field = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731 (frozen dataclass)
+        def set_field(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)  # the dataclass is frozen
+
         x = [np.asarray(a, dtype=np.float64) for a in self.x]
         for i, a in enumerate(x):
             if a.ndim != 2 or a.shape[1] != (x[0].shape[1] if x[0].ndim == 2 else -1):
                 raise DataError(
-                    f"track {i}: expected an array (time, dim) of the same dim for every track, found shape "
-                    f"{a.shape}"
+                    f"track {i}: expected an array (time, dim) of the same dim for every track, "
+                    f"found shape {a.shape}"
                 )
         set_field("x", x)
         set_field("ids", [str(i) for i in self.ids] or [str(i) for i in range(len(x))])
@@ -94,12 +97,12 @@ class Tracks:
                 if a.shape[1:] != (() if name == "times" else arrays[0].shape[1:2] or (1,)):
                     raise DataError(
                         f"track {track}: expected {name} of shape "
-                        f"{'(time,)' if name == 'times' else '(time, dim)'}, dim the same for every track, "
-                        f"found {a.shape}"
+                        f"{'(time,)' if name == 'times' else '(time, dim)'}, "
+                        f"dim the same for every track, found {a.shape}"
                     )
 
     def _check_values(self) -> None:
-        """Check all tracks at once, as there may be tens of thousands; name the culprit only on failure."""
+        """Refuse values that no track may have, all tracks at once because there may be many."""
         if not len(self):
             return
         owner = np.repeat(np.arange(len(self)), self.lengths)
@@ -109,15 +112,16 @@ class Tracks:
         if bad.any():
             track = self.ids[owner[bad.argmax()]]
             raise DataError(
-                f"track {track}: times must be finite and rise from row to row; sort and deduplicate them"
+                f"track {track}: times must be finite and rise from row to row; "
+                "sort and deduplicate them"
             )
         for name in ("x", "u", "y"):
             infinite = np.isinf(np.concatenate(getattr(self, name))).any(axis=1)
             if infinite.any():
                 track = self.ids[owner[infinite.argmax()]]
                 raise DataError(
-                    f"track {track}: infinite values in {name}; write missing values as NaN or leave them "
-                    "empty"
+                    f"track {track}: infinite values in {name}; "
+                    "write missing values as NaN or leave them empty"
                 )
 
     def __repr__(self) -> str:
@@ -135,9 +139,9 @@ class Tracks:
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, index: int | slice | Sequence[int] | np.ndarray) -> "Tracks":
-        """Select tracks; an integer gives a record of one track."""
-        rows = np.atleast_1d(np.arange(len(self))[index])
-        pick = lambda values: [values[i] for i in rows]  # noqa: E731
+        """Return the tracks that an index, a slice, a list or a mask selects."""
+        chosen = np.atleast_1d(np.arange(len(self))[index])
+        pick = lambda values: [values[i] for i in chosen]  # noqa: E731
         return replace(
             self,
             x=pick(self.x),
@@ -148,46 +152,50 @@ class Tracks:
         )
 
     @property
-    def lengths(self) -> np.ndarray:
-        """Rows of each track, (N,)."""
+    def lengths(self) -> Int[np.ndarray, " tracks"]:
+        """Number of rows of each track, (N,)."""
         return np.array([len(a) for a in self.x], dtype=np.int64)
 
     @property
     def x_dim(self) -> int:
+        """Number of observed columns, D."""
         return len(self.x_names)
 
     @property
     def u_dim(self) -> int:
+        """Number of input columns, U."""
         return len(self.u_names)
 
     @property
     def y_dim(self) -> int:
+        """Number of target columns, Y."""
         return len(self.y_names)
 
     @property
     def step(self) -> float:
-        """The usual time between rows: the (lower) median over all tracks, 1 when no track has two rows."""
+        """The usual time between rows: the lower median over all tracks; 1 without two rows."""
         steps = np.concatenate([np.diff(t) for t in self.times]) if len(self) else np.zeros(0)
         return float(np.quantile(steps, 0.5, method="lower")) if len(steps) else 1.0
 
     def cut(self, start: int | None = None, stop: int | None = None) -> "Tracks":
-        """Keep the rows start:stop of every track, counted as Python slices count."""
+        """Return the rows start:stop of every track, counted as in a Python slice."""
         rows = slice(start, stop)
         part = lambda values: [a[rows] for a in values]  # noqa: E731
         return replace(self, x=part(self.x), times=part(self.times), u=part(self.u), y=part(self.y))
 
     def rename(self, ids: Sequence[str]) -> "Tracks":
-        """Give every track a new id."""
+        """Return the tracks with new ids."""
         return replace(self, ids=list(ids))
 
 
 def concatenate(parts: Sequence[Tracks]) -> Tracks:
-    """Put several sets of tracks with the same columns into one, in order.
+    """Return several sets of tracks with the same columns as one, in order.
 
     Raises:
         DataError: no sets, or sets whose columns differ.
 
-    >>> concatenate([Tracks([np.zeros((3, 2))], ids=["a"]), Tracks([np.ones((2, 2))], ids=["b"])]).ids
+    >>> a, b = Tracks([np.zeros((3, 2))], ids=["a"]), Tracks([np.ones((2, 2))], ids=["b"])
+    >>> concatenate([a, b]).ids
     ['a', 'b']
     """
     if not parts:
@@ -197,8 +205,9 @@ def concatenate(parts: Sequence[Tracks]) -> Tracks:
         for name in ("x_names", "u_names", "y_names"):
             if getattr(part, name) != getattr(first, name):
                 raise DataError(
-                    f"expected the same {name} in every set, found {getattr(first, name)} and "
-                    f"{getattr(part, name)}"
+                    f"expected the same {name} in every set, "
+                    f"found {getattr(first, name)} and {getattr(part, name)}; "
+                    "read both with the same columns"
                 )
     lists: dict[str, Any] = {
         name: [value for part in parts for value in getattr(part, name)]

@@ -70,7 +70,7 @@ def smooth(
         given = SamplePath(*(part.flatten(0, 1) for part in drawn))
         twisted = None if twisting is None else twisting.sequences(index)
         renewed = _draw(
-            model, batch.rows(index), max(sweep_particles, 2), 1, generator, twisted, given
+            model, batch.sequences(index), max(sweep_particles, 2), 1, generator, twisted, given
         )
         drawn = SamplePath(*(part[0].unflatten(0, (paths, len(batch.x))) for part in renewed))
     return drawn

@@ -200,7 +200,7 @@ def time_steps(batch: Batch, embedded: Embedded, start: Belief) -> Iterator[Time
 def complete_steps(batch: Batch, start: Belief) -> list[bool]:
     """Return at which steps every sequence has all its entries, there and at the step before."""
     resumes = bool((start.pending != 0).any())
-    whole = (batch.present | ~batch.alive[..., None]).all(-1).all(0).tolist()
+    whole = (batch.present | ~batch.in_sequence[..., None]).all(-1).all(0).tolist()
     return [now and before for now, before in zip(whole, [not resumes, *whole[:-1]], strict=False)]
 
 

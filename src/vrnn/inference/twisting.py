@@ -147,7 +147,7 @@ def features(x: Tensor, before: Tensor, columns: list[int]) -> Tensor:
 def missing_inside(batch: Batch) -> Bool[Tensor, "batch time"]:
     """Return the steps without any entry that an observed step of the same sequence follows."""
     later = batch.mask.flip(-1).cumsum(-1).flip(-1) > 0
-    return ~batch.mask & later & batch.alive
+    return ~batch.mask & later & batch.in_sequence
 
 
 def fit_twisting_function(

@@ -197,7 +197,7 @@ def run(
         index = slice(begin, end)
         given = (
             model,
-            batch if whole else batch.steps(begin, end),
+            batch if whole else batch.time_steps(begin, end),
             noise if whole else noise.steps(index),
             embedded if whole else embedded.steps(index),
             start,
@@ -220,7 +220,7 @@ def run_loop(
     """Return the trace of a batch by one `advance` after another: the plain reference."""
     time, samples = batch.x.shape[1], noise.latent.shape[0]
     drawn = noise.observation.unbind(2) or (None,) * time
-    alive = None if bool((batch.length == time).all()) else batch.alive
+    alive = None if bool((batch.length == time).all()) else batch.in_sequence
     belief, steps = start, []
     for t, step in enumerate(time_steps(batch, embedded, start)):
         normals = StepNoise(noise.latent[:, :, t], drawn[t])

@@ -7,10 +7,6 @@ from jaxtyping import Float
 
 from vrnn.errors import DataError
 
-RADIUS = {"nmi": 3440.065, "km": 6371.0}
-"""Radius of the mean Earth in nautical miles and kilometres."""
-
-
 Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -34,7 +30,7 @@ def average_displacement(
         pred: forecast paths (..., time, dim).
         truth: true paths (..., time, dim); leading axes broadcast, so truth (batch, time, dim) also serves
             samples (sample, batch, time, dim). A missing point makes the result NaN.
-        distance: between points; `great_circle` for latitude and longitude.
+        distance: between points; `vrnn.geo.great_circle` for latitude and longitude.
 
     Returns:
         (...), in the units of the distance.
@@ -125,33 +121,3 @@ def constant_velocity(
     last = prefix[:, -1:]
     steps = np.arange(1.0, horizon + 1.0)[:, None]
     return last + steps * (last - prefix[:, -2:-1])
-
-
-def great_circle(
-    a: Float[np.ndarray, "*#batch 2"],
-    b: Float[np.ndarray, "*#batch 2"],
-    radius: float = RADIUS["nmi"],
-) -> Float[np.ndarray, "..."]:
-    """Measure the distance between points on a sphere by the haversine formula.
-
-        2 R asin sqrt( sin^2(dlat/2) + cos(lat_a) cos(lat_b) sin^2(dlon/2) )
-
-    Args:
-        a: (..., 2) latitude and longitude in degrees; longitudes of any range.
-        b: the same, broadcast against a.
-        radius: of the sphere; the mean Earth in nautical miles by default, 6371.0 for kilometres.
-
-    Returns:
-        (...), in the units of the radius.
-
-    Source: Sinnott 1984, "Virtues of the haversine".
-
-    >>> equator, pole = np.array([0.0, 0.0]), np.array([90.0, 0.0])
-    >>> round(great_circle(equator, pole, radius=6371.0).item(), 1)
-    10007.5
-    """
-    lat_a, lon_a = np.moveaxis(np.radians(a), -1, 0)
-    lat_b, lon_b = np.moveaxis(np.radians(b), -1, 0)
-    half_lat, half_lon = np.sin((lat_b - lat_a) / 2), np.sin((lon_b - lon_a) / 2)
-    chord = half_lat**2 + np.cos(lat_a) * np.cos(lat_b) * half_lon**2
-    return np.asarray(2.0 * radius * np.arcsin(np.sqrt(np.clip(chord, 0.0, 1.0))))

@@ -83,7 +83,7 @@ def prepare(
             count,
             time,
             generator,
-            observations=batch.gaps,
+            observations=batch.has_missing,
             resampling=resampling,
         )
     return noise, embedded

@@ -33,8 +33,8 @@ class Future(NamedTuple):
     def sequences(self, index: slice) -> "Future":
         """Return the futures of some sequences."""
         return Future(
-            self.prefix.rows(index),
-            self.rest.rows(index),
+            self.prefix.sequences(index),
+            self.rest.sequences(index),
             self.past.sequences(index),
             self.ahead.sequences(index),
         )

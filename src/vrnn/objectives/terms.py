@@ -117,4 +117,4 @@ def loss_terms(
 
 def log_jacobian(batch: Batch) -> Float[Tensor, " batch"]:
     """Return what turns each sequence's log-density from model units into data units."""
-    return batch.density.sum(-1)
+    return batch.log_jacobian_per_step.sum(-1)

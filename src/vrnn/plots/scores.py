@@ -83,7 +83,7 @@ def plot_scores(
     return canvas.save(fig, path)
 
 
-def plot_rows(
+def plot_time_steps(
     times: Float[np.ndarray, " time"],
     log_prob: Float[np.ndarray, " time"],
     pit: Float[np.ndarray, " time"],

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from vrnn.data.io.write import Columns, write_table
+from vrnn.data.io.write import OutputTable, write_table
 from vrnn.data.tracks import Tracks
 from vrnn.errors import DataError, UnsupportedError, check_seed, require
 from vrnn.inference.noise import Stream, draw_noise, seeded
@@ -32,11 +32,11 @@ class Codes:
     ids: list[str]
     per_step: bool
 
-    def to_columns(self) -> Columns:
+    def to_columns(self) -> OutputTable:
         """Give a table with a row a track (and step): id, step, mean0.., scale0.. ."""
         rows = [t if self.per_step else t[None] for t in self.tables]
         flat = np.concatenate(rows)
-        columns: Columns = {"id": np.repeat(np.array(self.ids, object), [len(r) for r in rows])}
+        columns: OutputTable = {"id": np.repeat(np.array(self.ids, object), [len(r) for r in rows])}
         if self.per_step:
             columns["step"] = np.concatenate([np.arange(len(r)) for r in rows])
         for j, name in enumerate(("mean", "scale")):

@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float, Int
 
 from vrnn.data.batch import Batch
-from vrnn.data.plane import Plane
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
 from vrnn.errors import ConfigError, DataError, Function, Setting, UnsupportedError, check_seed
+from vrnn.geo import great_circle, to_cartesian
 from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.kernels import embed, unroll
 from vrnn.metrics.clusters import cluster_paths
@@ -24,7 +24,6 @@ from vrnn.metrics.displacement import (
     constant_velocity,
     euclidean,
     final_displacement,
-    great_circle,
 )
 from vrnn.metrics.scores import energy_score
 from vrnn.objectives.elbo import log_jacobian
@@ -322,7 +321,7 @@ def _space(model: TrainedModel) -> _Space:
         return _Space(
             np.array([plane.lat, plane.lon]),
             partial(great_circle, radius=plane.radius),
-            partial(chords, plane=plane),
+            partial(to_cartesian, radius=plane.radius),
             plane.unit,
         )
     columns = (
@@ -347,14 +346,6 @@ def _modes(
     inputs = np.stack(cut.u)[:, observe:] if cut.u_dim else None
     past = cut.cut(stop=observe)
     return predict_modes(past, model=model, horizon=horizon, inputs=inputs).samples
-
-
-def chords(points: Float[np.ndarray, "*lead 2"], plane: Plane) -> Float[np.ndarray, "*lead 3"]:
-    """Put points on the globe into space, where the distance of near ones is that along the great circle to a part in a hundred."""
-    lat, lon = np.radians(points[..., 0]), np.radians(points[..., 1])
-    return plane.radius * np.stack(
-        [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], -1
-    )
 
 
 def whole_rows(f: Futures, cut: Tracks, observe: int) -> tuple[Batch, int]:

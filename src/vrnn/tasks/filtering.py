@@ -110,7 +110,7 @@ def filter_tracks(
         found.extend(chunk.index.tolist())
         longest = max(longest, len(scored))
         if scored:
-            write_rows(log_prob, chunk, torch.stack(scored, -1) + chunk.batch.density)
+            write_rows(log_prob, chunk, torch.stack(scored, -1) + chunk.batch.log_jacobian_per_step)
     if len(found) < len(tracks):
         lost = next(i for i in range(len(tracks)) if i not in set(found))
         raise DataError(
@@ -185,7 +185,7 @@ def steps(
 
 def step_noise(model: Model, particles: int, batch: Batch, seed: int, start: int) -> Noise:
     """Draw the normals of every step as `observe` does, each a function of (seed, step)."""
-    draws = batch.gaps
+    draws = batch.has_missing
     each = [
         draw_noise(
             model, particles, len(batch.x), 1, seeded(seed, Stream.FILTER, t, *(start,) * bool(start)), observations=draws,

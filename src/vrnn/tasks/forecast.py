@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from vrnn.data.io.write import Columns, write_table
+from vrnn.data.arrays import pad
+from vrnn.data.io.write import OutputTable, write_table
 from vrnn.data.tracks import Tracks
-from vrnn.data.transforms import pad
 from vrnn.errors import ConfigError, DataError, Setting, UnsupportedError, check_seed, require
 from vrnn.inference.begin import begin
 from vrnn.inference.noise import Stream, draw_noise, seeded
@@ -65,12 +65,12 @@ class Forecast:
         centres, weights = cluster_paths(self.samples, k, seed=seed)
         return replace(self, samples=centres, weights=weights)
 
-    def to_columns(self) -> Columns:
+    def to_columns(self) -> OutputTable:
         """Give a long table: id, sample, step, t, one column a dimension, and the weight where weights differ."""
         count, batch, horizon, _ = self.samples.shape
         shape = (batch, count, horizon)
         ids = np.array(self.history.ids, dtype=object)
-        columns: Columns = {
+        columns: OutputTable = {
             "id": np.broadcast_to(ids[:, None, None], shape).reshape(-1),
             "sample": np.broadcast_to(np.arange(count)[:, None], shape).reshape(-1),
             "step": np.broadcast_to(np.arange(1, horizon + 1), shape).reshape(-1),

@@ -89,7 +89,7 @@ def futures(
             count,
             time,
             seeded(seed, Stream.PREFIX, start),
-            observations=prefix.gaps,
+            observations=prefix.has_missing,
             qmc=qmc,
         )
         ahead = draw_noise(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from vrnn.data.batch import make_batch
+from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, Function, Setting, UnsupportedError, check_seed
 from vrnn.inference.begin import begin
@@ -86,7 +86,7 @@ def generate(
             "this model works in positions and draws the first point itself",
             hint=("leave ", Setting("start"), " out"),
         )
-    if start is None and (preprocessor.place_mean or transform.plane):
+    if start is None and (preprocessor.position_mean or transform.plane):
         raise ConfigError(
             "this model knows where on the map it is",
             hint=(
@@ -118,7 +118,7 @@ def generate(
         next(network.parameters())
     )
     noise = draw_noise(network, 1, count, drawn, seeded(seed, Stream.GENERATE))
-    empty = make_batch(known.new_zeros(count, 0, dim), u=known[:, :0])
+    empty = Batch.of(known.new_zeros(count, 0, dim), u=known[:, :0])
     x = imagine(network, begin(network, empty, noise), known, noise).x.cpu().double().numpy()
     path = transform.decode(x, transform.begin(origin))[0]
     if transform.given:

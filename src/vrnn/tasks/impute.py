@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
-from vrnn.data.io.write import Columns, write_table
+from vrnn.data.io.write import OutputTable, write_table
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, Setting, UnsupportedError, check_seed, require
 from vrnn.inference.noise import Stream, seeded
@@ -99,10 +99,10 @@ class Imputed:
         """Give the tracks with their gaps filled by the mean."""
         return replace(self.tracks, x=self.mean)
 
-    def to_columns(self, share: float = 0.9) -> Columns:
+    def to_columns(self, share: float = 0.9) -> OutputTable:
         """Give a table with every row: id, t, the columns filled by the mean, their intervals, and 1 where a row was imputed."""
         low, high = self.interval(share)
-        columns: Columns = {
+        columns: OutputTable = {
             "id": np.repeat(np.array(self.tracks.ids, object), self.tracks.lengths),
             "t": np.concatenate(self.tracks.times),
         }

@@ -156,11 +156,11 @@ def likelihood(
         counted = batch.mask[:, chunk.unscored :].sum(-1).cpu().numpy()
         density = log_jacobian(batch.after(chunk.unscored))
         embedded = embed(network, batch, chunk.prefix, row_by_row=bound == "fivo")
-        exact = exact and not batch.gaps
+        exact = exact and not batch.has_missing
         for repeat in range(repeats):
             noise = draw_noise(
                 network, samples, len(batch.x), batch.x.shape[1], seeded(seed, Stream.LIKELIHOOD, chunk.start, repeat),
-                observations=batch.gaps, resampling=bound == "fivo",
+                observations=batch.has_missing, resampling=bound == "fivo",
             )  # fmt: skip
             if bound == "fivo":
                 found = _by_filter(network, batch, noise, embedded, chunk.unscored)

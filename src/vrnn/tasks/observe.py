@@ -213,7 +213,7 @@ def encode_row(
     begun, begins = (
         np.asarray(a[:, is_increment].all(-1) if given else a.any(-1)) for a in (before, there)
     )
-    x = np.where(begun[:, None], preprocessor.whole_rows(x), x) if given else x
+    x = np.where(begun[:, None], preprocessor.mask_partial_points(x), x) if given else x
     active = begun if given else np.asarray(begun | begins)
     values, anchor = transform.encode_next(x[:, None], belief.anchor)
     found = (begun | begins)[:, None]

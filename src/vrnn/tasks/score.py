@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from vrnn.data.io.write import Columns, write_table
+from vrnn.data.io.write import OutputTable, write_table
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, check_seed, require
 from vrnn.inference.noise import Stream, seeded
@@ -125,9 +125,9 @@ class Scores:
         """Tell which tracks score above the threshold, (N,); they are those with p-values up to `false_alarms`."""
         return np.asarray(self.score > self.threshold(false_alarms))
 
-    def to_columns(self, false_alarms: float | None = None) -> Columns:
+    def to_columns(self, false_alarms: float | None = None) -> OutputTable:
         """Give a table with a row a track: id, rows, score, p_value where there is a calibration, unusual (0 or 1) if asked."""
-        columns: Columns = {
+        columns: OutputTable = {
             "id": np.array(self.ids, object),
             "rows": self.rows,
             "score": self.score,
@@ -138,7 +138,7 @@ class Scores:
             columns["unusual"] = self.unusual(false_alarms).astype(np.int64)
         return columns
 
-    def row_columns(self) -> Columns:
+    def row_columns(self) -> OutputTable:
         """Give a table with a row a row: id, t, log_prob, pit, excess."""
         return {
             "id": np.repeat(np.array(self.ids, object), [len(a) for a in self.log_prob]),
@@ -164,12 +164,12 @@ class Scores:
     def plot(self, path: str | Path, false_alarms: float | None = None, **options: Any) -> Path:
         """Draw the scores in order, with the threshold and the calibration; of a single track its rows.
 
-        `options` go to `vrnn.plots.plot_scores` or `plot_rows`.
+        `options` go to `vrnn.plots.plot_scores` or `plot_time_steps`.
         """
-        from vrnn.plots import plot_rows, plot_scores
+        from vrnn.plots import plot_scores, plot_time_steps
 
         if len(self.ids) == 1:
-            return plot_rows(self.times[0], self.log_prob[0], self.pit[0], path, **options)
+            return plot_time_steps(self.times[0], self.log_prob[0], self.pit[0], path, **options)
         threshold = None if false_alarms is None else self.threshold(false_alarms)
         return plot_scores(self.score, path, self.ids, threshold, self.calibration, **options)
 
@@ -328,7 +328,7 @@ def _score(model: TrainedModel, tracks: Tracks, particles: int, seed: int, by: S
             ranks.append(place)
             short.append(excess)
         if scored:
-            write_rows(log_prob, chunk, torch.stack(scored, -1) + batch.density)
+            write_rows(log_prob, chunk, torch.stack(scored, -1) + batch.log_jacobian_per_step)
             write_rows(pit, chunk, torch.stack(ranks, -1))
             write_rows(excesses, chunk, torch.stack(short, -1))
     return Scores(list(tracks.ids), list(tracks.times), log_prob, pit, excesses, np.zeros(0), by)

@@ -41,7 +41,7 @@ def assemble(
         len(batch.x),
         batch.x.shape[1],
         noise,
-        observations=batch.gaps,
+        observations=batch.has_missing,
         resampling=objective.config.objective == "fivo",
     )
     future = None if futures is None else objective.cut(prefix, batch, futures)

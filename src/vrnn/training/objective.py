@@ -38,9 +38,9 @@ class Work(NamedTuple):
 
     def rows(self, index: slice) -> "Work":
         """Return some of the sequences."""
-        prefix = None if self.prefix is None else self.prefix.rows(index)
+        prefix = None if self.prefix is None else self.prefix.sequences(index)
         future = None if self.future is None else self.future.rows(index)
-        return Work(prefix, self.batch.rows(index), self.noise.rows(index), future)
+        return Work(prefix, self.batch.sequences(index), self.noise.rows(index), future)
 
 
 class Terms(NamedTuple):
@@ -128,7 +128,7 @@ class Objective(nn.Module):
         found, belief = [], None
         for begin in range(0, time, chunk):
             steps = slice(begin, begin + chunk)
-            part = Work(None, work.batch.steps(begin, begin + chunk), work.noise.steps(steps), None)
+            part = Work(None, work.batch.time_steps(begin, begin + chunk), work.noise.steps(steps), None)
             terms, belief = checkpoint(
                 self._terms, part, kl_weight, belief, leaves=True, use_reentrant=False
             )
@@ -166,7 +166,7 @@ class Objective(nn.Module):
             with_resampling_term=config.resampling_term,
         )
         with torch.no_grad():
-            density = batch.density[:, start:].sum(-1)
+            density = batch.log_jacobian_per_step[:, start:].sum(-1)
             steps = kl.regulariser if model.tied else kl.kl
             code = kl.code_regulariser if model.tied else kl.code_kl
         nothing = torch.zeros_like(nll)

@@ -1,25 +1,28 @@
-"""ETH/UCY pedestrians: one row `frame ped x y` a pedestrian and frame, world metres, no header."""
+"""ETH/UCY pedestrians: one row `frame ped x y` for each pedestrian and frame, without a header."""
 
 from pathlib import Path
 
 import numpy as np
 
-from vrnn.data.io.cells import numbers
+from vrnn.data.io.parse_cells import to_numbers
 from vrnn.data.io.table import Table
-from vrnn.data.io.text import read_text
+from vrnn.data.io.text_file import read_text
 from vrnn.errors import DataError
 
 NAMES = ("t", "id", "x", "y")
 
 
 def read_eth_ucy(path: Path) -> Table:
-    r"""Read rows of four numbers separated by tabs or spaces: frame, pedestrian, x and y in metres.
+    r"""Return rows of four numbers separated by tabs or spaces.
 
-    Time is the frame number; in the usual files 10 frames are 0.4 s. As in S. Pellegrini et al. (2009) and
-    A. Lerner et al. (2007), in the form that the leave-one-scene-out benchmark uses.
+    The numbers are frame, pedestrian, x and y in metres. Time is the frame number; in the usual
+    files 10 frames are 0.4 s.
 
     Raises:
         DataError: a line that does not have four fields.
+
+    Source: Pellegrini et al. 2009 and Lerner et al. 2007, in the form of the benchmark that leaves
+    out one scene at a time.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "a.txt"
@@ -35,8 +38,8 @@ def read_eth_ucy(path: Path) -> Table:
     for line, fields in rows:
         if len(fields) != 4:
             raise DataError(
-                f"{path}, line {line}: expected 4 fields (frame, pedestrian, x, y), found {len(fields)}; "
-                "is the line cut off?"
+                f"{path}, line {line}: expected 4 fields (frame, pedestrian, x, y), "
+                f"found {len(fields)}; is the line cut off?"
             )
     lines = np.array([line for line, _ in rows])
     table = Table(
@@ -45,7 +48,7 @@ def read_eth_ucy(path: Path) -> Table:
         lines,
     )
     # "1.0" and "1" are the same pedestrian
-    table.columns["id"] = numbers(
+    table.columns["id"] = to_numbers(
         table.columns["id"], lambda row: f"{table.at(row)}, field 2 (pedestrian)"
     )
     return table

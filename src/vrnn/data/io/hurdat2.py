@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from vrnn.data.io.table import Columns, Table
-from vrnn.data.io.text import read_text
+from vrnn.data.io.text_file import read_text
 from vrnn.errors import DataError
 
 HEADER = re.compile(r"^\s*([A-Z]{2}\d{6})\s*,\s*([^,]*?)\s*,\s*(\d+)\s*,?\s*$")
@@ -15,17 +16,23 @@ TROPICAL = frozenset({"TD", "TS", "HU", "SD", "SS"})
 
 
 def read_hurdat2(path: Path) -> Table:
-    """Read storms in the agency's format: a header `AL011970, ALMA, 39,` and that many rows of fixes.
+    """Return the fixes of storms in the agency's format.
 
-    Columns: `id` (AL011970), `t` (hours since 1970-01-01 00 UTC), `lat` and `lon` (degrees north and east;
-    longitude is continuous along a storm that crosses the date line), `wind` (kt), `pressure` (mb),
-    `tropical` (1 where the status is TD, TS, HU, SD or SS, else 0), and as text `name`, `record` (L for
-    landfall, ...) and `status`. Wind -99 and any -999 are missing.
+    A storm is a header `AL011970, ALMA, 39,` and that many rows. Wind -99 and any -999 are missing.
+    The table has these columns:
 
-    Landsea and Franklin (2013), https://www.nhc.noaa.gov/data/#hurdat.
+    - `id`: the storm, such as AL011970.
+    - `t`: hours since 1970-01-01 00 UTC.
+    - `lat`, `lon`: degrees north and east. Longitude is continuous where a storm crosses the date
+      line.
+    - `wind`, `pressure`: knots and millibars.
+    - `tropical`: 1 where the status is TD, TS, HU, SD or SS, else 0.
+    - `name`, `record`, `status`: text; a record is, for example, L for landfall.
 
     Raises:
-        DataError: rows that do not follow the format, or fewer rows than a storm's header announces.
+        DataError: rows that do not follow the format, or fewer rows than a header announces.
+
+    Source: Landsea & Franklin 2013, https://www.nhc.noaa.gov/data/#hurdat.
     """
     lines, rows, storms = [], [], []
     announced, storm = 0, ("", "")
@@ -36,16 +43,18 @@ def read_hurdat2(path: Path) -> Table:
             header = HEADER.match(text)
             if not header:
                 raise DataError(
-                    f"{path}, line {line}: expected the header of a storm, such as 'AL011970, ALMA, 39,', "
-                    f"found {text[:40]!r}; do the headers announce the right number of rows?"
+                    f"{path}, line {line}: expected the header of a storm, such as "
+                    f"'AL011970, ALMA, 39,', found {text[:40]!r}; "
+                    "do the headers announce the right number of rows?"
                 )
             storm, announced = header.groups()[:2], int(header[3])
             continue
         fields = text.split(",", 8)
         if len(fields) < 8:
             raise DataError(
-                f"{path}, line {line}: expected date, time, record, status, latitude, longitude, wind and "
-                f"pressure of {storm[0]}, found {text[:40]!r}; its header announces {announced} more rows"
+                f"{path}, line {line}: expected date, time, record, status, latitude, longitude, "
+                f"wind and pressure of {storm[0]}, found {text[:40]!r}; "
+                f"its header announces {announced} more rows"
             )
         lines.append(line)
         storms.append(storm)
@@ -59,8 +68,12 @@ def read_hurdat2(path: Path) -> Table:
 
 
 def _table(
-    path: Path, lines: np.ndarray, storms: list[tuple[str, str]], rows: list[list[str]]
+    path: Path,
+    lines: Int[np.ndarray, " rows"],
+    storms: list[tuple[str, str]],
+    rows: list[list[str]],
 ) -> Table:
+    """Return the table of the fields (rows, 8), checked cell by cell."""
     date, clock, record, status, lat, lon, wind, pressure = np.array(rows, dtype=object).T
     ids, names = np.array(storms, dtype=object).T
     at = lambda row, what: f"{path}, line {lines[row]}: expected {what}"  # noqa: E731
@@ -93,7 +106,8 @@ def _table(
     return Table(str(path), columns, lines, usual=Columns(x=("lat", "lon")))
 
 
-def _each(cells, parse, at) -> np.ndarray:
+def _each(cells, parse, at) -> Float[np.ndarray, " rows"]:
+    """Return every cell parsed; `at` says where a cell is and what it should be."""
     values = []
     for row, cell in enumerate(cells):
         try:

@@ -1,4 +1,4 @@
-"""NumPy archives: all tracks in one array, with their lengths."""
+"""NumPy archives (NPZ): all tracks in one array, with their lengths."""
 
 import re
 import zipfile
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int, Shaped
 
 from vrnn.data.io.piano_roll import BYTES, KEYS, maybe_packed, unpack
 from vrnn.data.io.table import Columns, Table
@@ -15,23 +16,32 @@ WIDE = ("x", "u", "y")
 
 
 def read_npz(path: Path, group: str = "", format: str = "auto") -> Table:
-    """Read `x (sum T, D)` and `length (N,)`, where sum T counts the rows of all N tracks.
+    """Return the rows of all tracks in an archive.
 
-    Where present: `t (sum T,)`, `id (N,)`, `u (sum T, U)`, `y (sum T, Y)`. NaN is missing. An archive may
-    hold several sets, `train_X` with `train_len` and `test_X` with `test_len`: `group="train"` chooses one.
-    Columns of x are named x and y where D = 2, else x0, x1, ...
+    The archive has `x (sum T, D)` and `length (N,)`; sum T counts the rows of all N tracks. It may
+    have `t (sum T,)`, `id (N,)`, `u (sum T, U)` and `y (sum T, Y)`. NaN is missing. Columns of
+    x are named x and y where D = 2, else x0, x1, ...
 
-    With `format="piano-roll"` x is a roll of 88 keys, `uint8 (sum T, 11)` where its bits are packed into bytes, and
-    becomes the columns key21 to key108. Nothing in an archive tells such bytes from 11 columns of small numbers, so
-    "auto" takes njoined for granted; `format="columns"` says that they are columns.
+    An archive of several sets has, for example, `train_X` with `train_len` and `test_X` with
+    `test_len`.
+
+    A piano roll has 88 keys, or `uint8 (sum T, 11)` where bits are packed into bytes. It becomes
+    the columns key21 to key108. Such bytes may also be 11 columns of small numbers, so "auto"
+    refuses them.
+
+    Args:
+        path: the archive.
+        group: the set to read, such as "train"; needed where there are several.
+        format: what x holds: "columns", "piano-roll", or "auto" for columns that are not bytes.
 
     Raises:
-        DataError: no such arrays, a group that is not there or not chosen, lengths that do not add up, bytes that
-            may be a packed roll, no roll where one was asked for, or objects, which would need pickle.
+        DataError: no such arrays, a group that is absent or not chosen, lengths that do not add up,
+            bytes that may be a packed roll, no roll where one is expected, or pickled objects.
     """
     if not zipfile.is_zipfile(path):
         raise DataError(
-            f"{path}: expected an NPZ archive (numpy.savez), found another format or a damaged file"
+            f"{path}: expected an NPZ archive (numpy.savez), "
+            "found another format or a damaged file; is the extension right?"
         )
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -44,13 +54,14 @@ def read_npz(path: Path, group: str = "", format: str = "auto") -> Table:
     length = arrays["length"]
     if length.ndim != 1 or length.dtype.kind not in "iu" or (length < 1).any():
         raise DataError(
-            f"{path}: expected {names['length']} to be whole numbers of rows, at least 1, one a track"
+            f"{path}: expected {names['length']} to be whole numbers of rows, at least 1, "
+            f"one a track, found {length.dtype} {length.shape}"
         )
     rows, total = len(arrays["x"]), int(length.sum())
     if rows != total:
         raise DataError(
-            f"{path}: {names['length']} adds up to {total} rows but {names['x']} has {rows}; were they saved "
-            "together?"
+            f"{path}: {names['length']} adds up to {total} rows but {names['x']} has {rows}; "
+            "were they saved together?"
         )
     ids = arrays.get("id", np.arange(len(length)))
     if len(ids) != len(length):
@@ -78,7 +89,7 @@ def read_npz(path: Path, group: str = "", format: str = "auto") -> Table:
 
 
 def _names(path: Path, read: dict[str, str], group: str) -> dict[str, str]:
-    """The key of each role in the archive."""
+    """Return the key of each role in the archive."""
     groups = sorted({m[1] for key in read if (m := re.fullmatch(r"(?:(.+)_)?x", key)) and m[1]})
     prefix = f"{group.lower()}_" if group else ""
     if not group and "x" not in read and len(groups) == 1:
@@ -104,14 +115,18 @@ def _names(path: Path, read: dict[str, str], group: str) -> dict[str, str]:
     return {**names, "length": length}
 
 
-def _roll_or_columns(path: Path, name: str, x: np.ndarray, format: str) -> np.ndarray:
+def _roll_or_columns(
+    path: Path, name: str, x: Shaped[np.ndarray, "..."], format: str
+) -> Shaped[np.ndarray, "..."]:
+    """Return x as columns, unpacked where it is a piano roll; refuse what may be either."""
     if format == "piano-roll":
         return unpack(x, f"{path}, {name}")
     if format == "auto" and maybe_packed(x):
         raise DataError(
             where=path,
             expected=f"to know what {name} holds",
-            found=f"uint8 {x.shape}, which is {len(KEYS)} keys of a piano packed into bits or {BYTES} columns of numbers up to 255",
+            found=f"uint8 {x.shape}, which is {len(KEYS)} keys of a piano packed into bits "
+            f"or {BYTES} columns of numbers up to 255",
             hint=(
                 "say which: ",
                 Setting("format", "piano-roll"),
@@ -122,16 +137,20 @@ def _roll_or_columns(path: Path, name: str, x: np.ndarray, format: str) -> np.nd
     return x
 
 
-def _wide(path: Path, name: str, array: np.ndarray, rows: int) -> np.ndarray:
+def _wide(
+    path: Path, name: str, array: Shaped[np.ndarray, "..."], rows: int
+) -> Float[np.ndarray, "{rows} width"]:
+    """Return an array (rows,) or (rows, width) of numbers as float64 (rows, width)."""
     array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2 or len(array) != rows or array.dtype.kind not in "fiub":
         raise DataError(
-            f"{path}: expected {name} to be numbers of shape ({rows}, width), found {array.dtype} "
-            f"{array.shape}"
+            f"{path}: expected {name} to be numbers of shape ({rows}, width), "
+            f"found {array.dtype} {array.shape}"
         )
     return array.astype(np.float64)
 
 
-def _count(length: np.ndarray) -> np.ndarray:
+def _count(length: Int[np.ndarray, " tracks"]) -> Float[np.ndarray, " rows"]:
+    """Return the number of each row in its track, from 0."""
     starts = np.repeat(np.cumsum(length) - length, length)
     return np.arange(len(starts), dtype=np.float64) - starts

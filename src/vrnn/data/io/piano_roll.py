@@ -1,36 +1,45 @@
-"""Piano rolls: which of the 88 keys sound at each step, from lists of notes in JSON or bits packed into bytes."""
+"""Piano rolls, which of 88 keys sound at each step: lists of notes in JSON, or packed bits."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Shaped
 
 from vrnn.data.io.table import Columns, Table
-from vrnn.data.io.text import read_text
+from vrnn.data.io.text_file import read_text
 from vrnn.errors import DataError, Setting, joined
 
 LOWEST, HIGHEST = 21, 108
 """The outer keys of a piano, A0 and C8, as MIDI numbers."""
 KEYS = tuple(f"key{note}" for note in range(LOWEST, HIGHEST + 1))
+"""Columns of a piano roll."""
 BYTES = len(KEYS) // 8
-SHAPE = 'a list of pieces or an object of such lists, {"train": [piece, ...], "test": [...]}'
+"""Bytes of a step whose keys are packed into bits."""
+LAYOUT = 'a list of pieces or an object of such lists, {"train": [piece, ...], "test": [...]}'
 
 
 def read_notes(path: Path, group: str = "") -> Table:
-    """Read pieces of music from JSON: a piece is a list of steps, a step the list of the notes that sound then.
+    """Return the piano rolls of pieces of music in JSON.
 
-    The file holds a list of pieces, or several in an object, `{"train": [piece, ...], "test": [piece, ...]}`:
-    `group="train"` chooses one. Notes are MIDI numbers; -1, NaN and null are voices that are silent, and a note
-    that two voices share sounds once. Columns `key21` to `key108` are 1 where a note sounds and 0 elsewhere.
-    Pieces and steps are counted from 0, in ids and times and in messages.
+    A piece is a list of steps, and a step lists the notes that sound. The file holds a list of
+    pieces, or an object of such lists, `{"train": [piece, ...], "test": [piece, ...]}`.
 
-    The layout is that of N. Boulanger-Lewandowski et al., Modeling Temporal Dependencies in High-Dimensional
-    Sequences (2012).
+    Notes are MIDI numbers. The values -1, NaN and null are silent voices. A note that two voices
+    share sounds once. The columns `key21` to `key108` are 1 where a note sounds and 0 elsewhere.
+    Pieces and steps are counted from 0 in ids, times and messages.
+
+    Args:
+        path: the file.
+        group: the list to read, such as "train"; needed where there are several.
 
     Raises:
-        DataError: text that is not JSON or not of this layout, a group that is not there or not chosen, an empty
-            piece, or a note that is no key of the piano, with its piece and step.
+        DataError: text that is not JSON or has another layout, a group that is absent or not
+            chosen, an empty piece, or a note that is no key of the piano.
+
+    Source: the layout of Boulanger-Lewandowski et al. 2012, "Modeling Temporal Dependencies in
+    High-Dimensional Sequences".
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "a.json"
@@ -48,11 +57,11 @@ def read_notes(path: Path, group: str = "") -> Table:
     return Table(where, {"id": ids, **keys}, np.arange(1, len(ids) + 1), Columns(x=KEYS), "row")
 
 
-def unpack(array: np.ndarray, at: str) -> np.ndarray:
-    """Turn the roll of an archive into zeros and ones (rows, 88).
+def unpack(array: Shaped[np.ndarray, "..."], at: str) -> Shaped[np.ndarray, "rows 88"]:
+    """Return the roll of an archive as zeros and ones (rows, 88).
 
     Args:
-        array: `np.packbits(roll, axis=1)`, which is uint8 (rows, 11), or the roll (rows, 88) itself.
+        array: `np.packbits(roll, axis=1)`, which is uint8 (rows, 11), or the roll (rows, 88).
         at: the file and the array, for the message.
 
     Raises:
@@ -66,13 +75,18 @@ def unpack(array: np.ndarray, at: str) -> np.ndarray:
     if array.ndim == 2 and array.shape[1] == len(KEYS) and np.isin(array, (0, 1)).all():
         return array
     raise DataError(
-        f"{at}: expected a piano roll, Setting, joined uint8 (rows, {BYTES}) from np.packbits(roll, axis=1) or zeros and ones "
-        f"(rows, {len(KEYS)}), found {array.dtype} {array.shape}; is it packed along the other axis, or no piano roll?"
+        f"{at}: expected a piano roll, either uint8 (rows, {BYTES}) from "
+        f"np.packbits(roll, axis=1) or zeros and ones (rows, {len(KEYS)}), "
+        f"found {array.dtype} {array.shape}; "
+        "is it packed along the other axis, or no piano roll?"
     )
 
 
-def maybe_packed(array: np.ndarray) -> bool:
-    """Say whether an array has the type and the width of a packed roll, which 11 columns of bytes have as well."""
+def maybe_packed(array: Shaped[np.ndarray, "..."]) -> bool:
+    """Return whether an array has the type and the width of a packed roll.
+
+    An array of 11 columns of bytes has them as well.
+    """
     return array.dtype == np.uint8 and array.ndim == 2 and array.shape[1] == BYTES
 
 
@@ -81,24 +95,24 @@ def _parse(path: Path) -> Any:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{path}, line {error.lineno}, column {error.colno}: expected JSON with {SHAPE}, found an error of syntax: "
-            f"{error.msg}; is the file cut off?"
+            f"{path}, line {error.lineno}, column {error.colno}: expected JSON with {LAYOUT}, "
+            f"found an error of syntax: {error.msg}; is the file cut off?"
         ) from error
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # a number of thousands of digits, brackets without end
+    except (ValueError, RecursionError) as error:  # thousands of digits, brackets without end
         raise DataError(
-            f"{path}: expected JSON with {SHAPE}, found what cannot be read: {error}"
+            f"{path}: expected JSON with {LAYOUT}, found what cannot be read: {error}"
         ) from error
 
 
 def _choose(path: Path, content: Any, group: str) -> tuple[str, list]:
-    """The pieces of one set, and where they are."""
+    """Return where the pieces of one set are, for messages, and the pieces."""
     if isinstance(content, list):
         if group:
             raise DataError(
-                f"{path}: expected an object with the set {group!r}, found a bare list of pieces; leave the group out"
+                where=path,
+                expected=f"an object with the set {group!r}",
+                found="a bare list of pieces",
+                hint=("leave ", Setting("group"), " out"),
             )
         where, pieces = str(path), content
     else:
@@ -106,7 +120,7 @@ def _choose(path: Path, content: Any, group: str) -> tuple[str, list]:
         sets = {name.lower(): value for name, value in named if isinstance(value, list)}
         if not sets:
             raise DataError(
-                f"{path}: expected {SHAPE}, found {_short(content)}; is it a file of music?"
+                f"{path}: expected {LAYOUT}, found {_short(content)}; is it a file of music?"
             )
         name = group.lower() if group or len(sets) > 1 else next(iter(sets))
         if name not in sets:
@@ -125,8 +139,8 @@ def _choose(path: Path, content: Any, group: str) -> tuple[str, list]:
     return where, pieces
 
 
-def _roll(piece: Any, at: str) -> np.ndarray:
-    """The roll (steps, 88) of a piece."""
+def _roll(piece: Any, at: str) -> Float[np.ndarray, "steps 88"]:
+    """Return the roll (steps, 88) of a piece."""
     if not isinstance(piece, list) or not piece:
         hint = "drop the piece" if piece == [] else "is a list missing around the pieces?"
         raise DataError(
@@ -136,16 +150,17 @@ def _roll(piece: Any, at: str) -> np.ndarray:
     for i, step in enumerate(piece):
         if not isinstance(step, list):
             raise DataError(
-                f"{at}, step {i}: expected a list of notes such as [60, 64, 67], found {_short(step)}; if this is a "
-                "single piece, put it into a list of its own, [piece]"
+                f"{at}, step {i}: expected a list of notes such as [60, 64, 67], "
+                f"found {_short(step)}; "
+                "if this is a single piece, put it into a list of its own, [piece]"
             )
         for note in step:
             if note is None or note == -1 or note != note:  # a silent voice
                 continue
             if not _is_key(note):
                 raise DataError(
-                    f"{at}, step {i}: expected whole MIDI numbers from {LOWEST} to {HIGHEST}, found {_short(note)}; "
-                    f"{_cause(note, step)}"
+                    f"{at}, step {i}: expected whole MIDI numbers from {LOWEST} to {HIGHEST}, "
+                    f"found {_short(note)}; {_cause(note, step)}"
                 )
             roll[i, int(note) - LOWEST] = 1
     return roll
@@ -157,6 +172,7 @@ def _is_key(note: Any) -> bool:
 
 
 def _cause(note: Any, step: list) -> str:
+    """Return the likely cause of a note that is no key, with the way out."""
     if len(step) == len(KEYS) and all(value in (0, 1) for value in step):
         return f"a step lists the notes that sound, not {len(KEYS)} zeros and ones"
     if isinstance(note, bool) or not isinstance(note, int | float):
@@ -173,7 +189,7 @@ def _cause(note: Any, step: list) -> str:
 
 
 def _short(value: Any) -> str:
-    """A JSON value in a few words."""
+    """Return a JSON value in a few words."""
     if isinstance(value, dict):
         return f"an object with {', '.join(list(value)[:3]) or 'nothing in it'}"
     if isinstance(value, list):

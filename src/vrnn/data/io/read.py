@@ -1,4 +1,4 @@
-"""One call from a file, a folder or a DataFrame to Tracks."""
+"""Tracks from a file, a folder or a DataFrame, in one call."""
 
 import re
 from collections import Counter
@@ -6,22 +6,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
 
-from vrnn.data.io.dataframe import read_parquet, table_from_frame
-from vrnn.data.io.delimited import DELIMITERS, read_delimited
+from vrnn.data.io.categories import name_categories
+from vrnn.data.io.csv import DELIMITERS, read_csv
+from vrnn.data.io.dataframe import table_from_dataframe
 from vrnn.data.io.eth_ucy import read_eth_ucy
-from vrnn.data.io.grouping import tracks_from_table
 from vrnn.data.io.hurdat2 import HEADER, read_hurdat2
-from vrnn.data.io.kinds import spell_out
 from vrnn.data.io.npz import read_npz
+from vrnn.data.io.parquet import read_parquet
 from vrnn.data.io.piano_roll import read_notes
 from vrnn.data.io.table import Columns, Table
-from vrnn.data.io.text import read_text
+from vrnn.data.io.text_file import read_text
+from vrnn.data.io.tracks_from_table import tracks_from_table
 from vrnn.data.io.trajnet import read_trajnet
 from vrnn.data.tracks import Tracks, concatenate
 from vrnn.errors import ConfigError, DataError, Setting, Text
 
 Format = Literal["auto", "columns", "piano-roll"]
-FORMATS = ".csv, .tsv, .txt (ETH/UCY, HURDAT2 or with a header), .ndjson (TrajNet++), .json (notes), .npz, .parquet"
+FORMATS = (
+    ".csv, .tsv, .txt (ETH/UCY, HURDAT2 or with a header), .ndjson (TrajNet++), .json (notes), "
+    ".npz, .parquet"
+)
 TEXT = (".csv", ".tsv", ".txt")
 ROLLS = (".json", ".npz")
 READERS: dict[str, Callable[[Path], Table]] = {
@@ -34,19 +38,25 @@ READERS: dict[str, Callable[[Path], Table]] = {
 def read_tracks(
     source: object, columns: Columns | None = None, *, group: str = "", format: Format = "auto"
 ) -> Tracks:
-    r"""Read tracks from a file, a folder of files, or a DataFrame.
+    r"""Return the tracks of a file, a folder of files, or a DataFrame.
 
-    The format follows from the extension, and for text from the first line: four bare numbers are ETH/UCY, a
-    storm's header is HURDAT2, anything else is a table with a header. JSON is lists of notes. Of a folder, every
-    file with a known extension is read, in order of name, and `stem/` comes before its ids; sub-folders, hidden
-    files and, but for "piano-roll", JSON are passed over.
+    The extension names the format, and for text the first line does:
+
+    - four bare numbers are ETH/UCY;
+    - the header of a storm is HURDAT2;
+    - anything else is a table with a header.
+
+    JSON holds lists of notes. In a folder, every file with a known extension is read, in order of
+    name, and its ids begin with `stem/`. Sub-folders, hidden files and JSON are skipped. With
+    `format="piano-roll"` the JSON and NPZ files of a folder are read, and no others.
 
     Args:
         source: a path (str or Path), or a DataFrame of any library that narwhals knows.
-        columns: which columns hold what; by default id, t and the format's usual observations.
+        columns: which columns hold what; by default id, t and the usual observations of the
+            format.
         group: the set to take from an NPZ archive or a JSON file that holds several.
-        format: what the numbers of an NPZ archive are, its columns or, as "piano-roll", 88 keys packed into bits;
-            "auto" refuses bytes that may be either.
+        format: what the numbers of an NPZ archive are: "columns", or "piano-roll" for 88 keys
+            packed into bits. "auto" refuses bytes that may be either.
 
     Raises:
         ConfigError: no such format.
@@ -61,14 +71,17 @@ def read_tracks(
     (['anna', 'bob'], array([[1. , 2. ], [1.5, nan]]))
     """
     if format not in get_args(Format):
-        raise ConfigError(f"expected the format {', '.join(get_args(Format))}, found {format!r}")
+        raise ConfigError(
+            setting="format", expected=f"one of {', '.join(get_args(Format))}", found=repr(format)
+        )
     if not isinstance(source, str | Path):
-        return tracks_from_table(table_from_frame(source), columns)
+        return tracks_from_table(table_from_dataframe(source), columns)
     path = Path(source).expanduser()
     if not path.exists():
         where = path.parent if not path.parent.exists() else path
         raise DataError(
-            f"{path}: expected a file or folder of tracks, but {where} does not exist; is the path right?"
+            f"{path}: expected a file or folder of tracks, but {where} does not exist; "
+            "is the path right?"
         )
     if not path.is_dir():
         return tracks_from_table(read_table(path, group, format), columns)
@@ -76,11 +89,22 @@ def read_tracks(
 
 
 def read_table(path: Path, group: str = "", format: Format = "auto") -> Table:
-    """Read one file, by extension and first line, with all its columns."""
+    """Return all columns of one file, whose extension and first line name the format.
+
+    Args:
+        path: the file.
+        group: the set to take from an NPZ archive or a JSON file that holds several.
+        format: what the numbers of an NPZ archive are, see `read_tracks`.
+
+    Raises:
+        DataError: names the file, the line and the reason.
+        MissingExtraError: Parquet without the extra `frames`.
+    """
     kind = path.suffix.lower()
     if format == "piano-roll" and kind not in ROLLS:
         raise DataError(
-            f"{path}: expected a piano roll in {' or '.join(ROLLS)}, found the extension {path.suffix or '(none)'!r}; "
+            f"{path}: expected a piano roll in {' or '.join(ROLLS)}, "
+            f"found the extension {path.suffix or '(none)'!r}; "
             "a table is read without that format"
         )
     if kind == ".npz":
@@ -91,32 +115,35 @@ def read_table(path: Path, group: str = "", format: Format = "auto") -> Table:
         return READERS[kind](path)
     if kind not in TEXT:
         raise DataError(
-            f"{path}: expected one of {FORMATS}, found the extension {path.suffix or '(none)'!r}; "
+            f"{path}: expected one of {FORMATS}, "
+            f"found the extension {path.suffix or '(none)'!r}; "
             "rename the file, or read it into a DataFrame and pass that"
         )
     return _text_reader(path)(path)
 
 
 def _text_reader(path: Path) -> Callable[[Path], Table]:
+    """Return the reader that the first line of a text file asks for."""
     first = next(line for line in read_text(path).splitlines() if line.strip())
     if HEADER.match(first):
         return read_hurdat2
     if path.suffix.lower() != ".txt":
-        return read_delimited
+        return read_csv
     if re.fullmatch(r"\s*[-+.\deE]+(\s+([-+.\deE]+|nan))*\s*", first):
         return read_eth_ucy
     if any(mark in first for mark in DELIMITERS):
-        return read_delimited
+        return read_csv
     raise DataError(
-        f"{path}: expected four numbers a line (ETH/UCY: frame ped x y), HURDAT2, or a header such as "
-        f"id,t,x,y, found {first[:40]!r}; if the file holds no tracks, move it out of the folder"
+        f"{path}: expected four numbers a line (ETH/UCY: frame ped x y), HURDAT2, or a header "
+        f"such as id,t,x,y, found {first[:40]!r}; "
+        "if the file holds no tracks, move it out of the folder"
     )
 
 
 def track_files(folder: Path, format: Format = "auto") -> list[Path]:
-    """Give the files of a folder that hold tracks, in order of name.
+    """Return the files of a folder that hold tracks, in order of name.
 
-    JSON is one of them for piano rolls alone: beside other files it is usually something else.
+    JSON counts with "piano-roll" alone, because beside other files it is usually something else.
 
     Raises:
         DataError: there are none.
@@ -138,10 +165,11 @@ def track_files(folder: Path, format: Format = "auto") -> list[Path]:
 
 
 def _read_folder(folder: Path, columns: Columns | None, group: str, format: Format) -> Tracks:
+    """Return the tracks of all files of a folder, which share their categories."""
     files = track_files(folder, format)
     stems = Counter(path.stem for path in files)
     tables = [read_table(path, group, format) for path in files]
-    columns = spell_out(tables, columns or Columns()) if tables else columns
+    columns = name_categories(tables, columns or Columns()) if tables else columns
     parts = []
     for path, table in zip(files, tables, strict=True):
         prefix = path.stem if stems[path.stem] == 1 else path.name

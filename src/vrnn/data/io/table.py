@@ -1,27 +1,33 @@
-"""A table of rows as any reader hands it over, and the names that say which column holds what."""
+"""A table of rows as a format module returns it, and the columns that have a role in tracks."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Int, Shaped
 
 from vrnn.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Name the columns that hold ids, times, observations, inputs and targets.
+    """The names of the columns of ids, times, observations, inputs and targets.
 
     Args:
-        id: the track that a row belongs to, any text. Where no column has the default name, the whole table
-            is one track; None asks for that.
-        t: time, a number or an ISO 8601 date (which becomes seconds since 1970-01-01 UTC). Where no column
-            has the default name, rows are counted 0, 1, 2, ... within each track; None asks for that.
-        x: observations. Empty: the usual ones of the format, which are `x, y` except `lat, lon` in HURDAT2
-            and all columns of `x` in NPZ.
-        u: known inputs, such as a speed over ground or an action. A column of text holds kinds, such as the type of a vessel: it
-            becomes a 0/1 input for each kind, named column=kind.
+        id: the track of a row, any text. Without a column of the default name the whole table is
+            one track; None asks for that.
+        t: the time of a row, a number or an ISO 8601 date, which becomes seconds since 1970-01-01
+            UTC. Without a column of the default name, rows are counted 0, 1, 2, ... within each
+            track; None asks for that.
+        x: observations. Empty: the usual ones of the format. These are `lat, lon` in HURDAT2, all
+            columns of `x` in NPZ, and else `x, y`.
+        u: known inputs, such as a speed over ground or an action. A column of text holds
+            categories, such as the type of a vessel. It becomes one 0/1 input for each category,
+            named column=category.
         y: supervised targets.
+
+    Raises:
+        ConfigError: a role that names a column twice.
 
     >>> Columns(id="mmsi", t="time", x=("lon", "lat"), u=("sog",)).x
     ('lon', 'lat')
@@ -45,22 +51,22 @@ class Columns:
 class Table(NamedTuple):
     """Rows of a source, before anything is known about tracks.
 
-    Args:
+    Attributes:
         source: the file, for messages.
-        columns: one array (rows,) a column: float64, or objects (text; None where a cell is empty).
-        lines: the line of each row in the source, (rows,), from 1.
-        usual: the columns that hold x, u and y where the caller names none.
+        columns: one array (rows,) for each column: float64, or objects, which are text or None.
+        lines: the line of each row in the source, from 1, (rows,).
+        usual: the columns of x, u and y where the caller names none.
         unit: what `lines` counts.
     """
 
     source: str
-    columns: dict[str, np.ndarray]
-    lines: np.ndarray
+    columns: dict[str, Shaped[np.ndarray, " rows"]]
+    lines: Int[np.ndarray, " rows"]
     usual: Columns = Columns(x=("x", "y"))
     unit: str = "line"
 
     def at(self, row: int) -> str:
-        """Say where a row is.
+        """Return where a row is.
 
         >>> Table("a.csv", {}, np.array([2, 3])).at(1)
         'a.csv, line 3'

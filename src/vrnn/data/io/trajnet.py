@@ -1,4 +1,4 @@
-"""TrajNet++ ndjson: one JSON object a line, a track row or a scene."""
+"""TrajNet++ ndjson: one JSON object a line, a row of a track or a scene."""
 
 import json
 from pathlib import Path
@@ -6,23 +6,23 @@ from pathlib import Path
 import numpy as np
 
 from vrnn.data.io.table import Table
-from vrnn.data.io.text import read_text
+from vrnn.data.io.text_file import read_text
 from vrnn.errors import DataError
 
 FIELDS = {"id": "p", "t": "f", "x": "x", "y": "y"}
 
 
 def read_trajnet(path: Path) -> Table:
-    """Read rows `{"track": {"f": frame, "p": pedestrian, "x": metres, "y": metres}}`.
+    """Return the rows `{"track": {"f": frame, "p": pedestrian, "x": metres, "y": metres}}`.
 
-    Scenes (`{"scene": ...}`) only point at tracks and are passed over, as are rows with a
-    `prediction_number`, which are some model's forecasts. The format gives rows no order, so they are sorted
-    by frame.
-
-    P. Kothari et al., Human Trajectory Forecasting in Crowds (2021).
+    Scenes (`{"scene": ...}`) only point at tracks and are skipped. Rows with a `prediction_number`
+    are forecasts of some model and are skipped too. The format gives rows no order, so the table is
+    sorted by frame.
 
     Raises:
-        DataError: a line that is not JSON, or a track row that lacks one of f, p, x, y.
+        DataError: a line that is not JSON, or a row of a track that lacks one of f, p, x, y.
+
+    Source: Kothari et al. 2021, "Human Trajectory Forecasting in Crowds".
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "a.ndjson"
@@ -38,15 +38,16 @@ def read_trajnet(path: Path) -> Table:
             entry = json.loads(text)
         except json.JSONDecodeError as error:
             raise DataError(
-                f"{path}, line {line}: expected one JSON object a line (TrajNet++ ndjson), found "
-                f"{text[:40]!r}: {error.msg}"
+                f"{path}, line {line}: expected one JSON object a line (TrajNet++ ndjson), "
+                f"found {text[:40]!r}: {error.msg}; is the line cut off?"
             ) from error
         row = entry.get("track") if isinstance(entry, dict) else None
         if row is None:
             if isinstance(entry, dict) and "scene" in entry:
                 continue
             raise DataError(
-                f"{path}, line {line}: expected an object with 'track' or 'scene', found {text[:40]!r}"
+                f"{path}, line {line}: expected an object with 'track' or 'scene', "
+                f"found {text[:40]!r}"
             )
         if not isinstance(row, dict) or not row.keys() >= set(FIELDS.values()):
             raise DataError(
@@ -63,7 +64,7 @@ def read_trajnet(path: Path) -> Table:
     try:
         order = np.argsort(table.columns["t"].astype(np.float64), kind="stable")
     except (TypeError, ValueError):
-        return table  # the check of the time column names the line
+        return table  # the later check of the time column names the line
     return table._replace(
         columns={k: v[order] for k, v in table.columns.items()}, lines=table.lines[order]
     )

@@ -1,18 +1,21 @@
-"""Cells of a table to numbers, with the place of the first cell that is none."""
+"""Numbers and times from the cells of a table."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 import numpy as np
+from jaxtyping import Float, Shaped
 
 from vrnn.errors import DataError
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "-", "?", "."})
-"""What stands for a missing value, in lower case."""
+"""Texts that stand for a missing value, in lower case."""
 
 
-def numbers(cells: np.ndarray, at: Callable[[int], str]) -> np.ndarray:
-    """Turn the cells of a column (rows,) into float64, missing ones into NaN.
+def to_numbers(
+    cells: Shaped[np.ndarray, " rows"], at: Callable[[int], str]
+) -> Float[np.ndarray, " rows"]:
+    """Return the cells of a column as float64, with NaN where one is missing.
 
     Args:
         cells: numbers, or objects that are text, None or numbers.
@@ -21,7 +24,7 @@ def numbers(cells: np.ndarray, at: Callable[[int], str]) -> np.ndarray:
     Raises:
         DataError: a cell that is neither a number nor missing.
 
-    >>> numbers(np.array(["1.5", "", "NA"], object), str)
+    >>> to_numbers(np.array(["1.5", "", "NA"], object), str)
     array([1.5, nan, nan])
     """
     if cells.dtype.kind != "O":
@@ -32,41 +35,51 @@ def numbers(cells: np.ndarray, at: Callable[[int], str]) -> np.ndarray:
         return np.array([_number(cell, row, at) for row, cell in enumerate(cells.tolist())])
 
 
-def dates(cells: np.ndarray, at: Callable[[int], str]) -> np.ndarray:
-    """Turn a column of times into float64: numbers stay, ISO 8601 dates become seconds since 1970-01-01 UTC.
+def to_times(
+    cells: Shaped[np.ndarray, " rows"], at: Callable[[int], str]
+) -> Float[np.ndarray, " rows"]:
+    """Return a column of times as float64.
 
-    A date without an offset is taken as UTC.
+    Numbers stay as they are. ISO 8601 dates become seconds since 1970-01-01 UTC; a date without an
+    offset is in UTC.
 
-    >>> dates(np.array(["1970-01-01T01:00:00Z", "1970-01-02"], object), str).tolist()
+    Args:
+        cells: numbers, or objects that are text, None or numbers.
+        at: says where a row is, for the message.
+
+    Raises:
+        DataError: a cell that is neither a time nor missing.
+
+    >>> to_times(np.array(["1970-01-01T01:00:00Z", "1970-01-02"], object), str).tolist()
     [3600.0, 86400.0]
     """
     if cells.dtype.kind == "O" and isinstance(cells[0], str) and not is_number(cells[0]):
         try:
             return np.array([np.nan if is_missing(c) else _seconds(c) for c in cells.tolist()])
         except (TypeError, ValueError):
-            pass
-    return numbers(cells, at)
-
-
-def _seconds(cell: str) -> float:
-    moment = datetime.fromisoformat(cell.strip())
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+            pass  # the message for numbers names the cell and the format of dates
+    return to_numbers(cells, at)
 
 
 def is_missing(cell: object) -> bool:
-    """Say whether a cell stands for a missing value."""
+    """Return whether a cell stands for a missing value."""
     return (
         cell is None or cell != cell or (isinstance(cell, str) and cell.strip().lower() in MISSING)
     )
 
 
 def is_number(cell: str) -> bool:
-    """Say whether a text is a number."""
+    """Return whether a text is a number."""
     try:
         float(cell)
     except ValueError:
         return False
     return True
+
+
+def _seconds(cell: str) -> float:
+    moment = datetime.fromisoformat(cell.strip())
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _number(cell: object, row: int, at: Callable[[int], str]) -> float:

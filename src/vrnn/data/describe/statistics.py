@@ -1,23 +1,33 @@
-"""What is in a set of tracks, in numbers and in advice: the content of `vrnn doctor`."""
+"""The numbers of a description: lengths, time steps, gaps, scale and outliers."""
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float, Int
 
-from vrnn.data.advice import advise
-from vrnn.data.description import Column, Description, Outlier
+from vrnn.data.describe.advice import advise
+from vrnn.data.describe.description import Column, Description, Outlier
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import TOLERANCE, Runs, runs
 from vrnn.errors import DataError, write
 
 OUTLIER = 10.0
-"""A step is a speed outlier when it is faster than this many times the 95th percentile of all speeds."""
+"""A step faster than this many times the 95th percentile of all speeds is an outlier."""
+ENOUGH_SPEEDS = 20
+"""With fewer known speeds nothing is called an outlier."""
+OBSERVE, HORIZON = 8, 12
+"""The usual window, taken where at least `ENOUGH_WINDOWS` of them fit."""
+ENOUGH_WINDOWS = 100
+SHORTEST_WINDOW = 4
 
 
 def describe(tracks: Tracks) -> Description:
-    """Describe lengths, time steps, gaps, scale and oddities of a set of tracks.
+    """Return a description of a set of tracks, with advice.
+
+    Args:
+        tracks: tracks of any length.
 
     Raises:
         DataError: no tracks.
@@ -40,7 +50,7 @@ def describe(tracks: Tracks) -> Description:
     columns = tuple(_columns(tracks))
     times, x = np.concatenate(tracks.times), np.concatenate(tracks.x)
     moving = x[:, [not c.binary for c in columns if c.role == "x"]]  # zeros and ones have no speed
-    pair = np.flatnonzero(owner[1:] == owner[:-1])  # a row and the next of the same track
+    pair = np.flatnonzero(owner[1:] == owner[:-1])  # rows with a next one in the same track
     dt = np.diff(times)[pair]
     ratio = dt / step
     usual = np.abs(ratio - 1) <= TOLERANCE
@@ -78,6 +88,7 @@ def describe(tracks: Tracks) -> Description:
 
 
 def _columns(tracks: Tracks) -> Iterator[Column]:
+    """Yield the numbers of every column of x, u and y."""
     for role in ("x", "u", "y"):
         values = np.concatenate(getattr(tracks, role))
         for name, column in zip(getattr(tracks, f"{role}_names"), values.T, strict=True):
@@ -91,11 +102,23 @@ def _columns(tracks: Tracks) -> Iterator[Column]:
 
 
 def _outliers(
-    tracks: Tracks, speed: np.ndarray, pair: np.ndarray, owner: np.ndarray, times: np.ndarray
+    tracks: Tracks,
+    speed: Float[np.ndarray, " steps"],
+    pair: Int[np.ndarray, " steps"],
+    owner: Int[np.ndarray, " rows"],
+    times: Float[np.ndarray, " rows"],
 ) -> tuple[int, Outlier | None]:
-    """Count the steps that are out of proportion; `pair` holds the row that each step starts from."""
+    """Return how many steps are out of proportion, and the fastest.
+
+    Args:
+        tracks: for the ids.
+        speed: speed of each step.
+        pair: the row that each step starts from.
+        owner: index of the track of each row.
+        times: time of each row.
+    """
     known = np.flatnonzero(~np.isnan(speed))
-    limit = float(np.percentile(speed[known], 95)) if len(known) >= 20 else 0.0
+    limit = float(np.percentile(speed[known], 95)) if len(known) >= ENOUGH_SPEEDS else 0.0
     if limit == 0.0 or not (fast := speed[known] > OUTLIER * limit).any():
         return 0, None
     at = int(known[speed[known].argmax()])
@@ -105,19 +128,21 @@ def _outliers(
     )
 
 
-def _median(values: np.ndarray) -> float:
+def _median(values: Float[np.ndarray, " steps"]) -> float:
+    """Return the median of the values that are not missing, NaN if all are."""
     values = values[~np.isnan(values)]
     return float(np.median(values)) if len(values) else np.nan
 
 
 def _window(found: Runs, count: int) -> tuple[int, int]:
-    """Rows to observe and to forecast: 8 and 12 as is usual, fewer where half of the tracks are shorter."""
+    """Return rows to observe and to forecast: 8 and 12, or fewer where most tracks are shorter."""
     longest = np.zeros(count, dtype=np.int64)
     np.maximum.at(longest, found.track, found.length)
-    if int((found.length - 19).clip(0).sum()) >= 100:
-        return 8, 12
-    whole = min(20, int(np.median(longest)))
-    if whole < 4:
+    usual = OBSERVE + HORIZON
+    if int((found.length - usual + 1).clip(0).sum()) >= ENOUGH_WINDOWS:
+        return OBSERVE, HORIZON
+    whole = min(usual, int(np.median(longest)))
+    if whole < SHORTEST_WINDOW:
         return 0, 0
     observe = max(2, round(0.4 * whole))
     return observe, whole - observe

@@ -6,11 +6,11 @@ from vrnn.errors import DataError
 
 
 def read_text(path: Path) -> str:
-    """Read a UTF-8 text file, with or without a byte order mark.
+    """Return the text of a UTF-8 file, with or without a byte order mark.
 
     Raises:
-        DataError: a file that cannot be opened, is empty, is binary, or is in another encoding, which is
-            named.
+        DataError: a file that cannot be opened, is empty, is binary or is in another encoding. The
+            message names that encoding.
     """
     try:
         raw = path.read_bytes()
@@ -25,12 +25,14 @@ def read_text(path: Path) -> str:
     if "\0" in text:
         raise DataError(
             f"{path}: expected text, found binary content (a zero byte); is the extension right? "
-            "Readable are CSV, TSV, ETH/UCY, HURDAT2, TrajNet++ ndjson, notes in JSON, NPZ and Parquet"
+            "Readable are CSV, TSV, ETH/UCY, HURDAT2, TrajNet++ ndjson, notes in JSON, NPZ and "
+            "Parquet"
         )
     return text
 
 
 def _other_encoding(path: Path, raw: bytes, position: int) -> str:
+    """Return the message for bytes that are not UTF-8 from `position` on."""
     utf16 = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
     if raw.count(0) and not utf16:
         return f"{path}: expected UTF-8 text, found binary content; is the extension right?"
@@ -39,6 +41,7 @@ def _other_encoding(path: Path, raw: bytes, position: int) -> str:
     )
     line = 1 if utf16 else raw.count(b"\n", 0, position) + 1
     return (
-        f"{path}, line {line}: expected UTF-8 text, found the byte 0x{raw[position]:02x}; probably {name} "
-        f"from {origin}; convert it: iconv -f {name} -t UTF-8 {path.name} > utf8-{path.name}"
+        f"{path}, line {line}: expected UTF-8 text, found the byte 0x{raw[position]:02x}; "
+        f"probably {name} from {origin}; "
+        f"convert it: iconv -f {name} -t UTF-8 {path.name} > utf8-{path.name}"
     )

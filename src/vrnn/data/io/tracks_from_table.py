@@ -1,36 +1,43 @@
-"""The one way from a table of rows to tracks, with every check that can name a line."""
+"""Tracks from a table of rows, with every check that can name a line."""
 
 import numpy as np
+from jaxtyping import Float, Int
 
-from vrnn.data.io.cells import dates, numbers
-from vrnn.data.io.kinds import base_of, indicator, spell_out
+from vrnn.data.io.categories import name_categories, one_hot_column, source_column
+from vrnn.data.io.parse_cells import to_numbers, to_times
 from vrnn.data.io.table import Columns, Table
 from vrnn.data.tracks import Tracks
 from vrnn.errors import DataError, Setting
 
 
 def tracks_from_table(table: Table, columns: Columns | None = None) -> Tracks:
-    """Group rows by id, in order of first appearance, and check them.
+    """Return the rows grouped by id, in order of first appearance.
 
-    Rows of different tracks may be interleaved; rows of one track must rise in time. An empty cell, NaN or NA
-    is missing. A track of one row is kept. A column of text among the inputs holds kinds, and each becomes a 0/1 input.
+    Rows of different tracks may be interleaved. Rows of one track must rise in time. An empty cell,
+    NaN or NA is missing. A track of one row is kept. A column of text among the inputs holds
+    categories, and each becomes a 0/1 input.
+
+    Args:
+        table: rows with named columns.
+        columns: which columns hold what; the usual ones of the table where they name none.
 
     Raises:
-        DataError: no rows, an absent column, text in place of a number, a missing id or time, an infinite
-            value, times of one track that repeat or fall.
+        DataError: no rows, an absent column, text in place of a number, a missing id or time, an
+            infinite value, or times of one track that repeat or fall.
 
-    >>> rows = {"id": np.array(["b", "a", "b"], object), "t": np.array([0.0, 0.0, 1.0]), "x": np.arange(3.0)}
-    >>> tracks = tracks_from_table(Table("rows", rows, np.arange(3)), Columns(x=("x",)))
+    >>> ids, t = np.array(["b", "a", "b"], object), np.array([0.0, 0.0, 1.0])
+    >>> table = Table("rows", {"id": ids, "t": t, "x": np.arange(3.0)}, np.arange(3))
+    >>> tracks = tracks_from_table(table, Columns(x=("x",)))
     >>> tracks.ids, tracks.x[0].ravel().tolist()
     (['b', 'a'], [0.0, 2.0])
     """
-    columns = spell_out([table], columns or Columns())
+    columns = name_categories([table], columns or Columns())
     names = {role: getattr(columns, role) or getattr(table.usual, role) for role in ("x", "u", "y")}
     both = set(names["x"]) & set(names["u"])
     if both:
         raise DataError(
-            f"{table.source}: {', '.join(sorted(both))} cannot be an observation and a known input at once: as an input it "
-            "would tell the model what it is to draw"
+            f"{table.source}: {', '.join(sorted(both))} cannot be an observation and a known input "
+            "at once: as an input it would tell the model what it is to draw"
         )
     if not len(table.lines):
         raise DataError(
@@ -75,7 +82,11 @@ _LIKE = {
 
 
 def _column(table: Table, columns: Columns, role: str) -> str | None:
-    """The column of ids or times; None where none has the default name and none looks like one."""
+    """Return the column of ids or times; None where none has the default name.
+
+    Raises:
+        DataError: a mapped column that is absent, or another column that looks like the role.
+    """
     name = getattr(columns, role)
     if name is None or name in table.columns:
         return name
@@ -104,6 +115,7 @@ def _column(table: Table, columns: Columns, role: str) -> str | None:
 
 
 def _absent(table: Table, name: str, role: str, example: object) -> DataError:
+    """Return the error for a mapped column that is not in the table."""
     return DataError(
         where=table.source,
         expected=f"a column {name!r} for {role}",
@@ -112,29 +124,30 @@ def _absent(table: Table, name: str, role: str, example: object) -> DataError:
     )
 
 
-def _values(table: Table, names: tuple[str, ...], role: str) -> np.ndarray:
-    """The columns of one role, (rows, len(names)), checked to be numbers and finite or missing."""
+def _values(table: Table, names: tuple[str, ...], role: str) -> Float[np.ndarray, "rows columns"]:
+    """Return the columns of one role, (rows, len(names)), each number finite or missing."""
     values = np.zeros((len(table.lines), len(names)))
     for i, name in enumerate(names):
-        base = base_of(name, set(table.columns))
-        if role == "u" and base != name and base in table.columns:
-            values[:, i] = indicator(table, name, names)
+        column = source_column(name, set(table.columns))
+        if role == "u" and column != name and column in table.columns:
+            values[:, i] = one_hot_column(table, name, names)
             continue
         if name not in table.columns:
             raise _absent(table, name, role, names)
-        values[:, i] = numbers(
+        values[:, i] = to_numbers(
             table.columns[name], lambda row, name=name: f"{table.at(row)}, column {name!r}"
         )
         infinite = np.isinf(values[:, i])
         if infinite.any():
             raise DataError(
-                f"{table.at(int(infinite.argmax()))}, column {name!r}: expected a finite number, found "
-                f"{values[infinite, i][0]}; leave the cell empty where the value is missing"
+                f"{table.at(int(infinite.argmax()))}, column {name!r}: expected a finite number, "
+                f"found {values[infinite, i][0]}; leave the cell empty where the value is missing"
             )
     return values
 
 
 def _ids(table: Table, name: str | None) -> list[str]:
+    """Return the id of each row as text, whole numbers without a fraction."""
     if name is None:
         return ["0"] * len(table.lines)
     cells = table.columns[name]
@@ -147,14 +160,15 @@ def _ids(table: Table, name: str | None) -> list[str]:
         ids = ["" if v is None or v != v else str(v).strip() for v in cells.tolist()]
     if "" in ids:
         raise DataError(
-            f"{table.at(ids.index(''))}, column {name!r}: expected the id of a track, found an empty cell; "
-            "fill it in or drop the row"
+            f"{table.at(ids.index(''))}, column {name!r}: expected the id of a track, "
+            "found an empty cell; fill it in or drop the row"
         )
     return ids
 
 
-def _times(table: Table, name: str) -> np.ndarray:
-    t = dates(table.columns[name], lambda row: f"{table.at(row)}, column {name!r}")
+def _times(table: Table, name: str) -> Float[np.ndarray, " rows"]:
+    """Return the time of each row, finite."""
+    t = to_times(table.columns[name], lambda row: f"{table.at(row)}, column {name!r}")
     bad = ~np.isfinite(t)
     if bad.any():
         row = int(bad.argmax())
@@ -169,9 +183,21 @@ def _times(table: Table, name: str) -> np.ndarray:
 
 
 def _check_rising(
-    table: Table, t: np.ndarray, order: np.ndarray, codes: np.ndarray, ids: list[str]
+    table: Table,
+    t: Float[np.ndarray, " rows"],
+    order: Int[np.ndarray, " rows"],
+    codes: Int[np.ndarray, " rows"],
+    ids: list[str],
 ) -> None:
-    """Refuse the first row, by line, whose time does not follow the row before it in the same track."""
+    """Refuse the first row, by line, whose time is not after that of the row before in its track.
+
+    Args:
+        table: the rows, for messages.
+        t: times, sorted by track.
+        order: the row of the table that each time is from.
+        codes: the track of each time, an index into `ids`.
+        ids: names of the tracks.
+    """
     bad = np.flatnonzero((np.diff(t) <= 0) & (np.diff(codes) == 0)) + 1
     if not len(bad):
         return
@@ -185,6 +211,6 @@ def _check_rising(
         )
     raise DataError(
         f"{table.at(row)}: expected the times of track {track} to rise, found {t[i]:.10g} after "
-        f"{t[i - 1]:.10g} in {earlier}; sort the rows by id and time, or, if the id is used again for "
-        "another track, give that its own"
+        f"{t[i - 1]:.10g} in {earlier}; sort the rows by id and time, "
+        "or, if the id is used again for another track, give that its own"
     )

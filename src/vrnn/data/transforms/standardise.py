@@ -1,0 +1,55 @@
+"""Zero mean and unit variance."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from vrnn.data.arrays import usable_scale
+from vrnn.data.transforms.encoded import Increments
+
+
+@dataclass(frozen=True)
+class Standardise:
+    """The map that centres and scales every column.
+
+        v = (d - n m) / s,    n = the number of increments in d
+
+    The log-Jacobian of a column is -log s.
+
+    Attributes:
+        mean: m, one number for each column.
+        scale: s, one number for each column.
+    """
+
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, increments: Increments, continuous: tuple[bool, ...]) -> "Standardise":
+        """Return the map for the mean and the standard deviation of single increments.
+
+        Args:
+            increments: those of the training data; an increment over a gap does not count.
+            continuous: which columns are standardised; a constant one keeps scale 1.
+        """
+        values = increments.values
+        single = np.where(increments.count == 1, values, np.nan).reshape(-1, values.shape[-1])
+        observed = np.isfinite(single)
+        counts = np.maximum(observed.sum(0), 1)
+        mean = np.where(observed, single, 0.0).sum(0) / counts
+        scale = np.sqrt((np.where(observed, single - mean, 0.0) ** 2).sum(0) / counts)
+        scale = usable_scale(mean, scale)
+        keep = np.array(continuous)
+        return cls(
+            tuple(np.where(keep, mean, 0.0).tolist()), tuple(np.where(keep, scale, 1.0).tolist())
+        )
+
+    def encode(self, increments: Increments) -> Float[np.ndarray, "*batch time dim"]:
+        """Return the standardised values, of the same shape."""
+        centred = increments.values - increments.count * np.array(self.mean)
+        return centred / np.array(self.scale)
+
+    def decode(self, increments: Increments) -> Float[np.ndarray, "*batch time dim"]:
+        """Return the values before standardising, of the same shape."""
+        return increments.values * np.array(self.scale) + increments.count * np.array(self.mean)

@@ -1,0 +1,281 @@
+"""The composition of the parts: data to model coordinates and back."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from vrnn.data.arrays import last_observed, pad
+from vrnn.data.transforms.config import TransformConfig
+from vrnn.data.transforms.displacement import Displacement
+from vrnn.data.transforms.encoded import Anchor, Increments
+from vrnn.data.transforms.heading import Heading, rotate
+from vrnn.data.transforms.plane import Plane
+from vrnn.data.transforms.standardise import Standardise
+from vrnn.errors import ConfigError, Setting
+
+FIT_AT_ONCE = 1024
+"""Tracks that are encoded together in `fit`, which bounds its memory."""
+
+
+@dataclass(frozen=True)
+class Transform:
+    """The composition of plane, heading, displacement and standardisation.
+
+    A part that is None is left out.
+
+    >>> x = np.cumsum(np.ones((1, 5, 2)), axis=1)
+    >>> transform = Transform.fit([x[0]], TransformConfig(standardise=False), (True, True))
+    >>> increments, anchor = transform.encode(x)
+    >>> increments.values[0].tolist()
+    [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]
+    >>> transform.decode(increments.values[None, :, :2], anchor)[0, 0].tolist()
+    [[6.0, 6.0], [7.0, 7.0]]
+    """
+
+    dim: int
+    heading: Heading | None = None
+    displacement: Displacement | None = None
+    standardise: Standardise | None = None
+    plane: Plane | None = None
+
+    @classmethod
+    def fit(
+        cls,
+        tracks: list[Float[np.ndarray, "?time dim"]],
+        config: TransformConfig,
+        continuous: tuple[bool, ...],
+        *,
+        names: tuple[str, ...] = (),
+        observe: int | None = None,
+    ) -> "Transform":
+        """Return the transform that fits a set of training tracks.
+
+        Args:
+            tracks: arrays (T_i, dim), NaN where missing.
+            config: the parts to use.
+            continuous: which columns have a density; the others are left as they are.
+            names: names of the columns, for `config.positions` and `config.geographic`.
+            observe: points known before the future begins; the heading is read at the last one.
+
+        Raises:
+            ConfigError: a heading without `observe` or without two continuous columns to rotate,
+                an unknown position, or no latitude and longitude for a geographic transform.
+            DataError: values that cannot be latitudes.
+        """
+        heading = _heading(continuous, observe) if config.heading else None
+        unknown = set(config.positions) - set(names)
+        if unknown:
+            raise ConfigError(
+                f"expected positions among the columns {', '.join(names)}, "
+                f"found {', '.join(sorted(unknown))}"
+            )
+        columns = tuple(
+            c and (not config.positions or name in config.positions)
+            for c, name in zip(continuous, names or ("",) * len(continuous), strict=True)
+        )
+        displacement = Displacement(columns) if config.displacement and any(columns) else None
+        plane = _plane(config, names, columns)
+        transform = cls(len(continuous), heading, displacement, plane=plane)
+        if not config.standardise:
+            return transform
+        if displacement is not None:  # the first observed point fixes the plane of a track
+            tracks = [
+                x[np.isfinite(x[:, transform.is_increment]).all(-1).argmax() :] for x in tracks
+            ]
+        chunks = [tracks[i : i + FIT_AT_ONCE] for i in range(0, len(tracks), FIT_AT_ONCE)]
+        encoded = [transform.encode(pad(c, max(map(len, c)), np.nan))[0] for c in chunks]
+        values, count = (
+            np.concatenate([part.reshape(-1, transform.dim) for part in parts])
+            for parts in zip(*encoded, strict=True)
+        )
+        fitted = Standardise.fit(Increments(values, count), continuous)
+        return replace(transform, standardise=fitted)
+
+    @property
+    def given(self) -> int:
+        """Time steps at the start of a track that are given and not scored."""
+        return 0 if self.displacement is None else 1
+
+    @property
+    def is_increment(self) -> Bool[np.ndarray, " dim"]:
+        """Columns whose value after a gap is the sum of several increments, (dim,)."""
+        return np.array(self.displacement.columns if self.displacement else (False,) * self.dim)
+
+    def metric_scale(self, first: Float[np.ndarray, "batch dim"]) -> Float[np.ndarray, "batch dim"]:
+        """Return the length of one data unit before standardising, (batch, dim); see `Plane`.
+
+        Args:
+            first: first point of each track, in data units, (batch, dim).
+        """
+        return np.ones(first.shape) if self.plane is None else self.plane.metric_scale(first)
+
+    def log_jacobian(self, first: Float[np.ndarray, "batch dim"]) -> Float[np.ndarray, "batch dim"]:
+        """Return log |d v / d x| of each track and column, (batch, dim).
+
+        Args:
+            first: first point of each track, in data units, (batch, dim).
+        """
+        scale = self.standardise.scale if self.standardise else np.ones(self.dim)
+        return np.log(self.metric_scale(first)) - np.log(scale)
+
+    def encode(
+        self,
+        x: Float[np.ndarray, "batch time dim"],
+        length: Int[np.ndarray, " batch"] | None = None,
+    ) -> tuple[Increments, Anchor]:
+        """Return model values for positions, and what ties the ends of the tracks to the data.
+
+        With displacement the first time step is the origin and must be observed.
+
+        Args:
+            x: positions (batch, time, dim) in data units, NaN where missing.
+            length: time steps of each track (batch,); the rest is padding. All when None.
+
+        Returns:
+            Values (batch, time - given, dim), and the anchor of the last time step.
+        """
+        first = x[:, 0]
+        if self.plane is not None:
+            self.plane.check(x)
+        x = x * self.metric_scale(first)[:, None]
+        angle = self.heading.angle(x) if self.heading else np.zeros(len(x))
+        x = rotate(x, -angle) if self.heading else x
+        if self.displacement:
+            encoded, origin, last = self.displacement.encode(x)
+        else:
+            encoded, (origin, last) = Increments(x, np.ones(x.shape, np.int64)), last_observed(x)
+        steps = np.full(len(x), x.shape[1]) if length is None else length
+        anchor = Anchor(origin, steps[:, None] - 1 - last, angle, first)
+        if self.standardise:
+            encoded = encoded._replace(values=self.standardise.encode(encoded))
+        return encoded, anchor
+
+    def begin(self, first: Float[np.ndarray, "batch dim"]) -> Anchor:
+        """Return the anchor of tracks that follow a first point and point along +x.
+
+        Args:
+            first: first point of each track, in data units, (batch, dim).
+        """
+        origin = first * self.metric_scale(first)
+        return Anchor.zero(*first.shape)._replace(origin=origin, first=first)
+
+    def position(self, anchor: Anchor) -> Float[np.ndarray, "batch dim"]:
+        """Return the last observed position of each track in data units, (batch, dim)."""
+        x = anchor.origin[:, None]
+        x = rotate(x, anchor.angle) if self.heading else x
+        return x[:, 0] / self.metric_scale(anchor.first)
+
+    def encode_next(
+        self, x: Float[np.ndarray, "batch candidate dim"], anchor: Anchor
+    ) -> tuple[Float[np.ndarray, "batch candidate dim"], Anchor]:
+        """Return model values of candidates for the next time step, equal to those of `encode`.
+
+        Args:
+            x: candidates (batch, candidate, dim), in data units.
+            anchor: the end of each track.
+
+        Returns:
+            Values (batch, candidate, dim), and the anchor after the first candidate.
+        """
+        first = np.where(np.isnan(anchor.first), x[:, 0], anchor.first)
+        x = x if self.plane is None else x * self.plane.metric_scale(first)[:, None]
+        x = rotate(x, -anchor.angle) if self.heading else x
+        is_increment, since = self.is_increment, anchor.since + 1
+        encoded = Increments(
+            np.where(is_increment, x - anchor.origin[:, None], x),
+            np.where(is_increment, since, 1)[:, None],
+        )
+        values = self.standardise.encode(encoded) if self.standardise else encoded.values
+        observed = np.isfinite(x[:, 0])
+        origin = np.where(observed, x[:, 0], anchor.origin)
+        return values, Anchor(origin, np.where(observed, 0, since), anchor.angle, first)
+
+    def decode(
+        self,
+        values: Float[np.ndarray, "sample batch time dim"],
+        anchor: Anchor,
+        gap: Float[np.ndarray, "sample batch dim"] | None = None,
+    ) -> Float[np.ndarray, "sample batch time dim"]:
+        """Return the positions of model values that follow the encoded time steps.
+
+        Args:
+            values: drawn values (sample, batch, time, dim).
+            anchor: the end of each track.
+            gap: sum of what the model drew since the last observed position, (sample, batch, dim).
+
+        Returns:
+            Positions (sample, batch, time, dim), in data units.
+        """
+        count = np.ones((*values.shape[-3:],), np.int64)
+        if gap is not None:
+            values = np.concatenate([gap[..., None, :], values], -2)
+            count = np.concatenate([anchor.since[:, None], count], -2)
+        drawn = Increments(values, count)
+        if self.standardise:
+            drawn = drawn._replace(values=self.standardise.decode(drawn))
+        x = self.displacement.decode(drawn, anchor.origin) if self.displacement else drawn.values
+        x = x if gap is None else x[..., 1:, :]
+        x = rotate(x, anchor.angle) if self.heading else x
+        return x / self.metric_scale(anchor.first)[:, None]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings and the fitted numbers, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Transform":
+        """Return the transform that `to_dict` described."""
+        parts = {
+            "plane": Plane,
+            "heading": Heading,
+            "displacement": Displacement,
+            "standardise": Standardise,
+        }
+        return cls(
+            values["dim"], **{name: _revive(part, values[name]) for name, part in parts.items()}
+        )
+
+
+def _heading(continuous: tuple[bool, ...], observe: int | None) -> Heading:
+    """Return the heading at the last observed point, or refuse the settings."""
+    if observe is None or observe < 2:
+        raise ConfigError(
+            "a heading transform rotates tracks to their direction at the last observed point",
+            setting="observe",
+            expected="at least 2",
+            found=observe,
+            hint=("set it, and ", Setting("window"), ", in the training settings"),
+        )
+    if len(continuous) < 2 or not all(continuous[:2]):
+        raise ConfigError(
+            "a heading transform rotates the first two columns of x, which must be continuous"
+        )
+    return Heading(observe - 1)
+
+
+def _plane(
+    config: TransformConfig, names: tuple[str, ...], columns: tuple[bool, ...]
+) -> Plane | None:
+    """Return the plane of the columns whose names begin with lat and lon; None if unused."""
+    if not config.geographic:
+        return None
+    found = []
+    for word in ("lat", "lon"):
+        named = [i for i, name in enumerate(names) if name.lower().startswith(word) and columns[i]]
+        if len(named) != 1:
+            positions = ", ".join(n for n, c in zip(names, columns, strict=False) if c)
+            raise ConfigError(
+                "a geographic transform takes increments of one column whose name begins with "
+                f"{word}: found {len(named)} among the positions {positions or 'without names'}; "
+                "name the columns x of the file so, and leave them among the positions"
+            )
+        found += named
+    return Plane(found[0], found[1], config.geographic)
+
+
+def _revive(part: type, values: dict[str, Any] | None):
+    if values is None:
+        return None
+    return part(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
