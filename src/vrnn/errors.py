@@ -211,7 +211,7 @@ class MissingExtraError(VrnnError):
 def check_seed(seed: int) -> None:
     """Refuse a seed that the generators do not take."""
     if seed < 0:
-        raise ConfigError(setting="seed", expected="a number of at least 0", found=seed)
+        raise ConfigError(setting="seed", expected="at least 0", found=seed)
 
 
 def require(module: str, extra: str):

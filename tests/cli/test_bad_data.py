@@ -77,6 +77,7 @@ COMMANDS = {
         "--samples",
         5,
     ],
+    "modes": lambda data, out, runs: ["modes", data, "--model", runs["vrnn"], "--count", 2],
     "likelihood": lambda data, out, runs: ["likelihood", data, "--model", runs["vrnn"], "--json"],
 }
 
@@ -169,7 +170,7 @@ def test_data_that_does_not_fit_the_run(folder, tmp_path, runs, fails):
         "--emission",
         "bernouli",
     )
-    assert "map columns with --y" in fails(
+    assert "map columns to --y" in fails(
         "train",
         folder / "walks.csv",
         "--arch",
