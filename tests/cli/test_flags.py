@@ -156,5 +156,5 @@ def test_flat_parameters_have_names_of_their_own():
 def test_every_flag_has_a_help_text_and_a_name_of_its_own(name):
     for parameter in Flat(command(name).function).signature.parameters.values():
         said = [m for m in parameter.annotation.__metadata__ if getattr(m, "help", None)]
-        assert said and said[-1].help[0].islower(), parameter.name
+        assert said and said[-1].help.endswith("."), parameter.name
     assert len(set(command(name).flags)) == len(command(name).flags)
