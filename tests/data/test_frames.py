@@ -214,7 +214,7 @@ def test_a_geographic_frame_refuses():
     x = walks(3, 6, 1)
     with pytest.raises(ConfigError, match="nmi, km or nothing, found 'miles'"):
         TransformConfig(geographic="miles")
-    with pytest.raises(ConfigError, match="leave displacement on"):
+    with pytest.raises(ConfigError, match="leave transform.displacement on"):
         TransformConfig(geographic="km", displacement=False)
     for augment in (vrnn.AugmentConfig(rotate=True), vrnn.AugmentConfig(speed=(0.5, 2.0))):
         tracks = Tracks(list(x), x_names=("lat", "lon"))
@@ -355,7 +355,7 @@ def test_frames_survive_json(config):
 
 def test_refusals():
     x = list(walks(2, 5, 0))
-    with pytest.raises(ConfigError, match=r"expected observe of at\s+least 2, found None"):
+    with pytest.raises(ConfigError, match=r"expected at least 2, found None"):
         Transform.fit(x, TransformConfig(heading=True), (True, True))
     with pytest.raises(ConfigError, match="must be continuous"):
         Transform.fit(x, TransformConfig(heading=True), (True, False), observe=3)
