@@ -27,6 +27,9 @@ from vrnn.training.weights import copy_weights
 
 GRAD_CLIP = 1.0  # largest norm of the gradient
 
+SHORTER = ("lower ", Setting("horizon"), " or ", Setting("observe"))
+"""What a message advises where no track is long enough for a future."""
+
 
 def fit_modes(
     tracks: Tracks,
