@@ -1,11 +1,14 @@
 """A trained model: the network with all that it takes to use it on a person's own data."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from vrnn.data.preprocessor import Preprocessor
+from vrnn.data.tracks import Tracks
+from vrnn.errors import DataError
 from vrnn.models import Model, ModelConfig, make_model
 from vrnn.models.modes import ModeHead
 from vrnn.models.position import Placed
@@ -84,3 +87,38 @@ class TrainedModel:
                 else f"log p(track | its first {given} points)"
             )
         return "log p(track)"
+
+    def as_tracks(self, data: Tracks | np.ndarray) -> Tracks:
+        """Return tracks with the model's columns.
+
+        Args:
+            data: tracks, or an array (batch, time, dim) or (time, dim).
+
+        Raises:
+            DataError: no tracks, or columns that are not the model's.
+        """
+        if isinstance(data, str | Path):
+            raise DataError(
+                f"expected tracks or an array, found the path {str(data)!r}; "
+                "read it with vrnn.read_tracks(path)"
+            )
+        tracks = data if isinstance(data, Tracks) else self._tracks_of(np.asarray(data, np.float64))
+        if not len(tracks):
+            raise DataError("expected at least one track, found none")
+        self.preprocessor.check(tracks)
+        return tracks
+
+    def _tracks_of(self, array: np.ndarray) -> Tracks:
+        """Return the sequences of an array as tracks."""
+        names = self.preprocessor.x_names
+        if array.ndim not in (2, 3):
+            raise DataError(
+                "expected tracks or an array (batch, time, dim), "
+                f"found an array of shape {array.shape}"
+            )
+        if array.shape[-1] != len(names):
+            raise DataError(
+                f"the model was trained with x columns ({', '.join(names)}): "
+                f"expected an array (batch, time, {len(names)}), found shape {array.shape}"
+            )
+        return Tracks(list(array if array.ndim == 3 else array[None]), x_names=names)

@@ -104,10 +104,10 @@ def test_other_kinds_are_not_taken_for_those_of_the_training(tmp_path):
         COLUMNS,
     )
     settings = vrnn.TrainConfig(steps=1)
-    model = vrnn.train(vrnn.RNNConfig(2, hidden=3), one, settings, quiet=True).model
+    model = vrnn.train(one, config=vrnn.RNNConfig(2, hidden=3), training=settings, quiet=True).model
     for use in (
-        lambda: vrnn.score(model, other),
-        lambda: vrnn.train(vrnn.RNNConfig(2), one, settings, val=other),
+        lambda: vrnn.score(other, model=model),
+        lambda: vrnn.train(one, config=vrnn.RNNConfig(2), training=settings, val=other),
     ):
         with pytest.raises(
             DataError,
@@ -125,10 +125,10 @@ def test_a_model_learns_what_a_kind_does():
     tracks = vrnn.Tracks(x, u=u, u_names=("way=back", "way=on"))
     settings = vrnn.TrainConfig(steps=200, learning_rate=5e-3)
     model = vrnn.train(
-        vrnn.VRNNConfig(2, hidden=16, latent_dim=2), tracks, settings, quiet=True
+        tracks, config=vrnn.VRNNConfig(2, hidden=16, latent_dim=2), training=settings, quiet=True
     ).model
     for way, mean in (("on", 1.0), ("back", -1.0)):
-        drawn = vrnn.generate(model, 200, 4, inputs={"way": way})
+        drawn = vrnn.generate(model=model, count=200, steps=4, inputs={"way": way})
         steps = np.diff(np.stack(drawn.x), axis=1)
         np.testing.assert_allclose(steps.mean((0, 1)), [mean, mean], atol=0.2)
         assert drawn.u_names == ("way=back", "way=on")

@@ -263,7 +263,7 @@ def test_scores_of_rows(emission, gap):
     """log p(x_t | x_{<t}), after a gap too, averaged over tracks that were alike so far."""
     model = Chain(emission)
     tracks, paths = draw_tracks(model, 600, gap)
-    found = np.stack(vrnn.filter_tracks(trained(model), tracks, particles=200).log_prob)
+    found = np.stack(vrnn.filter_tracks(tracks, model=trained(model), particles=200).log_prob)
     x, compared = np.stack(tracks.x)[..., 0], 0
     assert (np.isnan(found) == np.isnan(x)).all()
     for t in np.flatnonzero(np.isfinite(x[0])):
@@ -280,8 +280,8 @@ def test_scores_of_rows(emission, gap):
             assert_mean(np.exp(values), seen.p.sum() / past.p.sum(), resolution=0.25)
             compared += 1
     assert compared > 10
-    few = vrnn.score(trained(model), tracks[:20], particles=20)
-    same = vrnn.filter_tracks(trained(model), tracks[:20], particles=20)
+    few = vrnn.score(tracks[:20], model=trained(model), particles=20)
+    same = vrnn.filter_tracks(tracks[:20], model=trained(model), particles=20)
     np.testing.assert_array_equal(np.stack(few.log_prob), np.stack(same.log_prob))
 
 
@@ -290,7 +290,7 @@ def test_pit_of_masses_is_uniform(emission):
     """Values that many draws share are ties, split at random."""
     model = Chain(emission)
     tracks, _ = draw_tracks(model, 400)
-    pit = np.concatenate(vrnn.score(trained(model), tracks, particles=60).pit)
+    pit = np.concatenate(vrnn.score(tracks, model=trained(model), particles=60).pit)
     assert scipy.stats.kstest(pit, "uniform").pvalue > 0.01
 
 
@@ -298,7 +298,7 @@ def test_imputed_points():
     """The mean of the paths is P(x_t = 1 | x_observed), averaged over tracks that look alike."""
     model = Chain("bernoulli")
     tracks, paths = draw_tracks(model, 200, slice(2, 4))
-    filled = vrnn.impute(trained(model), tracks, samples=30, particles=200)
+    filled = vrnn.impute(tracks, model=trained(model), samples=30, particles=200)
     means = np.stack(filled.mean)[..., 0]
     rows, group = np.unique(
         np.nan_to_num(np.stack(tracks.x)[..., 0], nan=-1.0), axis=0, return_inverse=True

@@ -474,7 +474,7 @@ def test_imputed_points_are_the_smoothers(name, displacement):
     """
     samples, start = 200, int(displacement)
     data = make_data(name, displacement, count=320, time=5, blind=displacement, holes=HOLES)
-    filled = vrnn.impute(data.model, data.tracks, samples=samples, particles=800)
+    filled = vrnn.impute(data.tracks, model=data.model, samples=samples, particles=800)
     (low, high), middle, drawn = filled.interval(0.9), filled.mean, filled.missing
     share, covered, shift, spread = 0.9 * (samples - 1) / (samples + 1), [], [], []
     for i, (x, exact) in enumerate(zip(data.tracks.x, data.exact, strict=True)):
@@ -503,15 +503,17 @@ def test_scores_of_rows_are_the_predictive_densities(name, displacement):
     for i, exact in enumerate(data.exact):
         x = data.tracks.x[i]
         there = np.isfinite(x).any(-1) & (np.arange(len(x)) >= start)
-        found = np.stack(vrnn.filter_tracks(data.model, Tracks([x] * runs), particles=800).log_prob)
+        found = np.stack(
+            vrnn.filter_tracks(Tracks([x] * runs), model=data.model, particles=800).log_prob
+        )
         assert (np.isfinite(found) == there).all()
         error = found[:, there] - exact.log_prob[there[start:]]
         assert_mean(
             error + error.var(0) / 2, 0.0, resolution=0.25
         )  # a log lies low by half its variance
         assert_mean(np.exp(error.cumsum(1)), 1.0, resolution=0.4)
-    few = vrnn.score(data.model, data.tracks, particles=20)
-    same = vrnn.filter_tracks(data.model, data.tracks, particles=20)
+    few = vrnn.score(data.tracks, model=data.model, particles=20)
+    same = vrnn.filter_tracks(data.tracks, model=data.model, particles=20)
     np.testing.assert_array_equal(np.stack(few.log_prob), np.stack(same.log_prob))
 
 
@@ -525,9 +527,10 @@ def test_scores_tell_tracks_of_the_model_from_others(name, displacement):
     own = make_data(name, displacement, count=300, time=6)
     other = make_data(name, displacement, count=60, time=6, wider=2.0)
     normal, tested = own.tracks[:200], own.tracks[200:]
-    every = vrnn.score(own.model, own.tracks, particles=40)
+    every = vrnn.score(own.tracks, model=own.model, particles=40)
     good, bad = (
-        vrnn.score(own.model, t, calibration=normal, particles=40) for t in (tested, other.tracks)
+        vrnn.score(t, model=own.model, calibration=normal, particles=40)
+        for t in (tested, other.tracks)
     )
 
     def uniform(values: np.ndarray) -> float:
@@ -547,7 +550,9 @@ def test_scores_tell_tracks_of_the_model_from_others(name, displacement):
 def test_likelihood_of_tracks_in_the_units_of_the_data(name, displacement, bound_name):
     """Within 4 of its own standard errors of the exact value less the bias of a log, nats per row."""
     data = make_data(name, displacement, count=4, time=5)
-    found = vrnn.likelihood(data.model, data.tracks, bound_name, samples=1000, repeats=20)
+    found = vrnn.likelihood(
+        data.tracks, model=data.model, bound=bound_name, samples=1000, repeats=20
+    )
     rows = np.array([np.isfinite(x[int(displacement) :]).any(-1).sum() for x in data.tracks.x])
     exact = sum(k.log_prob.sum() for k in data.exact) / rows.sum()
     assert (found.rows == rows).all()

@@ -85,7 +85,10 @@ def test_paths_through_tracks_that_are_rougher_than_those_of_the_training():
     )
     settings = vrnn.TrainConfig(steps=300, batch_size=20, learning_rate=1e-2)
     model = vrnn.train(
-        vrnn.RNNConfig(2, hidden=4, emission="full_gaussian"), smooth, settings, quiet=True
+        smooth,
+        config=vrnn.RNNConfig(2, hidden=4, emission="full_gaussian"),
+        training=settings,
+        quiet=True,
     ).model
     x, gone = [a.copy() for a in rough.x], [np.zeros(16, bool) for _ in rough.x]
     for a, rows in zip(x, gone, strict=True):
@@ -94,7 +97,9 @@ def test_paths_through_tracks_that_are_rougher_than_those_of_the_training():
         a[rows] = np.nan
     held = {}
     for calibrate in (None, 0.9):
-        filled = vrnn.impute(model, vrnn.Tracks(x), 50, 200, calibrate=calibrate)
+        filled = vrnn.impute(
+            vrnn.Tracks(x), model=model, samples=50, particles=200, calibrate=calibrate
+        )
         low, high = filled.interval(0.9)
         inside = [
             (a[r] <= t[r]) & (t[r] <= b[r])
@@ -113,7 +118,8 @@ def test_what_comes_after_the_last_point_stays():
         walks(24), *((i, rows) for i in range(24) for rows in (slice(4, 5), slice(10, None)))
     )
     drawn, wider = (
-        vrnn.impute(made("rnn"), tracks, 20, 50, calibrate=share) for share in (None, 0.9)
+        vrnn.impute(tracks, model=made("rnn"), samples=20, particles=50, calibrate=share)
+        for share in (None, 0.9)
     )
     assert wider.widening != 1
     for a, b, mean in zip(drawn.samples, wider.samples, drawn.mean, strict=True):
@@ -126,14 +132,16 @@ def test_refusals():
     with pytest.raises(
         ConfigError, match=r"calibrate as a share between 0 and 1 and at least 2 samples, found 90"
     ):
-        vrnn.impute(made("rnn"), tracks, 5, 10, calibrate=90)
+        vrnn.impute(tracks, model=made("rnn"), samples=5, particles=10, calibrate=90)
     with pytest.raises(
         DataError, match="expected at least 20 such rows, found 2; impute more tracks together"
     ):
-        vrnn.impute(made("rnn"), tracks, 5, 10, calibrate=0.9)
+        vrnn.impute(tracks, model=made("rnn"), samples=5, particles=10, calibrate=0.9)
     with pytest.raises(DataError, match=r"found 0; no row is missing between seen ones"):
-        vrnn.impute(made("rnn"), walks(), 5, 10, calibrate=0.9)
+        vrnn.impute(walks(), model=made("rnn"), samples=5, particles=10, calibrate=0.9)
     with pytest.raises(ConfigError, match=r"at least 2 samples, found 0.9 and 1"):
-        vrnn.impute(made("rnn"), tracks, 1, 10, calibrate=0.9)
+        vrnn.impute(tracks, model=made("rnn"), samples=1, particles=10, calibrate=0.9)
     with pytest.raises(UnsupportedError, match="found a supervised model"):
-        vrnn.impute(made(next(iter(SUPERVISED))), tracks, 5, 10, calibrate=0.9)
+        vrnn.impute(
+            tracks, model=made(next(iter(SUPERVISED))), samples=5, particles=10, calibrate=0.9
+        )

@@ -22,8 +22,8 @@ def ragged() -> vrnn.Tracks:
 @pytest.mark.parametrize("transform", [{}, {"displacement": False}, {"heading": True}], ids=str)
 def test_every_bound_of_a_model_without_latents_is_its_density(name, transform):
     model, tracks = made("rnn", **transform), ragged()
-    found = vrnn.likelihood(model, tracks, name, samples=3, repeats=2)
-    scores = vrnn.score(model, tracks, particles=1)
+    found = vrnn.likelihood(tracks, model=model, bound=name, samples=3, repeats=2)
+    scores = vrnn.score(tracks, model=model, particles=1)
     assert found.rows.tolist() == scores.rows.tolist()
     expected = np.array(
         [np.nan if n == 0 else -s * n for s, n in zip(scores.score, scores.rows, strict=True)]
@@ -39,7 +39,10 @@ def test_bounds_rise_with_the_number_of_samples(kind):
     """In expectation ELBO <= IWAE-2 <= IWAE-50 <= log p; each has a standard error."""
     model, tracks = made(kind), walks(6, 6)
     settings = [("elbo", 50), ("iwae", 2), ("iwae", 50), ("fivo", 50)]
-    found = [vrnn.likelihood(model, tracks, name, samples=n, repeats=8) for name, n in settings]
+    found = [
+        vrnn.likelihood(tracks, model=model, bound=name, samples=n, repeats=8)
+        for name, n in settings
+    ]
     elbo, two, fifty, fivo = found
     slack = 4 * max(f.standard_error for f in found)
     assert elbo.per_row < two.per_row + slack < fifty.per_row + 2 * slack
@@ -50,7 +53,7 @@ def test_bounds_rise_with_the_number_of_samples(kind):
 @BOUNDS
 def test_what_is_counted(name):
     tracks = holed(walks(), (0, slice(0, 3)), (1, slice(5, 7)), (2, slice(None)))
-    found = vrnn.likelihood(made("vrnn"), tracks, name, samples=4, repeats=3)
+    found = vrnn.likelihood(tracks, model=made("vrnn"), bound=name, samples=4, repeats=3)
     assert found.rows.tolist() == [8, 9, 0, 11, 11, 11] and found.values.shape == (3, 6)
     assert np.isnan(found.values[:, 2]).all() and np.isfinite(np.delete(found.values, 2, 1)).all()
     each = np.nansum(found.values, 1) / 50
@@ -71,7 +74,7 @@ def test_what_is_counted(name):
 
 
 def test_one_run_has_no_standard_error():
-    found = vrnn.likelihood(made("vrnn"), walks(), samples=3, repeats=1)
+    found = vrnn.likelihood(walks(), model=made("vrnn"), samples=3, repeats=1)
     assert isinstance(found, Likelihood) and math.isnan(found.standard_error)
     assert "+-" not in found.to_text() and "one run" in found.to_text()
 
@@ -81,7 +84,7 @@ def test_the_start_that_a_model_reads_is_not_counted():
         (made("rollout"), "log p(future | prefix)"),
         (made("vrnn", heading=True), "the log density"),
     ):
-        found = vrnn.likelihood(model, walks(3), samples=3)
+        found = vrnn.likelihood(walks(3), model=model, samples=3)
         assert found.rows.tolist() == [7, 7, 7] and found.of.startswith(of)
 
 
@@ -89,7 +92,7 @@ def test_the_start_that_a_model_reads_is_not_counted():
 @BOUNDS
 def test_targets_and_keys(kind, name):
     tracks = bits(3) if kind == "binary" else walks(3, y=True)
-    found = vrnn.likelihood(made(kind), tracks, name, samples=5)
+    found = vrnn.likelihood(tracks, model=made(kind), bound=name, samples=5)
     assert np.isfinite(found.per_row) and found.of == (
         "log p(track)" if kind == "binary" else "log p(y | x)"
     )
@@ -99,14 +102,14 @@ def test_targets_and_keys(kind, name):
 
 def test_seeds_and_parts(monkeypatch):
     model, tracks = made("vrnn"), ragged()
-    one, two, other = (vrnn.likelihood(model, tracks, samples=5, seed=s) for s in (1, 1, 2))
+    one, two, other = (vrnn.likelihood(tracks, model=model, samples=5, seed=s) for s in (1, 1, 2))
     assert np.array_equal(one.values, two.values, equal_nan=True)
     assert not np.array_equal(one.values, other.values, equal_nan=True)
     rnn = made("rnn")
-    whole = vrnn.likelihood(rnn, tracks, samples=2)
+    whole = vrnn.likelihood(tracks, model=rnn, samples=2)
     monkeypatch.setattr("vrnn.tasks.likelihood.ROWS", 30)
     np.testing.assert_allclose(
-        vrnn.likelihood(rnn, tracks, samples=2).values, whole.values, rtol=1e-6
+        vrnn.likelihood(tracks, model=rnn, samples=2).values, whole.values, rtol=1e-6
     )
 
 
@@ -117,23 +120,23 @@ def test_units_move_a_density_by_their_logarithm():
         tracks = vrnn.Tracks([factor * x for x in walks(12).x])
         settings = vrnn.TrainConfig(steps=3, batch_size=8, holdout=0.0)
         model = vrnn.train(
-            vrnn.VRNNConfig(2, hidden=6, latent_dim=3), tracks, settings, quiet=True
+            tracks, config=vrnn.VRNNConfig(2, hidden=6, latent_dim=3), training=settings, quiet=True
         ).model
-        values.append(vrnn.likelihood(model, tracks, samples=5).per_row)
+        values.append(vrnn.likelihood(tracks, model=model, samples=5).per_row)
     assert values[0] - values[1] == pytest.approx(2 * math.log(100), abs=1e-3)
 
 
 def test_what_is_refused():
     model, tracks = made("vrnn"), walks(2)
     with pytest.raises(ConfigError, match=r"among elbo, iwae, fivo, found 'nelbo'"):
-        vrnn.likelihood(model, tracks, "nelbo")
+        vrnn.likelihood(tracks, model=model, bound="nelbo")
     with pytest.raises(ConfigError, match="found 0 and 3"):
-        vrnn.likelihood(model, tracks, samples=0)
+        vrnn.likelihood(tracks, model=model, samples=0)
     with pytest.raises(ConfigError, match="found 100 and 0"):
-        vrnn.likelihood(model, tracks, repeats=0)
+        vrnn.likelihood(tracks, model=model, repeats=0)
     with pytest.raises(ConfigError, match="seed"):
-        vrnn.likelihood(model, tracks, seed=-1)
+        vrnn.likelihood(tracks, model=model, seed=-1)
     with pytest.raises(DataError, match="a track with a scored row"):
-        vrnn.likelihood(model, tracks.cut(stop=1))
+        vrnn.likelihood(tracks.cut(stop=1), model=model)
     with pytest.raises(DataError, match="trained with x columns"):
-        vrnn.likelihood(model, np.zeros((2, 5, 3)))
+        vrnn.likelihood(np.zeros((2, 5, 3)), model=model)

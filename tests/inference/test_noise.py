@@ -58,7 +58,7 @@ def test_the_same_seed_gives_the_same_noise():
 def test_forecasts_of_every_model(name):
     model, tracks = made(name), walks(3, y=name in SUPERVISED)
     drawn = [
-        vrnn.forecast(model, tracks, 4, 16, seed=s, qmc=q).samples
+        vrnn.forecast(tracks, model=model, horizon=4, samples=16, seed=s, qmc=q).samples
         for s, q in ((1, True), (1, True), (1, False))
     ]
     assert np.array_equal(drawn[0], drawn[1]) and not np.array_equal(drawn[0], drawn[2])
@@ -69,7 +69,12 @@ def test_means_vary_less_and_agree():
     """Over seeds, the mean of 20 quasi-random paths scatters less around the same point than that of independent ones."""
     model, tracks = made("vrnn"), walks(2)
     means = {
-        q: np.stack([vrnn.forecast(model, tracks, 3, 32, seed=s, qmc=q).mean for s in range(40)])
+        q: np.stack(
+            [
+                vrnn.forecast(tracks, model=model, horizon=3, samples=32, seed=s, qmc=q).mean
+                for s in range(40)
+            ]
+        )
         for q in (True, False)
     }
     assert means[True].std(0).mean() < 0.6 * means[False].std(0).mean()
@@ -78,5 +83,5 @@ def test_means_vary_less_and_agree():
 
 
 def test_evaluation_says_so():
-    found = vrnn.evaluate(made("vrnn"), walks(), 5, 4, samples=8, qmc=True)
-    assert found.selection == "quasi-random" and "8 quasi-random futures" in found.to_text()
+    found = vrnn.evaluate(walks(), model=made("vrnn"), observe=5, horizon=4, samples=8, qmc=True)
+    assert found.qmc and "8 quasi-random samples" in found.to_text()

@@ -119,7 +119,7 @@ def stream(
             at(tracks.y) if model.network.supervised else None,
         )
         belief, log_prob = vrnn.observe(
-            model, belief, at(tracks.x), u=u, y=y, time=at(tracks.times)
+            at(tracks.x), belief=belief, model=model, u=u, y=y, time=at(tracks.times)
         )
         found.append(log_prob)
     return belief, np.stack(found, -1)
@@ -141,8 +141,10 @@ def test_streaming_equals_the_whole_track(name, displacement, inputs, particles)
     """With leading and other gaps, known inputs that are missing and irregular times; data are rounded to float32 in a batch."""
     model = untrained(KINDS[name], displacement, inputs=inputs)
     tracks = holed(walks()) if inputs else without_inputs(holed(walks()))
-    whole = vrnn.filter_tracks(model, tracks, particles, seed=3)
-    belief, log_prob = stream(model, tracks, vrnn.initial_belief(model, 2, particles, seed=3))
+    whole = vrnn.filter_tracks(tracks, model=model, particles=particles, seed=3)
+    belief, log_prob = stream(
+        model, tracks, vrnn.initial_belief(model=model, count=2, particles=particles, seed=3)
+    )
     np.testing.assert_allclose(log_prob, np.stack(whole.log_prob), **CLOSE)
     assert_same(belief, whole.belief)
     scored = np.isfinite(log_prob)
@@ -154,8 +156,8 @@ def test_streaming_equals_the_whole_track(name, displacement, inputs, particles)
 @pytest.mark.parametrize("first", [4, 7], ids=["after-a-gap", "between"])
 def test_a_belief_after_whole_tracks_goes_on_row_by_row(name, displacement, first):
     model, tracks = untrained(KINDS[name], displacement, inputs=True), holed(walks())
-    whole = vrnn.filter_tracks(model, tracks, 6, seed=3)
-    begun = vrnn.filter_tracks(model, tracks.cut(stop=first), 6, seed=3).belief
+    whole = vrnn.filter_tracks(tracks, model=model, particles=6, seed=3)
+    begun = vrnn.filter_tracks(tracks.cut(stop=first), model=model, particles=6, seed=3).belief
     belief, log_prob = stream(model, tracks, begun, first)
     np.testing.assert_allclose(log_prob, np.stack(whole.log_prob)[:, first:], **CLOSE)
     assert_same(belief, whole.belief)
@@ -175,10 +177,10 @@ def test_particles_are_resampled_on_the_way(name):
 def test_a_row_of_one_track_may_be_flat_and_its_time_left_out():
     model, track = untrained(KINDS["vrnn"]), without_inputs(walks(1))
     track = replace(track, times=[np.arange(ROWS) * model.preprocessor.step])
-    given, log_prob = stream(model, track, vrnn.initial_belief(model, 1, 6))
-    belief, found = vrnn.initial_belief(model, 1, 6), []
+    given, log_prob = stream(model, track, vrnn.initial_belief(model=model, count=1, particles=6))
+    belief, found = vrnn.initial_belief(model=model, count=1, particles=6), []
     for row in track.x[0]:
-        belief, value = vrnn.observe(model, belief, row)
+        belief, value = vrnn.observe(row, belief=belief, model=model)
         found.append(value)
     np.testing.assert_array_equal(np.stack(found, -1), log_prob)
     assert_same(belief, given)
@@ -187,8 +189,8 @@ def test_a_row_of_one_track_may_be_flat_and_its_time_left_out():
 def test_single_precision_streams_alike():
     model, tracks = untrained(KINDS["vrnn"]), without_inputs(holed(walks()))
     model.network.float()
-    whole = vrnn.filter_tracks(model, tracks, 6)
-    _, log_prob = stream(model, tracks, vrnn.initial_belief(model, 2, 6))
+    whole = vrnn.filter_tracks(tracks, model=model, particles=6)
+    _, log_prob = stream(model, tracks, vrnn.initial_belief(model=model, count=2, particles=6))
     np.testing.assert_allclose(log_prob, np.stack(whole.log_prob), rtol=1e-4, atol=1e-4)
 
 
@@ -197,9 +199,9 @@ def test_tracks_that_begin_at_different_rows_run_side_by_side(displacement):
     """An RNN draws nothing without gaps: each track has exactly the numbers it has alone."""
     model, tracks = untrained(KINDS["rnn"], displacement, inputs=True), walks(3)
     tracks.x[1][:3], tracks.x[2][:7] = np.nan, np.nan
-    belief, log_prob = stream(model, tracks, vrnn.initial_belief(model, 3, particles=1))
+    belief, log_prob = stream(model, tracks, vrnn.initial_belief(model=model, count=3, particles=1))
     for i, track in enumerate(tracks):
-        alone = vrnn.filter_tracks(model, track, particles=1)
+        alone = vrnn.filter_tracks(track, model=model, particles=1)
         np.testing.assert_allclose(log_prob[i], alone.log_prob[0], **CLOSE)
         for one, other in zip(tensors(belief.belief), tensors(alone.belief.belief), strict=True):
             torch.testing.assert_close(one[:, i], other[:, 0], rtol=1e-5, atol=1e-5)
@@ -216,7 +218,7 @@ def test_a_track_beside_another_is_not_touched_by_it(name, displacement):
         both = replace(
             tracks, **{part: getattr(tracks, part) + getattr(late, part) for part in ("x", "u", "y", "times")}, ids=[]
         )  # fmt: skip
-        start = vrnn.initial_belief(model, 2, 6)
+        start = vrnn.initial_belief(model=model, count=2, particles=6)
         early, _ = stream(model, both.cut(stop=2), start)
         for one, other in zip(tensors(early.belief), tensors(start.belief), strict=True):
             assert torch.equal(one[:, 1], other.expand(one.shape)[:, 1])
@@ -237,12 +239,12 @@ def test_a_track_beside_another_is_not_touched_by_it(name, displacement):
 def test_a_forecasting_rollout_begins_with_a_whole_prefix(name, inputs, first, gone):
     """Of 5 rows; the prefix that is read ends with the last point observed in them."""
     model = untrained(FORECASTING[name], inputs=inputs)
-    with pytest.raises(UnsupportedError, match=r"filter_tracks\(model, prefix\)"):
-        vrnn.initial_belief(model)
+    with pytest.raises(UnsupportedError, match=r"filter_tracks\(prefix, model=model\)"):
+        vrnn.initial_belief(model=model)
     track = walks(1) if inputs else without_inputs(walks(1))
     track.x[0][gone] = track.x[0][9, 1] = np.nan
-    whole = vrnn.filter_tracks(model, track, 6, seed=3)
-    begun = vrnn.filter_tracks(model, track.cut(stop=first), 6, seed=3).belief
+    whole = vrnn.filter_tracks(track, model=model, particles=6, seed=3)
+    begun = vrnn.filter_tracks(track.cut(stop=first), model=model, particles=6, seed=3).belief
     belief, log_prob = stream(model, track, begun, first)
     np.testing.assert_allclose(log_prob[0], whole.log_prob[0][first:], **CLOSE)
     assert np.isnan(whole.log_prob[0][:5]).all() and np.isfinite(log_prob).sum() > 2
@@ -256,11 +258,11 @@ def test_a_forecasting_rollout_begins_with_a_whole_prefix(name, inputs, first, g
 def test_a_heading_frame_begins_with_a_whole_prefix(name, displacement):
     """Of 5 rows, from which the heading is read; none of them is scored."""
     model, track = untrained(KINDS[name], displacement, inputs=True, heading=True), walks(1)
-    with pytest.raises(UnsupportedError, match=r"filter_tracks\(model, prefix\)"):
-        vrnn.initial_belief(model)
+    with pytest.raises(UnsupportedError, match=r"filter_tracks\(prefix, model=model\)"):
+        vrnn.initial_belief(model=model)
     track.x[0][6] = track.x[0][8, 0] = np.nan
-    whole = vrnn.filter_tracks(model, track, 6, seed=3)
-    begun = vrnn.filter_tracks(model, track.cut(stop=5), 6, seed=3)
+    whole = vrnn.filter_tracks(track, model=model, particles=6, seed=3)
+    begun = vrnn.filter_tracks(track.cut(stop=5), model=model, particles=6, seed=3)
     belief, log_prob = stream(model, track, begun.belief, first=5)
     np.testing.assert_allclose(log_prob[0], whole.log_prob[0][5:], **CLOSE)
     assert np.isnan(begun.log_prob[0]).all() and np.isnan(whole.log_prob[0][:5]).all()
@@ -274,7 +276,9 @@ def test_the_density_of_an_rnn_is_exact(displacement, particles):
     model, track = untrained(KINDS["rnn"], displacement), without_inputs(walks(1))
     network, transform, x = model.network, model.preprocessor.transform, track.x[0]
     shift, scale = np.array(transform.standardise.mean), np.array(transform.standardise.scale)
-    _, log_prob = stream(model, track, vrnn.initial_belief(model, 1, particles))
+    _, log_prob = stream(
+        model, track, vrnn.initial_belief(model=model, count=1, particles=particles)
+    )
     h = network.h0[None]
     nothing, start = torch.zeros(1, 0).double(), int(displacement)
     for t in range(start, ROWS):
@@ -291,7 +295,9 @@ def test_the_density_of_an_rnn_is_exact(displacement, particles):
 @pytest.mark.parametrize("name", ["rnn", "vrnn", "dmm"])
 def test_a_belief_is_a_value(name):
     model, tracks = untrained(KINDS[name], inputs=True), holed(walks())
-    belief, _ = stream(model, tracks.cut(stop=6), vrnn.initial_belief(model, 2, 6))
+    belief, _ = stream(
+        model, tracks.cut(stop=6), vrnn.initial_belief(model=model, count=2, particles=6)
+    )
     arrays = (*belief.anchor, belief.time, belief.u)
     before = [t.clone() for t in tensors(belief.belief)], [a.copy() for a in arrays]
     first, log_prob = stream(model, tracks, belief, 6)
@@ -327,22 +333,24 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_rows_are_refused(case):
     model = untrained(KINDS["vrnn"], inputs=True)
-    belief, _ = vrnn.observe(model, vrnn.initial_belief(model, 2, 4), ROW, time=3.0)
+    belief, _ = vrnn.observe(
+        ROW, belief=vrnn.initial_belief(model=model, count=2, particles=4), model=model, time=3.0
+    )
     given, message = BAD[case]
     with pytest.raises(DataError, match=message):
-        vrnn.observe(model, belief, **{"x": ROW, **given})
+        vrnn.observe(belief=belief, model=model, **{"x": ROW, **given})
 
 
 def test_bad_beginnings_are_refused():
     model = untrained(KINDS["vrnn"])
-    for given in ({"tracks": 0}, {"particles": 0}):
-        with pytest.raises(ConfigError, match="tracks and particles of at least 1, found"):
-            vrnn.initial_belief(model, **given)
+    for given in ({"count": 0}, {"particles": 0}):
+        with pytest.raises(ConfigError, match="count and particles of at least 1, found"):
+            vrnn.initial_belief(model=model, **given)
     with pytest.raises(ConfigError, match="seed of at least 0"):
-        vrnn.initial_belief(model, seed=-1)
+        vrnn.initial_belief(model=model, seed=-1)
     with pytest.raises(ConfigError, match="particles of at least 1, found 0"):
-        vrnn.filter_tracks(model, walks(1), particles=0)
+        vrnn.filter_tracks(walks(1), model=model, particles=0)
     nowhere = without_inputs(walks(2))
     nowhere.x[1][:] = np.nan
     with pytest.raises(DataError, match="track 1: expected a row to filter, found none"):
-        vrnn.filter_tracks(model, nowhere)
+        vrnn.filter_tracks(nowhere, model=model)

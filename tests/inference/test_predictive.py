@@ -39,7 +39,7 @@ def test_density_integrates_to_one_and_gives_the_mean_and_the_draws(name, displa
     )
     model = prepare(LINE[name], vrnn.Tracks(list(walk)), settings, None).trained
     walk[:, 8 - gap :] = np.nan
-    ahead = vrnn.predictive(model, vrnn.filter_tracks(model, walk, particles=30).belief)
+    ahead = vrnn.predictive(vrnn.filter_tracks(walk, model=model, particles=30).belief, model=model)
     grid = np.broadcast_to(np.linspace(-40, 40, 20001)[:, None, None], (20001, 2, 1))
     density, step = np.exp(ahead.log_prob(grid)), 80 / 20000
     np.testing.assert_allclose(density.sum(0) * step, 1.0, atol=1e-4)
@@ -55,7 +55,9 @@ def test_density_integrates_to_one_and_gives_the_mean_and_the_draws(name, displa
 
 def test_masses_of_binary_rows_add_up_to_one():
     model = made("binary")
-    ahead = vrnn.predictive(model, vrnn.filter_tracks(model, bits(2), particles=20).belief)
+    ahead = vrnn.predictive(
+        vrnn.filter_tracks(bits(2), model=model, particles=20).belief, model=model
+    )
     rows = np.array([[a, b] for a in (0.0, 1.0) for b in (0.0, 1.0)])
     mass = np.exp(ahead.log_prob(np.repeat(rows[:, None], 2, 1)))
     np.testing.assert_allclose(mass.sum(0), 1.0, rtol=1e-9)
@@ -70,10 +72,10 @@ def test_it_is_the_density_that_observe_reports(name, transform, gap):
     """Of a model without latents, particle by particle; its one particle has drawn the rows of the gap itself."""
     model, tracks = made(name, **transform), walks(3)
     past = holed(tracks.cut(stop=9), *((i, slice(9 - gap, None)) for i in range(3)))
-    belief = vrnn.filter_tracks(model, past, particles=1).belief
+    belief = vrnn.filter_tracks(past, model=model, particles=1).belief
     row = np.stack([x[9] for x in tracks.x])
-    ahead = vrnn.predictive(model, belief)
-    found = vrnn.observe(model, belief, row).log_prob
+    ahead = vrnn.predictive(belief, model=model)
+    found = vrnn.observe(row, belief=belief, model=model).log_prob
     np.testing.assert_allclose(ahead.log_prob(row), found, rtol=1e-6)
     several = np.stack([row + i for i in range(4)])
     np.testing.assert_allclose(ahead.log_prob(several)[0], found, rtol=1e-6)
@@ -87,62 +89,64 @@ def test_latents_from_the_prior_give_the_likelihood_that_the_posterior_proposes(
     Untrained, the posteriors of a DMM and an SRNN do not cover the prior, and their weights have heavy tails.
     """
     model, tracks = made(name), walks(2)
-    belief = vrnn.filter_tracks(model, tracks.cut(stop=6), particles=20000).belief
-    ahead = vrnn.predictive(model, belief)
+    belief = vrnn.filter_tracks(tracks.cut(stop=6), model=model, particles=20000).belief
+    ahead = vrnn.predictive(belief, model=model)
     row = ahead.mean + 0.5
     np.testing.assert_allclose(
-        ahead.log_prob(row), vrnn.observe(model, belief, row).log_prob, atol=0.05
+        ahead.log_prob(row), vrnn.observe(row, belief=belief, model=model).log_prob, atol=0.05
     )
 
 
 @pytest.mark.parametrize("name", SUPERVISED)
 def test_a_supervised_model_predicts_y_from_the_rows_x(name):
     model, tracks = made(name), walks(2, y=True)
-    belief = vrnn.filter_tracks(model, tracks.cut(stop=8), particles=4000).belief
+    belief = vrnn.filter_tracks(tracks.cut(stop=8), model=model, particles=4000).belief
     x, y = (np.stack([a[8] for a in part]) for part in (tracks.x, tracks.y))
-    ahead = vrnn.predictive(model, belief, x=x)
+    ahead = vrnn.predictive(belief, model=model, x=x)
     assert (
         ahead.names == ("power",)
         and ahead.mean.shape == (2, 1)
         and ahead.sample(7).shape == (7, 2, 1)
     )
-    expected = vrnn.observe(model, belief, x, y=y).log_prob
+    expected = vrnn.observe(x, belief=belief, model=model, y=y).log_prob
     np.testing.assert_allclose(ahead.log_prob(y), expected, atol=1e-6 if name == "rnn-y" else 0.1)
-    other = vrnn.predictive(model, belief, x=x + 5)
+    other = vrnn.predictive(belief, model=model, x=x + 5)
     assert np.abs(other.mean - ahead.mean).max() > 1e-3
     with pytest.raises(DataError, match=r"from the row's x \(x, y\)"):
-        vrnn.predictive(model, belief)
+        vrnn.predictive(belief, model=model)
     with pytest.raises(UnsupportedError, match=r"vrnn\.predictive"):
-        vrnn.forecast(model, belief, 3)
+        vrnn.forecast(belief, model=model, horizon=3)
 
 
 def test_inputs_and_times_of_the_row_count():
     model, tracks = made("vrnn", u=True), walks(2, u=True)
-    belief = vrnn.filter_tracks(model, tracks, particles=5).belief
-    held = vrnn.predictive(model, belief)
+    belief = vrnn.filter_tracks(tracks, model=model, particles=5).belief
+    held = vrnn.predictive(belief, model=model)
     last = np.stack([u[-1] for u in tracks.u])
-    assert np.array_equal(held.mean, vrnn.predictive(model, belief, last).mean)
-    assert not np.allclose(held.mean, vrnn.predictive(model, belief, last + 1).mean)
+    assert np.array_equal(held.mean, vrnn.predictive(belief, model=model, u=last).mean)
+    assert not np.allclose(held.mean, vrnn.predictive(belief, model=model, u=last + 1).mean)
     with pytest.raises(DataError, match="time after the last"):
-        vrnn.predictive(model, belief, time=0.0)
+        vrnn.predictive(belief, model=model, time=0.0)
 
 
 def test_the_same_belief_gives_the_same_distribution_and_stays_as_it_is():
     model = made("vrnn")
-    belief = vrnn.filter_tracks(model, walks(2), particles=8, seed=4).belief
+    belief = vrnn.filter_tracks(walks(2), model=model, particles=8, seed=4).belief
     before = [t.clone() for t in tensors(belief.belief)]
-    one, two = (vrnn.predictive(model, belief) for _ in range(2))
+    one, two = (vrnn.predictive(belief, model=model) for _ in range(2))
     assert np.array_equal(one.mean, two.mean) and np.array_equal(one.sample(3, 5), two.sample(3, 5))
     assert not np.array_equal(one.sample(3, 5), one.sample(3, 6))
     assert all(torch.equal(a, b) for a, b in zip(before, tensors(belief.belief), strict=True))
-    other = vrnn.filter_tracks(model, walks(2), particles=8, seed=5).belief
-    assert not np.array_equal(one.mean, vrnn.predictive(model, other).mean)
+    other = vrnn.filter_tracks(walks(2), model=model, particles=8, seed=5).belief
+    assert not np.array_equal(one.mean, vrnn.predictive(other, model=model).mean)
     assert repr(one) == "Predictive(x, y of 2 tracks, 8 particles)"
 
 
 def test_many_candidates_are_compared_in_parts(monkeypatch):
     model = made("vrnn")
-    ahead = vrnn.predictive(model, vrnn.filter_tracks(model, walks(2), particles=8).belief)
+    ahead = vrnn.predictive(
+        vrnn.filter_tracks(walks(2), model=model, particles=8).belief, model=model
+    )
     rows = 10 + np.random.default_rng(0).normal(size=(50, 2, 2))
     whole = ahead.log_prob(rows)
     monkeypatch.setattr("vrnn.tasks.predictive.NUMBERS", 100)
@@ -152,9 +156,9 @@ def test_many_candidates_are_compared_in_parts(monkeypatch):
 def test_what_predictive_refuses():
     model = made("vrnn")
     with pytest.raises(DataError, match="track 0 of the belief has no observed point"):
-        vrnn.predictive(model, vrnn.initial_belief(model))
-    belief = vrnn.filter_tracks(model, walks(2), particles=3).belief
-    ahead = vrnn.predictive(model, belief)
+        vrnn.predictive(vrnn.initial_belief(model=model), model=model)
+    belief = vrnn.filter_tracks(walks(2), model=model, particles=3).belief
+    ahead = vrnn.predictive(belief, model=model)
     for shape in [(2,), (3, 2), (2, 3), (5, 3, 2)]:
         with pytest.raises(DataError, match=r"for 2 tracks, \(2, 2\)"):
             ahead.log_prob(np.zeros(shape))
@@ -165,7 +169,7 @@ def test_what_predictive_refuses():
     with pytest.raises(ConfigError, match="seed"):
         ahead.sample(1, seed=-1)
     with pytest.raises(UnsupportedError, match="leave x out"):
-        vrnn.predictive(model, belief, x=np.zeros((2, 2)))
+        vrnn.predictive(belief, model=model, x=np.zeros((2, 2)))
 
 
 # Forecasts from a belief
@@ -174,8 +178,11 @@ def test_what_predictive_refuses():
 @pytest.mark.parametrize("transform", [{}, {"displacement": False}, {"heading": True}], ids=str)
 def test_an_rnn_forecasts_from_a_belief_as_from_the_tracks(transform):
     model, tracks = made("rnn", **transform), walks(3, 5)
-    belief = vrnn.filter_tracks(model, tracks, particles=1).belief
-    found, expected = (vrnn.forecast(model, prefix, 4, 6, seed=2) for prefix in (belief, tracks))
+    belief = vrnn.filter_tracks(tracks, model=model, particles=1).belief
+    found, expected = (
+        vrnn.forecast(prefix, model=model, horizon=4, samples=6, seed=2)
+        for prefix in (belief, tracks)
+    )
     np.testing.assert_allclose(found.samples, expected.samples, atol=1e-5)
     np.testing.assert_array_equal(found.times, expected.times)
     assert found.names == ("x", "y") and np.allclose(found.weights, 1 / 6)
@@ -188,9 +195,10 @@ def test_an_rnn_forecasts_from_a_belief_as_from_the_tracks(transform):
 def test_after_a_gap_both_forecasts_have_one_distribution():
     """An RNN draws the rows of a trailing gap by itself, and no weight is at stake: 4000 particles against 4000 passes."""
     model, tracks = made("rnn"), holed(walks(2, 7), (0, slice(5, None)), (1, slice(4, None)))
-    belief = vrnn.filter_tracks(model, tracks, particles=4000, seed=1).belief
+    belief = vrnn.filter_tracks(tracks, model=model, particles=4000, seed=1).belief
     found, expected = (
-        vrnn.forecast(model, prefix, 3, 4000, seed=2).samples for prefix in (belief, tracks)
+        vrnn.forecast(prefix, model=model, horizon=3, samples=4000, seed=2).samples
+        for prefix in (belief, tracks)
     )
     for i in range(2):
         for t in range(3):
@@ -203,7 +211,7 @@ def test_after_a_gap_both_forecasts_have_one_distribution():
 def test_particles_count_by_their_weight():
     """With all of the weight on one particle only that one goes on; with a quarter on it, a quarter of the paths."""
     model, tracks = made("rnn"), holed(walks(2, 7), (0, slice(5, None)), (1, slice(4, None)))
-    belief = vrnn.filter_tracks(model, tracks, particles=6).belief
+    belief = vrnn.filter_tracks(tracks, model=model, particles=6).belief
 
     def weighted(weights: list[float], *particles: int) -> TrackBelief:
         part = belief.belief.map(lambda s: s[list(particles)])
@@ -213,21 +221,27 @@ def test_particles_count_by_their_weight():
     alone, other = weighted([1.0], 3), weighted([1.0], 5)
     among = weighted([0, 0, 0, 1, 0, 0], *range(6))
     for verb in (
-        lambda b: vrnn.forecast(model, b, 3, 8).samples,
-        lambda b: vrnn.predictive(model, b).mean,
-        lambda b: vrnn.predictive(model, b).sample(8),
-        lambda b: vrnn.predictive(model, b).log_prob(np.full((2, 2), 10.0)),
+        lambda b: vrnn.forecast(b, model=model, horizon=3, samples=8).samples,
+        lambda b: vrnn.predictive(b, model=model).mean,
+        lambda b: vrnn.predictive(b, model=model).sample(8),
+        lambda b: vrnn.predictive(b, model=model).log_prob(np.full((2, 2), 10.0)),
     ):
         np.testing.assert_allclose(verb(among), verb(alone), atol=1e-9)
         assert not np.allclose(verb(among), verb(other))
-    mixed = vrnn.forecast(model, weighted([0.25, 0.75], 3, 5), 1, 400, seed=1).samples
-    few, many = (vrnn.forecast(model, b, 1, 400, seed=1).samples for b in (alone, other))
+    mixed = vrnn.forecast(
+        weighted([0.25, 0.75], 3, 5), model=model, horizon=1, samples=400, seed=1
+    ).samples
+    few, many = (
+        vrnn.forecast(b, model=model, horizon=1, samples=400, seed=1).samples
+        for b in (alone, other)
+    )
     from_few = np.isclose(mixed, few).all((-1, -2))
     np.testing.assert_array_equal(from_few | np.isclose(mixed, many).all((-1, -2)), True)
     np.testing.assert_allclose(from_few.mean(0), 0.25, atol=1 / 400)
     np.testing.assert_allclose(
-        vrnn.predictive(model, weighted([0.25, 0.75], 3, 5)).mean,
-        0.25 * vrnn.predictive(model, alone).mean + 0.75 * vrnn.predictive(model, other).mean,
+        vrnn.predictive(weighted([0.25, 0.75], 3, 5), model=model).mean,
+        0.25 * vrnn.predictive(alone, model=model).mean
+        + 0.75 * vrnn.predictive(other, model=model).mean,
     )
 
 
@@ -236,8 +250,8 @@ def test_particles_count_by_their_weight():
 def test_forecasts_are_those_of_importance_sampling(name):
     """With latents from the prior, each pass of the prefix weighs its density alone."""
     model, tracks, count = made(name), walks(2, 5), 20000
-    particles = vrnn.filter_tracks(model, tracks, particles=4000, seed=1).belief
-    found = vrnn.forecast(model, particles, 2, 4000, seed=2).samples
+    particles = vrnn.filter_tracks(tracks, model=model, particles=4000, seed=1).belief
+    found = vrnn.forecast(particles, model=model, horizon=2, samples=4000, seed=2).samples
     batch, anchor = model.preprocessor.batch(tracks)
     batch = batch.to(next(model.network.parameters()))
     past, ahead = (draw_noise(model.network, count, 2, time, seeded(3, time)) for time in (4, 2))
@@ -255,11 +269,16 @@ def test_forecasts_are_those_of_importance_sampling(name):
 
 def test_forecasts_from_a_belief_are_reproducible_and_any_part_is_as_good():
     model = made("vrnn")
-    belief = vrnn.filter_tracks(model, holed(walks(2), (0, slice(6, None))), particles=50).belief
-    one, two, other = (vrnn.forecast(model, belief, 3, 200, seed=s).samples for s in (1, 1, 2))
+    belief = vrnn.filter_tracks(
+        holed(walks(2), (0, slice(6, None))), model=model, particles=50
+    ).belief
+    one, two, other = (
+        vrnn.forecast(belief, model=model, horizon=3, samples=200, seed=s).samples
+        for s in (1, 1, 2)
+    )
     assert np.array_equal(one, two) and not np.array_equal(one, other)
-    few = vrnn.forecast(model, belief, 3, 7).samples
-    many = vrnn.forecast(model, belief, 3, 500).samples
+    few = vrnn.forecast(belief, model=model, horizon=3, samples=7).samples
+    many = vrnn.forecast(belief, model=model, horizon=3, samples=500).samples
     assert few.shape == (7, 2, 3, 2) and many.shape == (500, 2, 3, 2) and np.isfinite(many).all()
     first, second = one[:100, 0, 0], one[100:, 0, 0]
     error = np.hypot(first.std(0), second.std(0)) / 10
@@ -269,10 +288,10 @@ def test_forecasts_from_a_belief_are_reproducible_and_any_part_is_as_good():
 def test_many_tracks_go_on_in_parts(monkeypatch):
     """Each track's belief is its own: with the paths of one particle, parts differ in noise alone."""
     model, tracks = made("rnn"), walks(5)
-    belief = vrnn.filter_tracks(model, tracks, particles=1).belief
-    whole = vrnn.forecast(model, belief, 2, 3000).mean
+    belief = vrnn.filter_tracks(tracks, model=model, particles=1).belief
+    whole = vrnn.forecast(belief, model=model, horizon=2, samples=3000).mean
     monkeypatch.setattr("vrnn.tasks.futures.PASS_SIZE", 6000)
-    parts = vrnn.forecast(model, belief, 2, 3000)
+    parts = vrnn.forecast(belief, model=model, horizon=2, samples=3000)
     error = parts.samples.std(0) * math.sqrt(2 / 3000)
     assert (np.abs(parts.mean - whole) < 4.5 * error).all()
 
@@ -281,7 +300,13 @@ def test_histories_are_turned_back():
     model, tracks = made("vrnn", heading=True), walks(3, 9)
     turned = replace(tracks, x=[turn(x[None], np.array([0.7]))[0] for x in tracks.x])
     here, there = (
-        vrnn.forecast(model, vrnn.filter_tracks(model, some, particles=5).belief, 2, 4, seed=1)
+        vrnn.forecast(
+            vrnn.filter_tracks(some, model=model, particles=5).belief,
+            model=model,
+            horizon=2,
+            samples=4,
+            seed=1,
+        )
         for some in (tracks, turned)
     )
     np.testing.assert_allclose(
@@ -292,31 +317,39 @@ def test_histories_are_turned_back():
 
 def test_inputs_of_the_horizon():
     model, tracks = made("vrnn", u=True), walks(2, u=True)
-    belief = vrnn.filter_tracks(model, tracks, particles=5).belief
+    belief = vrnn.filter_tracks(tracks, model=model, particles=5).belief
     with pytest.raises(ConfigError, match="inputs='hold'"):
-        vrnn.forecast(model, belief, 3)
-    held = vrnn.forecast(model, belief, 3, 4, inputs="hold").samples
+        vrnn.forecast(belief, model=model, horizon=3)
+    held = vrnn.forecast(belief, model=model, horizon=3, samples=4, inputs="hold").samples
     last = np.repeat(np.stack([u[-1:] for u in tracks.u]), 3, 1)
-    assert np.array_equal(held, vrnn.forecast(model, belief, 3, 4, inputs=last).samples)
-    assert not np.array_equal(held, vrnn.forecast(model, belief, 3, 4, inputs=last + 1).samples)
+    assert np.array_equal(
+        held, vrnn.forecast(belief, model=model, horizon=3, samples=4, inputs=last).samples
+    )
+    assert not np.array_equal(
+        held, vrnn.forecast(belief, model=model, horizon=3, samples=4, inputs=last + 1).samples
+    )
 
 
 def test_a_belief_of_nothing_goes_on_only_where_positions_are_drawn():
     positions, increments = made("vrnn", displacement=False), made("vrnn")
-    drawn = vrnn.forecast(positions, vrnn.initial_belief(positions, tracks=2), 3, 5)
+    drawn = vrnn.forecast(
+        vrnn.initial_belief(model=positions, count=2), model=positions, horizon=3, samples=5
+    )
     assert drawn.samples.shape == (5, 2, 3, 2) and drawn.times.tolist() == [[0.0, 0.5, 1.0]] * 2
     assert np.isnan(drawn.history.x[0]).all()
-    belief = vrnn.initial_belief(increments, tracks=2)
+    belief = vrnn.initial_belief(model=increments, count=2)
     with pytest.raises(DataError, match="track 0 of the belief has no observed point"):
-        vrnn.forecast(increments, belief, 3)
-    belief = vrnn.observe(increments, belief, np.array([[1.0, 2.0], [np.nan, np.nan]])).belief
+        vrnn.forecast(belief, model=increments, horizon=3)
+    belief = vrnn.observe(
+        np.array([[1.0, 2.0], [np.nan, np.nan]]), belief=belief, model=increments
+    ).belief
     with pytest.raises(DataError, match="track 1 of the belief"):
-        vrnn.forecast(increments, belief, 3)
+        vrnn.forecast(belief, model=increments, horizon=3)
 
 
 def test_a_rollout_that_forecasts_goes_on_after_its_prefix():
     model, tracks = made("rollout"), walks(2, 9)
-    belief = vrnn.filter_tracks(model, tracks, particles=40).belief
-    drawn = vrnn.forecast(model, belief, 3, 20)
+    belief = vrnn.filter_tracks(tracks, model=model, particles=40).belief
+    drawn = vrnn.forecast(belief, model=model, horizon=3, samples=20)
     assert np.isfinite(drawn.samples).all() and drawn.times[0].tolist() == [4.5, 5.0, 5.5]
-    assert np.isfinite(vrnn.predictive(model, belief).log_prob(drawn.samples[:, :, 0])).all()
+    assert np.isfinite(vrnn.predictive(belief, model=model).log_prob(drawn.samples[:, :, 0])).all()

@@ -28,7 +28,7 @@ def walker():
     tracks = random_walk(40, 30, 1)
     config = vrnn.RNNConfig(2, hidden=4, emission="gaussian")
     settings = vrnn.TrainConfig(steps=1, transform=vrnn.TransformConfig(standardise=False))
-    model = vrnn.train(config, tracks, settings, quiet=True).model
+    model = vrnn.train(tracks, config=config, training=settings, quiet=True).model
     network = model.network
     last = [m for m in network.head.modules() if isinstance(m, torch.nn.Linear)][-1]
     with torch.no_grad():
@@ -46,7 +46,7 @@ def test_densities_and_levels_of_a_random_walk(walker, temperature):
     """At step h the position is N(x_0 + h DRIFT, h (T STEP)^2), whose level is a chi-squared probability."""
     tracks = random_walk(60, 8, 2)
     found = vrnn.reliability(
-        walker, tracks, observe=3, horizon=5, samples=400, temperature=temperature
+        tracks, model=walker, observe=3, horizon=5, samples=400, temperature=temperature
     )
     x = np.stack(tracks.x)
     for h in range(1, 6):
@@ -68,12 +68,12 @@ def test_densities_and_levels_of_a_random_walk(walker, temperature):
 
 
 def test_levels_are_uniform_for_the_truth_and_tell_of_a_wrong_scale(walker):
-    right = vrnn.reliability(walker, random_walk(400, 8, 3), observe=3, horizon=5, samples=60)
+    right = vrnn.reliability(random_walk(400, 8, 3), model=walker, observe=3, horizon=5, samples=60)
     for h in range(5):
         assert scipy.stats.kstest(right.level[:, h], "uniform").pvalue > 0.001
     assert np.abs(right.coverage(0.5) - 0.5).max() < 0.08
     wider = vrnn.reliability(
-        walker, random_walk(400, 8, 3, stretch=2.0), observe=3, horizon=5, samples=60
+        random_walk(400, 8, 3, stretch=2.0), model=walker, observe=3, horizon=5, samples=60
     )
     # a Gaussian of half the width: P(chi2 < 4 x) for the region that should hold x
     expected = scipy.stats.chi2(2).cdf(scipy.stats.chi2(2).ppf(0.9) / 4)
@@ -85,7 +85,7 @@ def test_levels_are_uniform_for_the_truth_and_tell_of_a_wrong_scale(walker):
 def test_every_model(name, heading):
     """In the units of the data, the same for tracks alone and together with others."""
     model, tracks = made(name, heading=heading), walks()
-    found = vrnn.reliability(model, tracks, observe=5, horizon=4, samples=12, seed=3)
+    found = vrnn.reliability(tracks, model=model, observe=5, horizon=4, samples=12, seed=3)
     assert found.level.shape == found.nll.shape == (6 * 4, 4)
     assert ((found.level >= 0) & (found.level <= 1)).all() and np.isfinite(found.nll).all()
 
@@ -96,7 +96,13 @@ def test_units_of_the_data():
     settings = vrnn.TrainConfig(steps=3)
     config = vrnn.RNNConfig(2, hidden=6, emission="full_gaussian")
     a, b = (
-        vrnn.reliability(vrnn.train(config, t, settings, quiet=True).model, t, 5, 4, samples=30)
+        vrnn.reliability(
+            t,
+            model=vrnn.train(t, config=config, training=settings, quiet=True).model,
+            observe=5,
+            horizon=4,
+            samples=30,
+        )
         for t in (small, large)
     )
     np.testing.assert_allclose(a.level, b.level, atol=0.04)
@@ -121,11 +127,13 @@ def test_coverage_and_picture(tmp_path):
 
 def test_what_is_refused():
     model = made("vrnn")
-    for sizes in ((1, 4, 10), (5, 0, 10), (5, 4, 1)):
+    for observe, horizon, samples in ((1, 4, 10), (5, 0, 10), (5, 4, 1)):
         with pytest.raises(ConfigError, match="observe and samples of at least 2"):
-            vrnn.reliability(model, walks(), *sizes)
+            vrnn.reliability(
+                walks(), model=model, observe=observe, horizon=horizon, samples=samples
+            )
     with pytest.raises(DataError, match="windows"):
-        vrnn.reliability(model, walks(), 20, 20)
+        vrnn.reliability(walks(), model=model, observe=20, horizon=20)
     name = next(iter(SUPERVISED))
     with pytest.raises(UnsupportedError, match="predicts y"):
-        vrnn.reliability(made(name), walks(y=True))
+        vrnn.reliability(walks(y=True), model=made(name))

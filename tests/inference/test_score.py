@@ -29,7 +29,7 @@ def of(score: list[float], calibration: list[float] = ()) -> Scores:
 def test_rows_stand_where_their_points_are(name, displacement):
     """NaN where nothing is scored: missing rows, and under displacement the first point of each track."""
     tracks = holed(walks(), *GAPS)
-    scores = vrnn.score(made(name, displacement=displacement), tracks, particles=8)
+    scores = vrnn.score(tracks, model=made(name, displacement=displacement), particles=8)
     assert scores.ids == tracks.ids and [len(a) for a in scores.log_prob] == [12] * 6
     for i, x in enumerate(tracks.x):
         there = np.isfinite(x).all(-1)
@@ -48,7 +48,7 @@ def test_rows_before_the_first_point_change_nothing():
     """Of a model that draws nothing: the same densities, moved."""
     model, tracks = made("rnn"), walks(3)
     late = vrnn.Tracks([np.concatenate([np.full((4, 2), np.nan), x]) for x in tracks.x])
-    plain, moved = (vrnn.score(model, some, particles=1).log_prob for some in (tracks, late))
+    plain, moved = (vrnn.score(some, model=model, particles=1).log_prob for some in (tracks, late))
     for a, b in zip(plain, moved, strict=True):
         assert np.isnan(b[:5]).all()
         np.testing.assert_allclose(b[5:], a[1:], rtol=1e-6)
@@ -58,7 +58,7 @@ def test_rows_before_the_first_point_change_nothing():
 def test_log_prob_is_that_of_the_filter(name):
     model, tracks = made(name), holed(walks(), *GAPS[:3])
     scores, filtered = (
-        verb(model, tracks, particles=8, seed=3) for verb in (vrnn.score, vrnn.filter_tracks)
+        verb(tracks, model=model, particles=8, seed=3) for verb in (vrnn.score, vrnn.filter_tracks)
     )
     for a, b in zip(scores.log_prob, filtered.log_prob, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
@@ -67,7 +67,7 @@ def test_log_prob_is_that_of_the_filter(name):
 def test_the_start_that_a_model_reads_is_not_scored():
     tracks = walks(3)
     for model in (made("rollout"), made("vrnn", heading=True)):
-        scores = vrnn.score(model, tracks, particles=5)
+        scores = vrnn.score(tracks, model=model, particles=5)
         for a in scores.log_prob:
             assert np.isnan(a[:5]).all() and np.isfinite(a[5:]).all()
 
@@ -77,26 +77,28 @@ def test_supervised_models_score_y(name):
     model, tracks = made(name), walks(3, y=True)
     y = [a.copy() for a in tracks.y]
     y[1][4] = np.nan
-    scores = vrnn.score(model, replace(tracks, y=y), particles=20)
+    scores = vrnn.score(replace(tracks, y=y), model=model, particles=20)
     assert np.isnan(scores.log_prob[1][4]) and scores.rows.tolist() == [11, 10, 11]
-    moved = vrnn.score(model, replace(tracks, y=[a + 100 for a in tracks.y]), particles=20)
+    moved = vrnn.score(replace(tracks, y=[a + 100 for a in tracks.y]), model=model, particles=20)
     assert (moved.score > scores.score + 10).all()
 
 
 def test_binary_rows_have_log_masses():
-    scores = vrnn.score(made("binary"), bits(4), particles=10)
+    scores = vrnn.score(bits(4), model=made("binary"), particles=10)
     assert scores.rows.tolist() == [12] * 4 and all((a <= 0).all() for a in scores.log_prob)
 
 
 @pytest.mark.parametrize("name", ["rnn", "factorised", "vrnn", "storn"])
 def test_the_transform_of_the_models_own_tracks_is_uniform(name):
     model = made(name)
-    own = vrnn.generate(model, count=80, steps=8, seed=1)
-    pit = np.concatenate([a[1:] for a in vrnn.score(model, own, particles=50, seed=2).pit])
+    own = vrnn.generate(model=model, count=80, steps=8, seed=1)
+    pit = np.concatenate([a[1:] for a in vrnn.score(own, model=model, particles=50, seed=2).pit])
     assert scipy.stats.kstest(pit, "uniform").pvalue > 1e-3
     far = vrnn.Tracks([x * 5 for x in own.x])
     assert (
-        np.mean(np.concatenate([a[1:] for a in vrnn.score(model, far, particles=50).pit]) < 0.05)
+        np.mean(
+            np.concatenate([a[1:] for a in vrnn.score(far, model=model, particles=50).pit]) < 0.05
+        )
         > 0.5
     )
 
@@ -142,12 +144,12 @@ def test_calibration_is_scored_as_the_tracks_are():
     """By the same filter, with noise of its own: equal for an RNN, which has none, and not for a VRNN."""
     for name in ("rnn", "vrnn"):
         model, normal = made(name), walks(30, seed=5)
-        scores = vrnn.score(model, walks(4), calibration=normal, particles=10, seed=2)
-        again = vrnn.score(model, normal, particles=10, seed=2).score
+        scores = vrnn.score(walks(4), model=model, calibration=normal, particles=10, seed=2)
+        again = vrnn.score(normal, model=model, particles=10, seed=2).score
         assert np.allclose(scores.calibration, again) == (name == "rnn")
         assert abs(scores.calibration.mean() - again.mean()) < 0.3
     far = vrnn.Tracks([x * 20 for x in walks(4).x])
-    found = vrnn.score(model, far, calibration=walks(30, seed=5), particles=10)
+    found = vrnn.score(far, model=model, calibration=walks(30, seed=5), particles=10)
     assert found.unusual(0.1).all() and np.allclose(found.p_value, 1 / 31)
 
 
@@ -155,7 +157,7 @@ def test_normal_tracks_that_the_model_holds_impossible_count():
     """A key half down has no mass: left out of the calibration it would make every threshold too low."""
     impossible = vrnn.Tracks([np.full((12, 2), 0.5)])
     normal = vrnn.concatenate([bits(9), impossible])
-    scores = vrnn.score(made("binary"), impossible, calibration=normal, particles=5)
+    scores = vrnn.score(impossible, model=made("binary"), calibration=normal, particles=5)
     assert len(scores.calibration) == 10 and scores.score.tolist() == [np.inf]
     assert scores.threshold(0.1) == np.inf and not scores.unusual(0.1).any()
 
@@ -231,7 +233,7 @@ def test_what_is_expected_is_the_mean_of_the_models_own_next_rows(name):
     model = made(name, displacement=False)
     if name == "rnn":
         tracks = walks(3)
-        found = vrnn.score(model, tracks, particles=800)
+        found = vrnn.score(tracks, model=model, particles=800)
         batch = model.preprocessor.batch(tracks)[0].to(next(model.network.parameters()))
         noise = draw_noise(model.network, 1, 3, 12, seeded(0), observations=False)
         emission = unroll(model.network, batch, noise).emission
@@ -242,8 +244,8 @@ def test_what_is_expected_is_the_mean_of_the_models_own_next_rows(name):
         expected = np.stack(found.excess) + np.stack(found.log_prob)
         np.testing.assert_allclose(expected, exact.detach().numpy(), atol=0.2)
         assert abs(np.mean(expected - exact.detach().numpy())) < 0.03
-    own = vrnn.generate(model, count=80, steps=10, seed=1)
-    scores = vrnn.score(model, own, particles=60, by="excess")
+    own = vrnn.generate(model=model, count=80, steps=10, seed=1)
+    scores = vrnn.score(own, model=model, particles=60, by="excess")
     rows = np.concatenate(scores.excess)
     assert abs(rows.mean()) < 4 * rows.std() / np.sqrt(len(rows)) + 0.03
     np.testing.assert_allclose(scores.score, [np.mean(e) for e in scores.excess])
@@ -251,16 +253,18 @@ def test_what_is_expected_is_the_mean_of_the_models_own_next_rows(name):
 
 def test_the_calibration_goes_by_excess_too():
     model, tracks = made("vrnn"), walks(4)
-    found = vrnn.score(model, tracks, calibration=walks(20, seed=5), particles=10, by="excess")
-    plain = vrnn.score(model, walks(20, seed=5), particles=10, by="excess")
+    found = vrnn.score(
+        tracks, model=model, calibration=walks(20, seed=5), particles=10, by="excess"
+    )
+    plain = vrnn.score(walks(20, seed=5), model=model, particles=10, by="excess")
     assert found.by == "excess" and abs(found.calibration.mean() - plain.score.mean()) < 0.3
     with pytest.raises(ConfigError, match="density or excess, found 'surprise'"):
-        vrnn.score(model, tracks, by="surprise")
+        vrnn.score(tracks, model=model, by="surprise")
     with pytest.raises(DataError, match="of one sort, found density and excess"):
         vrnn.mixture(
             [
-                vrnn.score(model, tracks, particles=2),
-                vrnn.score(model, tracks, particles=2, by="excess"),
+                vrnn.score(tracks, model=model, particles=2),
+                vrnn.score(tracks, model=model, particles=2, by="excess"),
             ]
         )
 
@@ -280,7 +284,11 @@ def test_against_counts_among_scored_tracks():
 @pytest.mark.parametrize("ending", [".csv", ".npz", ".parquet"])
 def test_tables(tmp_path, ending):
     scores = vrnn.score(
-        made("vrnn"), holed(walks(), *GAPS), calibration=walks(20, seed=5), particles=5, seed=1
+        holed(walks(), *GAPS),
+        model=made("vrnn"),
+        calibration=walks(20, seed=5),
+        particles=5,
+        seed=1,
     )
     path = scores.save(tmp_path / f"s{ending}", tmp_path / f"r{ending}", false_alarms=0.1)
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"r{ending}", f"s{ending}"]
@@ -304,13 +312,13 @@ def test_tables(tmp_path, ending):
         import pandas
 
         np.testing.assert_array_equal(pandas.read_parquet(path)["p_value"], scores.p_value)
-    plain = vrnn.score(made("vrnn"), walks(2), particles=5)
+    plain = vrnn.score(walks(2), model=made("vrnn"), particles=5)
     assert list(plain.to_columns()) == ["id", "rows", "score"]
     assert repr(plain) == "Scores(2 tracks)" and "p-values among 20" in repr(scores)
 
 
 def test_nothing_is_written_for_a_threshold_that_cannot_be(tmp_path):
-    scores = vrnn.score(made("vrnn"), walks(2), calibration=walks(5), particles=5)
+    scores = vrnn.score(walks(2), model=made("vrnn"), calibration=walks(5), particles=5)
     with pytest.raises(ConfigError, match="at least 99"):
         scores.save(tmp_path / "s.csv", tmp_path / "r.csv", false_alarms=0.01)
     assert not list(tmp_path.iterdir())
@@ -318,16 +326,16 @@ def test_nothing_is_written_for_a_threshold_that_cannot_be(tmp_path):
 
 def test_seeds():
     model = made("vrnn")
-    one, two, other = (vrnn.score(model, walks(), particles=5, seed=s) for s in (1, 1, 2))
+    one, two, other = (vrnn.score(walks(), model=model, particles=5, seed=s) for s in (1, 1, 2))
     assert np.array_equal(one.score, two.score) and not np.array_equal(one.score, other.score)
     assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one.pit, two.pit, strict=True))
 
 
 def test_tracks_in_parts(monkeypatch):
     model, tracks = made("rnn"), walks(5)
-    whole = vrnn.score(model, tracks, particles=4)
+    whole = vrnn.score(tracks, model=model, particles=4)
     monkeypatch.setattr("vrnn.tasks.score.PAIRS", 64)
-    parts = vrnn.score(model, tracks, particles=4)
+    parts = vrnn.score(tracks, model=model, particles=4)
     np.testing.assert_allclose(parts.score, whole.score, rtol=1e-6)
 
 
@@ -335,18 +343,19 @@ def test_arrays_and_what_is_refused():
     model, tracks = made("vrnn"), walks(2)
     array = np.stack(tracks.x)
     np.testing.assert_array_equal(
-        vrnn.score(model, array, particles=5).score, vrnn.score(model, tracks, particles=5).score
+        vrnn.score(array, model=model, particles=5).score,
+        vrnn.score(tracks, model=model, particles=5).score,
     )
-    assert vrnn.score(model, array[0], particles=5).ids == ["0"]
+    assert vrnn.score(array[0], model=model, particles=5).ids == ["0"]
     with pytest.raises(DataError, match="trained with x columns"):
-        vrnn.score(model, np.zeros((2, 5, 3)))
+        vrnn.score(np.zeros((2, 5, 3)), model=model)
     with pytest.raises(DataError, match="found none"):
-        vrnn.score(model, tracks[:0])
+        vrnn.score(tracks[:0], model=model)
     with pytest.raises(DataError, match=r"read_tracks\(path\)"):
-        vrnn.score(model, "walks.csv")
+        vrnn.score("walks.csv", model=model)
     with pytest.raises(ConfigError, match="particles of at least 1, found 0"):
-        vrnn.score(model, tracks, particles=0)
+        vrnn.score(tracks, model=model, particles=0)
     with pytest.raises(ConfigError, match="seed"):
-        vrnn.score(model, tracks, seed=-1)
+        vrnn.score(tracks, model=model, seed=-1)
     with pytest.raises(DataError, match="calibration tracks with a scored row"):
-        vrnn.score(model, tracks, calibration=tracks.cut(stop=1))
+        vrnn.score(tracks, model=model, calibration=tracks.cut(stop=1))

@@ -42,14 +42,17 @@ def walks(count: int = 24, rows: int = 14, seed: int = 0) -> vrnn.Tracks:
 
 @pytest.fixture(scope="module")
 def trained() -> dict[str, TrainedModel]:
-    return {name: vrnn.train(c, walks(), WINDOWED, quiet=True).model for name, c in CONFIGS.items()}
+    return {
+        name: vrnn.train(walks(), config=c, training=WINDOWED, quiet=True).model
+        for name, c in CONFIGS.items()
+    }
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_forecast_is_reproducible_joint_and_in_data_units(trained, name):
     prefix = walks(7, 5, seed=1)
     a, b, c = (
-        vrnn.forecast(trained[name], prefix, horizon=4, samples=6, seed=s) for s in (3, 3, 4)
+        vrnn.forecast(prefix, model=trained[name], horizon=4, samples=6, seed=s) for s in (3, 3, 4)
     )
     assert a.samples.shape == (6, 7, 4, 2) and np.isfinite(a.samples).all()
     assert np.array_equal(a.samples, b.samples) and not np.array_equal(a.samples, c.samples)
@@ -68,7 +71,7 @@ def test_forecasts_move_and_turn_with_the_prefix(trained, name):
     prefix = walks(5, 5, seed=2)
     moved = vrnn.Tracks([turn(x[None], np.array([0.7]))[0] + [100.0, -40.0] for x in prefix.x])
     here, there = (
-        vrnn.forecast(trained[name], p, horizon=3, samples=4, seed=0).samples
+        vrnn.forecast(p, model=trained[name], horizon=3, samples=4, seed=0).samples
         for p in (prefix, moved)
     )
     expected = turn(here, np.full(5, 0.7)) + np.array([100.0, -40.0])
@@ -76,7 +79,9 @@ def test_forecasts_move_and_turn_with_the_prefix(trained, name):
 
 
 def test_prefixes_of_several_lengths_each_continue_from_their_own_end():
-    model = vrnn.train(CONFIGS["vrnn"], walks(60), replace(SETTINGS, steps=150), quiet=True).model
+    model = vrnn.train(
+        walks(60), config=CONFIGS["vrnn"], training=replace(SETTINGS, steps=150), quiet=True
+    ).model
     tracks = walks(6, 14, seed=3)
     ragged = vrnn.Tracks([x[: 3 + i] for i, x in enumerate(tracks.x)])
     batch, anchor = model.preprocessor.batch(ragged)
@@ -86,7 +91,7 @@ def test_prefixes_of_several_lengths_each_continue_from_their_own_end():
         assert np.array_equal(anchor.origin[i], single.origin[0]) and np.array_equal(
             anchor.since[i], single.since[0]
         )
-    samples = vrnn.forecast(model, ragged, horizon=1, samples=200).samples
+    samples = vrnn.forecast(ragged, model=model, horizon=1, samples=200).samples
     last = np.stack([x[-1] for x in ragged.x])
     assert np.abs(np.linalg.norm(samples.mean(0)[:, 0] - last, axis=-1) - 1.0).max() < 0.6
 
@@ -100,28 +105,31 @@ def test_a_forecast_after_missing_points_reconnects():
         ]
     )
     model = vrnn.train(
-        vrnn.RNNConfig(x_dim=2, hidden=8), east, replace(SETTINGS, steps=200), quiet=True
+        east,
+        config=vrnn.RNNConfig(x_dim=2, hidden=8),
+        training=replace(SETTINGS, steps=200),
+        quiet=True,
     ).model
     prefix = np.stack([np.arange(6.0), np.zeros(6)], -1)
     prefix[4:] = np.nan
-    drawn = vrnn.forecast(model, vrnn.Tracks([prefix]), horizon=2, samples=50)
+    drawn = vrnn.forecast(vrnn.Tracks([prefix]), model=model, horizon=2, samples=50)
     assert np.allclose(drawn.mean[0, :, 0], [6.0, 7.0], atol=0.15)
     assert np.allclose(drawn.times, [[6.0, 7.0]])
 
 
 def test_representatives_have_probabilities_and_are_refused_without_enough_samples(trained):
-    drawn = vrnn.forecast(trained["vrnn"], walks(3, 5), horizon=4, samples=40)
+    drawn = vrnn.forecast(walks(3, 5), model=trained["vrnn"], horizon=4, samples=40)
     few = drawn.cluster(5)
     assert few.samples.shape == (5, 3, 4, 2) and np.allclose(few.weights.sum(0), 1.0)
     assert np.allclose(few.mean, drawn.mean, atol=1e-6)  # weighted centres of clusters
     assert "weight" in few.to_columns() and "weight" not in drawn.to_columns()
-    with pytest.raises(ConfigError, match="more samples than those"):
+    with pytest.raises(ConfigError, match="more samples than clusters"):
         drawn.cluster(40)
 
 
 @pytest.mark.parametrize("ending", [".csv", ".npz", ".parquet"])
 def test_files_hold_every_path(trained, tmp_path, ending):
-    drawn = vrnn.forecast(trained["vrnn"], walks(3, 5), horizon=4, samples=2)
+    drawn = vrnn.forecast(walks(3, 5), model=trained["vrnn"], horizon=4, samples=2)
     path = drawn.save(tmp_path / f"futures{ending}")
     transform = drawn.to_frame()
     assert len(transform) == 3 * 2 * 4 and list(transform.columns) == [
@@ -150,32 +158,36 @@ def test_files_hold_every_path(trained, tmp_path, ending):
 def test_what_a_forecast_refuses(trained):
     model = trained["vrnn"]
     with pytest.raises(DataError, match="at least 5 rows"):
-        vrnn.forecast(model, walks(2, 3), horizon=2)
+        vrnn.forecast(walks(2, 3), model=model, horizon=2)
     with pytest.raises(DataError, match="found none"):
-        vrnn.forecast(model, walks(2, 5)[:0], horizon=2)
+        vrnn.forecast(walks(2, 5)[:0], model=model, horizon=2)
     with pytest.raises(ConfigError, match="horizon"):
-        vrnn.forecast(model, walks(2, 5), horizon=0)
+        vrnn.forecast(walks(2, 5), model=model, horizon=0)
     with pytest.raises(DataError, match="trained with x columns"):
-        vrnn.forecast(model, np.zeros((2, 5, 3)), horizon=2)
+        vrnn.forecast(np.zeros((2, 5, 3)), model=model, horizon=2)
     gone = np.stack(walks(2, 5).x)
     gone[1, -1] = np.nan
     with pytest.raises(DataError, match="last row has a missing value"):
-        vrnn.forecast(trained["rollout"], gone, horizon=2)
+        vrnn.forecast(gone, model=trained["rollout"], horizon=2)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_fewer_states_are_shared_among_the_paths(trained, name):
     """Path i goes on from state i modulo their number, as the paths of a forecast with so many would."""
     model, prefix = trained[name], walks(7, 5, seed=1)
-    each = vrnn.forecast(model, prefix, 4, 6).samples
-    assert np.array_equal(each, vrnn.forecast(model, prefix, 4, 6, states=6).samples)
-    assert np.array_equal(each, vrnn.forecast(model, prefix, 4, 6, states=9).samples)
-    shared = vrnn.forecast(model, prefix, 4, 6, states=2).samples
+    each = vrnn.forecast(prefix, model=model, horizon=4, samples=6).samples
+    assert np.array_equal(
+        each, vrnn.forecast(prefix, model=model, horizon=4, samples=6, prefix_samples=6).samples
+    )
+    assert np.array_equal(
+        each, vrnn.forecast(prefix, model=model, horizon=4, samples=6, prefix_samples=9).samples
+    )
+    shared = vrnn.forecast(prefix, model=model, horizon=4, samples=6, prefix_samples=2).samples
     if (
         model.network.latent_dim + model.network.code_dim == 0
     ):  # the prefix leaves one state whatever is drawn
         np.testing.assert_allclose(each, shared, rtol=1e-5, atol=1e-5)
-    (found,), (two,) = (futures(model, prefix, 4, n, seed=0, states=2) for n in (6, 2))
+    (found,), (two,) = (futures(model, prefix, 4, n, seed=0, prefix_samples=2) for n in (6, 2))
     for part, expected in zip(found.belief.state, two.belief.state, strict=True):
         assert torch.equal(part, expected[[0, 1, 0, 1, 0, 1]])
     torch.testing.assert_close(found.belief.log_weight.exp().sum(0), torch.ones(7))
@@ -184,18 +196,27 @@ def test_fewer_states_are_shared_among_the_paths(trained, name):
 def test_paths_at_a_temperature_lie_nearer_to_the_mean(trained):
     model, prefix = trained["vrnn"], walks(7, 5, seed=1)
     spread = [
-        vrnn.forecast(model, prefix, 4, 50, states=1, temperature=t).samples.std(0).mean()
+        vrnn.forecast(prefix, model=model, horizon=4, samples=50, prefix_samples=1, temperature=t)
+        .samples.std(0)
+        .mean()
         for t in (1e-6, 0.5, 1.0, 2.0)
     ]
     assert spread[0] < 1e-4 and spread == sorted(spread)
     one, same = (
-        vrnn.forecast(model, prefix, 4, 5, **given).samples for given in ({}, {"temperature": 1.0})
+        vrnn.forecast(prefix, model=model, horizon=4, samples=5, **given).samples
+        for given in ({}, {"temperature": 1.0})
     )
     assert np.array_equal(one, same)
-    belief = vrnn.filter_tracks(model, prefix).belief
-    assert vrnn.forecast(model, belief, 4, 50, temperature=1e-6).samples.std(0).mean() < spread[1]
+    belief = vrnn.filter_tracks(prefix, model=model).belief
+    assert (
+        vrnn.forecast(belief, model=model, horizon=4, samples=50, temperature=1e-6)
+        .samples.std(0)
+        .mean()
+        < spread[1]
+    )
     cool, usual = (
-        vrnn.evaluate(model, walks(), 5, 4, samples=8, temperature=t).model for t in (0.01, 1.0)
+        vrnn.evaluate(walks(), model=model, observe=5, horizon=4, samples=8, temperature=t).model
+        for t in (0.01, 1.0)
     )
     assert (
         cool.nll == usual.nll
@@ -206,33 +227,35 @@ def test_paths_at_a_temperature_lie_nearer_to_the_mean(trained):
 
 def test_what_a_temperature_does_not_go_with(trained):
     with pytest.raises(ConfigError, match="temperature above 0"):
-        vrnn.forecast(trained["vrnn"], walks(2, 5), 2, temperature=0.0)
+        vrnn.forecast(walks(2, 5), model=trained["vrnn"], horizon=2, temperature=0.0)
     for verb in (vrnn.evaluate, vrnn.reliability):
         with pytest.raises(UnsupportedError, match="leave temperature 1"):
-            verb(trained["storn"], walks(), 5, 4, temperature=0.9)
+            verb(walks(), model=trained["storn"], observe=5, horizon=4, temperature=0.9)
 
 
 def test_what_states_do_not_go_with(trained):
-    with pytest.raises(ConfigError, match="states of at least 1"):
-        vrnn.forecast(trained["vrnn"], walks(2, 5), 2, states=0)
-    belief = vrnn.filter_tracks(trained["vrnn"], walks(2, 5)).belief
+    with pytest.raises(ConfigError, match="prefix_samples of at least 1"):
+        vrnn.forecast(walks(2, 5), model=trained["vrnn"], horizon=2, prefix_samples=0)
+    belief = vrnn.filter_tracks(walks(2, 5), model=trained["vrnn"]).belief
     with pytest.raises(UnsupportedError, match="found a belief"):
-        vrnn.forecast(trained["vrnn"], belief, 2, states=1)
+        vrnn.forecast(belief, model=trained["vrnn"], horizon=2, prefix_samples=1)
 
 
 @pytest.mark.parametrize("name", [n for n in CONFIGS if n != "rollout"])
 def test_generate_starts_where_it_is_told(trained, name):
-    drawn = vrnn.generate(trained[name], count=3, steps=9, seed=1, start=np.array([5.0, -2.0]))
+    drawn = vrnn.generate(
+        model=trained[name], count=3, steps=9, seed=1, start=np.array([5.0, -2.0])
+    )
     assert drawn.lengths.tolist() == [9, 9, 9] and np.allclose([x[0] for x in drawn.x], [5.0, -2.0])
-    again = vrnn.generate(trained[name], count=3, steps=9, seed=1)
+    again = vrnn.generate(model=trained[name], count=3, steps=9, seed=1)
     assert np.allclose(np.stack(again.x) + np.array([5.0, -2.0]), np.stack(drawn.x))
 
 
 def test_generate_is_refused_where_it_has_no_meaning(trained):
     with pytest.raises(UnsupportedError, match="no distribution of prefixes"):
-        vrnn.generate(trained["rollout"])
+        vrnn.generate(model=trained["rollout"])
     with pytest.raises(ConfigError, match="at least 2 steps"):
-        vrnn.generate(trained["vrnn"], steps=1)
+        vrnn.generate(model=trained["vrnn"], steps=1)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +266,7 @@ def test_generate_is_refused_where_it_has_no_meaning(trained):
     ],
 )
 def test_encode_gives_the_table_of_means_and_scales(trained, name, shape):
-    codes = vrnn.encode(trained[name], walks(4))
+    codes = vrnn.encode(walks(4), model=trained[name])
     assert (
         len(codes.tables) == 4
         and codes.tables[0].shape == shape
@@ -257,16 +280,16 @@ def test_encode_gives_the_table_of_means_and_scales(trained, name, shape):
 
 def test_an_rnn_has_no_code(trained):
     with pytest.raises(UnsupportedError, match="no latent"):
-        vrnn.encode(trained["rnn"], walks(2))
+        vrnn.encode(walks(2), model=trained["rnn"])
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_evaluate_scores_the_paths_that_forecast_draws(trained, name):
     tracks = walks(6, 14, seed=5)
-    scores = vrnn.evaluate(trained[name], tracks, observe=5, horizon=7, samples=5)
-    assert scores.windows == 6 * 3 and scores.selection == "iid"
+    scores = vrnn.evaluate(tracks, model=trained[name], observe=5, horizon=7, samples=5)
+    assert scores.windows == 6 * 3 and scores.selection == "samples"
     cut = vrnn.windows(tracks, 12)
-    drawn = vrnn.forecast(trained[name], cut.cut(stop=5), horizon=7, samples=5)
+    drawn = vrnn.forecast(cut.cut(stop=5), model=trained[name], horizon=7, samples=5)
     truth = np.stack(cut.x)[:, 5:]
     far = np.linalg.norm(drawn.samples - truth, axis=-1)
     assert scores.model.min_ade == pytest.approx(far.mean(-1).min(0).mean())
@@ -286,10 +309,13 @@ def test_evaluate_scores_the_paths_that_forecast_draws(trained, name):
 def test_the_nll_of_an_rnn_is_the_exact_density_of_the_future_in_data_units():
     """log p(future | past) = log p(whole) - log p(past), from two separate passes; the model has no latents."""
     model = vrnn.train(
-        vrnn.RNNConfig(x_dim=2, hidden=8, emission="full_gaussian"), walks(), SETTINGS, quiet=True
+        walks(),
+        config=vrnn.RNNConfig(x_dim=2, hidden=8, emission="full_gaussian"),
+        training=SETTINGS,
+        quiet=True,
     ).model
     tracks = walks(5, 9, seed=6)
-    scores = vrnn.evaluate(model, tracks, observe=4, horizon=5, samples=3)
+    scores = vrnn.evaluate(tracks, model=model, observe=4, horizon=5, samples=3)
 
     def log_density(some: vrnn.Tracks) -> float:
         batch, _ = model.preprocessor.batch(some)
@@ -308,8 +334,8 @@ def test_the_nll_does_not_depend_on_units():
     metres, centimetres = walks(), vrnn.Tracks([100 * x for x in walks().x])
     nll = []
     for tracks in (metres, centimetres):
-        model = vrnn.train(CONFIGS["vrnn"], tracks, SETTINGS, quiet=True).model
-        nll.append(vrnn.evaluate(model, tracks, observe=5, horizon=7, samples=5).model.nll)
+        model = vrnn.train(tracks, config=CONFIGS["vrnn"], training=SETTINGS, quiet=True).model
+        nll.append(vrnn.evaluate(tracks, model=model, observe=5, horizon=7, samples=5).model.nll)
     assert nll[1] - nll[0] == pytest.approx(2 * np.log(100), abs=1e-3)
 
 
@@ -327,36 +353,38 @@ def test_supervised_models_draw_and_score_y(config):
     tracks = walks(20)
     y = [x[:, :1] * 2 + 30 for x in tracks.x]
     tracks = replace(tracks, y=y, y_names=("load",))
-    model = vrnn.train(config, tracks, SETTINGS, quiet=True).model
-    drawn = vrnn.forecast(model, tracks, horizon=3, samples=4)
+    model = vrnn.train(tracks, config=config, training=SETTINGS, quiet=True).model
+    drawn = vrnn.forecast(tracks, model=model, horizon=3, samples=4)
     assert drawn.samples.shape == (4, 20, 3, 1) and drawn.names == ("load",)
     assert abs(drawn.samples.mean() - 30) < 40
-    scores = vrnn.evaluate(model, tracks, samples=4)
+    scores = vrnn.evaluate(tracks, model=model, samples=4)
     assert scores.rows == 20 * 13 and np.isfinite([scores.rmse, scores.nll]).all()
     with pytest.raises(UnsupportedError, match="cannot generate x"):
-        vrnn.generate(model)
+        vrnn.generate(model=model)
     with pytest.raises(UnsupportedError, match="leave temperature 1"):
-        vrnn.evaluate(model, tracks, temperature=0.5)
+        vrnn.evaluate(tracks, model=model, temperature=0.5)
     with pytest.raises(UnsupportedError, match="supervised"):
-        vrnn.forecast(model, tracks, 3, states=1)
+        vrnn.forecast(tracks, model=model, horizon=3, prefix_samples=1)
 
 
 @pytest.mark.parametrize("name", ["vrnn", "dmm", "srnn", "storn"])
 def test_known_inputs_are_asked_for_and_used(name):
     tracks = walks(20)
     tracks = replace(tracks, u=[np.ones((14, 1)) * i for i in range(20)], u_names=("load",))
-    model = vrnn.train(CONFIGS[name], tracks, SETTINGS, quiet=True).model
+    model = vrnn.train(tracks, config=CONFIGS[name], training=SETTINGS, quiet=True).model
     prefix = tracks.cut(stop=8)
     with pytest.raises(ConfigError, match="inputs='hold'"):
-        vrnn.forecast(model, prefix, horizon=2)
-    held = vrnn.forecast(model, prefix, horizon=2, samples=2, inputs="hold").samples
+        vrnn.forecast(prefix, model=model, horizon=2)
+    held = vrnn.forecast(prefix, model=model, horizon=2, samples=2, inputs="hold").samples
     given = vrnn.forecast(
-        model, prefix, horizon=2, samples=2, inputs=np.stack([u[:2] for u in tracks.u])
+        prefix, model=model, horizon=2, samples=2, inputs=np.stack([u[:2] for u in tracks.u])
     ).samples
-    other = vrnn.forecast(model, prefix, horizon=2, samples=2, inputs=np.zeros((20, 2, 1))).samples
+    other = vrnn.forecast(
+        prefix, model=model, horizon=2, samples=2, inputs=np.zeros((20, 2, 1))
+    ).samples
     assert np.array_equal(held, given) and not np.array_equal(held, other)
     with pytest.raises(ConfigError, match="expected inputs of shape"):
-        vrnn.forecast(model, prefix, horizon=2, inputs=np.zeros((20, 3, 1)))
+        vrnn.forecast(prefix, model=model, horizon=2, inputs=np.zeros((20, 3, 1)))
     with pytest.raises(ConfigError, match="known inputs"):
-        vrnn.generate(model, count=2, steps=5)
-    assert len(vrnn.generate(model, count=2, steps=5, inputs=np.zeros((2, 5, 1)))) == 2
+        vrnn.generate(model=model, count=2, steps=5)
+    assert len(vrnn.generate(model=model, count=2, steps=5, inputs=np.zeros((2, 5, 1)))) == 2

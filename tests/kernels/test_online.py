@@ -107,13 +107,15 @@ def test_a_filter_is_the_same_on_random_shapes(data):
 def trained():
     tracks = vrnn.Tracks(list(np.random.default_rng(0).normal(size=(20, 12, 2)).cumsum(1)))
     config = VRNNConfig(x_dim=2, hidden=8, latent_dim=3)
-    return vrnn.train(config, tracks, vrnn.TrainConfig(steps=5), quiet=True).model, tracks.x[0]
+    return vrnn.train(
+        tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True
+    ).model, tracks.x[0]
 
 
 def streamed(model, x, particles=4):
-    belief, found = vrnn.initial_belief(model, particles=particles), []
+    belief, found = vrnn.initial_belief(model=model, particles=particles), []
     for point in x:
-        belief, log_prob = vrnn.observe(model, belief, point)
+        belief, log_prob = vrnn.observe(point, belief=belief, model=model)
         found.append(log_prob[0])
     return np.array(found)
 

@@ -66,17 +66,25 @@ def test_the_place_is_where_the_track_is(name, geographic):
 @pytest.mark.parametrize("geographic", ["", "km"])
 def test_point_by_point_equals_the_whole_track_and_forecasts_go_on_from_both(name, geographic):
     model, tracks = made(name, geographic), on_the_map(holed(walks(), *GAPS[:2]))
-    whole = vrnn.filter_tracks(model, tracks, 5, seed=3)
-    belief = vrnn.initial_belief(model, 6, 5, seed=3)
+    whole = vrnn.filter_tracks(tracks, model=model, particles=5, seed=3)
+    belief = vrnn.initial_belief(model=model, count=6, particles=5, seed=3)
     for t in range(12):
-        belief, _ = vrnn.observe(model, belief, np.stack([x[t] for x in tracks.x]), time=0.5 * t)
+        belief, _ = vrnn.observe(
+            np.stack([x[t] for x in tracks.x]), belief=belief, model=model, time=0.5 * t
+        )
     for a, b in zip(belief.belief.state, whole.belief.belief.state, strict=True):
         torch.testing.assert_close(*torch.broadcast_tensors(a, b), rtol=1e-5, atol=1e-5)
-    one, two = (vrnn.forecast(model, b, 4, 8, seed=1).samples for b in (belief, whole.belief))
+    one, two = (
+        vrnn.forecast(b, model=model, horizon=4, samples=8, seed=1).samples
+        for b in (belief, whole.belief)
+    )
     np.testing.assert_allclose(one, two, rtol=1e-5)
-    from_tracks = vrnn.forecast(model, tracks[3:], 4, 400, seed=1).samples
+    from_tracks = vrnn.forecast(tracks[3:], model=model, horizon=4, samples=400, seed=1).samples
     from_belief = vrnn.forecast(
-        model, vrnn.filter_tracks(model, tracks[3:], 400, seed=5).belief, 4, 400
+        vrnn.filter_tracks(tracks[3:], model=model, particles=400, seed=5).belief,
+        model=model,
+        horizon=4,
+        samples=400,
     ).samples
     np.testing.assert_allclose(from_tracks.mean(0), from_belief.mean(0), atol=0.5)
 
@@ -86,15 +94,21 @@ def test_every_verb_and_a_saved_run(tmp_path):
     settings = vrnn.TrainConfig(
         steps=3, position_input=True, transform=vrnn.TransformConfig(geographic="nmi")
     )
-    run = vrnn.train(CONFIGS["vrnn"], tracks, settings, out=tmp_path / "run", quiet=True)
+    run = vrnn.train(
+        tracks, config=CONFIGS["vrnn"], training=settings, out=tmp_path / "run", quiet=True
+    )
     again, gaps = vrnn.load(tmp_path / "run"), on_the_map(holed(walks(), *GAPS[:2]))
     for verb in (
-        lambda m: vrnn.forecast(m, tracks[:3], 4, 5).samples,
-        lambda m: np.stack(vrnn.generate(m, 3, 5, start=np.array([10.0, 20.0])).x),
-        lambda m: vrnn.score(m, tracks[:3], particles=5).score,
-        lambda m: np.concatenate(vrnn.impute(m, gaps, 4, 30).mean),
-        lambda m: vrnn.reliability(m, tracks[:3], 4, 3, 10).level,
-        lambda m: np.array(vrnn.evaluate(m, tracks[:3], 4, 3, 5).model.nll),
+        lambda m: vrnn.forecast(tracks[:3], model=m, horizon=4, samples=5).samples,
+        lambda m: np.stack(
+            vrnn.generate(model=m, count=3, steps=5, start=np.array([10.0, 20.0])).x
+        ),
+        lambda m: vrnn.score(tracks[:3], model=m, particles=5).score,
+        lambda m: np.concatenate(vrnn.impute(gaps, model=m, samples=4, particles=30).mean),
+        lambda m: vrnn.reliability(tracks[:3], model=m, observe=4, horizon=3, samples=10).level,
+        lambda m: np.array(
+            vrnn.evaluate(tracks[:3], model=m, observe=4, horizon=3, samples=5).model.nll
+        ),
     ):
         np.testing.assert_array_equal(verb(run.model), verb(again))
 
@@ -116,8 +130,10 @@ def test_it_learns_what_only_the_place_tells():
             position_input=told,
             transform=vrnn.TransformConfig(standardise=True),
         )
-        model = vrnn.train(vrnn.RNNConfig(2, hidden=32), tracks[:300], settings, quiet=True).model
-        scores = vrnn.score(model, tracks[300:], particles=1)
+        model = vrnn.train(
+            tracks[:300], config=vrnn.RNNConfig(2, hidden=32), training=settings, quiet=True
+        ).model
+        scores = vrnn.score(tracks[300:], model=model, particles=1)
         found[told] = np.array([p[1] for p in scores.log_prob]).mean()
     best = -2 * (0.5 + 0.5 * np.log(2 * np.pi))
     assert found[True] > best - 0.4 and found[False] < best - 2.5
@@ -128,10 +144,10 @@ def test_what_is_refused():
     with pytest.raises(
         ConfigError, match="knows where on the map it is: give a start, first points of lat, lon"
     ):
-        vrnn.generate(made("rnn"), 2, 5)
+        vrnn.generate(model=made("rnn"), count=2, steps=5)
     with pytest.raises(ConfigError, match="models positions"):
         config = vrnn.RNNConfig(2, emission="bernoulli")
-        vrnn.train(config, bits(), vrnn.TrainConfig(position_input=True))
+        vrnn.train(bits(), config=config, training=vrnn.TrainConfig(position_input=True))
     for change, word in (
         ({"transform": vrnn.TransformConfig(displacement=False)}, "models positions"),
         (
@@ -141,11 +157,17 @@ def test_what_is_refused():
         ({"augment": vrnn.AugmentConfig(flip=True)}, "augmentation turns"),
     ):
         with pytest.raises(ConfigError, match=word):
-            vrnn.train(CONFIGS["rnn"], tracks, vrnn.TrainConfig(position_input=True, **change))
+            vrnn.train(
+                tracks,
+                config=CONFIGS["rnn"],
+                training=vrnn.TrainConfig(position_input=True, **change),
+            )
     with pytest.raises(ConfigError, match="reads x itself"):
         config = vrnn.RNNConfig(2, y_dim=1, supervised=True)
-        vrnn.train(config, walks(20, y=True), vrnn.TrainConfig(position_input=True))
+        vrnn.train(walks(20, y=True), config=config, training=vrnn.TrainConfig(position_input=True))
     for task in ("forecasting", "autoencoding"):
         with pytest.raises(ConfigError, match="reads a track at once"):
             config = vrnn.RolloutVAEConfig(2, task=task)
-            vrnn.train(config, tracks, vrnn.TrainConfig(position_input=True, observe=5))
+            vrnn.train(
+                tracks, config=config, training=vrnn.TrainConfig(position_input=True, observe=5)
+            )

@@ -195,7 +195,7 @@ def test_training_on_futures_needs_a_continuous_column():
     settings = vrnn.TrainConfig(energy_weight=1.0)
     config = vrnn.VRNNConfig(2, hidden=4, emission="bernoulli")
     with pytest.raises(ConfigError, match="an emission with a continuous column, found none"):
-        vrnn.train(config, tracks, settings, quiet=True)
+        vrnn.train(tracks, config=config, training=settings, quiet=True)
 
 
 def test_kinds_are_drawn_and_not_scored():
@@ -220,7 +220,7 @@ def test_kinds_are_drawn_and_not_scored():
     belief = begin(prepared.trained.network, future.prefix, future.past)
     kinds = imagine(prepared.trained.network, belief, future.rest.u, future.ahead).x[..., 2]
     assert sorted(kinds.unique().tolist()) == [0.0, 1.0]
-    record = vrnn.train(config, tracks, settings, quiet=True).history[-1]
+    record = vrnn.train(tracks, config=config, training=settings, quiet=True).history[-1]
     assert math.isfinite(record["score"]) and record["score"] != 0
 
 
@@ -240,7 +240,7 @@ def test_training_on_futures_makes_them_better():
     scores = []
     for settings in (without, replace(without, energy_weight=20.0)):
         model = vrnn.train(
-            vrnn.RNNConfig(2, hidden=8), train, settings, val=held_out, quiet=True
+            train, config=vrnn.RNNConfig(2, hidden=8), training=settings, val=held_out, quiet=True
         ).model
         batch, _ = model.preprocessor.batch(held_out)
         future = cut_future(model.network, batch, seeded(9), samples=16, rows=12, observe=11)
@@ -280,7 +280,7 @@ def test_tracks_of_all_lengths_are_trained_on(way):
     settings = vrnn.TrainConfig(
         steps=12, batch_size=4, energy_weight=1.0, validate_every=6, log_every=1, **more
     )
-    history = vrnn.train(config, tracks, settings, quiet=True).history
+    history = vrnn.train(tracks, config=config, training=settings, quiet=True).history
     scores = [r["score"] for r in history if "score" in r]
     assert len(scores) == 6 and max(scores) > 0 and all(math.isfinite(s) for s in scores)
 
@@ -289,9 +289,9 @@ def test_data_without_a_future_to_score_is_refused():
     tracks = vrnn.Tracks([np.zeros((6, 2))] * 3)
     with pytest.raises(ConfigError, match="after the first 8 rows of some track, found none"):
         vrnn.train(
-            vrnn.VRNNConfig(2, hidden=4),
             tracks,
-            vrnn.TrainConfig(energy_weight=1.0, observe=8),
+            config=vrnn.VRNNConfig(2, hidden=4),
+            training=vrnn.TrainConfig(energy_weight=1.0, observe=8),
             quiet=True,
         )
 

@@ -43,7 +43,7 @@ def walks(count: int = 30, rows: int = 9, seed: int = 0) -> vrnn.Tracks:
 
 
 def small_run(out: Path, **more):
-    return vrnn.train(CONFIG, walks(), SETTINGS, out=out, quiet=True, **more)
+    return vrnn.train(walks(), config=CONFIG, training=SETTINGS, out=out, quiet=True, **more)
 
 
 class Killer:

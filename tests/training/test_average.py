@@ -44,7 +44,7 @@ def test_training_keeps_the_average():
     settings = replace(SETTINGS, validate_every=SETTINGS.steps)
     kept, last = (
         vrnn.train(
-            CONFIG, walks(), replace(settings, average=decay), quiet=True
+            walks(), config=CONFIG, training=replace(settings, average=decay), quiet=True
         ).model.network.state_dict()
         for decay in (0.9, 0.0)
     )

@@ -29,7 +29,13 @@ def tracks() -> vrnn.Tracks:
 def finished(tmp_path_factory) -> Path:
     """A finished run of a small VRNN."""
     out = tmp_path_factory.mktemp("runs") / "a"
-    vrnn.train(vrnn.VRNNConfig(2, hidden=8, latent_dim=3), tracks(), SETTINGS, out=out, quiet=True)
+    vrnn.train(
+        tracks(),
+        config=vrnn.VRNNConfig(2, hidden=8, latent_dim=3),
+        training=SETTINGS,
+        out=out,
+        quiet=True,
+    )
     return out
 
 
@@ -48,7 +54,9 @@ def test_run_folder_holds_no_pickle(folder):
 
 
 def test_loaded_model_is_the_trained_one(folder):
-    run = vrnn.train(vrnn.VRNNConfig(2, hidden=8, latent_dim=3), tracks(), SETTINGS, quiet=True)
+    run = vrnn.train(
+        tracks(), config=vrnn.VRNNConfig(2, hidden=8, latent_dim=3), training=SETTINGS, quiet=True
+    )
     loaded = vrnn.load(folder)
     assert loaded.config == run.model.config and loaded.training == SETTINGS
     assert loaded.preprocessor == run.model.preprocessor and not loaded.network.training

@@ -70,7 +70,9 @@ def test_truncated_gradients_are_those_of_a_detached_state():
 
 
 def test_training_in_chunks_is_the_training():
-    run = lambda **more: vrnn.train(CONFIG, walks(), replace(WHOLE, **more), quiet=True)  # noqa: E731
+    def run(**more):
+        return vrnn.train(walks(), config=CONFIG, training=replace(WHOLE, **more), quiet=True)
+
     whole, parts, cut = run(), run(chunk=3), run(chunk=3, truncate=True)
     last = [r.history[-1]["val_bound"] for r in (whole, parts, cut)]
     assert last[1] == pytest.approx(last[0], abs=1e-4) and last[2] != pytest.approx(
@@ -96,7 +98,7 @@ def test_training_in_chunks_is_the_training():
 )
 def test_what_cannot_be_gone_through_in_chunks_is_refused(config, settings, message):
     with pytest.raises(ConfigError, match=message):
-        vrnn.train(config, walks(), vrnn.TrainConfig(**settings), quiet=True)
+        vrnn.train(walks(), config=config, training=vrnn.TrainConfig(**settings), quiet=True)
 
 
 MEMORY = """
@@ -105,7 +107,7 @@ torch.set_num_threads(1)
 rows, chunk = int(sys.argv[1]), int(sys.argv[2])
 tracks = vrnn.Tracks([np.random.default_rng(0).normal(size=(rows, 2)).cumsum(0)])
 settings = vrnn.TrainConfig(steps=2, chunk=chunk or None, holdout=0.0, warmup=0)
-vrnn.train(vrnn.VRNNConfig(2, hidden=64), tracks, settings, quiet=True)
+vrnn.train(tracks, config=vrnn.VRNNConfig(2, hidden=64), training=settings, quiet=True)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

@@ -30,7 +30,7 @@ def run(name: str, out: Path):
     settings = vrnn.TrainConfig(
         **{**SETTINGS.__dict__, "steps": 6, "validate_every": 3, "observe": 3}
     )
-    return vrnn.train(CONFIGS[name], walks(), settings, out=out, quiet=True)
+    return vrnn.train(walks(), config=CONFIGS[name], training=settings, out=out, quiet=True)
 
 
 def test_two_processes_give_the_losses_of_one(tmp_path):

@@ -56,7 +56,7 @@ def test_linear_process_is_learnt_to_its_entropy(config):
     best = law.logpdf(increments).mean() / (rows - 1)
     plain = scipy.stats.norm(0, increments.std()).logpdf(increments).mean()
     settings = vrnn.TrainConfig(steps=350, learning_rate=1e-2, warmup=20, validate_every=350)
-    run = vrnn.train(config, train, settings, val=val, quiet=True)
+    run = vrnn.train(train, config=config, training=settings, val=val, quiet=True)
     found = run.history[-1]["val_bound"]
     assert plain < best - 0.15  # there is something to learn
     assert best - 0.04 < found < best + 0.01
@@ -86,7 +86,9 @@ def test_noisy_autoregression_is_learnt_to_its_entropy(config):
         validate_every=250,
         transform=vrnn.TransformConfig(displacement=False),
     )
-    run = vrnn.train(config(1, hidden=16, latent_dim=2), train, settings, val=val, quiet=True)
+    run = vrnn.train(
+        train, config=config(1, hidden=16, latent_dim=2), training=settings, val=val, quiet=True
+    )
     assert plain < best - 0.3
     assert best - 0.04 < run.history[-1]["val_bound"] < best + 0.01
 
@@ -97,7 +99,7 @@ def test_noisy_autoregression_is_learnt_to_its_entropy(config):
 def test_validation_begins_anew_when_futures_are_drawn(tmp_path):
     """A bound alone and a bound with a score are two quantities, of which only the second is compared from then on."""
     settings = replace(SETTINGS, validate_every=2, energy_weight=50.0)
-    run = vrnn.train(CONFIG, walks(), settings, out=tmp_path / "run", quiet=True)
+    run = vrnn.train(walks(), config=CONFIG, training=settings, out=tmp_path / "run", quiet=True)
     validated = [r for r in run.history if "val_bound" in r]
     assert ["val_score" in r for r in validated] == [r["step"] > 4 for r in validated]
     best = best_record(run.history, 50.0)
@@ -111,9 +113,11 @@ def test_training_does_not_stop_before_futures_are_drawn():
     settings = replace(
         SETTINGS, steps=40, validate_every=1, patience=1, learning_rate=0.3, warmup=0
     )
-    stopped = vrnn.train(CONFIG, walks(), replace(settings, energy_weight=0.0), quiet=True).history
+    stopped = vrnn.train(
+        walks(), config=CONFIG, training=replace(settings, energy_weight=0.0), quiet=True
+    ).history
     assert stopped[-1]["step"] < settings.first_future
-    history = vrnn.train(CONFIG, walks(), settings, quiet=True).history
+    history = vrnn.train(walks(), config=CONFIG, training=settings, quiet=True).history
     assert settings.first_future < history[-1]["step"] < 40
 
 
@@ -128,11 +132,13 @@ def test_best_weights_are_those_of_the_best_step_and_no_alias():
         validate_every=10,
     )
     config = vrnn.RNNConfig(2, hidden=32)
-    run = vrnn.train(config, train, settings, val=val, quiet=True)
+    run = vrnn.train(train, config=config, training=settings, val=val, quiet=True)
     values = {r["step"]: r["val_bound"] for r in run.history if "val_bound" in r}
     best = max(values, key=values.__getitem__)
     assert best < 120 and values[120] < values[best] - 0.1  # it overfits
-    short = vrnn.train(config, train, replace(settings, steps=best), val=val, quiet=True)
+    short = vrnn.train(
+        train, config=config, training=replace(settings, steps=best), val=val, quiet=True
+    )
     assert short.history[-1]["val_bound"] == values[best]
     for name, value in short.model.network.state_dict().items():
         assert torch.equal(value, run.model.network.state_dict()[name]), name
@@ -140,30 +146,32 @@ def test_best_weights_are_those_of_the_best_step_and_no_alias():
 
 def test_without_validation_the_last_weights_are_kept():
     settings = replace(QUICK, holdout=0.0)
-    run = vrnn.train(RNN, walks(), settings, quiet=True)
+    run = vrnn.train(walks(), config=RNN, training=settings, quiet=True)
     assert not any("val_bound" in r for r in run.history) and run.report is None
-    start = vrnn.train(RNN, walks(), replace(settings, learning_rate=1e-30), quiet=True)
+    start = vrnn.train(
+        walks(), config=RNN, training=replace(settings, learning_rate=1e-30), quiet=True
+    )
     weights = zip(run.model.network.parameters(), start.model.network.parameters(), strict=True)
     assert any(not torch.equal(a, b) for a, b in weights)
 
 
 def test_validation_tracks_given_or_held_out(capsys):
-    run = vrnn.train(RNN, walks(30), QUICK)
+    run = vrnn.train(walks(30), config=RNN, training=QUICK)
     assert "3 of 30 tracks are held out for validation" in capsys.readouterr().err
     assert "val_bound" in run.history[-1]
     val = walks(9, seed=9)[[1, 2, 3, 5, 6, 7]]  # those without gaps
-    given = vrnn.train(RNN, walks(30), QUICK, val=val)
+    given = vrnn.train(walks(30), config=RNN, training=QUICK, val=val)
     assert "held out" not in capsys.readouterr().err
     assert given.history[-1]["val_bound"] != run.history[-1]["val_bound"]
     ten = vrnn.train(
-        RNN, walks(30), QUICK, val=concatenate([val] * 10), quiet=True
+        walks(30), config=RNN, training=QUICK, val=concatenate([val] * 10), quiet=True
     )  # no error is counted twice
     assert ten.history[-1]["val_bound"] == pytest.approx(given.history[-1]["val_bound"], abs=1e-5)
 
 
 def test_early_stopping():
     settings = replace(QUICK, steps=100, patience=3, learning_rate=1e-30)  # weights that never move
-    run = vrnn.train(RNN, walks(), settings, quiet=True)
+    run = vrnn.train(walks(), config=RNN, training=settings, quiet=True)
     assert run.history[-1]["step"] == 2 * (1 + 3)
 
 
@@ -179,7 +187,7 @@ def test_gradient_is_clipped_before_the_step():
 
     hook = register_optimizer_step_pre_hook(look)
     try:
-        run = vrnn.train(RNN, walks(), replace(QUICK, clip=1e-3), quiet=True)
+        run = vrnn.train(walks(), config=RNN, training=replace(QUICK, clip=1e-3), quiet=True)
     finally:
         hook.remove()
     assert len(norms) == 4 and max(norms) <= 1e-3 * (1 + 1e-4)
@@ -187,7 +195,7 @@ def test_gradient_is_clipped_before_the_step():
 
 
 def test_loss_is_per_observed_row_and_adds_up():
-    run = vrnn.train(CONFIG, walks(), replace(SETTINGS, free_bits=0.1), quiet=True)
+    run = vrnn.train(walks(), config=CONFIG, training=replace(SETTINGS, free_bits=0.1), quiet=True)
     for record in run.history:
         future = SETTINGS.energy_weight * record.get("score", 0.0)
         assert record["loss"] == pytest.approx(record["nll"] + record["penalty"] + future, rel=1e-5)
@@ -200,11 +208,17 @@ def test_loss_is_per_observed_row_and_adds_up():
 
 
 def test_learning_rate_rises_and_falls():
-    rates = [r["learning_rate"] for r in vrnn.train(CONFIG, walks(), SETTINGS, quiet=True).history]
+    rates = [
+        r["learning_rate"]
+        for r in vrnn.train(walks(), config=CONFIG, training=SETTINGS, quiet=True).history
+    ]
     assert rates[:4] == pytest.approx([1e-2 / 4, 2e-2 / 4, 3e-2 / 4, 1e-2])
     assert all(a > b for a, b in pairwise(rates[3:])) and rates[-1] < 1e-3
     constant = vrnn.train(
-        CONFIG, walks(), replace(SETTINGS, schedule="constant", warmup=0), quiet=True
+        walks(),
+        config=CONFIG,
+        training=replace(SETTINGS, schedule="constant", warmup=0),
+        quiet=True,
     )
     assert {r["learning_rate"] for r in constant.history} == {1e-2}
 
@@ -213,13 +227,17 @@ def test_training_leaves_the_global_generators_alone():
     torch.manual_seed(0), np.random.seed(0)
     expected = torch.rand(1), np.random.rand()
     torch.manual_seed(0), np.random.seed(0)
-    vrnn.train(RNN, walks(), QUICK, quiet=True)
+    vrnn.train(walks(), config=RNN, training=QUICK, quiet=True)
     assert torch.equal(torch.rand(1), expected[0]) and np.random.rand() == expected[1]
 
 
 def test_seed_decides_everything():
     first, again, other = (
-        timeless(vrnn.train(CONFIG, walks(), replace(SETTINGS, seed=s), quiet=True).history)
+        timeless(
+            vrnn.train(
+                walks(), config=CONFIG, training=replace(SETTINGS, seed=s), quiet=True
+            ).history
+        )
         for s in (0, 0, 1)
     )
     assert first == again and first[0]["loss"] != other[0]["loss"]
@@ -238,7 +256,10 @@ def test_loss_that_is_not_finite_names_its_step_term_and_track(size, what):
     transform = vrnn.TransformConfig(standardise=False)
     with pytest.raises(NonFiniteError, match=f"step 0: the {what} not finite"):
         vrnn.train(
-            RNN, tracks, replace(QUICK, batch_size=30, holdout=0.0, transform=transform), quiet=True
+            tracks,
+            config=RNN,
+            training=replace(QUICK, batch_size=30, holdout=0.0, transform=transform),
+            quiet=True,
         )
 
 
@@ -247,31 +268,39 @@ def test_validation_that_is_not_finite_names_the_validation_track():
     val.x[3][4] = 1e25
     transform = vrnn.TransformConfig(standardise=False)
     with pytest.raises(NonFiniteError, match="step 2: the log-likelihood of track d is not finite"):
-        vrnn.train(RNN, walks(), replace(QUICK, transform=transform), val=val, quiet=True)
+        vrnn.train(
+            walks(), config=RNN, training=replace(QUICK, transform=transform), val=val, quiet=True
+        )
 
 
 def test_settings_that_cannot_work():
     with pytest.raises(ConfigError, match=r"x_dim=3 and the tracks have 2 columns of x \(x, y\)"):
-        vrnn.train(vrnn.RNNConfig(3), walks(), QUICK)
+        vrnn.train(walks(), config=vrnn.RNNConfig(3), training=QUICK)
     with pytest.raises(ConfigError, match="set observe to its number of points"):
-        vrnn.train(vrnn.RolloutVAEConfig(2), walks(), QUICK)
+        vrnn.train(walks(), config=vrnn.RolloutVAEConfig(2), training=QUICK)
     with pytest.raises(ConfigError, match="needs a target"):
-        vrnn.train(vrnn.RNNConfig(2, supervised=True), walks(), QUICK)
+        vrnn.train(walks(), config=vrnn.RNNConfig(2, supervised=True), training=QUICK)
     with pytest.raises(ConfigError, match="stopping early needs validation tracks"):
-        vrnn.train(RNN, walks(5), replace(QUICK, patience=2))
+        vrnn.train(walks(5), config=RNN, training=replace(QUICK, patience=2))
     with pytest.raises(
         ConfigError,
         match=r"augmentation turns, scales and jitters the first two columns of x: .* found x0",
     ):
         one = vrnn.Tracks([x[:, :1] for x in walks().x])
-        vrnn.train(vrnn.RNNConfig(1), one, replace(QUICK, augment=vrnn.AugmentConfig(flip=True)))
+        vrnn.train(
+            one,
+            config=vrnn.RNNConfig(1),
+            training=replace(QUICK, augment=vrnn.AugmentConfig(flip=True)),
+        )
 
 
 def test_augmentation_ends_where_told():
     """With `until` 0 nothing is changed; with a half, the first half of the steps are those of an augmented run."""
     half, whole, none, never = (
         timeless(
-            vrnn.train(CONFIG, walks(), replace(SETTINGS, augment=augment), quiet=True).history
+            vrnn.train(
+                walks(), config=CONFIG, training=replace(SETTINGS, augment=augment), quiet=True
+            ).history
         )
         for augment in (
             replace(SETTINGS.augment, until=0.5),
@@ -292,16 +321,21 @@ def test_copies_at_other_rates_join_the_training_and_not_the_validation():
     assert len(ready.train) == 24 and len(ready.val) == 4
     np.testing.assert_array_equal(ready.train.x[12], tracks.x[0][::2])
     np.testing.assert_allclose(np.diff(ready.train.times[12]), np.diff(tracks.times[0])[0])
-    assert vrnn.train(RNN, tracks, settings, val=val, quiet=True).history[-1]["val_bound"] < 0
+    assert (
+        vrnn.train(tracks, config=RNN, training=settings, val=val, quiet=True).history[-1][
+            "val_bound"
+        ]
+        < 0
+    )
 
 
 def test_rates_are_of_continuous_columns():
     tracks = vrnn.Tracks([np.zeros((5, 2))])
     with pytest.raises(ConfigError, match=r"augment\.rates interpolates"):
         vrnn.train(
-            vrnn.RNNConfig(2, emission="bernoulli"),
             tracks,
-            replace(
+            config=vrnn.RNNConfig(2, emission="bernoulli"),
+            training=replace(
                 QUICK,
                 transform=vrnn.TransformConfig(displacement=False),
                 augment=vrnn.AugmentConfig(rates=(1.0, 2.0)),
@@ -314,7 +348,9 @@ def test_transposition_is_of_binary_columns():
         ConfigError,
         match=r"augment.transpose shifts the keys .*: expected every column to be binary",
     ):
-        vrnn.train(RNN, walks(), replace(QUICK, augment=vrnn.AugmentConfig(transpose=3)))
+        vrnn.train(
+            walks(), config=RNN, training=replace(QUICK, augment=vrnn.AugmentConfig(transpose=3))
+        )
 
 
 @pytest.mark.parametrize(
@@ -362,7 +398,7 @@ def test_other_bounds_are_maximised(objective):
     settings = replace(
         SETTINGS, objective=objective, samples=3, steps=60, validate_every=30, kl_warmup=0
     )
-    run = vrnn.train(CONFIG, walks(), settings, quiet=True)
+    run = vrnn.train(walks(), config=CONFIG, training=settings, quiet=True)
     values = [r["val_bound"] for r in run.history if "val_bound" in r]
     assert run.history[0]["bound"] + 0.3 < values[-1]
 
@@ -387,14 +423,14 @@ def test_kernels_and_rates_that_do_not_fit_are_refused_before_training(config, c
     if "transform" in changes:
         tracks = replace(tracks, x_names=("lat", "lon"))
     with pytest.raises(ConfigError, match=message):
-        vrnn.train(config, tracks, replace(QUICK, **changes), quiet=True)
+        vrnn.train(tracks, config=config, training=replace(QUICK, **changes), quiet=True)
 
 
 @pytest.mark.skipif(library() is None, reason="no C++ compiler")
 def test_the_kernel_changes_the_time_and_not_the_training():
     tracks = walks(40)
     runs = [
-        vrnn.train(CONFIG, tracks, replace(QUICK, kernel=kernel), quiet=True)
+        vrnn.train(tracks, config=CONFIG, training=replace(QUICK, kernel=kernel), quiet=True)
         for kernel in ("plain", "native")
     ]
     for plain, native in zip(*(run.history for run in runs), strict=True):
@@ -403,17 +439,20 @@ def test_the_kernel_changes_the_time_and_not_the_training():
 
 def test_fivo_claims_no_bound_while_the_kl_is_raised():
     settings = replace(SETTINGS, objective="fivo", samples=2, steps=6, kl_warmup=4, log_every=1)
-    found = [r["bound"] is None for r in vrnn.train(CONFIG, walks(), settings, quiet=True).history]
+    found = [
+        r["bound"] is None
+        for r in vrnn.train(walks(), config=CONFIG, training=settings, quiet=True).history
+    ]
     assert found == [True] * 3 + [False] * 3
     with pytest.raises(DataError, match="found none"):
-        vrnn.train(RNN, vrnn.Tracks([]), QUICK)
+        vrnn.train(vrnn.Tracks([]), config=RNN, training=QUICK)
     with pytest.raises(
         DataError,
         match=r"training tracks: .*run of 40 consecutive complete rows.*or train on whole tracks",
     ):
-        vrnn.train(RNN, walks(), replace(QUICK, window=40))
+        vrnn.train(walks(), config=RNN, training=replace(QUICK, window=40))
     with pytest.raises(DataError, match="no training track has enough usable rows"):
-        vrnn.train(RNN, vrnn.Tracks([np.ones((1, 2))] * 3), QUICK)
+        vrnn.train(vrnn.Tracks([np.ones((1, 2))] * 3), config=RNN, training=QUICK)
 
 
 # Killing and resuming
@@ -532,8 +571,10 @@ def test_finished_run_resumes_to_itself(whole, tmp_path):
 
 def test_stopped_run_stays_stopped(tmp_path):
     settings = replace(QUICK, steps=100, patience=1, learning_rate=1e-30)
-    vrnn.train(RNN, walks(), settings, out=tmp_path / "a", quiet=True)
-    again = vrnn.train(RNN, walks(), settings, out=tmp_path / "a", resume=True, quiet=True)
+    vrnn.train(walks(), config=RNN, training=settings, out=tmp_path / "a", quiet=True)
+    again = vrnn.train(
+        walks(), config=RNN, training=settings, out=tmp_path / "a", resume=True, quiet=True
+    )
     assert not again.history and read_metrics(tmp_path / "a" / "metrics.jsonl")[-1]["step"] == 4
 
 
@@ -552,14 +593,14 @@ def test_refusals_of_run_folders(whole, tmp_path):
     with pytest.raises(RunFolderError, match=r"nothing to resume, it has no config\.json"):
         small_run(tmp_path / "none", resume=True)
     with pytest.raises(RunFolderError, match="name its folder with out"):
-        vrnn.train(CONFIG, walks(), SETTINGS, resume=True)
+        vrnn.train(walks(), config=CONFIG, training=SETTINGS, resume=True)
     with pytest.raises(RunFolderError, match="the data is not what the run was trained on"):
-        vrnn.train(CONFIG, walks(seed=1), SETTINGS, out=whole, resume=True)
+        vrnn.train(walks(seed=1), config=CONFIG, training=SETTINGS, out=whole, resume=True)
     with pytest.raises(RunFolderError, match=r"changed: model\.hidden, training\.learning_rate"):
         vrnn.train(
-            replace(CONFIG, hidden=9),
             walks(),
-            replace(SETTINGS, learning_rate=0.5),
+            config=replace(CONFIG, hidden=9),
+            training=replace(SETTINGS, learning_rate=0.5),
             out=whole,
             resume=True,
         )
@@ -587,4 +628,6 @@ def test_a_gradient_that_is_not_finite_is_blamed_on_the_steepest_track(monkeypat
     with pytest.raises(
         NonFiniteError, match=r"step 0: the gradient of the loss of track 7 is not finite"
     ):
-        vrnn.train(CONFIG, tracks, vrnn.TrainConfig(steps=2, holdout=0.0), quiet=True)
+        vrnn.train(
+            tracks, config=CONFIG, training=vrnn.TrainConfig(steps=2, holdout=0.0), quiet=True
+        )

@@ -16,8 +16,8 @@ from vrnn.inference.noise import seeded
 from vrnn.metrics.displacement import best_of
 from vrnn.models import make_model
 from vrnn.objectives.futures import cut_rows
-from vrnn.tasks.modes import context_of
 from vrnn.training.checkpoint import MODES, copy_weights, save_weights
+from vrnn.training.mode_context import context_of
 from vrnn.training.modes import _prepare, _terms
 
 TRAINING = vrnn.TrainConfig(
@@ -50,16 +50,16 @@ def forks(count: int, seed: int, rows: int = 9) -> vrnn.Tracks:
 
 @pytest.fixture(scope="module")
 def model():
-    return vrnn.train(MODELS["vrnn"], forks(100, 0), TRAINING, quiet=True).model
+    return vrnn.train(forks(100, 0), config=MODELS["vrnn"], training=TRAINING, quiet=True).model
 
 
 def test_the_three_ways_of_a_fork_are_found_with_their_chances(model):
     config = vrnn.ModesConfig(
         count=3, horizon=4, hidden=32, steps=600, batch_size=64, learning_rate=5e-3
     )
-    learned = vrnn.fit_modes(model, forks(400, 1), config, quiet=True)
+    learned = vrnn.fit_modes(forks(400, 1), model=model, config=config, quiet=True)
     tracks = forks(200, 2)
-    named = vrnn.predict_modes(learned, tracks.cut(stop=5))
+    named = vrnn.predict_modes(tracks.cut(stop=5), model=learned)
     average, final = best_of(named.samples, np.stack(tracks.x)[:, 5:])
     straight = best_of(
         np.stack([x[4] + np.arange(1, 5)[:, None] * (x[4] - x[3]) for x in tracks.x])[None],
@@ -74,24 +74,28 @@ def test_the_three_ways_of_a_fork_are_found_with_their_chances(model):
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_learns_them_and_stays_as_it_is(name):
     tracks = forks(40, 0)
-    trained = vrnn.train(MODELS[name], tracks, TRAINING, quiet=True).model
+    trained = vrnn.train(tracks, config=MODELS[name], training=TRAINING, quiet=True).model
     before = {k: v.clone() for k, v in trained.network.state_dict().items()}
-    learned = vrnn.fit_modes(trained, tracks, SMALL, quiet=True)
+    learned = vrnn.fit_modes(tracks, model=trained, config=SMALL, quiet=True)
     assert trained.modes is None and learned.network is trained.network
     assert all(torch.equal(v, before[k]) for k, v in trained.network.state_dict().items())
     prefix = forks(5, 1).cut(stop=5)
-    named = vrnn.predict_modes(learned, prefix)
+    named = vrnn.predict_modes(prefix, model=learned)
     assert named.samples.shape == (4, 5, 4, 2) and np.isfinite(named.samples).all()
-    again = vrnn.predict_modes(vrnn.fit_modes(trained, tracks, SMALL, quiet=True), prefix)
+    again = vrnn.predict_modes(
+        prefix, model=vrnn.fit_modes(tracks, model=trained, config=SMALL, quiet=True)
+    )
     assert np.array_equal(named.samples, again.samples)
-    alone = np.concatenate([vrnn.predict_modes(learned, prefix[i]).samples for i in range(5)], 1)
+    alone = np.concatenate(
+        [vrnn.predict_modes(prefix[i], model=learned).samples for i in range(5)], 1
+    )
     assert np.abs(alone - named.samples).max() < 1e-4
     moved = vrnn.Tracks(
         [turn(x[None], np.array([0.7]))[0] + np.array([30.0, -4.0]) for x in prefix.x]
     )
     expected = turn(named.samples, np.full(5, 0.7)) + np.array([30.0, -4.0])
-    assert np.abs(vrnn.predict_modes(learned, moved).samples - expected).max() < 1e-3
-    shorter = vrnn.predict_modes(learned, prefix, horizon=2)
+    assert np.abs(vrnn.predict_modes(moved, model=learned).samples - expected).max() < 1e-3
+    shorter = vrnn.predict_modes(prefix, model=learned, horizon=2)
     assert np.array_equal(shorter.samples, named.samples[:, :, :2]) and shorter.times.shape == (
         5,
         2,
@@ -108,9 +112,9 @@ def test_tracks_of_all_lengths_with_gaps():
         a[len(a) // 2 : len(a) - 1] = np.nan
     tracks = vrnn.Tracks(x)
     trained = vrnn.train(
-        MODELS["dmm"], tracks, vrnn.TrainConfig(steps=10, batch_size=8), quiet=True
+        tracks, config=MODELS["dmm"], training=vrnn.TrainConfig(steps=10, batch_size=8), quiet=True
     ).model
-    learned = vrnn.fit_modes(trained, tracks, SMALL, quiet=True)
+    learned = vrnn.fit_modes(tracks, model=trained, config=SMALL, quiet=True)
     work = _prepare(learned, tracks, SMALL, None, [])
     batch = learned.preprocessor.batch(work.train)[0]
     with torch.no_grad():
@@ -121,7 +125,7 @@ def test_tracks_of_all_lengths_with_gaps():
     for i, track in enumerate(work.train):
         prefix, truth = track.cut(stop=cut[i]), track.x[0][cut[i] :][:4]
         gaps += np.isnan(prefix.x[0][-1]).any()
-        named = vrnn.predict_modes(replace(learned, modes=work.head), prefix).samples[:, 0]
+        named = vrnn.predict_modes(prefix, model=replace(learned, modes=work.head)).samples[:, 0]
         there = np.isfinite(truth).all(-1)
         assert bool(found.counted[i]) == there.any()
         if there.any():
@@ -159,10 +163,12 @@ def test_on_the_globe_distances_are_those_of_its_unit():
         position_input=True,
         time_input=True,
     )
-    trained = vrnn.train(vrnn.VRNNConfig(2, hidden=8), tracks, settings, quiet=True).model
+    trained = vrnn.train(
+        tracks, config=vrnn.VRNNConfig(2, hidden=8), training=settings, quiet=True
+    ).model
     config = replace(SMALL, steps=300, observe=4, hidden=32, learning_rate=5e-3, batch_size=20)
-    learned = vrnn.fit_modes(trained, tracks, config, quiet=True)
-    found = vrnn.evaluate(learned, tracks, 4, 4, 4, representatives="learned")
+    learned = vrnn.fit_modes(tracks, model=trained, config=config, quiet=True)
+    found = vrnn.evaluate(tracks, model=learned, observe=4, horizon=4, samples=4, selection="modes")
     assert found.unit == "nmi" and found.model.min_fde < 12  # of 240 on the way
 
 
@@ -170,61 +176,68 @@ def test_inputs_of_the_horizon():
     """The futures follow the model's own way through them; `evaluate` takes those of the data."""
     wind = np.random.default_rng(0).normal(size=(30, 9, 1))
     tracks = replace(forks(30, 0), u=list(wind), u_names=("wind",))
-    trained = vrnn.train(MODELS["vrnn"], tracks, TRAINING, quiet=True).model
-    learned = vrnn.fit_modes(trained, tracks, SMALL, quiet=True)
+    trained = vrnn.train(tracks, config=MODELS["vrnn"], training=TRAINING, quiet=True).model
+    learned = vrnn.fit_modes(tracks, model=trained, config=SMALL, quiet=True)
     with pytest.raises(ConfigError, match="known inputs"):
-        vrnn.predict_modes(learned, tracks.cut(stop=5))
+        vrnn.predict_modes(tracks.cut(stop=5), model=learned)
     prefix = tracks.cut(stop=5)
-    held = vrnn.predict_modes(learned, prefix, inputs="hold").samples
-    same = vrnn.predict_modes(learned, prefix, inputs=wind[:, 4:5].repeat(4, 1)).samples
+    held = vrnn.predict_modes(prefix, model=learned, inputs="hold").samples
+    same = vrnn.predict_modes(prefix, model=learned, inputs=wind[:, 4:5].repeat(4, 1)).samples
     assert np.array_equal(held, same)
-    told = vrnn.predict_modes(learned, prefix, 3, inputs=wind[:, 5:8]).samples
+    told = vrnn.predict_modes(prefix, model=learned, horizon=3, inputs=wind[:, 5:8]).samples
     assert np.abs(told - held[:, :, :3]).max() > 1e-4
     assert np.allclose(
-        told, vrnn.predict_modes(learned, prefix, inputs=wind[:, 5:]).samples[:, :, :3]
+        told, vrnn.predict_modes(prefix, model=learned, inputs=wind[:, 5:]).samples[:, :, :3]
     )
-    found = vrnn.evaluate(learned, tracks.cut(stop=8), 5, 3, 4, representatives="learned")
+    found = vrnn.evaluate(
+        tracks.cut(stop=8), model=learned, observe=5, horizon=3, samples=4, selection="modes"
+    )
     assert found.model.min_ade == pytest.approx(best_of(told, np.stack(tracks.x)[:, 5:8])[0].mean())
 
 
 def test_evaluation_takes_the_best_of_them(model):
-    learned = vrnn.fit_modes(model, forks(40, 0), SMALL, quiet=True)
+    learned = vrnn.fit_modes(forks(40, 0), model=model, config=SMALL, quiet=True)
     tracks = forks(12, 3)
-    found = vrnn.evaluate(learned, tracks, 5, 4, 4, representatives="learned")
+    found = vrnn.evaluate(tracks, model=learned, observe=5, horizon=4, samples=4, selection="modes")
     average, final = best_of(
-        vrnn.predict_modes(learned, tracks.cut(stop=5)).samples, np.stack(tracks.x)[:, 5:]
+        vrnn.predict_modes(tracks.cut(stop=5), model=learned).samples, np.stack(tracks.x)[:, 5:]
     )
-    assert found.selection == "learned"
+    assert found.selection == "modes"
     assert (found.model.min_ade, found.model.min_fde) == pytest.approx(
         (average.mean(), final.mean())
     )
-    plain = vrnn.evaluate(learned, tracks, 5, 4, 4)
+    plain = vrnn.evaluate(tracks, model=learned, observe=5, horizon=4, samples=4)
     assert (
         found.model.nll == plain.model.nll and found.model.energy_score == plain.model.energy_score
     )
     with pytest.raises(ConfigError, match="expected as many samples, found 20"):
-        vrnn.evaluate(learned, tracks, 5, 4, representatives="learned")
+        vrnn.evaluate(tracks, model=learned, observe=5, horizon=4, selection="modes")
     with pytest.raises(ConfigError, match="found 'best'"):
-        vrnn.evaluate(learned, tracks, 5, 4, 4, representatives="best")
+        vrnn.evaluate(tracks, model=learned, observe=5, horizon=4, samples=4, selection="best")
 
 
 def test_they_are_kept_in_the_run_folder(tmp_path):
     tracks, run = forks(30, 0), tmp_path / "run"
-    trained = vrnn.train(MODELS["vrnn"], tracks, TRAINING, out=run, quiet=True).model
+    trained = vrnn.train(
+        tracks, config=MODELS["vrnn"], training=TRAINING, out=run, quiet=True
+    ).model
     assert vrnn.load(run).modes is None
-    learned = vrnn.fit_modes(trained, tracks, SMALL, out=run, quiet=True)
+    learned = vrnn.fit_modes(tracks, model=trained, config=SMALL, out=run, quiet=True)
     prefix = tracks[:3].cut(stop=5)
     loaded = vrnn.load(run)
     assert loaded.modes.config == SMALL
     assert np.array_equal(
-        vrnn.predict_modes(loaded, prefix).samples, vrnn.predict_modes(learned, prefix).samples
+        vrnn.predict_modes(prefix, model=loaded).samples,
+        vrnn.predict_modes(prefix, model=learned).samples,
     )
     path = run / MODES
     with safe_open(path, "pt") as stored:
         assert json.loads(stored.metadata()["modes"])["config"]["count"] == 4
-    other = vrnn.train(MODELS["vrnn"], tracks, replace(TRAINING, seed=1), quiet=True).model
+    other = vrnn.train(
+        tracks, config=MODELS["vrnn"], training=replace(TRAINING, seed=1), quiet=True
+    ).model
     with pytest.raises(RunFolderError, match="expected the run of this model, found other weights"):
-        vrnn.fit_modes(other, tracks, SMALL, out=run, quiet=True)
+        vrnn.fit_modes(tracks, model=other, config=SMALL, out=run, quiet=True)
     save_weights(run, copy_weights(other.network))
     with pytest.raises(RunFolderError, match="learned from other weights of the model"):
         vrnn.load(run)
@@ -233,48 +246,56 @@ def test_they_are_kept_in_the_run_folder(tmp_path):
     with pytest.raises(RunFolderError, match="learn the representatives again or delete the file"):
         vrnn.load(run)
     with pytest.raises(RunFolderError, match="expected a run folder"):
-        vrnn.fit_modes(trained, tracks, SMALL, out=tmp_path / "none", quiet=True)
+        vrnn.fit_modes(tracks, model=trained, config=SMALL, out=tmp_path / "none", quiet=True)
     assert not (tmp_path / "none").exists()
 
 
 def test_refusals(model):
     tracks, learn = forks(30, 0), vrnn.fit_modes
-    with pytest.raises(ConfigError, match="has no learned representatives yet"):
-        vrnn.predict_modes(model, tracks.cut(stop=5))
+    with pytest.raises(ConfigError, match="has no modes yet"):
+        vrnn.predict_modes(tracks.cut(stop=5), model=model)
     with pytest.raises(ConfigError, match="expected observe of 5, found 3"):
-        learn(model, tracks, replace(SMALL, observe=3), quiet=True)
+        learn(tracks, model=model, config=replace(SMALL, observe=3), quiet=True)
     with pytest.raises(DataError, match=r"training tracks: .* lower horizon or observe"):
-        learn(model, tracks, replace(SMALL, horizon=9), quiet=True)
-    whole = vrnn.train(MODELS["rnn"], tracks, vrnn.TrainConfig(steps=1), quiet=True).model
+        learn(tracks, model=model, config=replace(SMALL, horizon=9), quiet=True)
+    whole = vrnn.train(
+        tracks, config=MODELS["rnn"], training=vrnn.TrainConfig(steps=1), quiet=True
+    ).model
     with pytest.raises(
         DataError, match=r"has 9 rows after .* the longest future has 7; lower horizon"
     ):
-        learn(whole, tracks, replace(SMALL, horizon=9), quiet=True)
+        learn(tracks, model=whole, config=replace(SMALL, horizon=9), quiet=True)
     with pytest.raises(DataError, match=r"read it with vrnn.read_tracks"):
-        learn(model, "walks.csv", SMALL)
-    with pytest.raises(ConfigError, match="expected a trained model"):
-        learn("runs/a", tracks, SMALL)
-    learned = learn(model, tracks, SMALL, quiet=True)
+        learn("walks.csv", model=model, config=SMALL)
+    with pytest.raises(ConfigError, match="as a trained model or as the path of a run folder"):
+        learn(tracks, model=None, config=SMALL)
+    with pytest.raises(RunFolderError, match="expected a run folder"):
+        learn(tracks, model="runs/a", config=SMALL)
+    learned = learn(tracks, model=model, config=SMALL, quiet=True)
     with pytest.raises(
-        ConfigError, match="learned for 4 rows: expected a horizon up to that, found 5"
+        ConfigError, match="fitted for 4 rows: expected a horizon up to that, found 5"
     ):
-        vrnn.predict_modes(learned, tracks.cut(stop=5), horizon=5)
+        vrnn.predict_modes(tracks.cut(stop=5), model=learned, horizon=5)
     pen = vrnn.Tracks([np.concatenate([x, np.ones((9, 1))], 1) for x in tracks.x])
     config = vrnn.RNNConfig(3, hidden=8, emission="gaussian:2+bernoulli:1")
     with pytest.raises(UnsupportedError, match="expected every column to be one, found x0, x1, x2"):
         learn(
-            vrnn.train(config, pen, vrnn.TrainConfig(steps=1), quiet=True).model,
             pen,
-            SMALL,
+            model=vrnn.train(
+                pen, config=config, training=vrnn.TrainConfig(steps=1), quiet=True
+            ).model,
+            config=SMALL,
             quiet=True,
         )
     supervised = replace(tracks, y=[x[:, :1] for x in tracks.x], y_names=("speed",))
     config = vrnn.RNNConfig(2, y_dim=1, hidden=8, supervised=True)
-    with pytest.raises(UnsupportedError, match="which a supervised model does not draw"):
+    with pytest.raises(UnsupportedError, match="a supervised model does not draw"):
         learn(
-            vrnn.train(config, supervised, vrnn.TrainConfig(steps=1), quiet=True).model,
             supervised,
-            SMALL,
+            model=vrnn.train(
+                supervised, config=config, training=vrnn.TrainConfig(steps=1), quiet=True
+            ).model,
+            config=SMALL,
         )
 
 
@@ -282,7 +303,9 @@ def test_a_loss_that_is_not_finite_is_named(model):
     tracks = forks(30, 0)
     tracks.x[3][7] = 1e200
     with pytest.raises(NonFiniteError, match="the loss of the representatives is not finite"):
-        vrnn.fit_modes(model, tracks, replace(SMALL, steps=20, batch_size=30), quiet=True)
+        vrnn.fit_modes(
+            tracks, model=model, config=replace(SMALL, steps=20, batch_size=30), quiet=True
+        )
 
 
 def test_a_validation_that_is_not_finite_is_named(model):
@@ -291,7 +314,7 @@ def test_a_validation_that_is_not_finite_is_named(model):
     with pytest.raises(
         NonFiniteError, match="the distances on the validation tracks are not finite"
     ):
-        vrnn.fit_modes(model, forks(30, 0), SMALL, val=far, quiet=True)
+        vrnn.fit_modes(forks(30, 0), model=model, config=SMALL, val=far, quiet=True)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,8 @@ from vrnn.errors import DataError, UnsupportedError, check_seed, require
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.kernels import unroll
 from vrnn.models import RolloutVAE
-from vrnn.tasks.forecast import as_tracks
 from vrnn.tasks.futures import PASS_SIZE
-from vrnn.trained import TrainedModel
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Codes:
 
 
 @torch.no_grad()
-def encode(model: TrainedModel, tracks: Tracks | np.ndarray, seed: int = 0) -> Codes:
+def encode(tracks: Tracks | np.ndarray, *, model: ModelOrFolder, seed: int = 0) -> Codes:
     """Encode tracks as tables (mu, s) of the latent's Gaussian given the data.
 
     A RolloutVAE gives one table a track, N(mu(T), s(T)). The others give one a row, N(mu_t, s_t) given the data up to t and
@@ -69,20 +68,22 @@ def encode(model: TrainedModel, tracks: Tracks | np.ndarray, seed: int = 0) -> C
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(20)])
         >>> config = vrnn.RolloutVAEConfig(x_dim=2, hidden=8, latent_dim=4, task="autoencoding")
-        >>> run = vrnn.train(config, tracks, vrnn.TrainConfig(steps=5), quiet=True)
-        >>> vrnn.encode(run.model, tracks[:2]).tables[0].shape
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
+        >>> vrnn.encode(tracks[:2], model=run.model).tables[0].shape
         (4, 2)
     """
     check_seed(seed)
+    model = resolve_model(model)
     network, preprocessor = model.network, model.preprocessor
     if not network.latent_dim and not network.code_dim:
         raise UnsupportedError(
             "an RNN has no latent to encode into; train a seq2seq, rollout or vrnn model"
         )
     least = 1 + preprocessor.transform.given
-    tracks = preprocessor.trim(as_tracks(tracks, model), least)
+    tracks = preprocessor.trim(model.as_tracks(tracks), least)
     if not len(tracks):
         raise DataError(
             f"expected a track of at least {least} observed {'row' if least == 1 else 'rows'}, found none"

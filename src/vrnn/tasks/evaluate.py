@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -28,12 +28,12 @@ from vrnn.metrics.displacement import (
 )
 from vrnn.metrics.scores import energy_score
 from vrnn.objectives.elbo import log_jacobian
-from vrnn.tasks.forecast import as_tracks
 from vrnn.tasks.futures import PASS_SIZE, Futures, futures
 from vrnn.tasks.modes import predict_modes
 from vrnn.trained import TrainedModel
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 
-POOL = 10  # samples drawn for each representative
+Selection = Literal["samples", "clusters", "modes"]
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class Baseline:
 
 RULES = """\
 ADE, FDE: mean and final distance of the mean of all samples from the truth. minADE, minFDE: the best of K futures a window, each
-by its own best. iid: K plain samples; quasi-random: K that repel each other; representative: the K centres of {pool} samples, chosen without the truth;
-learned: K futures from a head that was trained for the best of K, no samples.
+by its own best. samples: K plain samples (quasi-random ones repel each other); clusters: the K centres of {pool} samples, chosen without the truth;
+modes: the K futures of a mode set, which was fitted for the best of K.
 NLL: minus the log of the mean, over K filtered states, of the (bounded) density of the true future, per step.
 Energy score: of plain samples, the whole future one vector, unbiased form (of quasi-random ones that of the K points themselves). Constant velocity: the last displacement repeated.
 Windows: every run of {rows} complete rows at the usual time step, stride 1."""
@@ -72,12 +72,13 @@ class Evaluation:
 
     windows: int
     samples: int
-    selection: str
+    selection: Selection
     model: ForecastScores
     constant_velocity: Baseline
     observe: int
     horizon: int
-    pool: int = POOL
+    samples_per_cluster: int = 10
+    qmc: bool = False
     unit: str = ""
     temperature: float = 1.0
 
@@ -85,7 +86,9 @@ class Evaluation:
         """Give what `vrnn evaluate --json` prints."""
         values = asdict(self)
         shown = ["windows", "samples", "selection", "model", "constant_velocity"]
-        return {k: values[k] for k in [*shown, *(["temperature"] if self.temperature != 1 else [])]}
+        shown += ["qmc"] if self.qmc else []
+        shown += ["temperature"] if self.temperature != 1 else []
+        return {k: values[k] for k in shown}
 
     def to_text(self) -> str:
         """Give the table, the baseline beside the model, and the rules."""
@@ -103,7 +106,7 @@ class Evaluation:
             ("model", m.ade, m.fde, m.min_ade, m.min_fde, m.nll, m.energy_score),
             ("constant velocity", c.ade, c.fde, c.ade, c.fde, math.nan, math.nan),
         ]
-        head = f"{self.windows} windows, {self.observe} observed, {self.horizon} forecast, {self.samples} {self.selection} futures"
+        head = f"{self.windows} windows, {self.observe} observed, {self.horizon} forecast, {self.samples} {'quasi-random ' if self.qmc else ''}{self.selection}"
         head += f", distances in {self.unit} along great circles" if self.unit else ""
         head += (
             f", at temperature {self.temperature:g} (the NLL at 1)" if self.temperature != 1 else ""
@@ -116,7 +119,9 @@ class Evaluation:
         for name, *values in rows:
             cells = "".join(f"{v:>11.3f}" if not math.isnan(v) else f"{'-':>11}" for v in values)
             lines.append(f"{name:>18}{cells}")
-        rules = RULES.format(pool=self.samples * self.pool, rows=self.observe + self.horizon)
+        rules = RULES.format(
+            pool=self.samples * self.samples_per_cluster, rows=self.observe + self.horizon
+        )
         return "\n".join([*lines, "", rules])
 
 
@@ -152,14 +157,15 @@ class TargetEvaluation:
 
 
 def evaluate(
-    model: TrainedModel,
     tracks: Tracks | np.ndarray,
+    *,
+    model: ModelOrFolder,
     observe: int = 8,
     horizon: int = 12,
     samples: int = 20,
-    representatives: bool | Literal["learned"] = False,
+    selection: Selection = "samples",
+    samples_per_cluster: int = 10,
     seed: int = 0,
-    pool: int = POOL,
     qmc: bool = False,
     temperature: float = 1.0,
 ) -> Evaluation | TargetEvaluation:
@@ -173,27 +179,30 @@ def evaluate(
         observe: rows known.
         horizon: rows to forecast.
         samples: futures a window, K.
-        representatives: take the best of K representatives in place of K plain samples: the centres of many, or those that
-            `fit_modes` has taught the model, of which there must be K.
+        selection: where the K futures of minADE and minFDE come from: plain samples, the centres of K clusters of samples,
+            or the K modes that `fit_modes` has fitted.
+        samples_per_cluster: samples drawn for each cluster.
         seed: of all noise.
-        pool: samples drawn for each representative.
         qmc: draw them by quasi-random normals, see `forecast`.
         temperature: of the futures, see `forecast`; the NLL is the model's at 1.
 
     Raises:
         DataError: no track has `observe` + `horizon` consecutive complete rows.
-        ConfigError: sizes that make no sense, or that the learned representatives do not have.
+        ConfigError: sizes that make no sense, or that the modes do not have.
         UnsupportedError: a temperature other than 1 of a supervised model, or with an emission whose draws are not reparameterised.
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
-        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
-        >>> vrnn.evaluate(run.model, tracks, observe=4, horizon=6).windows
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(20)])
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
+        >>> vrnn.evaluate(tracks, model=run.model, observe=4, horizon=6).windows
         60
     """
-    _check(observe, horizon, samples, representatives, seed, pool)
-    tracks = as_tracks(tracks, model)
+    _check(observe, horizon, samples, selection, seed, samples_per_cluster)
+    model = resolve_model(model)
+    tracks = model.as_tracks(tracks)
     if model.network.supervised:
         if temperature != 1:
             raise UnsupportedError(
@@ -204,15 +213,13 @@ def evaluate(
     points = np.stack(cut.x)[..., space.columns]
     past, truth = points[:, :observe], points[:, observe:]
     u = np.stack(cut.u)[:, observe:] if cut.u_dim else None
-    learned = (
-        _learned(model, cut, observe, horizon, samples) if representatives == "learned" else None
-    )
-    clustered = bool(representatives) and learned is None
+    modes = _modes(model, cut, observe, horizon, samples) if selection == "modes" else None
+    clustered = selection == "clusters"
     drawn = futures(
         model,
         cut.cut(stop=observe),
         horizon,
-        samples * pool if clustered else samples,
+        samples * samples_per_cluster if clustered else samples,
         seed,
         u,
         qmc=qmc,
@@ -222,8 +229,8 @@ def evaluate(
     for f in drawn:
         paths, true = f.decode()[..., space.columns], truth[f.rows]
         plain = chosen = paths[:samples]
-        if learned is not None:
-            chosen = learned[:, f.rows][..., space.columns]
+        if modes is not None:
+            chosen = modes[:, f.rows][..., space.columns]
         elif clustered:
             chosen = cluster_paths(paths, samples, seed=seed)[0]
         mean = paths.mean(0)
@@ -238,9 +245,6 @@ def evaluate(
         )
     values = [float(np.concatenate(column).mean()) for column in zip(*parts, strict=True)]
     straight = constant_velocity(past, horizon)
-    selection = "quasi-random" if qmc else "iid"
-    if representatives:
-        selection = "representative" if clustered else "learned"
     return Evaluation(
         windows=len(cut),
         samples=samples,
@@ -252,7 +256,8 @@ def evaluate(
         ),
         observe=observe,
         horizon=horizon,
-        pool=pool,
+        samples_per_cluster=samples_per_cluster,
+        qmc=qmc,
         unit=space.unit,
         temperature=temperature,
     )
@@ -262,9 +267,9 @@ def _check(
     observe: int,
     horizon: int,
     samples: int,
-    representatives: bool | Literal["learned"],
+    selection: Selection,
     seed: int,
-    pool: int,
+    samples_per_cluster: int,
 ) -> None:
     """Refuse settings out of range."""
     check_seed(seed)
@@ -272,12 +277,14 @@ def _check(
         raise ConfigError(
             f"expected observe and samples of at least 2 and a horizon of at least 1, found {observe}, {samples}, {horizon}"
         )
-    if isinstance(representatives, str) and representatives != "learned":
+    if selection not in get_args(Selection):
         raise ConfigError(
-            f"representatives: expected True, False or 'learned', found {representatives!r}"
+            f"selection: expected {', '.join(get_args(Selection))}, found {selection!r}"
         )
-    if pool < 2:
-        raise ConfigError(f"expected a pool of at least 2 samples a representative, found {pool}")
+    if samples_per_cluster < 2:
+        raise ConfigError(
+            f"expected samples_per_cluster of at least 2, found {samples_per_cluster}"
+        )
 
 
 class _Space(NamedTuple):
@@ -313,17 +320,18 @@ def _space(model: TrainedModel) -> _Space:
     return _Space(columns, euclidean, lambda points: points, "")
 
 
-def _learned(
+def _modes(
     model: TrainedModel, cut: Tracks, observe: int, horizon: int, samples: int
 ) -> Float[np.ndarray, "k batch horizon dim"]:
-    """Give the learned representatives of every window."""
+    """Return the modes of every window."""
     head = model.modes
     if head is not None and head.config.count != samples:
         raise ConfigError(
-            f"{head.config.count} representatives were learned: expected as many samples, found {samples}"
+            f"the model has {head.config.count} modes: expected as many samples, found {samples}"
         )
     inputs = np.stack(cut.u)[:, observe:] if cut.u_dim else None
-    return predict_modes(model, cut.cut(stop=observe), horizon, inputs).samples
+    past = cut.cut(stop=observe)
+    return predict_modes(past, model=model, horizon=horizon, inputs=inputs).samples
 
 
 def chords(points: Float[np.ndarray, "*lead 2"], plane: Plane) -> Float[np.ndarray, "*lead 3"]:

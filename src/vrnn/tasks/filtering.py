@@ -17,10 +17,10 @@ from vrnn.inference.particle_filter import FilterStep, filter_steps
 from vrnn.inference.step import Belief, Embedded, Row, embed_prefix, rows, start_belief
 from vrnn.kernels import embed, loops_of
 from vrnn.models.contract import Model
-from vrnn.tasks.forecast import as_tracks
 from vrnn.tasks.futures import PASS_SIZE, ROWS, last_known
 from vrnn.tasks.observe import TrackBelief
 from vrnn.trained import TrainedModel
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Chunk(NamedTuple):
 
 @torch.inference_mode()
 def filter_tracks(
-    model: TrainedModel, tracks: Tracks | np.ndarray, particles: int = 100, seed: int = 0
+    tracks: Tracks | np.ndarray, *, model: ModelOrFolder, particles: int = 100, seed: int = 0
 ) -> FilteredTracks:
     """Filter whole tracks with particles, using the evidence of each row alone.
 
@@ -78,16 +78,19 @@ def filter_tracks(
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
-        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
-        >>> filtered = vrnn.filter_tracks(run.model, tracks[:2], particles=10)
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(20)])
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
+        >>> filtered = vrnn.filter_tracks(tracks[:2], model=run.model, particles=10)
         >>> filtered.log_prob[0].shape, filtered.belief
         ((12,), TrackBelief(10 particles of 2 tracks after 11 steps))
     """
     check_seed(seed)
     if particles < 1:
         raise ConfigError(f"expected particles of at least 1, found {particles}")
-    tracks = as_tracks(tracks, model)
+    model = resolve_model(model)
+    tracks = model.as_tracks(tracks)
     log_prob = [np.full(len(x), np.nan) for x in tracks.x]
     beliefs, anchors, found, longest = [], [], [], 0
     heading = model.preprocessor.transform.heading

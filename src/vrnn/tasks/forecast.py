@@ -19,6 +19,7 @@ from vrnn.metrics.clusters import cluster_paths
 from vrnn.tasks.futures import PASS_SIZE, future_times, futures, futures_after, last_rows
 from vrnn.tasks.observe import TrackBelief
 from vrnn.trained import TrainedModel
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,7 +31,7 @@ class Forecast:
         times: their times, (batch, horizon).
         history: the tracks they continue.
         names: columns of the last axis.
-        weights: probability of each path, (sample, batch); equal unless the paths are representatives.
+        weights: probability of each path, (sample, batch); equal unless the paths are clusters or modes.
     """
 
     samples: Float[np.ndarray, "sample batch horizon dim"]
@@ -57,7 +58,7 @@ class Forecast:
         check_seed(seed)
         if k < 1 or k >= len(self.samples):
             raise ConfigError(
-                f"expected at least one representative and more samples than those, found {k} of {len(self.samples)} "
+                f"expected at least one cluster and more samples than clusters, found {k} of {len(self.samples)} "
                 f"samples; forecast with ten times as many"
             )
         centres, weights = cluster_paths(self.samples, k, seed=seed)
@@ -105,24 +106,25 @@ class Forecast:
 
 
 def forecast(
-    model: TrainedModel,
-    prefix: Tracks | np.ndarray | TrackBelief,
-    horizon: int,
+    tracks: Tracks | np.ndarray | TrackBelief,
+    *,
+    model: ModelOrFolder,
+    horizon: int = 12,
     samples: int = 20,
     seed: int = 0,
     inputs: np.ndarray | Literal["hold"] | None = None,
     qmc: bool = False,
-    states: int | None = None,
+    prefix_samples: int | None = None,
     temperature: float = 1.0,
 ) -> Forecast:
     """Sample joint futures of tracks: x_{T+1:T+H} ~ p(. | x_{1:T}).
 
-    The prefix is filtered through the model's posterior, once a sample or as often as `states` says, and the model then
+    The prefix is filtered through the model's posterior, once a sample or as often as `prefix_samples` says, and the model then
     goes on alone, its own draws fed back. A model with a heading transform reads the last `observe` rows of a prefix, the length it was trained with. From a
     belief, particles are drawn by their weights, and the model goes on from each.
 
     Args:
-        prefix: tracks that the future follows, or an array (batch, time, dim) or (time, dim). For a supervised model
+        tracks: what the future follows, or an array (batch, time, dim) or (time, dim). For a supervised model
             the tracks have x up to the end of the horizon, and y of the last `horizon` rows is drawn. Or the belief that
             `observe` or `filter_tracks` gives; `history` is then the last position of each track.
         horizon: rows to draw.
@@ -132,7 +134,7 @@ def forecast(
             carries the last value on.
         qmc: let the paths of a track cover their distribution more evenly than independent draws do, by quasi-random
             normals: each path is distributed as before, and means, or the best of a few, vary less.
-        states: draws of the state that the prefix leaves, which the paths of a track go on from in turn; one a path when
+        prefix_samples: draws of the state that the prefix leaves, which the paths of a track go on from in turn; one a path when
             omitted, and never more than that. Fewer take less time, 1 reads every prefix once; each path is distributed as before,
             and the paths that share a state vary less among themselves than all of them would.
         temperature: what the distances from their means of the latents and observations of the horizon are multiplied by; what the
@@ -142,17 +144,19 @@ def forecast(
     Raises:
         DataError: tracks that do not fit the model, or a belief without the point that displacements start from.
         ConfigError: a horizon or a number of samples below 1, missing inputs, or a temperature of 0 or less.
-        UnsupportedError: a belief of a supervised model, which does not hold x of the horizon; states with a belief or a supervised
+        UnsupportedError: a belief of a supervised model, which does not hold x of the horizon; prefix_samples with a belief or a supervised
             model; a temperature other than 1 with an emission whose draws are not reparameterised.
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
-        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
-        >>> vrnn.forecast(run.model, tracks[:3], horizon=4, samples=10).samples.shape
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(20)])
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
+        >>> vrnn.forecast(tracks[:3], model=run.model, horizon=4, samples=10).samples.shape
         (10, 3, 4, 2)
-        >>> belief = vrnn.filter_tracks(run.model, tracks[:3]).belief
-        >>> vrnn.forecast(run.model, belief, horizon=4, samples=10).samples.shape
+        >>> belief = vrnn.filter_tracks(tracks[:3], model=run.model).belief
+        >>> vrnn.forecast(belief, model=run.model, horizon=4, samples=10).samples.shape
         (10, 3, 4, 2)
     """
     check_seed(seed)
@@ -160,21 +164,22 @@ def forecast(
         raise ConfigError(
             f"expected a horizon and samples of at least 1, found {horizon} and {samples}"
         )
-    if states is not None and states < 1:
-        raise ConfigError(f"expected states of at least 1, found {states}")
-    if states is not None and isinstance(prefix, TrackBelief):
+    if prefix_samples is not None and prefix_samples < 1:
+        raise ConfigError(f"expected prefix_samples of at least 1, found {prefix_samples}")
+    model = resolve_model(model)
+    if prefix_samples is not None and isinstance(tracks, TrackBelief):
         raise UnsupportedError(
-            "states are drawn from a prefix: expected tracks, found a belief, which has its own particles"
+            "prefix_samples are drawn from a prefix: expected tracks, found a belief, which has its own particles"
         )
-    if states is not None and model.network.supervised:
+    if prefix_samples is not None and model.network.supervised:
         raise UnsupportedError(
-            f"a supervised model filters x and y once a path: expected no number of states, found {states}"
+            f"a supervised model filters x and y once a path: expected no prefix_samples, found {prefix_samples}"
         )
-    if isinstance(prefix, TrackBelief):
-        tracks = last_rows(model, prefix)
-        drawn = futures_after(model, prefix, horizon, samples, seed, inputs, qmc, temperature)
+    if isinstance(tracks, TrackBelief):
+        belief, tracks = tracks, last_rows(model, tracks)
+        drawn = futures_after(model, belief, horizon, samples, seed, inputs, qmc, temperature)
     else:
-        tracks = as_tracks(prefix, model)
+        tracks = model.as_tracks(tracks)
         if model.network.supervised:
             return _draw_targets(model, tracks, horizon, samples, seed, qmc, temperature)
         drawn = futures(
@@ -185,7 +190,7 @@ def forecast(
             seed,
             inputs,
             qmc=qmc,
-            states=states,
+            prefix_samples=prefix_samples,
             temperature=temperature,
         )
     return Forecast(
@@ -195,37 +200,6 @@ def forecast(
         names=model.preprocessor.x_names,
         weights=np.full((samples, len(tracks)), 1.0 / samples),
     )
-
-
-def as_tracks(data: Tracks | np.ndarray, model: TrainedModel) -> Tracks:
-    """Take an array (batch, time, dim) or (time, dim) as tracks with the model's columns."""
-    if not isinstance(model, TrainedModel):
-        raise ConfigError(
-            f"expected a trained model, found {model!r}; load one with vrnn.load(folder)"
-        )
-    if isinstance(data, str | Path):
-        raise DataError(
-            f"expected tracks or an array, found the path {str(data)!r}; read it with vrnn.read_tracks(path)"
-        )
-    if isinstance(data, Tracks):
-        tracks = data
-    else:
-        array = np.asarray(data, dtype=np.float64)
-        if array.ndim not in (2, 3):
-            raise DataError(
-                f"expected tracks or an array (batch, time, dim), found an array of shape {array.shape}"
-            )
-        names = model.preprocessor.x_names
-        if array.shape[-1] != len(names):
-            raise DataError(
-                f"the model was trained with x columns ({', '.join(names)}): expected an array (batch, time, {len(names)}), "
-                f"found shape {array.shape}"
-            )
-        tracks = Tracks(list(array if array.ndim == 3 else array[None]), x_names=names)
-    if not len(tracks):
-        raise DataError("expected at least one track, found none")
-    model.preprocessor.check(tracks)
-    return tracks
 
 
 def _targets(tracks: Tracks, names: tuple[str, ...]) -> Tracks:

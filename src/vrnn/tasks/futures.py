@@ -63,14 +63,14 @@ def futures(
     inputs: np.ndarray | Literal["hold"] | None = None,
     keep: bool = False,
     qmc: bool = False,
-    states: int | None = None,
+    prefix_samples: int | None = None,
     temperature: float = 1.0,
 ) -> Iterator[Futures]:
     """Draw futures chunk by chunk, so that memory does not grow with the number of tracks.
 
     Args:
         keep: hand on their emissions too.
-        qmc, states, temperature: see `forecast`.
+        qmc, prefix_samples, temperature: see `forecast`.
     """
     network, preprocessor = model.network, model.preprocessor
     tracks = readable(model, tracks)
@@ -82,7 +82,7 @@ def futures(
         prefix = prefix.to(next(network.parameters()))
         u_rows = u[rows].to(prefix.x)
         count, time = prefix.x.shape[:2]
-        filtered = samples if states is None else min(states, samples)
+        filtered = samples if prefix_samples is None else min(prefix_samples, samples)
         past = draw_noise(
             network,
             filtered,
@@ -149,7 +149,7 @@ def last_rows(model: TrainedModel, belief: TrackBelief) -> Tracks:
     if model.network.supervised:
         raise UnsupportedError(
             "a supervised model draws y given x of the horizon, which a belief does not hold: give vrnn.forecast the tracks, or "
-            "ask vrnn.predictive(model, belief, x=...) for the next row"
+            "ask vrnn.predictive(belief, model=model, x=...) for the next row"
         )
     check_begun(model, belief)
     x = transform.position(anchor)[:, None]

@@ -12,12 +12,13 @@ from vrnn.inference.begin import begin
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.kernels import imagine
 from vrnn.tasks.constant_inputs import constant_inputs
-from vrnn.trained import TrainedModel
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 
 @torch.no_grad()
 def generate(
-    model: TrainedModel,
+    *,
+    model: ModelOrFolder,
     count: int = 8,
     steps: int = 50,
     seed: int = 0,
@@ -44,11 +45,14 @@ def generate(
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
-        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
-        >>> vrnn.generate(run.model, count=3, steps=10).lengths.tolist()
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(20)])
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
+        >>> vrnn.generate(model=run.model, count=3, steps=10).lengths.tolist()
         [10, 10, 10]
     """
+    model = resolve_model(model)
     network, preprocessor = model.network, model.preprocessor
     transform = preprocessor.transform
     check_seed(seed)

@@ -16,9 +16,9 @@ from vrnn.errors import ConfigError, UnsupportedError, check_seed, require
 from vrnn.inference.noise import seeded
 from vrnn.inference.smoother import smooth
 from vrnn.tasks.conformal import check_hidden, hide, widening
-from vrnn.tasks.forecast import as_tracks
 from vrnn.tasks.futures import PASS_SIZE, ROWS
 from vrnn.trained import TrainedModel
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 
 @dataclass(frozen=True, repr=False)
@@ -131,8 +131,9 @@ class Imputed:
 
 @torch.inference_mode()
 def impute(
-    model: TrainedModel,
     tracks: Tracks | np.ndarray,
+    *,
+    model: ModelOrFolder,
     samples: int = 100,
     particles: int = 2000,
     sweeps: int = 0,
@@ -163,16 +164,19 @@ def impute(
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
-        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(20)])
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
         >>> holed = tracks.x[0].copy()
         >>> holed[4:6] = np.nan
-        >>> filled = vrnn.impute(run.model, holed, samples=20, particles=50)
+        >>> filled = vrnn.impute(holed, model=run.model, samples=20, particles=50)
         >>> filled, filled.mean[0].shape
         (Imputed(2 points of 1 tracks, 20 paths), (12, 2))
     """
+    model = resolve_model(model)
     _check(model, samples, particles, sweeps, seed, calibrate)
-    tracks = as_tracks(tracks, model)
+    tracks = model.as_tracks(tracks)
     if calibrate is None:
         return _drawn(model, tracks, samples, particles, sweeps, seed)
     again, hidden = hide(tracks, seed)
@@ -264,7 +268,7 @@ def _factor(
     tracks: Tracks, refilled: Imputed, hidden: list[Bool[np.ndarray, " time"]], share: float
 ) -> float:
     """Give what the paths of hidden rows must be widened by for their intervals to hold a share of what was hidden."""
-    pick = lambda arrays: np.concatenate(
+    pick = lambda arrays: np.concatenate(  # noqa: E731
         [a[rows].ravel() for a, rows in zip(arrays, hidden, strict=True)]
     )
     low, high = refilled.interval(share)

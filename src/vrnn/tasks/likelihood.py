@@ -20,8 +20,7 @@ from vrnn.objectives.bounds import BOUNDS, BoundName
 from vrnn.objectives.bounds import bound as bounded
 from vrnn.objectives.elbo import log_jacobian
 from vrnn.tasks.filtering import chunks
-from vrnn.tasks.forecast import as_tracks
-from vrnn.trained import TrainedModel
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 ROWS = 1 << 19  # rows, samples and padding included, that go through a model at once
 
@@ -100,8 +99,9 @@ class Likelihood:
 
 @torch.inference_mode()
 def likelihood(
-    model: TrainedModel,
     tracks: Tracks | np.ndarray,
+    *,
+    model: ModelOrFolder,
     bound: BoundName = "fivo",
     samples: int = 100,
     repeats: int = 3,
@@ -123,9 +123,12 @@ def likelihood(
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
-        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
-        >>> elbo, fivo = (vrnn.likelihood(run.model, tracks, name, samples=20) for name in ("elbo", "fivo"))
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(20)])
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
+        >>> estimate = lambda bound: vrnn.likelihood(tracks, model=run.model, bound=bound, samples=20)
+        >>> elbo, fivo = estimate("elbo"), estimate("fivo")
         >>> elbo.per_row < fivo.per_row, int(fivo.rows.sum())
         (True, 220)
     """
@@ -136,7 +139,8 @@ def likelihood(
         raise ConfigError(
             f"expected samples and repeats of at least 1, found {samples} and {repeats}"
         )
-    network, tracks = model.network, as_tracks(tracks, model)
+    model = resolve_model(model)
+    network, tracks = model.network, model.as_tracks(tracks)
     order = tracks.lengths.argsort(kind="stable")
     rows, values = np.zeros(len(tracks)), np.full((repeats, len(tracks)), np.nan)
     exact = model.exact

@@ -1,51 +1,23 @@
-"""ModeHead that have been learned: k futures of a track and how likely each is, in the units of the data."""
+"""The mode set of a track: k futures of a track and how likely each is, in the units of the data."""
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, UnsupportedError
-from vrnn.inference.begin import begin
-from vrnn.inference.noise import no_noise
-from vrnn.kernels import imagine
-from vrnn.models.contract import Model
-from vrnn.tasks.forecast import Forecast, as_tracks
+from vrnn.errors import ConfigError
+from vrnn.tasks.forecast import Forecast
 from vrnn.tasks.futures import PASS_SIZE, future_inputs, future_times, readable
-from vrnn.trained import TrainedModel
-
-
-class Context(NamedTuple):
-    """Hold what a head reads of the past.
-
-    Attributes:
-        state: everything that the past has left in the model, (batch, width).
-        rollout: where the model goes from there with all normals at 0, in model units, (batch, horizon, dim).
-        gap: what it has drawn since the last observed entry, (batch, dim).
-    """
-
-    state: Float[Tensor, "batch width"]
-    rollout: Float[Tensor, "batch horizon dim"]
-    gap: Float[Tensor, "batch dim"]
-
-
-@torch.no_grad()
-def context_of(model: Model, prefix: Batch, u: Float[Tensor, "batch horizon inputs"]) -> Context:
-    """Follow a prefix with every latent at its posterior's mean, and go on with every normal at 0."""
-    belief = begin(model, prefix, no_noise(model, *prefix.x.shape[:2]))
-    rollout = imagine(model, belief, u, no_noise(model, len(u), u.shape[1])).x[0]
-    gap = belief.gap[0]
-    return Context(torch.cat([*(part[0] for part in belief.state), gap], -1), rollout, gap)
+from vrnn.training.mode_context import context_of
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 
 @torch.no_grad()
 def predict_modes(
-    model: TrainedModel,
-    prefix: Tracks | np.ndarray,
+    tracks: Tracks | np.ndarray,
+    *,
+    model: ModelOrFolder,
     horizon: int | None = None,
     inputs: np.ndarray | Literal["hold"] | None = None,
 ) -> Forecast:
@@ -56,7 +28,7 @@ def predict_modes(
     `Forecast.cluster` takes the centres of many samples.
 
     Args:
-        prefix: tracks that the future follows, or an array, as of `forecast`.
+        tracks: what the future follows, or an array, as of `forecast`.
         horizon: rows of a future, at most those that were learned; all of them when None.
         inputs: known inputs of the horizon as of `forecast`; the head sees the model's own way through them alone.
 
@@ -64,29 +36,32 @@ def predict_modes(
         a forecast whose `samples` are the k futures, likeliest first, `weights` their probabilities.
 
     Raises:
-        ConfigError: a model whose representatives have not been learned, or a longer horizon.
+        ConfigError: a model without modes, or a longer horizon.
         DataError: tracks that do not fit the model.
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
-        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(20)])
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
         >>> config = vrnn.ModesConfig(count=5, horizon=4, steps=5)
-        >>> model = vrnn.fit_modes(run.model, tracks, config, quiet=True)
-        >>> vrnn.predict_modes(model, tracks[:3])
+        >>> model = vrnn.fit_modes(tracks, model=run.model, config=config, quiet=True)
+        >>> vrnn.predict_modes(tracks[:3], model=model)
         Forecast(5 paths of 4 steps for 3 tracks, x, y)
     """
-    tracks, head = as_tracks(prefix, model), model.modes
+    model = resolve_model(model)
+    tracks, head = model.as_tracks(tracks), model.modes
     if head is None:
         raise ConfigError(
-            "the model has no learned representatives yet: learn them with vrnn.fit_modes or vrnn modes RUN DATA, "
+            "the model has no modes yet: fit them with vrnn.fit_modes or vrnn modes DATA --model RUN, "
             "or take the centres of samples: forecast(...).cluster(k)"
         )
     learned = head.config.horizon
     horizon = learned if horizon is None else horizon
     if not 1 <= horizon <= learned:
         raise ConfigError(
-            f"the representatives were learned for {learned} rows: expected a horizon up to that, found {horizon}"
+            f"the modes were fitted for {learned} rows: expected a horizon up to that, found {horizon}"
         )
     preprocessor, read = model.preprocessor, readable(model, tracks)
     if isinstance(inputs, np.ndarray) and inputs.ndim == 3 and inputs.shape[1] == horizon:
@@ -116,24 +91,3 @@ def predict_modes(
         names=preprocessor.x_names,
         weights=np.concatenate(weights, 1),
     )
-
-
-def check_modes(model: TrainedModel) -> None:
-    """Refuse models whose futures no distance compares.
-
-    Raises:
-        UnsupportedError: a supervised model, or columns that are no positions.
-    """
-    is_increment, continuous = (
-        model.preprocessor.transform.is_increment,
-        model.network.family.continuous,
-    )
-    if model.network.supervised:
-        raise UnsupportedError(
-            "representatives are futures of x, which a supervised model does not draw"
-        )
-    if not all(continuous) or (is_increment.any() and not is_increment.all()):
-        raise UnsupportedError(
-            f"representatives are learned by distances between positions: expected every column to be one, found "
-            f"{', '.join(model.preprocessor.x_names)}; train a model of the positions alone"
-        )

@@ -18,6 +18,7 @@ from vrnn.inference.step import Belief, Row, start_belief
 from vrnn.kernels.online import online_step
 from vrnn.models.contract import Model
 from vrnn.trained import TrainedModel
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,12 +73,12 @@ class Observed(NamedTuple):
 
 @torch.inference_mode()
 def initial_belief(
-    model: TrainedModel, tracks: int = 1, particles: int = 100, seed: int = 0
+    *, model: ModelOrFolder, count: int = 1, particles: int = 100, seed: int = 0
 ) -> TrackBelief:
     """Give the belief about tracks of which nothing has been seen.
 
     Args:
-        tracks: how many run side by side.
+        count: how many tracks run side by side.
         particles: states that each belief is made of; 1 is enough for an RNN.
         seed: of all noise that filtering draws.
 
@@ -86,27 +87,28 @@ def initial_belief(
             transform; `filter_tracks` gives the belief after a prefix.
     """
     check_seed(seed)
-    if tracks < 1 or particles < 1:
+    if count < 1 or particles < 1:
         raise ConfigError(
-            f"expected tracks and particles of at least 1, found {tracks} and {particles}"
+            f"expected count and particles of at least 1, found {count} and {particles}"
         )
+    model = resolve_model(model)
     network, transform = model.network, model.preprocessor.transform
     if network.conditions or transform.heading is not None:
         why = "reads its prefix at once" if network.conditions else "turns tracks to their heading"
         raise UnsupportedError(
-            f"this model {why} and cannot begin without one: begin with vrnn.filter_tracks(model, prefix).belief"
+            f"this model {why} and cannot begin without one: begin with vrnn.filter_tracks(prefix, model=model).belief"
         )
     weight = next(network.parameters())
-    noise = draw_noise(network, particles, tracks, 0, seeded(seed, 12))
-    context = weight.new_zeros(tracks, 0)
+    noise = draw_noise(network, particles, count, 0, seeded(seed, 12))
+    context = weight.new_zeros(count, 0)
     code = network.code_prior(context).sample(noise.code)
     dim = len(model.preprocessor.y_names) if network.supervised else transform.dim
-    nowhere = np.full((tracks, transform.dim), np.nan)
+    nowhere = np.full((count, transform.dim), np.nan)
     return TrackBelief(
         belief=start_belief(network, code, context, dim),
-        anchor=Anchor(nowhere, np.zeros(nowhere.shape), np.zeros(tracks), nowhere),
-        time=np.full(tracks, np.nan),
-        u=np.full((tracks, len(model.preprocessor.u_names)), np.nan),
+        anchor=Anchor(nowhere, np.zeros(nowhere.shape), np.zeros(count), nowhere),
+        time=np.full(count, np.nan),
+        u=np.full((count, len(model.preprocessor.u_names)), np.nan),
         steps=0,
         seed=seed,
     )
@@ -114,9 +116,10 @@ def initial_belief(
 
 @torch.inference_mode()
 def observe(
-    model: TrainedModel,
-    belief: TrackBelief,
     x: np.ndarray,
+    *,
+    belief: TrackBelief,
+    model: ModelOrFolder,
     u: np.ndarray | None = None,
     y: np.ndarray | None = None,
     time: np.ndarray | float | None = None,
@@ -124,7 +127,7 @@ def observe(
     """Take in one observation of every track: a step of the particle filter, with the evidence of x_t alone.
 
     Args:
-        belief: what is known so far; `initial_belief(model)` before the first point.
+        belief: what is known so far; `initial_belief(model=model)` before the first point.
         x: the row in data units, (batch, dim), or (dim,) for one track; NaN is missing.
         u: known inputs of the row, (batch, inputs), for a model that has any; the last ones where NaN.
         y: target of the row, (batch, targets), for a supervised model; missing when None.
@@ -135,14 +138,17 @@ def observe(
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
-        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
-        >>> belief = vrnn.initial_belief(run.model, particles=10)
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(20)])
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
+        >>> belief = vrnn.initial_belief(model=run.model, particles=10)
         >>> for point in tracks.x[0]:
-        ...     belief, log_prob = vrnn.observe(run.model, belief, point)
+        ...     belief, log_prob = vrnn.observe(point, belief=belief, model=run.model)
         >>> belief
         TrackBelief(10 particles of 1 tracks after 11 steps)
     """
+    model = resolve_model(model)
     encoded = encode_row(model, belief, x, u, y, time)
     active = encoded.active
     if not active.any():

@@ -14,7 +14,7 @@ from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.models.contract import Model, State
 from vrnn.tasks.observe import TrackBelief, check_begun, encode_row
-from vrnn.trained import TrainedModel
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 NUMBERS = 1 << 22  # candidates times particles times columns that are compared at once
 
@@ -122,8 +122,9 @@ class Predictive:
 
 @torch.inference_mode()
 def predictive(
-    model: TrainedModel,
     belief: TrackBelief,
+    *,
+    model: ModelOrFolder,
     u: np.ndarray | None = None,
     x: np.ndarray | None = None,
     time: np.ndarray | float | None = None,
@@ -145,13 +146,16 @@ def predictive(
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
-        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
-        >>> belief = vrnn.filter_tracks(run.model, tracks[:3], particles=10).belief
-        >>> ahead = vrnn.predictive(run.model, belief)
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(20)])
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
+        >>> belief = vrnn.filter_tracks(tracks[:3], model=run.model, particles=10).belief
+        >>> ahead = vrnn.predictive(belief, model=run.model)
         >>> ahead.mean.shape, ahead.sample(50).shape, ahead.log_prob(ahead.mean).shape
         ((3, 2), (50, 3, 2), (3,))
     """
+    model = resolve_model(model)
     network, preprocessor = model.network, model.preprocessor
     if network.supervised and x is None:
         raise DataError(

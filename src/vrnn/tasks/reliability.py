@@ -15,9 +15,8 @@ from vrnn.data.windows import windows
 from vrnn.errors import ConfigError, UnsupportedError, check_seed
 from vrnn.inference.ranking import rank_draws
 from vrnn.tasks.evaluate import whole_rows
-from vrnn.tasks.forecast import as_tracks
 from vrnn.tasks.futures import Futures, futures
-from vrnn.trained import TrainedModel
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 PAIRS = 1 << 22  # densities of one draw by one sample that are held at once
 
@@ -60,8 +59,9 @@ class Reliability:
 
 @torch.no_grad()
 def reliability(
-    model: TrainedModel,
     tracks: Tracks | np.ndarray,
+    *,
+    model: ModelOrFolder,
     observe: int = 8,
     horizon: int = 12,
     samples: int = 100,
@@ -93,9 +93,11 @@ def reliability(
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
-        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
-        >>> found = vrnn.reliability(run.model, tracks, observe=4, horizon=6, samples=20)
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(20)])
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
+        >>> found = vrnn.reliability(tracks, model=run.model, observe=4, horizon=6, samples=20)
         >>> found, found.coverage(0.9).shape
         (Reliability(60 windows, 6 steps ahead), (6,))
     """
@@ -104,11 +106,12 @@ def reliability(
         raise ConfigError(
             f"expected observe and samples of at least 2 and a horizon of at least 1, found {observe}, {samples}, {horizon}"
         )
+    model = resolve_model(model)
     if model.network.supervised:
         raise UnsupportedError(
             "reliability is of forecasts of x; a supervised model predicts y: see vrnn.score"
         )
-    cut = windows(as_tracks(tracks, model), observe + horizon)
+    cut = windows(model.as_tracks(tracks), observe + horizon)
     u = np.stack(cut.u)[:, observe:] if cut.u_dim else None
     levels, nll = [], []
     for f in futures(

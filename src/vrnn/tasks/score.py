@@ -21,8 +21,8 @@ from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.inference.step import Row
 from vrnn.models.contract import Model
 from vrnn.tasks.filtering import chunks, steps, write_rows
-from vrnn.tasks.forecast import as_tracks
 from vrnn.trained import TrainedModel
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 PAIRS = 1 << 23  # numbers that the comparison of a row's draws with its particles may hold at once
 
@@ -188,8 +188,9 @@ def fewest_normal(false_alarms: float) -> int:
 
 @torch.inference_mode()
 def score(
-    model: TrainedModel,
     tracks: Tracks | np.ndarray,
+    *,
+    model: ModelOrFolder,
     calibration: Tracks | np.ndarray | None = None,
     particles: int = 100,
     seed: int = 0,
@@ -215,9 +216,11 @@ def score(
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(30)])
-        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks[:20], vrnn.TrainConfig(steps=5), quiet=True)
-        >>> scores = vrnn.score(run.model, tracks[20:22], calibration=tracks[22:], particles=10)
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(30)])
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks[:20], config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
+        >>> scores = vrnn.score(tracks[20:22], model=run.model, calibration=tracks[22:], particles=10)
         >>> scores.score.shape, scores.p_value.shape, scores.log_prob[0].shape
         ((2,), (2,), (12,))
     """
@@ -226,12 +229,13 @@ def score(
         raise ConfigError(f"expected particles of at least 1, found {particles}")
     if by not in ("density", "excess"):
         raise ConfigError(f"a track is scored by density or excess, found {by!r}")
-    found = _score(model, as_tracks(tracks, model), particles, seed, by)
+    model = resolve_model(model)
+    found = _score(model, model.as_tracks(tracks), particles, seed, by)
     if calibration is None:
         return found
     # Noise of its own, or tracks of equal place would share it.
     other = int(seeded(seed, 20).initial_seed() % 2**31)
-    return found.against(_score(model, as_tracks(calibration, model), particles, other, by))
+    return found.against(_score(model, model.as_tracks(calibration), particles, other, by))
 
 
 def mixture(parts: Sequence[Scores], weights: Sequence[float] | None = None) -> Scores:

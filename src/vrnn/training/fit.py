@@ -14,6 +14,7 @@ from vrnn.data.tracks import Tracks
 from vrnn.errors import NonFiniteError
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.models import ModelConfig
+from vrnn.models.vrnn import VRNNConfig
 from vrnn.trained import TrainedModel
 from vrnn.training.checkpoint import (
     Checkpoint,
@@ -55,10 +56,10 @@ class Run(NamedTuple):
 
 
 def train(
-    config: ModelConfig,
     tracks: Tracks,
-    settings: TrainConfig | None = None,
     *,
+    config: ModelConfig | None = None,
+    training: TrainConfig | None = None,
     out: str | Path | None = None,
     val: Tracks | None = None,
     resume: bool = False,
@@ -75,9 +76,9 @@ def train(
     the losses are those of one process.
 
     Args:
-        config: the model; `x_dim` must be the number of x columns.
         tracks: training data, in any units.
-        settings: see `TrainConfig`.
+        config: the model; `x_dim` must be the number of x columns. A VRNN when None.
+        training: see `TrainConfig`; its defaults when None.
         out: run folder to write; nothing is written when None.
         val: validation tracks; a share of `tracks` is held out when None.
         resume: go on from the run folder's last state, to the weights that an uninterrupted run would have had.
@@ -91,14 +92,16 @@ def train(
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
-        >>> run = vrnn.train(vrnn.RNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(20)])
+        >>> config = vrnn.RNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
         >>> run.model.config.hidden
         8
     """
     from accelerate import Accelerator
 
-    settings = settings or TrainConfig()
+    config, settings = config or VRNNConfig(x_dim=tracks.x_dim), training or TrainConfig()
     prepared = prepare(config, tracks, settings, val)
     accelerator = Accelerator()
     folder = Path(out) if out is not None else None

@@ -18,13 +18,13 @@ from vrnn.inference.noise import seeded
 from vrnn.models.modes import ModeHead, ModesConfig
 from vrnn.objectives.best_of import BestOf, best_of_paths
 from vrnn.objectives.futures import cut_rows, positions
-from vrnn.tasks.forecast import as_tracks
-from vrnn.tasks.modes import check_modes, context_of
 from vrnn.trained import TrainedModel
 from vrnn.training.checkpoint import check_weights, copy_weights, save_representatives
 from vrnn.training.ema import Average
+from vrnn.training.mode_context import check_modes, context_of
 from vrnn.training.order import Order, augmentation
 from vrnn.training.prepare import hold_out, pieces
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 from vrnn.training.trackers import Progress, Quiet
 
 CLIP = 1.0  # largest norm of the gradient
@@ -32,12 +32,12 @@ VALIDATION_BATCH = 512
 
 
 def fit_modes(
-    model: TrainedModel,
     tracks: Tracks,
-    config: ModesConfig | None = None,
     *,
-    val: Tracks | None = None,
+    model: ModelOrFolder,
+    config: ModesConfig | None = None,
     out: str | Path | None = None,
+    val: Tracks | None = None,
     quiet: bool = False,
 ) -> TrainedModel:
     """Train a head on the states of a model, which stays as it is, to give k futures and how likely each is.
@@ -69,14 +69,17 @@ def fit_modes(
 
     Example:
         >>> import numpy as np, vrnn
-        >>> tracks = vrnn.Tracks([np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0) for i in range(20)])
-        >>> run = vrnn.train(vrnn.VRNNConfig(x_dim=2, hidden=8), tracks, vrnn.TrainConfig(steps=5), quiet=True)
+        >>> walk = lambda i: np.cumsum(np.random.default_rng(i).normal(size=(12, 2)), 0)
+        >>> tracks = vrnn.Tracks([walk(i) for i in range(20)])
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8)
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
         >>> config = vrnn.ModesConfig(count=5, horizon=4, steps=5)
-        >>> vrnn.fit_modes(run.model, tracks, config, quiet=True).modes.config.count
+        >>> vrnn.fit_modes(tracks, model=run.model, config=config, quiet=True).modes.config.count
         5
     """
     config = config or ModesConfig()
-    tracks, val = as_tracks(tracks, model), None if val is None else as_tracks(val, model)
+    model = resolve_model(model)
+    tracks, val = model.as_tracks(tracks), None if val is None else model.as_tracks(val)
     check_modes(model)
     folder = None if out is None else Path(out)
     if folder is not None:
