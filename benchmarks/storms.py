@@ -252,7 +252,7 @@ def errors_row(name: str, results: list[dict], years: str, key: str) -> list[str
 
 
 def write_variants() -> None:
-    """Write the table of the other ways to train, and that of the circles of two of them."""
+    """Write the table of the ways to train, and that of their circles and training times."""
     rows, straight = [], kept("storms-regression")
     lines = [
         (NAMES["joint"], kept("storms-joint"), "model"),
@@ -268,10 +268,14 @@ def write_variants() -> None:
         row[-1] = ""  # nothing is drawn
     write_table("storms-variants", ["forecasts", "years", *HOURS, "seeds"], rows)
     cones = []
-    for part in ("joint", "futures"):
-        shares = [[row["cone"] for row in r["test"]["rows"]] for r in kept(f"storms-{part}")]
-        cones.append([NAMES[part], *(f"{c:.0%}" for c in np.mean(shares, axis=0))])
-    write_table("storms-cones", ["forecasts", *HOURS], cones)
+    for part in TRACKS:
+        results = kept(f"storms-{part}")
+        shares = [[row["cone"] for row in r["test"]["rows"]] for r in results]
+        seconds = np.mean([r["train_seconds"] for r in results])
+        cones.append(
+            [NAMES[part], *(f"{c:.0%}" for c in np.mean(shares, axis=0)), f"{seconds:.0f} s"]
+        )
+    write_table("storms-cones", ["forecasts", *HOURS, "training"], cones)
 
 
 def write_choice() -> None:
