@@ -48,8 +48,8 @@ def write_all(
 
 
 def write_folds(found: dict[str, list[dict]], extra: list[dict]) -> None:
-    """Write the table of the five folds, with their mean, and of ETH at its true rate."""
-    rows, sums = [], []
+    """Write the two tables of the five folds and of ETH at its true rate."""
+    rows, trained, sums = [], [], []
     named = [*((scene.upper(), runs) for scene, runs in found.items()), (TRUE_RATE, extra)]
     for name, runs in named:
         numbers = [
@@ -59,36 +59,20 @@ def write_folds(found: dict[str, list[dict]], extra: list[dict]) -> None:
         ]
         first = runs[0]["plain"]
         straight = first["constant_velocity"]
+        cells = [pair([straight["ade"], straight["fde"]], 2), *(spread(v, 3) for v in numbers)]
+        rows.append([name, *cells])
         energy = np.mean([r["plain"]["model"]["energy_score"] for r in runs])
         minutes = np.mean([r["train_seconds"] + r["learn_seconds"] for r in runs]) / 60
-        rows.append(
-            [
-                name,
-                str(first["windows"]),
-                pair([straight["ade"], straight["fde"]], 2),
-                *(spread(values, 3) for values in numbers),
-                f"{energy:.2f}",
-                f"{minutes:.0f}",
-                str(len(runs)),
-            ]
-        )
+        windows, seeds = str(first["windows"]), str(len(runs))
+        trained.append([name, windows, f"{energy:.2f}", f"{minutes:.0f}", seeds])
         if name != TRUE_RATE:
             sums.append([np.mean(values) for values in numbers])
     mean = [f"**{value:.3f}**" for value in np.mean(sums, axis=0)]
-    rows.insert(len(found), ["**mean**", "", "", *mean, "", "", ""])
-    head = [
-        "scene",
-        "windows",
-        "constant velocity",
-        "ADE, 20 samples",
-        "FDE, 20 samples",
-        "ADE, mode set",
-        "FDE, mode set",
-        "energy",
-        "minutes",
-        "seeds",
-    ]
-    write_table("pedestrians-folds", head, rows)
+    rows.insert(len(found), ["**mean**", "", *mean])
+    futures = [f"{score}, {how}" for how in ("20 samples", "mode set") for score in ("ADE", "FDE")]
+    write_table("pedestrians-folds", ["scene", "constant velocity", *futures], rows)
+    head = ["scene", "windows", "energy score of samples", "minutes of training", "seeds"]
+    write_table("pedestrians-training", head, trained)
 
 
 def write_selections(found: dict[str, list[dict]]) -> None:
