@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from vrnn.models.registry import ModelConfig, name_of
 
 import vrnn
 from benchmarks.common import data_folder, keep, kept, parser, with_training
 from benchmarks.eth_ucy_tables import write_all
 from vrnn.metrics.clusters import cluster_paths
 from vrnn.metrics.displacement import best_of
-from vrnn.models import ModelConfig, kind_of
 from vrnn.trained import TrainedModel
 
 SETTINGS = vrnn.TrainConfig(
@@ -180,7 +180,7 @@ def run(experiment: str, data: Path, seed: int, steps: int | None) -> None:
         "experiment": experiment,
         "scene": scene,
         "system": system,
-        "kind": kind_of(config),
+        "kind": name_of(config),
         "seed": seed,
         "steps": settings.steps,
         "train_seconds": round(trained_in, 1),

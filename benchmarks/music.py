@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from vrnn.models.registry import ModelConfig, name_of
 
 import vrnn
 from benchmarks.common import data_folder, keep, kept, parser, spread, with_training, write_table
-from vrnn.models import ModelConfig, kind_of
 from vrnn.training.trackers import best_record
 
 FILES = {"jsb": "JSB_Chorales.npz", "nottingham": "Nottingham.npz"}
@@ -124,7 +124,7 @@ def run(experiment: str, data: Path, seed: int, steps: int | None) -> None:
         "experiment": experiment,
         "data": name,
         "system": system,
-        "kind": kind_of(config),
+        "kind": name_of(config),
         "seed": seed,
         "steps": settings.steps,
         "best_step": best["step"],

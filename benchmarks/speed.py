@@ -21,19 +21,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from vrnn.models.registry import make_model
 
 import vrnn
 from benchmarks.baselines import PerStepVRNN, PublishedVRNN
 from benchmarks.common import BACKENDS, data_folder, keep, kept, parser, write_result
 from benchmarks.eth_ucy import SETTINGS, SYSTEMS
 from benchmarks.speed_tables import write_all
-from vrnn.data.batch import Batch, make_batch
-from vrnn.inference.begin import begin, fan_out
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.particle_filter import particle_filter
-from vrnn.inference.rollout import imagine
+from vrnn.inference.rollout import condition, fan_out, rollout
 from vrnn.inference.unroll import unroll
-from vrnn.models import Model, make_model
+from vrnn.models.contract import Model
 from vrnn.objectives.elbo import elbo
 
 SIZES = [
@@ -92,7 +91,7 @@ def data(batch: int, time_: int, dim: int) -> Tensor:
     return x if dim == 2 else (x > 1.3).float()
 
 
-def our_step(model: Model, batch: Batch, backend: str) -> Callable[[], None]:
+def our_step(model: Model, batch: vrnn.Batch, backend: str) -> Callable[[], None]:
     """Return a training step: forward and backward."""
 
     def step() -> None:
@@ -149,7 +148,7 @@ def training(size: tuple[int, ...], rounds: int) -> dict[str, float]:
         gru.zero_grad(set_to_none=True)
         gru(x)[0].sum().backward()
 
-    ours = make_batch(x)
+    ours = vrnn.Batch.of(x)
     found = interleaved(
         {
             "published": common(PublishedVRNN),
@@ -166,7 +165,7 @@ def training(size: tuple[int, ...], rounds: int) -> dict[str, float]:
 def systems(rounds: int, size: tuple[int, ...] = SIZES[1]) -> dict[str, dict[str, float]]:
     """Return the seconds of a training step of every model with each backend."""
     batch, time_, dim, hidden, latent = size
-    ours, runs = make_batch(data(batch, time_, dim)), {}
+    ours, runs = vrnn.Batch.of(data(batch, time_, dim)), {}
     for name, (kind, settings) in EVERY.items():
         width = {} if kind is vrnn.RNNConfig else {"latent_dim": latent}
         model = make_model(kind(dim, hidden=hidden, **width, **settings))
@@ -183,7 +182,7 @@ def filtering(rounds: int) -> dict[str, float]:
         PerStepVRNN(2, 64, 16, False),
         PublishedVRNN(2, 64, 16, False),
     )
-    batch = make_batch(x)
+    batch = vrnn.Batch.of(x)
 
     def common(kind: nn.Module) -> Callable[[], None]:
         def run() -> None:
@@ -210,7 +209,7 @@ def filtering(rounds: int) -> dict[str, float]:
 
 def particles(rounds: int, tracks: int = 100, count: int = 100) -> dict[str, float]:
     """Return the seconds of a particle filter over complete tracks of 20 time steps."""
-    model, batch = our_model(2, 64, 16), make_batch(data(tracks, 20, 2))
+    model, batch = our_model(2, 64, 16), vrnn.Batch.of(data(tracks, 20, 2))
     noise = draw_noise(model, count, tracks, 20, seeded(1), observations=False, resampling=True)
 
     def ours(backend: str) -> Callable[[], object]:
@@ -232,15 +231,15 @@ def forecasting(tracks: int, rounds: int) -> dict[str, float]:
         PerStepVRNN(2, 64, 16, False),
         PublishedVRNN(2, 64, 16, False),
     )
-    prefix, u = make_batch(x), x.new_zeros(tracks, HORIZON, 0)
+    prefix, u = vrnn.Batch.of(x), x.new_zeros(tracks, HORIZON, 0)
 
     def ours(backend: str, prefixes: int) -> Callable[[], None]:
         def run() -> None:
             with torch.no_grad(), BACKENDS[backend]():
                 past = draw_noise(model, prefixes, tracks, OBSERVED, seeded(1), observations=False)
                 ahead = draw_noise(model, SAMPLES, tracks, HORIZON, seeded(2))
-                belief = fan_out(begin(model, prefix, past), SAMPLES)
-                imagine(model, belief, u, ahead)
+                belief = fan_out(condition(model, prefix, past), SAMPLES)
+                rollout(model, belief, u, ahead)
 
         return run
 
@@ -298,7 +297,7 @@ def growth(rounds: int) -> dict[str, dict]:
     model, found = our_model(2, 64, 16), {}
     for name, sizes in (("time", LENGTHS), ("batch", BATCHES)):
         shapes = [(64, n) if name == "time" else (n, 100) for n in sizes]
-        steps = {str(s): our_step(model, make_batch(data(*s, 2)), "fast") for s in shapes}
+        steps = {str(s): our_step(model, vrnn.Batch.of(data(*s, 2)), "fast") for s in shapes}
         seconds = list(interleaved(steps, rounds).values())
         memory = [peak_memory(*s) for s in shapes]
         found[name] = {
@@ -343,8 +342,8 @@ def peak_memory(batch: int, time_: int) -> int:
 
 def memory_of_step(batch: int, time_: int) -> int:
     """Return by how much a step raises the most memory ever held, in bytes (Linux)."""
-    our_step(our_model(2, 64, 16), make_batch(data(2, 3, 2)), "fast")()  # loads what it needs
-    step = our_step(our_model(2, 64, 16), make_batch(data(batch, time_, 2)), "fast")
+    our_step(our_model(2, 64, 16), vrnn.Batch.of(data(2, 3, 2)), "fast")()  # loads what it needs
+    step = our_step(our_model(2, 64, 16), vrnn.Batch.of(data(batch, time_, 2)), "fast")
     before = most_memory()
     step()
     return most_memory() - before

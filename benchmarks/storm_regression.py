@@ -4,11 +4,11 @@ from collections import Counter
 
 import numpy as np
 from scipy.linalg import solve
+from vrnn.data.transforms.plane import Plane
+from vrnn.geo import great_circle
 
 from benchmarks.storm_cases import HORIZONS, STEP, by_year, verification_cases
-from vrnn.data.plane import Plane
 from vrnn.data.tracks import Tracks
-from vrnn.metrics.displacement import great_circle
 
 WIDTH, RIDGE = 5.0, 1.0
 MAP = Plane(0, 1, "nmi")
@@ -25,7 +25,7 @@ def regression(tracks: dict[str, Tracks]) -> dict:
         name: np.stack([predictors(*c) for c in zip(v.prefix.x, v.prefix.u, strict=True)])
         for name, v in cases.items()
     }
-    degree = {name: MAP.stretch(k[:, :2]) for name, k in known.items()}
+    degree = {name: MAP.metric_scale(k[:, :2]) for name, k in known.items()}
     mean, scale = known["train"].mean(0), known["train"].std(0)
     parts = {name: {"rows": []} for name in tracks if name != "train"}
     for hours in HORIZONS:
@@ -63,7 +63,7 @@ def predictors(x: np.ndarray, u: np.ndarray) -> np.ndarray:
     x, motions = x[:, :2], []
     for first, last in ((2, 0), (1, 0), (4, 2), (8, 4)):
         ends = x[[-1 - last, -1 - first]] if len(x) > first else np.full((2, 2), np.nan)
-        motion = (ends[0] - ends[1]) * MAP.stretch(x[-1:])[0] / (first - last)
+        motion = (ends[0] - ends[1]) * MAP.metric_scale(x[-1:])[0] / (first - last)
         motions.append(motion if np.isfinite(motion).all() else motions[-1])
     return np.concatenate([x[-1], *motions, u[-1, -2:]])
 
