@@ -1,15 +1,15 @@
-"""Anomalies: pen tracks of a letter never seen, and of letters written backwards, found by their score; write docs/anomalies.md.
+"""Anomaly detection: pen tracks of a letter never seen, and letters written backwards.
 
-    python -m benchmarks.anomalies                 every letter held out in turn, then the page
-    python -m benchmarks.anomalies g               one letter held out, then the page
-    python -m benchmarks.anomalies --page          the page alone, from the results kept
+    python -m benchmarks.anomalies              every letter held out in turn
+    python -m benchmarks.anomalies g            one letter held out
+    python -m benchmarks.anomalies --tables     the tables alone, from the kept results
 
-UCI Character Trajectories, the 1,429 labelled letters of 20 kinds. One kind is held out whole. Of the other letters 60 % train the
-model, a tenth of those validating it, 20 % calibrate the p-values and 20 % test them. The settings were chosen with b, c and e held
-out at once, on the calibration letters; the test letters took no part.
+UCI Character Trajectories, the 1,429 labelled letters of 20 kinds. One kind is held out whole.
+Of the other letters 60 % train the model, 20 % calibrate the p-values and 20 % test them. A tenth
+of the training letters validates. The settings were chosen with b, c and e held out at once, on
+the calibration letters. The test letters took no part in the choice.
 """
 
-import argparse
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +19,10 @@ import scipy.stats
 import torch
 
 import vrnn
-from benchmarks.common import data_folder, keep, kept, table
+from benchmarks.common import data_folder, keep, kept, parser, with_training, write_table
 from vrnn.tasks.score import Scores
 from vrnn.trained import TrainedModel
 
-PAGE = Path(__file__).parents[1] / "docs" / "anomalies.md"
 THIN = 9  # 200 Hz to 22 Hz: finer, the smoothness of the pen outweighs the letter
 PARTICLES = 20
 FALSE_ALARMS = 0.05
@@ -33,15 +32,14 @@ TRAINING = vrnn.TrainConfig(
     batch_size=32,
     learning_rate=2e-3,
     weight_decay=0.1,
-    average=0.99,
+    ema_decay=0.99,
     validate_every=100,
     augment=vrnn.AugmentConfig(speed=(0.8, 1.25)),
 )
-CHOSEN_WITH = ("b", "c", "e")  # held out while settings were chosen
 
 
 def letters(path: Path) -> tuple[vrnn.Tracks, np.ndarray]:
-    """Read pen positions (T, 2) of every labelled letter, and which letter each is."""
+    """Return pen positions (T, 2) of every labelled letter, and which letter each is."""
     with np.load(path, allow_pickle=False) as data:
         pieces = np.split(data["train_X"], np.cumsum(data["train_len"])[:-1])
         labels = data["key"][data["train_label"] - 1]
@@ -53,47 +51,53 @@ def letters(path: Path) -> tuple[vrnn.Tracks, np.ndarray]:
 
 
 def auc(normal: np.ndarray, odd: np.ndarray) -> float:
-    """Probability that an odd track scores higher than a normal one (area under the ROC curve)."""
+    """Return the area under the ROC curve: P(an odd track scores higher than a normal one)."""
     return float(scipy.stats.mannwhitneyu(odd, normal).statistic / (len(odd) * len(normal)))
 
 
 def of_kind(tracks: vrnn.Tracks, kinds: np.ndarray, count: int) -> vrnn.Tracks:
-    """Give each track its kind as a one-hot input, (T, count)."""
+    """Return the tracks with their kind as a one-hot input, (T, count)."""
     one_hot = np.eye(count)
     u = [np.tile(one_hot[kind], (len(x), 1)) for kind, x in zip(kinds, tracks.x, strict=True)]
     return replace(tracks, u=u, u_names=[f"kind{i}" for i in range(count)])
 
 
 def scored(model: TrainedModel, tracks: vrnn.Tracks, count: int, seed: int) -> Scores:
-    """Score tracks whose kind is not told: under each kind of the training, mixed."""
+    """Return scores of tracks whose kind is not told: the mixture over the known kinds."""
     under = [of_kind(tracks, np.full(len(tracks), kind), count) for kind in range(count)]
     return vrnn.mixture(
-        [vrnn.score(model, each, particles=PARTICLES, seed=seed, by="excess") for each in under]
+        [
+            vrnn.score(each, model=model, particles=PARTICLES, seed=seed, by="excess")
+            for each in under
+        ]
     )
 
 
 def run(path: Path, held_out: str, seed: int, steps: int | None) -> None:
-    """Train on 19 letters and score the four kinds of tracks, told which letter they are in the training alone."""
+    """Train on 19 letters and score the other tracks, which letter they are not being told."""
     tracks, labels = letters(path)
     known = [str(k) for k in np.unique(labels) if k != held_out]
     rng = np.random.default_rng([seed, 19])
     normal = rng.permutation(np.flatnonzero(labels != held_out))
     first, second = int(0.6 * len(normal)), int(0.8 * len(normal))
-    parts = {"train": normal[:first], "calibration": normal[first:second], "test": normal[second:],
-             "held out": np.flatnonzero(labels == held_out)}  # fmt: skip
+    parts = {
+        "train": normal[:first],
+        "calibration": normal[first:second],
+        "test": normal[second:],
+        "held out": np.flatnonzero(labels == held_out),
+    }
     chosen = {name: tracks[index] for name, index in parts.items()}
     chosen["backwards"] = replace(chosen["test"], x=[x[::-1].copy() for x in chosen["test"].x])
     settings = replace(TRAINING, seed=seed, **({"steps": steps} if steps else {}))
     kinds = np.array([known.index(k) for k in labels[parts["train"]]])
     started = time.perf_counter()
-    trained = vrnn.train(MODEL, of_kind(chosen["train"], kinds, len(known)), settings)
+    train = of_kind(chosen["train"], kinds, len(known))
+    trained = vrnn.train(train, config=MODEL, training=settings)
     seconds = time.perf_counter() - started
     started = time.perf_counter()
     odd = ("test", "held out", "backwards")
-    found = {
-        name: scored(
-            trained.model, chosen[name], len(known), seed + i
-        )  # noise of its own for each part
+    found = {  # each part has noise of its own
+        name: scored(trained.model, chosen[name], len(known), seed + i)
         for i, name in enumerate(("calibration", *odd))
     }
     scores = {name: found[name].against(found["calibration"]) for name in odd}
@@ -119,68 +123,43 @@ def run(path: Path, held_out: str, seed: int, steps: int | None) -> None:
     keep(f"anomalies-{held_out}-{seed}", result)
 
 
-TEXT = """# Odd tracks found: letters never seen, letters written backwards
-
-Made by `python -m benchmarks.anomalies` on one thread of a CPU. A VRNN is trained on 19 of the 20 letters of UCI Character Trajectories, pen
-positions at 22 Hz, with the letter as an input. To score a track no letter is told: its density is the mixture over the 19
-(`vrnn.mixture`, {particles} particles). The score is the excess: by how much the log-density of a row falls short of what the model expected there. The
-p-value is counted among letters kept for calibration, which like the test letters were not trained on.
-
-{table}
-
-AUC: probability that an odd track scores higher than a normal test letter; *by density*, with minus the log-density as the score. Found: share of tracks above the threshold for {alarms:.0%} false
-alarms; of the normal test letters that share should be about {alarms:.0%}. KS: p-value of the Kolmogorov-Smirnov test that the p-values of
-normal test letters are uniform. Settings were chosen with {chosen} held out, so that their rows are not quite new to them.
-
-A letter never seen whose strokes are those of others is the hard case: a model that is not told the letter joins the beginning of one to the end of
-another. Sampling matters as well: at 67 Hz the density is that of a smooth pen more than of a letter, and a letter of smooth strokes can score as *likelier* than
-those trained on. Score tracks at a step in which their kinds differ, and by excess where smoothness differs between kinds.
-"""
-
-
-def page() -> None:
-    """Write docs/anomalies.md from the results kept."""
+def write_tables() -> None:
+    """Write the table of the letters held out."""
     results = kept("anomalies-")
-    rows = [
-        [r["held_out"], str(r["seed"]), f"{r['auc']['held out']:.3f}", f"{r['auc_by_density']['held out']:.3f}", f"{r['auc']['backwards']:.3f}",
-         f"{r['found']['held out']:.0%}", f"{r['found']['backwards']:.0%}", f"{r['found']['test']:.1%}", f"{r['uniform']:.2f}"]
-        for r in results
-    ]  # fmt: skip
-    mean = [
-        f"{np.mean([r[score][k] for r in results]):.3f}"
-        for score, k in (("auc", "held out"), ("auc_by_density", "held out"), ("auc", "backwards"))
+    auc_of = (("auc", "held out"), ("auc_by_density", "held out"), ("auc", "backwards"))
+    found_of = ("held out", "backwards", "test")
+    rows = []
+    for r in results:
+        areas = [f"{r[score][k]:.3f}" for score, k in auc_of]
+        shares = [f"{r['found'][k]:.{k == 'test':d}%}" for k in found_of]
+        rows.append([r["held_out"], str(r["seed"]), *areas, *shares, f"{r['uniform']:.2f}"])
+    areas = [f"{np.mean([r[score][k] for r in results]):.3f}" for score, k in auc_of]
+    shares = [f"{np.mean([r['found'][k] for r in results]):.{k == 'test':d}%}" for k in found_of]
+    rows.append(["**mean**", "", *areas, *shares, ""])
+    head = [
+        "held out",
+        "seed",
+        "AUC, held out",
+        "AUC by density, held out",
+        "AUC, backwards",
+        "held out found",
+        "backwards found",
+        "normal flagged",
+        "KS p-value",
     ]
-    shares = [np.mean([r["found"][k] for r in results]) for k in ("held out", "backwards", "test")]
-    rows.append(
-        ["**mean**", "", *mean, f"{shares[0]:.0%}", f"{shares[1]:.0%}", f"{shares[2]:.1%}", ""]
-    )
-    head = ["held out", "seed", "AUC, held out", "by density", "AUC, backwards", "held out found", "backwards found", "normal flagged", "KS"]  # fmt: skip
-    text = TEXT.format(
-        particles=PARTICLES,
-        table=table(head, rows),
-        alarms=FALSE_ALARMS,
-        chosen=", ".join(CHOSEN_WITH),
-    )
-    PAGE.write_text(text, encoding="utf-8")
+    write_table("anomalies", head, rows)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("letters", nargs="*", help="each held out in turn; all 20 when omitted")
-    parser.add_argument("--data", type=Path, help="folder with char_trajectories.npz")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, help="optimiser steps, in place of the script's")
-    parser.add_argument("--threads", type=int, default=1, help="of the processor")
-    parser.add_argument("--page", action="store_true", help="write the page alone")
-    given = parser.parse_args()
+    made = with_training(parser(__doc__, "char_trajectories.npz"), "0")
+    made.add_argument("letters", nargs="*", help="each held out in turn; all 20 when omitted")
+    given = made.parse_args()
     torch.set_num_threads(given.threads)
-    if not given.page:
+    if not given.tables:
         path = data_folder(given.data, "uci_characters") / "char_trajectories.npz"
         for held_out in given.letters or np.unique(letters(path)[1]):
-            run(path, str(held_out), given.seed, given.steps)
-    page()
+            run(path, str(held_out), given.seed or 0, given.steps)
+    write_tables()
 
 
 if __name__ == "__main__":

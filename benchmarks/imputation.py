@@ -1,17 +1,16 @@
-"""Imputation: points removed at random from storms and pedestrians, filled beside interpolation, and write docs/imputation.md.
+"""Imputation: points removed at random from storms and pedestrians, filled beside interpolation.
 
-    python -m benchmarks.imputation                  every experiment of the page, then the page
-    python -m benchmarks.imputation storms           one experiment, then the page
-    python -m benchmarks.imputation storms --valid   its validation tracks too
-    python -m benchmarks.imputation eth-univ         trained without ETH and UNIV and scored on both, with each noise: what it does on unseen scenes
-    python -m benchmarks.imputation --page           the page alone, from the results kept
+    python -m benchmarks.imputation                   every experiment, seed 0
+    python -m benchmarks.imputation storms --seed 1   one experiment with one seed
+    python -m benchmarks.imputation storms --valid    its validation tracks too
+    python -m benchmarks.imputation eth-univ          trained without ETH and UNIV, both filled
+    python -m benchmarks.imputation --tables          the tables alone, from the kept results
 
-Points are removed in two ways: 20 % of the points one by one, and runs of 5 in a row. First and last points stay, as interpolation
-needs both. Training and validation tracks choose the weights; the settings were chosen on validation tracks, but for the noise on
-pedestrians, see the page.
+Points are removed in two ways: 20 % of the points one by one, and 5 in a row. First and last
+points stay, because interpolation needs both. Validation tracks choose the weights. The settings
+were chosen on validation tracks, but for the noise on pedestrians: see the page.
 """
 
-import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,14 +20,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.interpolate import CubicSpline
+from vrnn.geo import great_circle
 
 import vrnn
-from benchmarks.common import data_folder, keep, kept, table
+from benchmarks.common import data_folder, keep, kept, parser, spread, with_training, write_table
 from benchmarks.eth_ucy import files
 from benchmarks.storms import YEARS, split, synoptic
-from vrnn.metrics.displacement import euclidean, great_circle
+from vrnn.metrics.displacement import euclidean
 
-PAGE = Path(__file__).parents[1] / "docs" / "imputation.md"
 RUN = 5  # points in a row
 SHARE = 0.2
 FEWEST = 12  # points of a track that points are removed from
@@ -52,7 +51,7 @@ REMOVALS = {"points": "20 % one by one", "runs": "runs of 5"}
 
 
 def without(tracks: vrnn.Tracks, how: str, seed: int) -> tuple[vrnn.Tracks, list[np.ndarray]]:
-    """Remove points of complete tracks; give the tracks with holes and which rows they are."""
+    """Return the tracks with points removed, and which rows those are."""
     rng = np.random.default_rng([seed, len(how)])
     holed, gone = [], []
     for x in tracks.x:
@@ -70,7 +69,7 @@ def without(tracks: vrnn.Tracks, how: str, seed: int) -> tuple[vrnn.Tracks, list
 
 
 def interpolated(x: np.ndarray, kind: str) -> np.ndarray:
-    """Fill the gaps of one track (T, 2) by straight lines or by a natural cubic spline through its points."""
+    """Return one track (T, 2) filled by straight lines or by a natural cubic spline."""
     time, there = np.arange(len(x)), np.isfinite(x).all(-1)
     if kind == "linear":
         return np.stack([np.interp(time, time[there], c[there]) for c in x.T], -1)
@@ -79,7 +78,7 @@ def interpolated(x: np.ndarray, kind: str) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Task:
-    """Hold one data set: its tracks, its distance, and what is changed in the training."""
+    """A data set: its tracks, its distance, and what is changed in the training."""
 
     train: vrnn.Tracks
     val: vrnn.Tracks
@@ -90,7 +89,7 @@ class Task:
 
 
 def storms(data: Path) -> Task:
-    """Read six-hourly positions of Atlantic storms, longitude unwrapped by the reader."""
+    """Return six-hourly positions of Atlantic storms, longitude unwrapped by the reader."""
     tracks = vrnn.read_tracks(
         data / "hurdat2" / "hurdat2.txt", columns=vrnn.Columns(x=("lat", "lon"))
     )
@@ -99,7 +98,7 @@ def storms(data: Path) -> Task:
 
 
 def scene(data: Path, name: str, further: str = "", jitter: float = JITTER) -> Task:
-    """Read whole pedestrian tracks of one fold, training and validation files of a further place left out."""
+    """Return whole pedestrian tracks of one fold; a further place is left out of the training."""
     folder = data / "eth_ucy" / name
     parts = [files(folder / part, further) for part in ("train", "val")] + [files(folder / "test")]
     parts = [vrnn.regular(p) for p in parts]
@@ -108,12 +107,12 @@ def scene(data: Path, name: str, further: str = "", jitter: float = JITTER) -> T
 
 
 def removed(gone: list[np.ndarray], arrays: list[np.ndarray]) -> np.ndarray:
-    """Put what stands in the removed rows of all tracks together, (points, width)."""
+    """Return what stands in the removed rows of all tracks, (points, width)."""
     return np.concatenate([a[rows] for a, rows in zip(arrays, gone, strict=True)])
 
 
 def measure(task: Task, model, part: str, seed: int, most: int = MOST) -> dict:
-    """Remove points of validation or test tracks in both ways and score what fills them."""
+    """Return scores of what fills removed points of validation or test tracks, in both ways."""
     tracks = getattr(task, part)
     long = np.flatnonzero(tracks.lengths >= FEWEST)
     long = tracks[np.sort(np.random.default_rng(0).permutation(long)[:most])]
@@ -121,7 +120,7 @@ def measure(task: Task, model, part: str, seed: int, most: int = MOST) -> dict:
     for how in REMOVALS:
         holed, gone = without(long, how, seed)
         started = time.perf_counter()
-        filled = vrnn.impute(model, holed, samples=SAMPLES, seed=seed, calibrate=SHARE_HELD)
+        filled = vrnn.impute(holed, model=model, samples=SAMPLES, seed=seed, calibrate=SHARE_HELD)
         seconds = time.perf_counter() - started
         pick = partial(removed, gone)
         truth = pick(long.x)
@@ -147,12 +146,12 @@ def measure(task: Task, model, part: str, seed: int, most: int = MOST) -> dict:
 
 
 def run(experiment: str, data: Path, seed: int, steps: int | None, valid: bool) -> None:
-    """Train on one data set, fill the holes of its test tracks, or its validation tracks too, and keep the scores."""
+    """Train on one data set, fill removed points of its test tracks, and keep the scores."""
     parts = {**({"valid": "val"} if valid else {}), "test": "test"}
     task = storms(data) if experiment == "storms" else scene(data, experiment)
     settings = replace(TRAINING, **task.changes, seed=seed, **({"steps": steps} if steps else {}))
     started = time.perf_counter()
-    trained = vrnn.train(MODEL, task.train, settings, val=task.val)
+    trained = vrnn.train(task.train, config=MODEL, training=settings, val=task.val)
     result = {
         "experiment": experiment,
         "seed": seed,
@@ -164,9 +163,9 @@ def run(experiment: str, data: Path, seed: int, steps: int | None, valid: bool) 
 
 
 def choose(pair: str, data: Path, seed: int, steps: int | None) -> None:
-    """Train without two places, once with each noise, and keep how well gaps of a scene of each are filled.
+    """Train without two places, once with each noise, and keep the scores on a scene of each.
 
-    Those of the second speak for a noise on the fold of the first, which they say nothing about, and the other way round.
+    The scores on the second place choose a noise for the fold of the first, and the reverse.
     """
     fold, left = pair.split("-")
     filled = {name: scene(data, name) for name in (FOLDS_OF[fold][0], FOLDS_OF[left][0])}
@@ -175,83 +174,48 @@ def choose(pair: str, data: Path, seed: int, steps: int | None) -> None:
         settings = replace(
             TRAINING, **task.changes, seed=seed, **({"steps": steps} if steps else {})
         )
-        model = vrnn.train(MODEL, task.train, settings, val=task.val).model
+        model = vrnn.train(task.train, config=MODEL, training=settings, val=task.val).model
         scores = {name: measure(of, model, "test", seed, LEFT_OUT) for name, of in filled.items()}
         result = {"pair": pair, "jitter": jitter, "seed": seed, "scores": scores}
         keep(f"imputation_choice-{pair}-{jitter}-{seed}", result)
 
 
-TEXT = """# Gaps filled: storms and pedestrians
-
-Made by `python -m benchmarks.imputation` on one thread of a CPU, seeds {seeds}, each with a training and removed points of its own; mean over seeds and their range. From tracks of at least {fewest} points, at most {most} of a data set, either 20 % of the points
-are removed one by one, or {run} in a row; first and last points stay. A VRNN with a mixture emission is trained on complete tracks and
-draws {samples} joint paths through each gap from its smoothing distribution (`vrnn impute`). Error: mean distance of the mean path from the
-truth. Coverage: share of removed coordinates inside their central 90 % interval, as the model draws the paths and **calibrated**: further seen points of the
-same test tracks are hidden in gaps like the removed ones, and all paths widened or narrowed by the factor with which intervals hold 90 % of those
-(`vrnn impute --calibrate`). 90 % is right.
-
-{table}
-
-Storms: Atlantic positions every six hours, trained up to 2009, tested on 2014 to 2018. Scenes: ETH/UCY folds, whole tracks of the test
-scene, which the model has not seen; trained with noise of a standard deviation of up to {jitter} m on the points (`--jitter`), as scenes were annotated with different care; metres. Coverage of a seed is known to about 3 points: the rows of a track hang together. Two choices were
-made after test tracks of these scenes had been seen (seed 0): the noise, which is that of the [pedestrians](pedestrians.md)' forecasts, and that one gap in four is hidden a second time, so that around it there is as much to see as around a gap. Later seeds, run when both
-stood, fill the same tracks with other points removed: the pedestrians' rows are no blind test of either choice.
-
-**What the noise does**, seed 0: trained without two places (`python -m benchmarks.imputation eth-univ hotel-zara`, the second without all three files of ZARA), gaps of at most {few} tracks of a scene of each. Lines of the one place speak for
-the folds of the other, of which the training knew nothing. Error: over that of straight lines, geometric mean of single points and runs. Coverage: mean distance from 90 %, in points.
-
-{choice}
-
-Least error: {by_error}. Intervals as drawn nearest to 90 %: {by_intervals}. On so few tracks lines that lie near one another tell little.
-"""
-
-
 def filled_left_out() -> list[dict]:
-    """Give what each noise does on each scene left out, seed 0: for which folds it speaks, its error and how far coverage is from 90 %."""
+    """Return what each noise does on each scene left out: error, and coverage off 90 %."""
     found = []
     for result in (r for r in kept("imputation_choice-") if r["seed"] == 0):
         for name, scores in result["scores"].items():
-            others = [
+            folds = [
                 fold
                 for part in result["pair"].split("-")
                 for fold in FOLDS_OF[part]
                 if name not in FOLDS_OF[part]
             ]
             ratio = [np.log(c["errors"]["model"] / c["errors"]["linear"]) for c in scores.values()]
-            off = [np.mean([abs(100 * (c[key] - SHARE_HELD)) for c in scores.values()])
-                   for key in ("coverage_of_the_model", "coverage")]  # fmt: skip
-            found.append({"folds": others, "scene": name, "jitter": result["jitter"], "error": float(np.exp(np.mean(ratio))),
-                          "drawn": float(off[0]), "calibrated": float(off[1])})  # fmt: skip
+            off = {
+                key: np.mean([abs(100 * (c[key] - SHARE_HELD)) for c in scores.values()])
+                for key in ("coverage_of_the_model", "coverage")
+            }
+            found.append(
+                {
+                    "folds": folds,
+                    "scene": name,
+                    "jitter": result["jitter"],
+                    "error": float(np.exp(np.mean(ratio))),
+                    "drawn": float(off["coverage_of_the_model"]),
+                    "calibrated": float(off["coverage"]),
+                }
+            )
     return sorted((f for f in found if f["folds"]), key=lambda f: (f["folds"], f["jitter"]))
 
 
-def choice_rows(found: list[dict]) -> list[list[str]]:
-    """Lay out what `filled_left_out` found, a line a scene and noise."""
-    return [
-        [", ".join(fold.upper() for fold in f["folds"]), f["scene"].upper(), f"{f['jitter']:g}", f"{f['error']:.2f}",
-         f"{f['drawn']:.1f}", f"{f['calibrated']:.1f}"]
-        for f in found
-    ]  # fmt: skip
+def upper(folds: list[str]) -> str:
+    """Return the names of folds as tables write them."""
+    return ", ".join(fold.upper() for fold in folds)
 
 
-def least(found: list[dict], key: str) -> str:
-    """Say which noise is least off for the folds of each line."""
-    best: dict[str, dict] = {}
-    for f in found:
-        folds = ", ".join(fold.upper() for fold in f["folds"])
-        if folds not in best or f[key] < best[folds][key]:
-            best[folds] = f
-    return ", ".join(f"{f['jitter']:g} m for {folds}" for folds, f in best.items())
-
-
-def over_seeds(values: list[float], digits: int) -> str:
-    """Give the mean over seeds, and their range where they are several."""
-    mean, *ends = (f"{v:.{digits}f}" for v in (float(np.mean(values)), min(values), max(values)))
-    return mean if len(values) == 1 else f"{mean} ({ends[0]} to {ends[1]})"
-
-
-def page() -> None:
-    """Write docs/imputation.md from the results kept."""
+def write_tables() -> None:
+    """Write the table of errors and coverage, and the two tables on the noise."""
     results = [r for r in kept("imputation-") if "widening" in r["test"]["points"]]
     rows = []
     for experiment in ("storms", *SCENES):
@@ -260,18 +224,17 @@ def page() -> None:
             cells = [r["test"][how] for r in runs]
             digits = 1 if runs[0]["unit"] == "nmi" else 3
             errors = [
-                over_seeds([c["errors"][k] for c in cells], digits)
+                spread([c["errors"][k] for c in cells], digits)
                 for k in ("linear", "cubic", "model")
             ]
             held = [
-                over_seeds([100 * c[k] for c in cells], 1)
+                spread([100 * c[k] for c in cells], 1)
                 for k in ("coverage_of_the_model", "coverage")
             ]
-            factor = over_seeds([c["widening"] for c in cells], 2)
+            factor = spread([c["widening"] for c in cells], 2)
             points = str(sum(c["points"] for c in cells))
-            rows.append(
-                [f"{experiment} ({runs[0]['unit']})", words, points, *errors, *held, factor]
-            )
+            data = experiment if experiment == "storms" else experiment.upper()
+            rows.append([f"{data} ({runs[0]['unit']})", words, points, *errors, *held, factor])
     head = [
         "data",
         "removed",
@@ -283,55 +246,55 @@ def page() -> None:
         "calibrated, %",
         "factor",
     ]
-    seeds = ", ".join(sorted({str(r["seed"]) for r in results}))
-    chosen = filled_left_out()
-    choice_head = [
-        "for",
+    write_table("imputation", head, rows)
+    write_noise_tables(filled_left_out())
+
+
+def write_noise_tables(found: list[dict]) -> None:
+    """Write what each noise does on the scenes left out, and the best noise of each fold."""
+    head = [
+        "for the fold of",
         "filled",
         "noise, m",
         "error",
         "coverage as drawn, off by",
         "calibrated, off by",
     ]
-    text = TEXT.format(
-        seeds=seeds,
-        fewest=FEWEST,
-        most=MOST,
-        run=RUN,
-        samples=SAMPLES,
-        jitter=JITTER,
-        few=LEFT_OUT,
-        choice=table(choice_head, choice_rows(chosen)),
-        by_error=least(chosen, "error"),
-        by_intervals=least(chosen, "drawn"),
-        table=table(head, rows),
-    )
-    PAGE.write_text(text, encoding="utf-8")
+    rows = [
+        [
+            upper(f["folds"]),
+            f["scene"].upper(),
+            f"{f['jitter']:g}",
+            f"{f['error']:.2f}",
+            f"{f['drawn']:.1f}",
+            f"{f['calibrated']:.1f}",
+        ]
+        for f in found
+    ]
+    write_table("imputation-noise", head, rows)
+    best = []
+    for folds in dict.fromkeys(upper(f["folds"]) for f in found):
+        lines = [f for f in found if upper(f["folds"]) == folds]
+        least = [min(lines, key=lambda f: f[key])["jitter"] for key in ("error", "drawn")]
+        best.append([folds, *(f"{noise:g}" for noise in least)])
+    head = ["for the fold of", "least error, m", "intervals as drawn nearest to 90 %, m"]
+    write_table("imputation-noise-best", head, best)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("experiments", nargs="*", help="storms, scenes or pairs of places left out")
-    parser.add_argument("--data", type=Path, help="folder with hurdat2 and eth_ucy")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, help="optimiser steps, in place of the script's")
-    parser.add_argument(
-        "--valid", action="store_true", help="fill validation tracks too, to choose settings by"
-    )
-    parser.add_argument("--threads", type=int, default=1, help="of the processor")
-    parser.add_argument("--page", action="store_true", help="write the page alone")
-    given = parser.parse_args()
+    made = with_training(parser(__doc__, "hurdat2 and eth_ucy"), "0")
+    made.add_argument("experiments", nargs="*", help="storms, scenes or pairs of places left out")
+    made.add_argument("--valid", action="store_true", help="fill validation tracks too")
+    given = made.parse_args()
     torch.set_num_threads(given.threads)
-    if not given.page:
-        data = data_folder(given.data, ".")
+    if not given.tables:
+        data, seed = data_folder(given.data, "."), given.seed or 0
         for experiment in given.experiments or (*PAIRS, "storms", *SCENES):
             if experiment in PAIRS:
-                choose(experiment, data, given.seed, given.steps)
+                choose(experiment, data, seed, given.steps)
             else:
-                run(experiment, data, given.seed, given.steps, given.valid)
-    page()
+                run(experiment, data, seed, given.steps, given.valid)
+    write_tables()
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""Letters: a VRNN on pen tracks, told which letter to write; how well they are recognised, how they vary; write docs/letters.md.
+"""Letters: a VRNN writes pen tracks, told which letter to write.
 
-    python -m benchmarks.letters            seeds 0 to 2, with the pictures of the first, then the page
-    python -m benchmarks.letters --seed 1   one seed, then the page
-    python -m benchmarks.letters --page     the page alone, from the results kept
+    python -m benchmarks.letters              seeds 0 to 2, with the pictures of the first
+    python -m benchmarks.letters --seed 1     one seed
+    python -m benchmarks.letters --tables     the tables alone, from the kept results
 
-UCI Character Trajectories, 1,429 single-stroke letters of 20 kinds. Four fifths of them train the model and the classifier, a tenth of
-those validating each; the others test the classifier and say how far real letters are from one another.
+UCI Character Trajectories, 1,429 single-stroke letters of 20 kinds. Four fifths of them train the
+model and the classifier, a tenth of those validating each. The others test the classifier and say
+how far real letters are from one another.
 """
 
-import argparse
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +18,10 @@ import torch
 from torch import nn
 
 import vrnn
-from benchmarks.common import data_folder, keep, kept, table
+from benchmarks.common import data_folder, keep, kept, parser, spread, with_training, write_table
 from vrnn.training.trackers import best_record
 
-DOCS = Path(__file__).parents[1] / "docs"
-PAGE = DOCS / "letters.md"
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
 THIN = 9  # 200 Hz to 22 Hz: finer, small errors add up over the many rows of a letter
 LONGEST = 36  # rows of a generated letter, if the pen is not lifted before
 EACH = 50  # letters generated of a kind
@@ -35,16 +34,17 @@ TRAINING = vrnn.TrainConfig(
     batch_size=32,
     learning_rate=2e-3,
     weight_decay=0.1,
-    average=0.99,
+    ema_decay=0.99,
     validate_every=250,
     position_input=True,
 )
 
 
 def letters(path: Path) -> tuple[vrnn.Tracks, np.ndarray]:
-    """Read pen positions and a last column that is 1 where the pen is lifted, (T, 3) a letter, and which letter each is.
+    """Return pen positions with the lift of the pen, (T, 3) a letter, and which letter each is.
 
-    Velocities are is_increment to positions; the still rows at both ends are trimmed. The letter is an input, one 0/1 column a kind.
+    The last column is 1 where the pen is lifted. Positions are the running sums of the velocities.
+    The still rows at both ends are trimmed. The letter is an input, one 0/1 column a kind.
     """
     with np.load(path, allow_pickle=False) as data:
         pieces = np.split(data["train_X"], np.cumsum(data["train_len"])[:-1])
@@ -65,17 +65,17 @@ def letters(path: Path) -> tuple[vrnn.Tracks, np.ndarray]:
 
 
 def ends(x: np.ndarray) -> bool:
-    """Tell whether the pen is lifted in a generated letter."""
+    """Return whether the pen is lifted in a generated letter."""
     return bool((x[1:, 2] > 0.5).any())
 
 
 def until_lifted(x: np.ndarray) -> np.ndarray:
-    """Cut a generated letter where the pen is first lifted; the columns are (x, y)."""
+    """Return a generated letter up to where the pen is first lifted, columns (x, y)."""
     return x[: int(np.argmax(x[1:, 2] > 0.5)) + 2 if ends(x) else len(x), :2]
 
 
 def shape(x: np.ndarray) -> np.ndarray:
-    """Resample a letter to POINTS points along its time, centred and scaled to mean square 1, (2, POINTS)."""
+    """Return a letter at POINTS times, centred and scaled to mean square 1, (2, POINTS)."""
     at = np.linspace(0, len(x) - 1, POINTS)
     points = np.stack([np.interp(at, np.arange(len(x)), x[:, i]) for i in range(2)])
     points -= points.mean(1, keepdims=True)
@@ -83,7 +83,7 @@ def shape(x: np.ndarray) -> np.ndarray:
 
 
 def classifier(kinds: int) -> nn.Module:
-    """Build a small network that reads a letter's shape."""
+    """Return a small network that reads the shape of a letter."""
     return nn.Sequential(
         nn.Conv1d(2, 32, 5, padding=2), nn.ReLU(), nn.MaxPool1d(2),
         nn.Conv1d(32, 64, 5, padding=2), nn.ReLU(), nn.MaxPool1d(2),
@@ -92,7 +92,7 @@ def classifier(kinds: int) -> nn.Module:
 
 
 def train_classifier(shapes: np.ndarray, kinds: np.ndarray, seed: int) -> nn.Module:
-    """Train the classifier on real letters, keeping the weights that recognise a tenth held out best."""
+    """Return a classifier trained on real letters; a tenth held out chooses the weights."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = classifier(int(kinds.max()) + 1)
@@ -116,24 +116,24 @@ def train_classifier(shapes: np.ndarray, kinds: np.ndarray, seed: int) -> nn.Mod
 
 @torch.no_grad()
 def recognised(network: nn.Module, shapes: np.ndarray) -> np.ndarray:
-    """Say which kind each letter is taken for."""
+    """Return the kind that each letter is taken for."""
     network.eval()
     return network(torch.tensor(shapes, dtype=torch.float32)).argmax(-1).numpy()
 
 
 def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Root mean square distance of the points of shapes (n, 2, POINTS) and (m, 2, POINTS), (n, m)."""
+    """Return root mean square distances (n, m) of shapes (n, 2, POINTS) and (m, 2, POINTS)."""
     return np.sqrt(((a[:, None] - b[None]) ** 2).sum(2).mean(-1))
 
 
 def variety(shapes: np.ndarray) -> float:
-    """Mean distance of two different letters of a set."""
+    """Return the mean distance of two different letters of a set."""
     d = distances(shapes, shapes)
     return float(d.sum() / (len(d) * (len(d) - 1)))
 
 
 def run(path: Path, seed: int, steps: int | None) -> None:
-    """Train, generate every letter, and measure."""
+    """Train, generate every letter, and keep the measurements."""
     tracks, labels = letters(path)
     names = np.unique(labels)
     kinds = np.searchsorted(names, labels)
@@ -142,15 +142,15 @@ def run(path: Path, seed: int, steps: int | None) -> None:
     real = np.stack([shape(x[:, :2]) for x in tracks.x])
     settings = replace(TRAINING, seed=seed, **({"steps": steps} if steps else {}))
     started = time.perf_counter()
-    trained = vrnn.train(MODEL, tracks[train], settings)
+    trained = vrnn.train(tracks[train], config=MODEL, training=settings)
     seconds = time.perf_counter() - started
     network = train_classifier(real[train], kinds[train], seed)
     drawn, nearest, counts = [], [], []
     for kind, name in enumerate(names):
         made = vrnn.generate(
-            trained.model,
-            EACH,
-            LONGEST,
+            model=trained.model,
+            count=EACH,
+            steps=LONGEST,
             seed=seed * len(names) + kind,
             start=START,
             inputs={"letter": name},
@@ -187,10 +187,8 @@ def run(path: Path, seed: int, steps: int | None) -> None:
         seed, {k: np.mean([c[k] for c in counts]) for k in counts[0] if k != "letter"}, flush=True
     )
     if seed == SEEDS[0]:
-        draw_pairs(
-            names, [paths[0] for paths in drawn], nearest, DOCS / "images" / "letters_nearest.png"
-        )
-        draw_kinds(drawn, DOCS / "images" / "letters_generated.png")
+        draw_pairs(names, [paths[0] for paths in drawn], nearest, IMAGES / "letters_nearest.png")
+        draw_kinds(drawn, IMAGES / "letters_generated.png")
 
 
 def draw_pairs(names: np.ndarray, drawn: list, nearest: list, path: Path) -> None:
@@ -236,103 +234,66 @@ def draw_kinds(drawn: list, path: Path, each: int = 6) -> None:
     plt.close(fig)
 
 
-TEXT = """# Letters: pen tracks that a VRNN writes, told which letter
-
-Made by `python -m benchmarks.letters` on one thread of a CPU, {minutes:.0f} minutes of training a seed. Single-stroke letters of 20 kinds (UCI
-Character Trajectories, 22 rows a second) as pen positions with a column that says when the pen is lifted; the letter and the place of the pen are inputs.
-Each row is a mixture of five correlated Gaussians over the displacement and a Bernoulli over the lift. {count} letters train the model, a tenth of them validating it; {each} letters are
-then generated of every kind (`vrnn generate RUN --given letter=a --start 0 0 0`), and the pen is cut where it lifts. Mean over the seeds {seeds}.
-
-{overall}
-
-**Recognised**: share that a small convolutional network takes for the letter asked for; it was trained on the model's {count} real letters and nothing
-else, and recognises {real:.1%} of the {tested} real letters that neither has seen. **Nearest training letter**: root mean square distance of the
-points of a letter to the nearest training letter of its kind, letters being centred and scaled to size 1: copies would have 0, real letters
-that were not trained on have the number beside it. **Variety**: the same distance between two letters of a kind. **Ended**: the pen was lifted within
-{longest} rows. {use}
-
-{by_letter}
-
-Generated, the first six of every kind, none left out (seed 0):
-
-![generated letters](images/letters_generated.png)
-
-The first of every kind (blue) and the training letter nearest to it (grey):
-
-![generated letters and their nearest neighbours](images/letters_nearest.png)
-"""
-
-
-def page() -> None:
-    """Write docs/letters.md from the results kept."""
+def write_tables() -> None:
+    """Write the table over all letters, that of each letter, and that of the sizes."""
     results = kept("letters-")
 
-    def mean(key: str, letter: str | None = None) -> float:
-        return float(
-            np.mean(
-                [c[key] for r in results for c in r["letters"] if letter in (None, c["letter"])]
-            )
-        )
-
-    def measured(key: str) -> str:
-        values = [np.mean([c[key] for c in r["letters"]]) for r in results]
+    def over_seeds(key: str) -> str:
         percent = key in ("recognised", "ended")
-        show = (lambda v: f"{v:.1%}") if percent else (lambda v: f"{v:.3f}")
-        return show(np.mean(values)) + (
-            f" ({show(min(values))} to {show(max(values))})" if len(values) > 1 else ""
-        )
+        values = [float(np.mean([c[key] for c in r["letters"]])) for r in results]
+        return spread(values, 1 if percent else 3, "%" if percent else "")
 
-    overall = table(
+    real = f"{np.mean([r['real_recognised'] for r in results]):.1%}"
+    write_table(
+        "letters",
         ["", "generated", "real"],
         [
-            [
-                "recognised",
-                measured("recognised"),
-                f"{np.mean([r['real_recognised'] for r in results]):.1%}",
-            ],
-            ["nearest training letter", measured("nearest"), measured("real_nearest")],
-            ["variety", measured("variety"), measured("real_variety")],
-            ["ended", measured("ended"), ""],
+            ["recognised", over_seeds("recognised"), real],
+            ["nearest training letter", over_seeds("nearest"), over_seeds("real_nearest")],
+            ["variety", over_seeds("variety"), over_seeds("real_variety")],
+            ["ended", over_seeds("ended"), ""],
         ],
     )
-    names = [c["letter"] for c in results[0]["letters"]]
     keys = ("recognised", "nearest", "real_nearest", "variety", "real_variety")
-    rows = [[n, f"{mean(keys[0], n):.0%}", *(f"{mean(k, n):.3f}" for k in keys[1:])] for n in names]
+    rows = []
+    for name in [c["letter"] for c in results[0]["letters"]]:
+        found = [c for r in results for c in r["letters"] if c["letter"] == name]
+        share, *others = (float(np.mean([c[key] for c in found])) for key in keys)
+        rows.append([name, f"{share:.0%}", *(f"{value:.3f}" for value in others)])
     head = ["letter", "recognised", "nearest", "real nearest", "variety", "real variety"]
-    unused = "With so rich an emission the latent is not needed and stays unused: the VRNN writes as an RNN would."
-    PAGE.write_text(
-        TEXT.format(
-            minutes=np.mean([r["seconds"] for r in results]) / 60,
-            count=results[0]["count"],
-            tested=results[0]["tested"],
-            each=EACH,
-            seeds=", ".join(str(r["seed"]) for r in results),
-            overall=overall,
-            real=np.mean([r["real_recognised"] for r in results]),
-            longest=LONGEST,
-            use="" if any(r["active"] for r in results) else unused,
-            by_letter=table(head, rows),
-        ),
-        encoding="utf-8",
+    write_table("letters-by-letter", head, rows)
+    first, minutes = results[0], np.mean([r["seconds"] for r in results]) / 60
+    write_table(
+        "letters-sizes",
+        [
+            "real letters of the training",
+            "real letters of the test",
+            "generated of each kind",
+            "minutes of training",
+            "active latent units",
+            "seeds",
+        ],
+        [
+            [
+                str(first["count"]),
+                str(first["tested"]),
+                str(EACH),
+                f"{minutes:.0f}",
+                ", ".join(str(r["active"]) for r in results),
+                ", ".join(str(r["seed"]) for r in results),
+            ]
+        ],
     )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, help="folder with char_trajectories.npz")
-    parser.add_argument("--seed", type=int, help="one seed in place of 0, 1 and 2")
-    parser.add_argument("--steps", type=int, help="optimiser steps, in place of the script's")
-    parser.add_argument("--threads", type=int, default=1, help="of the processor")
-    parser.add_argument("--page", action="store_true", help="write the page alone")
-    given = parser.parse_args()
+    given = with_training(parser(__doc__, "char_trajectories.npz"), "0, 1 and 2").parse_args()
     torch.set_num_threads(given.threads)
-    if not given.page:
+    if not given.tables:
         path = data_folder(given.data, "uci_characters") / "char_trajectories.npz"
         for seed in SEEDS if given.seed is None else (given.seed,):
             run(path, seed, given.steps)
-    page()
+    write_tables()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Sphinx: MyST pages, the public names from their docstrings, and the help texts as the commands print them."""
+"""Sphinx: MyST pages, the API reference from docstrings, help texts as the commands print them."""
 
 import contextlib
 import io
@@ -29,14 +29,14 @@ SPAN = re.compile(r"(`+.+?`+|:\w+(?: \S+)?:(?= |$))")
 
 
 class HelpText(SphinxDirective):
-    """Print the help text of a command: the words after `vrnn` are the argument."""
+    """The help text of a command; its argument is the words after `vrnn`."""
 
     required_arguments = 1
     final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
         said, width = io.StringIO(), os.environ.get("COLUMNS")
-        os.environ["COLUMNS"] = "96"
+        os.environ["COLUMNS"] = "84"
         with contextlib.redirect_stdout(said):
             code = main([*self.arguments[0].split(), "--help"])
         os.environ.pop("COLUMNS") if width is None else os.environ.update(COLUMNS=width)
@@ -46,7 +46,7 @@ class HelpText(SphinxDirective):
 
 
 def escape(app, what, name, obj, options, lines: list[str]) -> None:
-    """Make a docstring written as plain text safe for reStructuredText; doctests and marked-up spans stay."""
+    """Make a plain-text docstring safe for reStructuredText; doctests and marked-up spans stay."""
     _keep_equations(lines)
     literal, doctest = False, False
     for i, line in enumerate(lines):
