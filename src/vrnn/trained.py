@@ -10,9 +10,12 @@ import torch
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
 from vrnn.errors import DataError
-from vrnn.models import Model, ModelConfig, make_model
+from vrnn.inference.traits import has_global_latent, has_posterior, looks_ahead, reads_prefix
+from vrnn.models.config import ModelConfig
+from vrnn.models.contract import Model
 from vrnn.models.modes import ModeHead
-from vrnn.models.position import Placed
+from vrnn.models.position import PositionConditioned
+from vrnn.models.registry import make_model
 
 
 def build_network(config: ModelConfig, preprocessor: Preprocessor) -> Model:
@@ -21,7 +24,7 @@ def build_network(config: ModelConfig, preprocessor: Preprocessor) -> Model:
     if not preprocessor.position_mean:
         return network
     drift = torch.tensor(preprocessor.drift, dtype=torch.get_default_dtype())
-    return Placed(
+    return PositionConditioned(
         network, tuple(np.flatnonzero(preprocessor.transform.is_increment).tolist()), drift
     )
 
@@ -57,19 +60,30 @@ class TrainedModel:
         return self.training["observe"]
 
     @property
+    def u_dim(self) -> int:
+        """Return the width of the known inputs that the network reads."""
+        width = self.preprocessor.u_dim
+        return width + self.preprocessor.transform.dim + 1 if self.network.supervised else width
+
+    @property
+    def has_posterior(self) -> bool:
+        """Return whether the latents have a posterior of their own; else it is the prior."""
+        return has_posterior(self.network, self.u_dim)
+
+    @property
     def first_scored(self) -> int:
         """Rows of a batch before the first whose density is one of the data: those a heading transform was read from."""
         heading = self.preprocessor.transform.heading
         return (
             0
-            if heading is None or self.network.conditions
+            if heading is None or reads_prefix(self.network)
             else heading.row + 1 - self.preprocessor.transform.given
         )
 
     @property
     def exact(self) -> bool:
         """Whether the log-density has no latent to integrate out, so that it is exact where nothing is missing."""
-        return not self.network.latent_dim and not self.network.code_dim
+        return not self.network.latent.dim and not has_global_latent(self.network)
 
     @property
     def bounds_what(self) -> str:
@@ -80,10 +94,10 @@ class TrainedModel:
             return "log p(y | x)"
         if self.first_scored and not self.exact:
             under = "under the states that a forecast starts from"
-            if network.looks_ahead:
+            if looks_ahead(network, self.u_dim):
                 under = "given the past, with the latents of the past from their prior"
             return f"the log density of the future, {under}"
-        if network.conditions:
+        if reads_prefix(network):
             return "log p(future | prefix)"
         if given:
             return (

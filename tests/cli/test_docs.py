@@ -8,7 +8,7 @@ import pytest
 
 from vrnn.cli import main as cli
 from vrnn.cli.commands import command
-from vrnn.cli.train import ARCHITECTURES
+from vrnn.models.registry import REGISTRY
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted((CHECKOUT / "docs").rglob("*.md")), *CHECKOUT.glob("README.md")]
@@ -40,7 +40,7 @@ def test_flags_exist(capsys):
     Code of other programs stands in code blocks, or in a span that starts with their name.
     """
     for name in cli.COMMANDS:
-        for arch in ARCHITECTURES if name == "train" else [None]:
+        for arch in REGISTRY if name == "train" else [None]:
             words = [] if arch is None else ["--arch", arch]
             command(name, words).parse(["--help"])()
     known = set(re.findall(r"--[a-z][\w-]*", capsys.readouterr().out)) | {"--version", "--help"}

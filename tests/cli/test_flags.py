@@ -12,7 +12,7 @@ from vrnn.cli import main as cli
 from vrnn.cli.commands import command
 from vrnn.cli.flags import COMMANDS, PYTHON_ONLY, CommandWords, Flat, flag_of
 from vrnn.cli.parse import Command
-from vrnn.cli.train import ARCHITECTURES
+from vrnn.models.registry import REGISTRY
 from vrnn.errors import Function, Setting
 
 SOURCES = sorted(Path(vrnn.__file__).parent.rglob("*.py"))
@@ -21,7 +21,7 @@ SOURCES = sorted(Path(vrnn.__file__).parent.rglob("*.py"))
 def flags() -> set[str]:
     """Return the flags of all commands, those that switch something off too."""
     commands = [command(name) for name in cli.COMMANDS]
-    commands += [command("train", ["--arch", arch]) for arch in ARCHITECTURES]
+    commands += [command("train", ["--arch", arch]) for arch in REGISTRY]
     return {name for one in commands for name in one.flags}
 
 

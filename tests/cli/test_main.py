@@ -9,7 +9,7 @@ import pytest
 from vrnn import __version__
 from vrnn.cli import main as cli
 from vrnn.cli.parse import Command
-from vrnn.cli.train import ARCHITECTURES
+from vrnn.models.registry import REGISTRY
 from vrnn.errors import ConfigError
 
 
@@ -38,7 +38,7 @@ def test_help(words, capsys):
     assert said.err == ""
 
 
-@pytest.mark.parametrize("kind", ARCHITECTURES)
+@pytest.mark.parametrize("kind", REGISTRY)
 def test_help_of_models_hides_the_widths(kind, capsys):
     assert cli.main(["train", "--arch", kind, "--help"]) == 0
     text = capsys.readouterr().out

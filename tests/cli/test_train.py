@@ -8,8 +8,7 @@ from tests.cli.conftest import SHORT
 import vrnn
 from vrnn import read_tracks
 from vrnn.cli.main import main
-from vrnn.cli.train import ARCHITECTURES
-from vrnn.models import KINDS
+from vrnn.models.registry import REGISTRY
 from vrnn.training.checkpoint import load
 from vrnn.training.trackers import read_metrics
 
@@ -121,4 +120,3 @@ def test_defaults_are_those_of_python(run, folder, tmp_path):
 
 
 def test_every_architecture_is_described():
-    assert ARCHITECTURES.keys() == KINDS.keys()

@@ -25,7 +25,8 @@ from vrnn.errors import ConfigError, DataError
 from vrnn.geo import RADIUS, great_circle
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.unroll import unroll
-from vrnn.models import RNNConfig, make_model
+from vrnn.models.registry import make_model
+from vrnn.models.rnn import RNNConfig
 from vrnn.objectives.elbo import elbo, log_jacobian
 
 PARTS = [

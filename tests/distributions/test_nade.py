@@ -9,7 +9,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from vrnn.distributions import Distribution, Nade, Product, parse_emission
-from vrnn.models import VRNNConfig, make_model
+from vrnn.models.registry import make_model
+from vrnn.models.vrnn import VRNNConfig
 
 DIM, HIDDEN = 5, 3
 
@@ -206,7 +207,7 @@ def test_begins_near_independence():
 def test_weights_belong_to_the_model(emission, tmp_path):
     config = VRNNConfig(5, hidden=4, latent_dim=2, emission=emission)
     model = make_model(config).double()
-    family = model.family
+    family = model.observation
     parts = family.parts if isinstance(family, Product) else (family,)
     weights = [w for part in parts if isinstance(part, Nade) for w in (part.W, part.V)]
     assert all(w.dtype == torch.float64 for w in weights)

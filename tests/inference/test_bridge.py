@@ -11,7 +11,7 @@ from tests.models.test_linear_gaussian import CONFIGS, make_world
 from torch import nn
 
 from vrnn.data.batch import Batch
-from vrnn.inference.begin import begin
+from vrnn.inference.rollout import condition, rollout
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.particle_filter import filter_steps, first_belief
 from vrnn.inference.resampling import effective_size
@@ -26,7 +26,8 @@ from vrnn.inference.twisting import (
     masked_inverse,
     missing_inside,
 )
-from vrnn.models import VRNNConfig, make_model
+from vrnn.models.registry import make_model
+from vrnn.models.vrnn import VRNNConfig
 
 UNCONDITIONAL = [name for name in CONFIGS if "forecasting" not in name]
 
@@ -102,7 +103,7 @@ def drawn_with_gaps(model: nn.Module, time: int, starts: list[int], count: int =
     """Draw sequences of the model, of which four rows are missing from every start on; what is seen after them is the whole way."""
     empty = Batch.of(torch.zeros(count, time, 1).double())
     noise = draw_noise(model, 1, count, time, seeded(3))
-    x = imagine(model, begin(model, empty.split(0)[0], noise), empty.u, noise).x[0]
+    x = rollout(model, condition(model, empty.split(0)[0], noise), empty.u, noise).x[0]
     for start in starts:
         x[:, start + 4] = x[:, start : start + 5].sum(1)
         x[:, start : start + 4] = torch.nan

@@ -30,7 +30,9 @@ from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.particle_filter import particle_filter
 from vrnn.inference.smoother import smooth
 from vrnn.inference.unroll import unroll
-from vrnn.models import DMM, Model, ModelConfig
+from vrnn.models.config import ModelConfig
+from vrnn.models.contract import Model
+from vrnn.models.dmm import DMM
 from vrnn.models.loops import Loops
 from vrnn.objectives.bounds import BoundName, bound
 from vrnn.trained import TrainedModel
@@ -76,7 +78,7 @@ def draw_linear(config: ModelConfig, seed: int, share: float = 0.6, blind: bool 
         parameter.copy_(spread * torch.randn(parameter.shape, generator=generator))
     prior, emission = model.prior_head.net[-1], model.head[-1]
     emission.weight *= 1.5
-    n = model.latent_dim
+    n = model.latent.dim
     set_scales(emission, 2, raw=0.0, shrink=1.0)
     set_scales(prior, n, raw=0.3, shrink=1.0)
     Q, R = torch.diag(positive(prior.bias[n:])) ** 2, torch.diag(positive(emission.bias[2:])) ** 2
@@ -101,7 +103,7 @@ def draw_linear(config: ModelConfig, seed: int, share: float = 0.6, blind: bool 
 def follow_observation(model: Model, Q: Tensor, R: Tensor) -> None:
     """Give the posterior of a VRNN the mean of z given x and h, for z ~ N(A h + a, Q), x ~ N(C z + D h + c, R)."""
     prior, emission, head = model.prior_head.net[-1], model.head[-1], model.posterior_head
-    n, c = model.latent_dim, emission.bias[:2]
+    n, c = model.latent.dim, emission.bias[:2]
     A, a, (C, D) = prior.weight[:n], prior.bias[:n], emission.weight[:2].tensor_split([n], 1)
     gain = Q @ C.T @ torch.linalg.inv(C @ Q @ C.T + R)
     head.of_fixed.weight[:n], head.of_state.weight[:n] = gain, A - gain @ (C @ A + D)
@@ -143,7 +145,7 @@ def state_space(model: Model) -> StateSpace:
         type(start),
         torch.zeros(1, 0).double(),
     )
-    carried, noise = sum(widths), [model.latent_dim, model.family.noise_size]
+    carried, noise = sum(widths), [model.latent.dim, model.observation.noise_size]
     size = carried + sum(noise)
 
     def step(v: Tensor) -> Tensor:
@@ -161,7 +163,7 @@ def state_space(model: Model) -> StateSpace:
     torch.testing.assert_close(step(probes), probes @ columns + c)  # linear indeed
     first = step(torch.cat([*start, torch.zeros(1, 1, sum(noise)).double()], -1)[0])
     c, columns, first = c[0].numpy(), columns.T.numpy(), first[0].numpy()
-    n, dim = len(c), model.family.dim
+    n, dim = len(c), model.observation.dim
     F = np.concatenate([columns[:, :carried], np.zeros((n, n - carried))], 1)
     Q = columns[:, carried:] @ columns[:, carried:].T
     return StateSpace(
@@ -193,7 +195,7 @@ def make_world(name: str, seed: int) -> World:
     x[random.random(x.shape) < 0.2] = np.nan
     n = len(space.m) - 2
     batch = Batch.of(torch.from_numpy(x)[None], factorises=True)
-    return World(model, space, x, batch, kalman(space, x), slice(n - model.latent_dim, n))
+    return World(model, space, x, batch, kalman(space, x), slice(n - model.latent.dim, n))
 
 
 def draw_space(random: np.random.Generator, *, singular: bool) -> StateSpace:

@@ -11,7 +11,7 @@ from tests.models.settings import tensors
 import vrnn
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, UnsupportedError
-from vrnn.models import ModelConfig
+from vrnn.models.config import ModelConfig
 from vrnn.tasks.filtering import chunks, steps
 from vrnn.tasks.observe import TrackBelief
 from vrnn.trained import TrainedModel

@@ -35,7 +35,7 @@ def walker():
         last.weight.zero_()
         probe = torch.zeros(2, 4)
         probe[1, 2:] = 10.0  # where the scale's softplus is the identity but for its floor
-        floor = float(network.family(probe[1]).scale[0]) - 10.0
+        floor = float(network.observation(probe[1]).scale[0]) - 10.0
         raw = np.log(np.expm1(STEP - floor))
         last.bias.copy_(torch.tensor([*DRIFT, *raw]))
     return model

@@ -184,7 +184,7 @@ def test_fewer_states_are_shared_among_the_paths(trained, name):
     )
     shared = vrnn.forecast(prefix, model=model, horizon=4, samples=6, prefix_samples=2).samples
     if (
-        model.network.latent_dim + model.network.code_dim == 0
+        model.network.latent.dim + model.network.code_dim == 0
     ):  # the prefix leaves one state whatever is drawn
         np.testing.assert_allclose(each, shared, rtol=1e-5, atol=1e-5)
     (found,), (two,) = (futures(model, prefix, 4, n, seed=0, prefix_samples=2) for n in (6, 2))

@@ -11,7 +11,7 @@ from vrnn.errors import UnsupportedError
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.step import start_belief
 from vrnn.kernels import native
-from vrnn.models import VRNNConfig
+from vrnn.models.vrnn import VRNNConfig
 
 pytestmark = pytest.mark.skipif(native.library() is None, reason="no C++ compiler")
 SETTINGS = [
@@ -26,7 +26,7 @@ def paths(model, kernel, samples=2, batch=3, time=4, inputs=0, seed=0, temperatu
     """Draw paths from a belief that differs from sequence to sequence."""
     dtype, generator = model.h0.dtype, seeded(seed, 1)
     noise = draw_noise(model, samples, batch, time, generator)
-    belief = start_belief(model, noise.code, noise.code[0], model.family.dim)
+    belief = start_belief(model, noise.code, noise.code[0], model.observation.dim)
     h = torch.randn(*belief.state.h.shape, generator=generator).to(dtype)
     belief = belief._replace(state=belief.state._replace(h=h))
     u = torch.randn(batch, time, inputs, generator=generator).to(dtype)

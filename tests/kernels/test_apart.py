@@ -9,7 +9,9 @@ from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.step import embed
 from vrnn.inference.unroll import unroll
 from vrnn.kernels.apart import COMPILED, fits, unroll_apart
-from vrnn.models import DMMConfig, RolloutVAEConfig, SRNNConfig
+from vrnn.models.dmm import DMMConfig
+from vrnn.models.rollout import RolloutVAEConfig
+from vrnn.models.srnn import SRNNConfig
 from vrnn.models.encoders import SequenceEncoder
 from vrnn.models.loops import PLAIN
 from vrnn.objectives.bounds import bound

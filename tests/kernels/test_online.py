@@ -18,7 +18,7 @@ from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.particle_filter import particle_filter
 from vrnn.kernels import native
 from vrnn.kernels.online import OnlineStep, online_step
-from vrnn.models import VRNNConfig
+from vrnn.models.vrnn import VRNNConfig
 from vrnn.tasks import observe as observing
 
 pytestmark = pytest.mark.skipif(native.library() is None, reason="no C++ compiler")
@@ -33,12 +33,12 @@ def filtered(model, config, kernel, samples=3, batch=2, time=4, gaps=False, seed
     """Filter sequences drawn at random, some entries missing where there are to be gaps."""
     dtype, generator = model.h0.dtype, seeded(seed, 1)
     x = torch.randn(batch, time, config.x_dim, generator=generator).to(dtype)
-    x = x if all(model.family.continuous) or model.supervised else (x > 0).to(dtype)
+    x = x if all(model.observation.continuous) or model.supervised else (x > 0).to(dtype)
     u = torch.randn(batch, time, config.u_dim, generator=generator).to(dtype)
     y = torch.randn(batch, time, config.y_dim, generator=generator).to(dtype)
     if gaps:
         (y if model.supervised else x)[0, time // 2] = torch.nan
-    data = Batch.of(x, u=u, y=y, factorises=model.family.factorises)
+    data = Batch.of(x, u=u, y=y, factorises=model.observation.factorises)
     data = data.swap_target() if model.supervised else data
     noise = draw_noise(model, samples, batch, time, seeded(seed, 2), resampling=True)
     with torch.no_grad():

@@ -15,7 +15,7 @@ from vrnn.errors import UnsupportedError
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.kernels import ahead, cell, native, recurrence
 from vrnn.kernels.stretches import stretches
-from vrnn.models import VRNNConfig
+from vrnn.models.vrnn import VRNNConfig
 from vrnn.objectives.bounds import bound
 from vrnn.objectives.elbo import elbo
 

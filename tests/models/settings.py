@@ -13,18 +13,16 @@ from vrnn.distributions.base import Distribution
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.step import Belief, embed
 from vrnn.inference.unroll import Unrolled, unroll
-from vrnn.models import (
-    DMMConfig,
-    Model,
-    ModelConfig,
-    RNNConfig,
-    RolloutVAEConfig,
-    Seq2SeqVAEConfig,
-    SRNNConfig,
-    STORNConfig,
-    VRNNConfig,
-    make_model,
-)
+from vrnn.models.config import ModelConfig
+from vrnn.models.contract import Model
+from vrnn.models.dmm import DMMConfig
+from vrnn.models.registry import make_model
+from vrnn.models.rnn import RNNConfig
+from vrnn.models.rollout import RolloutVAEConfig
+from vrnn.models.seq2seq import Seq2SeqVAEConfig
+from vrnn.models.srnn import SRNNConfig
+from vrnn.models.storn import STORNConfig
+from vrnn.models.vrnn import VRNNConfig
 from vrnn.models.position import Placed
 
 SMALL = {"hidden": 5}
@@ -180,7 +178,7 @@ def make_case(
     With gaps: two rows inside the first sequence, the first row of the second, the last row of the third; and where the
     emission factorises single entries of the first and of the fourth. Half of the continuous columns are is_increment.
     """
-    family = model.family
+    family = model.observation
     x = observations(family, 4, TIME, seed)
     if gaps:
         x[0, 3:5], x[1, 0], x[2, 6] = torch.nan, torch.nan, torch.nan
@@ -199,19 +197,19 @@ def make_case(
         batch = Batch.of(
             x, u=u, length=LENGTHS, is_increment=is_increment, factorises=family.factorises
         )
-    prefix = make_prefix(model, config, seed) if model.conditions else None
+    prefix = make_prefix(model, config, seed) if reads_prefix(model) else None
     return Case(prefix, batch, draw_noise(model, samples, 4, TIME, seeded(seed, 3)))
 
 
 def make_prefix(model: Model, config: ModelConfig, seed: int) -> Batch:
     """Make the prefixes that a forecasting model reads, of different lengths and with a gap."""
-    x = observations(model.family, 4, 4, seed + 100)
+    x = observations(model.observation, 4, 4, seed + 100)
     x[0, 1] = torch.nan
-    if model.family.factorises:
+    if model.observation.factorises:
         x[1, 3, 0] = torch.nan  # in the last point
     u = torch.randn(4, 4, config.u_dim, generator=seeded(seed, 4)).double()
     length = torch.tensor([4, 4, 2, 1])
-    return Batch.of(x, u=u, length=length, factorises=model.family.factorises)
+    return Batch.of(x, u=u, length=length, factorises=model.observation.factorises)
 
 
 def run(model: Model, case: Case, proposal: str = "posterior", **more) -> Unrolled:

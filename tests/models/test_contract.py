@@ -17,12 +17,12 @@ from tests.models.settings import (
     tensors,
 )
 
-from vrnn.inference.begin import begin
+from vrnn.inference.rollout import condition, rollout
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.rollout import imagine
 from vrnn.inference.step import embed
 from vrnn.inference.unroll import unroll
-from vrnn.models import config_from_dict, config_to_dict, make_model
+from vrnn.models.registry import config_from_dict, config_to_dict, make_model
 from vrnn.objectives.elbo import elbo
 
 pytestmark = pytest.mark.parametrize("name", CONFIGS)
@@ -48,7 +48,7 @@ def made(name: str, **more):
 
 def start(model, case: Case):
     """Give the belief that free generation of a case begins from."""
-    return begin(model, case.batch.split(0)[0] if case.prefix is None else case.prefix, case.noise)
+    return condition(model, case.batch.split(0)[0] if case.prefix is None else case.prefix, case.noise)
 
 
 def steps_of(value, t: int) -> list:
@@ -59,7 +59,7 @@ def steps_of(value, t: int) -> list:
 @torch.no_grad()
 def test_a_draw_of_the_model_is_reproduced_by_teacher_forcing_it(name):
     model, _, case = made(name, samples=1, gaps=False)
-    drawn = imagine(model, start(model, case), case.batch.u, case.noise)
+    drawn = rollout(model, start(model, case), case.batch.u, case.noise)
     complete = torch.ones_like(case.batch.present)
     batch = case.batch._replace(x=drawn.x[0], present=complete, length=torch.full((4,), TIME))
     forced = run(model, case._replace(batch=batch), "prior")
@@ -92,14 +92,14 @@ def test_all_points_missing_is_free_generation(name):
             present=torch.zeros_like(case.batch.present), length=torch.full((4,), TIME)
         )
     )
-    drawn = imagine(model, start(model, case), case.batch.u, case.noise)
+    drawn = rollout(model, start(model, case), case.batch.u, case.noise)
     for proposal in PROPOSALS:
         unrolled = run(model, case, proposal)
         assert_close(unrolled.x, drawn.x, proposal)
         assert_close(unrolled.emission.sample(case.noise.observation), drawn.x, proposal)
         assert not unrolled.log_weight.any() and not elbo(model, unrolled).bound.any()
         is_increment = torch.where(case.batch.is_increment, drawn.x.sum(-2), 0.0)
-        assert_close(unrolled.belief.gap, is_increment, "gap")
+        assert_close(unrolled.belief.pending, is_increment, "gap")
 
 
 @pytest.mark.parametrize("gaps", [False, True], ids=["complete", "gaps"])
@@ -310,7 +310,7 @@ def test_same_seed_same_samples(name):
 
     def draw(seed: int) -> torch.Tensor:
         noise = draw_noise(model, 2, 4, TIME, seeded(seed))
-        return imagine(model, start(model, case._replace(noise=noise)), case.batch.u, noise).x
+        return rollout(model, start(model, case._replace(noise=noise)), case.batch.u, noise).x
 
     assert torch.equal(draw(0), draw(0)) and not torch.equal(draw(0), draw(1))
 
@@ -325,6 +325,6 @@ def test_samples_are_independent_passes(name):
         assert_close(one.log_weight[0], together.log_weight[s])
         for a, b in zip(one.belief[:2], together.belief[:2], strict=True):
             assert_close([v[0] for v in tensors(a)], [v[s] for v in tensors(b)])
-        drawn = imagine(model, one.belief, case.batch.u, Noise(*(n[s : s + 1] for n in case.noise)))
-        every = imagine(model, together.belief, case.batch.u, case.noise)
+        drawn = rollout(model, one.belief, case.batch.u, Noise(*(n[s : s + 1] for n in case.noise)))
+        every = rollout(model, together.belief, case.batch.u, case.noise)
         assert_close(drawn.x[0], every.x[s])

@@ -15,24 +15,20 @@ from tests.models.settings import build
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
-from vrnn.inference.begin import begin
+from vrnn.inference.rollout import condition, rollout
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.rollout import imagine
 from vrnn.inference.step import embed
 from vrnn.inference.unroll import Unrolled, unroll
-from vrnn.models import (
-    DMM,
-    DMMConfig,
-    Model,
-    RNNConfig,
-    RolloutVAE,
-    RolloutVAEConfig,
-    Seq2SeqVAEConfig,
-    SRNNConfig,
-    STORNConfig,
-    VRNNConfig,
-    make_model,
-)
+from vrnn.models.contract import Model
+from vrnn.models.dmm import DMM, DMMConfig
+from vrnn.models.registry import make_model
+from vrnn.models.rnn import RNNConfig
+from vrnn.models.rollout import RolloutVAE, RolloutVAEConfig
+from vrnn.models.seq2seq import Seq2SeqVAEConfig
+from vrnn.models.srnn import SRNNConfig
+from vrnn.models.storn import STORNConfig
+from vrnn.models.vrnn import VRNNConfig
 from vrnn.models.encoders import RowEncoder, SequenceEncoder
 from vrnn.models.layers import (
     GaussianHead,
@@ -157,7 +153,7 @@ def build_linear(config) -> Model:
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter += 0.1 * torch.randn_like(parameter)
-            set_scales(model.head[-1], model.family.dim, raw=0.3, shrink=0.7)
+            set_scales(model.head[-1], model.observation.dim, raw=0.3, shrink=0.7)
             heads = [part.net[-1] for part in model.modules() if isinstance(part, GaussianHead)]
             for head in heads:
                 set_scales(head, head.out_features // 2, raw=0.3, shrink=1.0 if model.tied else 0.5)
@@ -190,8 +186,8 @@ def set_scales(layer: nn.Linear, first: int, raw: float, shrink: float) -> None:
 def follow_prior(model: DMM) -> None:
     """Make the posterior's mean, which reads nothing of the prior's, the prior's moved a little to where x points."""
     n, dim, prior, emission = (
-        model.latent_dim,
-        model.family.dim,
+        model.latent.dim,
+        model.observation.dim,
         model.prior_head.net[-1],
         model.head[-1],
     )
@@ -260,35 +256,35 @@ def make_world(name: str, gaps: str) -> World:
     u = torch.randn(1, TIME, config.u_dim, generator=generator).double()
     prefix = (
         Batch.of(torch.randn(1, 3, 2, generator=generator).double(), u=u[:, :3])
-        if model.conditions
+        if reads_prefix(model)
         else None
     )
     read = torch.randn(1, TIME, 2, generator=generator).double()
     empty = Batch.of(read, u=u, y=x).swap_target() if model.supervised else Batch.of(x, u=u)
-    count = model.code_dim + TIME * (model.latent_dim + model.family.noise_size)
+    count = model.code_dim + TIME * (model.latent.dim + model.observation.noise_size)
     unit = torch.cat(
         [torch.zeros(1, count), torch.eye(count), torch.randn(1, count, generator=generator)]
     ).double()
     code, latent, observation = unit.split(
-        [model.code_dim, TIME * model.latent_dim, TIME * model.family.noise_size], -1
+        [model.code_dim, TIME * model.latent.dim, TIME * model.observation.noise_size], -1
     )
     noise = Noise(
         code[:, None],
-        latent.reshape(count + 2, 1, TIME, model.latent_dim),
-        observation.reshape(count + 2, 1, TIME, model.family.noise_size),
+        latent.reshape(count + 2, 1, TIME, model.latent.dim),
+        observation.reshape(count + 2, 1, TIME, model.observation.noise_size),
         torch.zeros(count + 2, 1, 0).double(),
     )
-    belief = begin(model, empty.split(0)[0] if prefix is None else prefix, noise)
-    mean, *columns, drawn = imagine(model, belief, empty.u, noise).x.flatten(1)
+    belief = condition(model, empty.split(0)[0] if prefix is None else prefix, noise)
+    mean, *columns, drawn = rollout(model, belief, empty.u, noise).x.flatten(1)
     columns = torch.stack(columns) - mean
     torch.testing.assert_close(drawn, mean + unit[-1] @ columns)  # affine indeed
     x = drawn.reshape(1, TIME, 2).clone()
     if gaps != "complete":
         x[0, 1:3] = torch.nan
-        if model.family.factorises:
+        if model.observation.factorises:
             x[0, 4, 0] = x[0, 0, 1] = torch.nan
     is_increment = torch.tensor([gaps == "is_increment", False])
-    batch = Batch.of(x, u=empty.u, factorises=model.family.factorises, is_increment=is_increment)
+    batch = Batch.of(x, u=empty.u, factorises=model.observation.factorises, is_increment=is_increment)
     if gaps == "is_increment":
         values = observing(batch) @ drawn
         batch.x[batch.present] = values

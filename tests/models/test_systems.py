@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from vrnn.distributions import SCALE_FLOOR, DiagonalGaussian
-from vrnn.models import Model
+from vrnn.models.contract import Model
 
 TIME = 4
 SYSTEMS = [n for n, c in CONFIGS.items() if c.u_dim == 0 and c.cell == "gru"]
@@ -105,7 +105,7 @@ def rows_read(encoder, x: Tensor) -> list[Tensor]:
 
 
 def dmm(model: Model, x, u, prefix, noise):
-    z, transition, n = model.z0.expand(1, 1, -1), model.prior_head, model.latent_dim
+    z, transition, n = model.z0.expand(1, 1, -1), model.prior_head, model.latent.dim
     evidence = rows_read(model.reader, torch.cat([x, torch.ones_like(x)], -1))
     for t in range(TIME):
         gate, h = torch.sigmoid(transition.gate(z)), transition.proposed(z)
@@ -163,7 +163,7 @@ def test_pass_computes_the_equations_of_the_system(name):
     equations = EQUATIONS[name.split("-")[0]](model, batch.x, batch.u, given, noise)
     for t, (raw, z, *prior) in enumerate(equations):
         for found, expected in zip(
-            tensors(unrolled.emission), tensors(model.family(raw)), strict=True
+            tensors(unrolled.emission), tensors(model.observation(raw)), strict=True
         ):
             torch.testing.assert_close(
                 found[:, :, t].flatten(), expected.flatten(), rtol=1e-9, atol=1e-10

@@ -8,11 +8,11 @@ from tests.models.settings import CONFIGS, build, make_case, run
 
 import vrnn
 from vrnn.data.batch import Batch
-from vrnn.inference.begin import begin
+from vrnn.inference.rollout import condition, rollout
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.rollout import imagine
 from vrnn.inference.unroll import unroll
-from vrnn.models import make_model
+from vrnn.models.registry import make_model
 from vrnn.objectives.elbo import elbo, log_jacobian, loss_terms
 
 NOT_TIED = [n for n in CONFIGS if not build(CONFIGS[n]).tied]
@@ -59,7 +59,7 @@ def test_missing_and_padded_steps_have_no_terms(name):
         and not terms.kl[:, away].any()
         and not terms.regulariser[:, away].any()
     )
-    if model.latent_dim:
+    if model.latent.dim:
         there = terms.regulariser if model.tied else terms.kl
         assert bool((there[:, case.batch.mask] > 0).all())
 
@@ -109,7 +109,7 @@ def test_free_bits_stop_the_gradient_below_them_and_change_nothing_above(name):
     model, case, unrolled = made(name)
     terms, observed = elbo(model, unrolled), case.batch.mask
     plain, high = (weighted(terms, observed, free_bits=b)[1] for b in (0.0, 1e6))
-    steps = observed.sum(-1) * model.latent_dim + model.code_dim - model.noise_dim
+    steps = observed.sum(-1) * model.latent.dim + model.code_dim - model.noise_dim
     torch.testing.assert_close(high, (1e6 * steps).to(high).expand_as(high))
     gradients = torch.autograd.grad(high.sum(), list(model.parameters()), allow_unused=True)
     assert all(g is None or not g.any() for g in gradients)
@@ -185,8 +185,8 @@ def test_draws_have_the_noise_of_the_emission():
     model = build(CONFIGS["rnn"])
     noise = draw_noise(model, 20000, 1, 1, seeded(0))
     empty = Batch.of(torch.zeros(1, 0, 2).double())
-    drawn = imagine(model, begin(model, empty, noise), torch.zeros(1, 1, 0).double(), noise)
-    law = model.emission(begin(model, empty, noise).state, torch.zeros(1, 0).double())
+    drawn = rollout(model, condition(model, empty, noise), torch.zeros(1, 1, 0).double(), noise)
+    law = model.emission(condition(model, empty, noise).state, torch.zeros(1, 0).double())
     torch.testing.assert_close(drawn.x[:, 0, 0].std(0), law.scale[0, 0], rtol=0.03, atol=0)
     centre = drawn.x[:, 0, 0].mean(0)
     assert bool(((centre - law.mean[0, 0]).abs() < 4 * law.scale[0, 0] / 20000**0.5).all())

@@ -12,11 +12,11 @@ import vrnn
 from vrnn.data.batch import Batch
 from vrnn.distributions import parse_emission
 from vrnn.errors import ConfigError
-from vrnn.inference.begin import begin
+from vrnn.inference.rollout import condition, rollout
 from vrnn.inference.noise import seeded
 from vrnn.inference.rollout import imagine
 from vrnn.metrics.scores import energy_score
-from vrnn.models import make_model
+from vrnn.models.registry import make_model
 from vrnn.objectives.futures import cut_future, draw_future, futures_score
 from vrnn.training.objective import make_objective
 from vrnn.training.prepare import prepare
@@ -49,15 +49,15 @@ def test_score_is_the_metric_of_the_positions_on_the_way():
     )
     future = cut_future(model, batch, seeded(2), samples=6, rows=4, observe=4)
     score = futures_score(model, future, scale, kernel="plain")
-    belief = begin(model, future.prefix, future.past, kernel="plain")
-    drawn = imagine(model, belief, future.rest.u, future.ahead).x
-    assert bool((belief.gap[:, 0] != 0).any())  # the first track is cut within its gap
+    belief = condition(model, future.prefix, future.past, kernel="plain")
+    drawn = rollout(model, belief, future.rest.u, future.ahead).x
+    assert bool((belief.pending[:, 0] != 0).any())  # the first track is cut within its gap
     for i in range(5):
         for t in range(future.rest.x.shape[1]):
             if not bool(future.rest.present[i, t].all()):
                 assert score[i, t] == 0
                 continue
-            way = (belief.gap[:, i] + drawn[:, i, : t + 1].sum(1)) / (t + 1)
+            way = (belief.pending[:, i] + drawn[:, i, : t + 1].sum(1)) / (t + 1)
             truth = future.rest.x[i, : t + 1].sum(0) / (t + 1)
             expected = energy_score((way * scale).numpy()[:, None], (truth * scale).numpy()[None])
             assert float(score[i, t]) == pytest.approx(float(expected[0]), abs=1e-5)
@@ -68,8 +68,8 @@ def test_columns_that_are_no_increments_count_as_they_are():
     model = walker()
     batch = Batch.of(tracks_with_gaps())
     future = cut_future(model, batch, seeded(2), samples=4, rows=20, observe=2)
-    belief = begin(model, future.prefix, future.past)
-    drawn = imagine(model, belief, future.rest.u, future.ahead).x
+    belief = condition(model, future.prefix, future.past)
+    drawn = rollout(model, belief, future.rest.u, future.ahead).x
     expected = energy_score(drawn[:, 3, 5:6].numpy(), future.rest.x[3, 5:6].numpy())
     assert float(futures_score(model, future)[3, 5]) == pytest.approx(float(expected[0]), abs=1e-5)
 
@@ -102,7 +102,7 @@ def test_every_model_can_be_scored_and_gets_gradients_where_its_draws_have_them(
         future = draw_future(model, prefix, batch, seeded(1), samples=3)
     score = futures_score(model, future)
     assert torch.equal(score != 0, future.scored) and bool(score.isfinite().all())
-    if any(model.family.continuous):
+    if any(model.observation.continuous):
         score.sum().backward()
         moved = [p for p in model.parameters() if p.grad is not None and bool((p.grad != 0).any())]
         assert moved and all(bool(p.grad.isfinite().all()) for p in moved)
@@ -119,7 +119,7 @@ def test_gradient_is_that_of_finite_differences(emission):
     x = tracks_with_gaps(dim=dim)
     x[..., 2:] = torch.where(x[..., 2:].isnan(), x[..., 2:], (x[..., 2:] > 0).double())
     future = cut_future(model, Batch.of(x), seeded(2), samples=3, rows=4)
-    scale = torch.tensor(model.family.continuous).double()
+    scale = torch.tensor(model.observation.continuous).double()
     loss = lambda: futures_score(model, future, scale).sum()  # noqa: E731
     loss().backward()
     moved = 0
@@ -142,7 +142,7 @@ def test_gradient_is_that_of_finite_differences(emission):
     ):  # what chooses has none: the logits of components, which come first, and of a kind, which come last
         output = model.head[-1].weight.grad.abs().sum(-1)
         count = int(emission[len("mixture(")])
-        chooses = torch.zeros(model.family.size, dtype=torch.bool)
+        chooses = torch.zeros(model.observation.size, dtype=torch.bool)
         chooses[:count] = True
         chooses[chooses.numel() - (dim - 2) :] = True
         assert torch.equal(output == 0, chooses)
@@ -216,8 +216,8 @@ def test_kinds_are_drawn_and_not_scored():
         rest=future.rest._replace(x=future.rest.x * torch.tensor([1.0, 1.0, 7.0]))
     )
     torch.testing.assert_close(objective.score(other)[0], score)
-    belief = begin(prepared.trained.network, future.prefix, future.past)
-    kinds = imagine(prepared.trained.network, belief, future.rest.u, future.ahead).x[..., 2]
+    belief = condition(prepared.trained.network, future.prefix, future.past)
+    kinds = rollout(prepared.trained.network, belief, future.rest.u, future.ahead).x[..., 2]
     assert sorted(kinds.unique().tolist()) == [0.0, 1.0]
     record = vrnn.train(tracks, config=config, training=settings, quiet=True).history[-1]
     assert math.isfinite(record["score"]) and record["score"] != 0

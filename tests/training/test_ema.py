@@ -6,7 +6,7 @@ import torch
 from tests.training.runs import CONFIG, SETTINGS, walks
 
 import vrnn
-from vrnn.models import make_model
+from vrnn.models.registry import make_model
 from vrnn.training.ema import EMA
 from vrnn.training.weights import copy_weights
 

@@ -5,7 +5,7 @@ import torch
 from tests.training.forks import MODELS
 
 from vrnn.data.batch import Batch
-from vrnn.models import make_model
+from vrnn.models.registry import make_model
 from vrnn.training.mode_context import context_of
 
 

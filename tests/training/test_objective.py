@@ -103,7 +103,7 @@ def gradients(name: str, free_bits: float = 0.0, gaps: bool = True, **settings):
     model = build(EVERY[name])
     case = make_case(model, EVERY[name], gaps=gaps)
     config = vrnn.TrainConfig(free_bits=free_bits, **settings)
-    objective = Objective(model, config, None, 0, torch.ones(model.family.dim).double())
+    objective = Objective(model, config, None, 0, torch.ones(model.observation.dim).double())
     terms = objective(Work(None, case.batch, case.noise, None), 0.7)
     (terms.nll + terms.penalty).sum().backward()
     return terms, {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
@@ -136,7 +136,7 @@ def test_truncated_gradients_are_those_of_a_detached_state():
     loss = -sum(elbo(model, part).bound.mean(0).sum() for part in (first, second))
     by_hand = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
     config = vrnn.TrainConfig(chunk=4, truncate=True)
-    objective = Objective(model, config, None, 0, torch.ones(model.family.dim).double())
+    objective = Objective(model, config, None, 0, torch.ones(model.observation.dim).double())
     terms = objective(Work(None, batch, noise, None), 1.0)
     found = torch.autograd.grad(
         (terms.nll + terms.penalty).sum(), list(model.parameters()), allow_unused=True

@@ -13,7 +13,9 @@ from vrnn.data.tracks import Tracks
 from vrnn.errors import MissingExtraError
 from vrnn.metrics.displacement import average_displacement, best_of, constant_velocity
 from vrnn.metrics.scores import energy_score
-from vrnn.models import ModelConfig, RNNConfig, VRNNConfig
+from vrnn.models.config import ModelConfig
+from vrnn.models.rnn import RNNConfig
+from vrnn.models.vrnn import VRNNConfig
 from vrnn.plots import plot_futures
 from vrnn.tasks.evaluate import Evaluation, evaluate
 from vrnn.tasks.forecast import forecast

@@ -7,6 +7,7 @@ import numpy as np
 from vrnn.cli.outputs import check_outputs, save_tracks
 from vrnn.cli.runs import Run
 from vrnn.errors import ConfigError, Setting
+from vrnn.inference.traits import reads_prefix
 from vrnn.tasks.generate import generate as draw
 from vrnn.trained import TrainedModel
 from vrnn.training.checkpoint import load
@@ -70,7 +71,7 @@ def _inputs(trained: TrainedModel, given: tuple[str, ...]) -> dict[str, str] | N
             "the model has no known inputs", hint=("leave out ", Setting("given", given))
         )
     inputs = dict(pair(word) for word in given)
-    if not names or inputs or trained.network.supervised or trained.network.conditions:
+    if not names or inputs or trained.network.supervised or reads_prefix(trained.network):
         return inputs or None
     bases = list(dict.fromkeys(name.partition("=")[0] for name in names))
     example = " ".join(f"{base}=..." for base in bases)

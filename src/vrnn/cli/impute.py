@@ -88,7 +88,7 @@ def impute(
     if absent > drawn.sum():
         left = plural(absent - int(drawn.sum()), "row")
         print(f"{left} left empty: nothing is drawn before the first point of a track")
-    if all(trained.network.family.continuous) and (
+    if all(trained.network.observation.continuous) and (
         poor := int((filled.distinct < FEW * samples).sum())
     ):
         print(

@@ -8,6 +8,7 @@ from vrnn.cli.flags import CommandWords
 from vrnn.data.describe import describe
 from vrnn.data.tracks import Tracks
 from vrnn.errors import write
+from vrnn.inference.traits import reads_prefix
 from vrnn.trained import TrainedModel
 from vrnn.training.collapse import CollapseReport
 from vrnn.training.trackers import Record, best_record
@@ -50,7 +51,7 @@ def summary(
             active = best["active_units"]
             lines.append(f"latents        {active} of {len(latents)} units active")
             use = CollapseReport(latents, [i < active for i in range(len(latents))])
-            if warning := use.warning(model.network.tied):
+            if warning := use.warning(model.has_posterior):
                 lines.append(f"               {write(warning, CommandWords())}")
     elif records and records[-1]["bound"] is not None:
         lines += [
@@ -73,7 +74,7 @@ def bound_name(model: TrainedModel) -> str:
     if training.objective != "elbo":
         unit = "particles" if training.objective == "fivo" else "samples"
         return f"lower bound ({training.objective.upper()} with {training.samples} {unit}) of {of}"
-    if network.tied:
+    if not model.has_posterior:
         return f"lower bound of {of}; the KL to N(0, I) is a regulariser and no part of it"
     return f"lower bound (ELBO) of {of}"
 
@@ -86,7 +87,7 @@ def _next(model: TrainedModel, tracks: Tracks, out: Path, source: str) -> list[s
         return [f"vrnn evaluate {source} {run}", f"vrnn likelihood {source} {run}"]
     commands = []
     observe, window = model.training.observe or found.observe, model.training.window
-    discrete = not any(network.family.continuous)  # no distance says how far such a forecast is off
+    discrete = not any(network.observation.continuous)  # no distance says how far such a forecast is off
     if discrete:
         commands.append(f"vrnn likelihood {source} {run}")
     elif observe:
@@ -99,7 +100,7 @@ def _next(model: TrainedModel, tracks: Tracks, out: Path, source: str) -> list[s
         f"vrnn forecast {source} {run} --horizon {horizon}{inputs} --out forecast.csv{picture}"
     )
     commands.append(f"vrnn score {source} {run} --out scores.csv")
-    if not network.conditions and not model.preprocessor.u_names:
+    if not reads_prefix(network) and not model.preprocessor.u_names:
         picture = "" if discrete else " --plot new.png"
         steps = round(found.median_length)
         commands.append(f"vrnn generate {run} --steps {steps} --out new.csv{picture}")

@@ -13,20 +13,11 @@ from vrnn.cli.data import ColumnFlags, GroupName, read
 from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import remember_columns
 from vrnn.cli.summary import summary
-from vrnn.models import KINDS
+from vrnn.models.registry import REGISTRY
 from vrnn.training.config import TrainConfig
 from vrnn.training.fit import train as fit
 from vrnn.training.trackers import read_metrics
 
-ARCHITECTURES = {
-    "rnn": "recurrent network with a probabilistic head, the control",
-    "seq2seq": "encoder RNN, latent and decoder RNN at every step",
-    "rollout": "a track encoded once, then the decoder alone",
-    "vrnn": "the variational RNN of Chung et al. 2015; start here",
-    "dmm": "the deep Markov model of Krishnan et al. 2017: latents alone carry the past",
-    "srnn": "the stochastic RNN of Fraccaro et al. 2016: a chain of latents on top of an RNN",
-    "storn": "the stochastic RNN of Bayer & Osendorfer 2014: an RNN that reads noise",
-}
 USUAL = "vrnn"
 WIDTHS = ("x_dim", "u_dim", "y_dim")  # taken from the data
 HELP = {
@@ -46,12 +37,12 @@ def chosen_arch(words: Sequence[str]) -> str:
     """
     named = [after for word, after in pairwise(words) if word == "--arch"]
     named += [word.partition("=")[2] for word in words if word.startswith("--arch=")]
-    return named[0] if named and named[0] in KINDS else USUAL
+    return named[0] if named and named[0] in REGISTRY else USUAL
 
 
 def train_command(kind: str) -> Callable[..., None]:
     """Return the command that trains one architecture."""
-    config_type = KINDS[kind][0]
+    config_type = REGISTRY[kind].config
     Settings = model_settings(config_type)
 
     def train(
@@ -59,7 +50,7 @@ def train_command(kind: str) -> Callable[..., None]:
         /,
         *,
         out: Path,
-        arch: Literal[tuple(KINDS)] = kind,  # type: ignore (a type at run time)
+        arch: Literal[tuple(REGISTRY)] = kind,  # type: ignore (a type at run time)
         val: Path | None = None,
         val_group: GroupName = "",
         resume: bool = False,
@@ -91,7 +82,7 @@ def train_command(kind: str) -> Callable[..., None]:
         )
         print(summary(run.model, records, *shown, out, unseen=held_out is not None))
 
-    listed = "\n".join(f"    {name:<8} {text}" for name, text in ARCHITECTURES.items())
+    listed = "\n".join(f"    {name:<8} {found.help}" for name, found in REGISTRY.items())
     train.__doc__ = f"""Train a model on tracks; the model settings below are those of a {kind}.
 
     The same command with --resume goes on with a run that was stopped. Architectures (--arch):

@@ -1,7 +1,6 @@
 """Everything of a batch that needs no recurrent state, computed for all time steps at once."""
 
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float
@@ -10,9 +9,8 @@ from torch import Tensor
 from vrnn.data.batch import Batch
 from vrnn.errors import ConfigError
 from vrnn.inference.plans import plan_of
+from vrnn.inference.traits import looks_ahead, reads_prefix
 from vrnn.models.contract import GlobalLatentModel, Model
-
-_LOOKS_AHEAD: "WeakKeyDictionary[Model, bool]" = WeakKeyDictionary()
 
 
 class Embedded(NamedTuple):
@@ -39,11 +37,6 @@ class Embedded(NamedTuple):
     def after(self, start: int) -> "Embedded":
         """Return the features without the first `start` time steps."""
         return self.steps(slice(start, None))
-
-
-def reads_prefix(model: Model) -> bool:
-    """Return whether a model reads a prefix at once and scores only what follows it."""
-    return isinstance(model, GlobalLatentModel) and model.reads_prefix
 
 
 def embed(model: Model, batch: Batch, prefix: Batch | None = None) -> Embedded:
@@ -83,7 +76,7 @@ def embed_online(model: Model, batch: Batch, prefix: Batch | None = None) -> Emb
 
     No evidence looks ahead then: each step is embedded as a sequence of length one.
     """
-    if not looks_ahead(model, batch):
+    if not looks_ahead(model, batch.u.shape[-1]):
         return embed(model, batch, prefix)
     inputs = model.embed_inputs(batch.u)
     features = model.embed_observations(batch.x, inputs)
@@ -103,34 +96,3 @@ def single_steps(batch: Batch) -> Batch:
         length=torch.ones(count * time, dtype=batch.length.dtype, device=batch.length.device),
         log_jacobian=batch.log_jacobian.repeat_interleave(time, 0),
     )
-
-
-@torch.no_grad()
-def looks_ahead(model: Model, batch: Batch) -> bool:
-    """Return whether the evidence of a time step depends on later ones.
-
-    The model is asked: the evidence of the first of two steps is computed twice, with two values of
-    x at the second. The answer is kept for each model.
-
-    Args:
-        batch: any batch for the model; only its widths are read.
-    """
-    known = _LOOKS_AHEAD.get(model)
-    if known is None:
-        x = batch.x.new_zeros(1, 2, batch.x.shape[-1])
-        probe = batch._replace(
-            x=x,
-            present=torch.ones_like(x, dtype=torch.bool),
-            length=torch.full((1,), 2, dtype=batch.length.dtype, device=x.device),
-            u=batch.u.new_zeros(1, 2, batch.u.shape[-1]),
-            y=batch.y.new_zeros(1, 2, batch.y.shape[-1]),
-            y_present=batch.y_present.new_zeros(1, 2, batch.y_present.shape[-1]),
-            log_jacobian=batch.log_jacobian.new_zeros(1, x.shape[-1]),
-        )
-        inputs = model.embed_inputs(probe.u)
-        later = x.index_fill(1, torch.tensor([1], device=x.device), 1.0)
-        first, second = (
-            model.embed_evidence(probe._replace(x=values), inputs)[:, 0] for values in (x, later)
-        )
-        known = _LOOKS_AHEAD[model] = not torch.equal(first, second)
-    return known

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import Distribution, LatentDistribution
-from vrnn.inference.embed import Embedded, embed, looks_ahead
+from vrnn.inference.embed import Embedded, embed
 from vrnn.inference.flat import unflatten
 from vrnn.inference.noise import Noise
 from vrnn.inference.plans import plan_of
@@ -38,6 +38,7 @@ from vrnn.inference.step import (
     start_belief,
     time_steps,
 )
+from vrnn.inference.traits import looks_ahead
 from vrnn.models.contract import Model
 
 
@@ -241,7 +242,7 @@ def filter_steps(
     plan = plan_of(model)
     stepper = plan.stepper(model) if plan is not None and plan.stepper is not None else None
     drawn, chosen = (p.unbind(2) or (None,) * time for p in (noise.observation, noise.resampling))
-    ahead = config.unscored > 0 and looks_ahead(model, batch)
+    ahead = config.unscored > 0 and looks_ahead(model, batch.u.shape[-1])
     belief, twisted, left = start, None, start
     for t, step in enumerate(time_steps(batch, embedded, start)):
         resampling = chosen[t] if t or resamples_first else None

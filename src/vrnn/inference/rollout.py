@@ -10,11 +10,12 @@ from torch import Tensor
 from vrnn.data.batch import Batch
 from vrnn.distributions import Distribution
 from vrnn.distributions.tempered import check_temperature, temper
-from vrnn.inference.embed import embed_prefix, reads_prefix
+from vrnn.inference.embed import embed_prefix
 from vrnn.inference.flat import flatten, unflatten
 from vrnn.inference.noise import Noise
 from vrnn.inference.plans import plan_of
 from vrnn.inference.step import Belief, draw_global, start_belief
+from vrnn.inference.traits import reads_prefix
 from vrnn.inference.unroll import filter_prefix
 from vrnn.models.contract import Model
 

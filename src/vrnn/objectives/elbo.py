@@ -3,9 +3,10 @@
 import torch
 
 from vrnn.data.batch import Batch
-from vrnn.inference.embed import Embedded, looks_ahead
+from vrnn.inference.embed import Embedded
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief
+from vrnn.inference.traits import looks_ahead
 from vrnn.inference.unroll import unroll
 from vrnn.models.contract import Model
 from vrnn.objectives.bound import Bound, BoundConfig, prepare
@@ -54,7 +55,7 @@ def elbo(
     )
     unrolled = unroll(model, batch, noise, embedded=embedded, start=start)
     first = config.first_scored
-    kl_first = 0 if first and looks_ahead(model, batch) else first
+    kl_first = 0 if first and looks_ahead(model, batch.u.shape[-1]) else first
     found = elbo_terms(model, unrolled)
     terms = ElboTerms(found.log_prob[..., first:], found.kl.after(first, kl_first))
     nll, penalty = loss_terms(

@@ -7,9 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vrnn.data.batch import Batch
-from vrnn.inference.embed import Embedded, looks_ahead
+from vrnn.inference.embed import Embedded
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief
+from vrnn.inference.traits import looks_ahead
 from vrnn.inference.unroll import Unrolled, unroll
 from vrnn.models.contract import Model
 from vrnn.objectives.bound import Bound, BoundConfig, prepare
@@ -61,7 +62,7 @@ def iwae(
     )
     unrolled = unroll(model, batch, noise, embedded=embedded, start=start)
     first = config.first_scored
-    kl_first = 0 if first and looks_ahead(model, batch) else first
+    kl_first = 0 if first and looks_ahead(model, batch.u.shape[-1]) else first
     kl = kl_terms(model, unrolled).after(first, kl_first)
     weighted, value = (
         importance_bound(log_weights(unrolled, ratio_weight=w, start=first, ratio_start=kl_first))

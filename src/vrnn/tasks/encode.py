@@ -12,7 +12,7 @@ from vrnn.data.tracks import Tracks
 from vrnn.errors import DataError, UnsupportedError, check_seed, require
 from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.kernels import unroll
-from vrnn.models import RolloutVAE
+from vrnn.models.rollout import RolloutVAE
 from vrnn.tasks.futures import PASS_SIZE
 from vrnn.training.resolve import ModelOrFolder, resolve_model
 
@@ -78,7 +78,7 @@ def encode(tracks: Tracks | np.ndarray, *, model: ModelOrFolder, seed: int = 0) 
     check_seed(seed)
     model = resolve_model(model)
     network, preprocessor = model.network, model.preprocessor
-    if not network.latent_dim and not network.code_dim:
+    if not network.latent.dim and not network.code_dim:
         raise UnsupportedError(
             "an RNN has no latent to encode into; train a seq2seq, rollout or vrnn model"
         )

@@ -365,7 +365,7 @@ def _future_nll(
     network = f.model.network
     whole, rows = whole_rows(f, cut, observe)
     prefix, rest = whole.split(rows)
-    if network.conditions:
+    if reads_prefix(network):
         embedded = embed(network, rest, prefix)
     else:
         embedded = embed(network, whole, row_by_row=True).after(rows)

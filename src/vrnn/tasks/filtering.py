@@ -146,7 +146,7 @@ def chunks(
             + preprocessor.transform.given
         )
         prefix = None
-        if network.conditions:
+        if reads_prefix(network):
             prefix, batch, cut = batch.split_prefix(
                 (model.observe or 1) - preprocessor.transform.given
             )

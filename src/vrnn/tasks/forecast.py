@@ -12,9 +12,8 @@ from vrnn.data.arrays import pad
 from vrnn.data.io.write import OutputTable, write_table
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, Setting, UnsupportedError, check_seed, require
-from vrnn.inference.begin import begin
 from vrnn.inference.noise import Stream, draw_noise, seeded
-from vrnn.kernels import imagine
+from vrnn.inference.rollout import condition, rollout
 from vrnn.metrics.clusters import cluster_paths
 from vrnn.tasks.futures import PASS_SIZE, future_times, futures, futures_after, last_rows
 from vrnn.tasks.observe import TrackBelief
@@ -246,9 +245,9 @@ def _draw_targets(
         ahead = draw_noise(
             network, samples, count, horizon, seeded(seed, Stream.FUTURE, start), qmc=qmc
         )
-        belief = begin(network, prefix, past)
+        belief = condition(network, prefix, past)
         drawn = (
-            imagine(network, belief, rest.u, ahead, temperature=temperature)
+            rollout(network, belief, rest.u, ahead, temperature=temperature)
             .x.cpu()
             .double()
             .numpy()

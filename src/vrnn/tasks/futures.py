@@ -13,11 +13,10 @@ from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Anchor
 from vrnn.distributions.base import Distribution
 from vrnn.errors import ConfigError, DataError, Setting, UnsupportedError
-from vrnn.inference.begin import begin, fan_out
 from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.inference.resampling import draw_ancestors, take
+from vrnn.inference.rollout import condition, fan_out, rollout
 from vrnn.inference.step import Belief
-from vrnn.kernels import imagine
 from vrnn.tasks.observe import TrackBelief, check_begun
 from vrnn.trained import TrainedModel
 
@@ -47,7 +46,7 @@ class Futures:
 
     def decode(self) -> Float[np.ndarray, "sample batch horizon dim"]:
         """Give the paths in data units."""
-        gap = self.belief.gap.cpu().double().numpy()
+        gap = self.belief.pending.cpu().double().numpy()
         return self.model.preprocessor.transform.decode(
             self.drawn.cpu().double().numpy(), self.anchor, gap
         )
@@ -95,8 +94,8 @@ def futures(
         ahead = draw_noise(
             network, samples, count, horizon, seeded(seed, Stream.FUTURE, start), qmc=qmc
         )
-        belief = fan_out(begin(network, prefix, past), samples)
-        found = imagine(network, belief, u_rows, ahead, keep=keep, temperature=temperature)
+        belief = fan_out(condition(network, prefix, past), samples)
+        found = rollout(network, belief, u_rows, ahead, keep=keep, temperature=temperature)
         yield Futures(model, rows, belief, u_rows, found.x, anchor, found.emissions)
 
 
@@ -127,7 +126,7 @@ def futures_after(
         )
         # systematic draws come in the order of the particles, and a part of the paths is to be as good as any
         chosen = chosen[torch.randperm(samples, generator=chance).to(chosen.device)]
-        state, gap = belief.belief.state, belief.belief.gap
+        state, gap = belief.belief.state, belief.belief.pending
         part = Belief(
             type(state)(*(take(s[:, rows], chosen) for s in state)),
             take(gap[:, rows], chosen),
@@ -136,7 +135,7 @@ def futures_after(
         ahead = draw_noise(
             network, samples, weights.shape[1], horizon, seeded(seed, Stream.FUTURE, start), qmc=qmc
         )
-        drawn = imagine(network, part, u[rows], ahead, temperature=temperature).x
+        drawn = rollout(network, part, u[rows], ahead, temperature=temperature).x
         yield Futures(model, rows, part, u[rows], drawn, Anchor(*(a[rows] for a in anchor)))
 
 
@@ -169,7 +168,7 @@ def last_rows(model: TrainedModel, belief: TrackBelief) -> Tracks:
 def readable(model: TrainedModel, tracks: Tracks) -> Tracks:
     """Cut prefixes to what the model reads and refuse those it cannot go on from."""
     heading, transform = model.preprocessor.transform.heading, model.preprocessor.transform
-    conditions = model.network.conditions
+    conditions = reads_prefix(model.network)
     least = transform.given + 1 if heading is None else heading.row + 1
     tracks = tracks if heading is None else tracks.cut(start=-least)
     for name, x in zip(tracks.ids, tracks.x, strict=True):

@@ -8,9 +8,8 @@ import torch
 from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, Function, Setting, UnsupportedError, check_seed
-from vrnn.inference.begin import begin
 from vrnn.inference.noise import Stream, draw_noise, seeded
-from vrnn.kernels import imagine
+from vrnn.inference.rollout import condition, rollout
 from vrnn.tasks.constant_inputs import constant_inputs
 from vrnn.training.resolve import ModelOrFolder, resolve_model
 
@@ -56,7 +55,7 @@ def generate(
     network, preprocessor = model.network, model.preprocessor
     transform = preprocessor.transform
     check_seed(seed)
-    if network.conditions:
+    if reads_prefix(network):
         raise UnsupportedError(
             "a forecasting RolloutVAE models the future of a prefix and has no distribution "
             "of prefixes to generate from",
@@ -119,7 +118,7 @@ def generate(
     )
     noise = draw_noise(network, 1, count, drawn, seeded(seed, Stream.GENERATE))
     empty = Batch.of(known.new_zeros(count, 0, dim), u=known[:, :0])
-    x = imagine(network, begin(network, empty, noise), known, noise).x.cpu().double().numpy()
+    x = rollout(network, condition(network, empty, noise), known, noise).x.cpu().double().numpy()
     path = transform.decode(x, transform.begin(origin))[0]
     if transform.given:
         path = np.concatenate([origin[:, None], path], 1)

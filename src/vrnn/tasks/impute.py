@@ -212,7 +212,7 @@ def _check(
             ),
             found=f"{calibrate} and {samples}",
         )
-    if calibrate is not None and (network.supervised or not all(network.family.continuous)):
+    if calibrate is not None and (network.supervised or not all(network.observation.continuous)):
         raise UnsupportedError(
             "paths are widened about their means",
             setting="calibrate",
@@ -220,10 +220,10 @@ def _check(
             found="a supervised model" if network.supervised else "columns of kinds",
             hint="leave it out",
         )
-    if network.conditions or model.preprocessor.transform.heading is not None:
+    if reads_prefix(network) or model.preprocessor.transform.heading is not None:
         why = (
             "a RolloutVAE that forecasts"
-            if network.conditions
+            if reads_prefix(network)
             else "a model with a heading transform"
         )
         raise UnsupportedError(

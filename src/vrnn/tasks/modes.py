@@ -87,7 +87,7 @@ def predict_modes(
         x = x.gather(0, order[..., None, None].expand_as(x))[:, :, :horizon].cpu().double().numpy()
         paths.append(
             preprocessor.transform.decode(
-                x, anchor, seen.gap.expand(len(x), -1, -1).cpu().double().numpy()
+                x, anchor, seen.pending.expand(len(x), -1, -1).cpu().double().numpy()
             )
         )
         weights.append(log_weight.double().softmax(0).cpu().numpy())

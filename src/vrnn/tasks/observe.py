@@ -93,8 +93,8 @@ def initial_belief(
         )
     model = resolve_model(model)
     network, transform = model.network, model.preprocessor.transform
-    if network.conditions or transform.heading is not None:
-        why = "reads its prefix at once" if network.conditions else "turns tracks to their heading"
+    if reads_prefix(network) or transform.heading is not None:
+        why = "reads its prefix at once" if reads_prefix(network) else "turns tracks to their heading"
         raise UnsupportedError(
             f"this model {why} and cannot begin without one: begin with vrnn.filter_tracks(prefix, model=model).belief"
         )
@@ -234,7 +234,7 @@ def encode_row(
     seen = network.embed_observations(batch.x, known)
     evidence = network.embed_evidence(batch.x, known, seen, batch)
     whole = bool(batch.present.all()) or bool(batch.present[torch.from_numpy(active)].all())
-    plain = whole and not bool(belief.belief.gap.any())
+    plain = whole and not bool(belief.belief.pending.any())
     row = Row(known[:, 0], seen[:, 0], evidence[:, 0], batch.x[:, 0], batch.present[:, 0], plain)
     last = np.where(np.isnan(u_row), u_before, u_row) if preprocessor.u_names else belief.u
     return EncodedRow(row, batch, active, anchor, now, last, belief.seed)

@@ -110,7 +110,7 @@ class Predictive:
         chosen = draw_ancestors(self.log_weight, normal(count, batch), "multinomial", count)
         state = type(self.state)(*(take(s, chosen) for s in self.state))
         drawn = self.network.emission(state, self.known).sample(
-            normal(count, batch, self.network.family.noise_size)
+            normal(count, batch, self.network.observation.noise_size)
         )
         return self._decode(drawn, take(self.gap, chosen))
 
@@ -187,7 +187,7 @@ def predictive(
         state=network.with_latent(entering, z),
         known=encoded.row.known,
         log_weight=belief.belief.log_weight,
-        gap=belief.belief.gap,
+        gap=belief.belief.pending,
         transform=transform,
         anchor=anchor,
         names=names,

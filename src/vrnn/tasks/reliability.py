@@ -140,7 +140,7 @@ def compare(
     rest = whole.after(rows)
     count, size = f.drawn.shape[:2]
     own = torch.eye(count, dtype=torch.bool, device=f.drawn.device)[..., None]
-    before, passed = f.belief.gap, torch.zeros_like(rest.x[:, 0])
+    before, passed = f.belief.pending, torch.zeros_like(rest.x[:, 0])
     levels, nll = [], []
     for t, emission in enumerate(f.emissions):
         drawn, truth = f.drawn[:, :, t], rest.x[:, t]

@@ -315,7 +315,7 @@ def mixture(parts: Sequence[Scores], weights: Sequence[float] | None = None) -> 
 
 def _score(model: TrainedModel, tracks: Tracks, particles: int, seed: int, by: ScoreName) -> Scores:
     log_prob, pit, excesses = ([np.full(len(x), np.nan) for x in tracks.x] for _ in range(3))
-    at_once = max(1, PAIRS // (particles**2 * model.network.family.dim))
+    at_once = max(1, PAIRS // (particles**2 * model.network.observation.dim))
     for chunk in chunks(model, tracks, particles, at_once):
         batch, generator = chunk.batch, seeded(seed, Stream.RANK, chunk.start)
         every = steps(model.network, chunk, particles, seed)
@@ -347,15 +347,15 @@ def rank(
     """
     before = step.before
     count, size = before.log_weight.shape
-    normal = lambda *shape: torch.randn(*shape, generator=generator).to(before.gap)  # noqa: E731
+    normal = lambda *shape: torch.randn(*shape, generator=generator).to(before.pending)  # noqa: E731
     entering = model.with_input(before.state, row.known)
-    z = model.prior(entering, row.known).sample(normal(count, size, model.latent_dim))
+    z = model.prior(entering, row.known).sample(normal(count, size, model.latent.dim))
     emission = model.emission(model.with_latent(entering, z), row.known)
     chosen = draw_ancestors(before.log_weight, normal(1, size), "systematic")
-    fresh = emission.sample(normal(count, size, model.family.noise_size)).expand(count, size, -1)
-    drawn = take(fresh + before.gap, chosen)
+    fresh = emission.sample(normal(count, size, model.observation.noise_size)).expand(count, size, -1)
+    drawn = take(fresh + before.pending, chosen)
     against = torch.cat([drawn, row.x.expand(1, size, -1)])
-    density = emission.log_prob(against[:, None] - before.gap, row.present) + before.log_weight
+    density = emission.log_prob(against[:, None] - before.pending, row.present) + before.log_weight
     own = chosen[:, None] == torch.arange(count, device=chosen.device)[:, None]
     ranked = rank_draws(density, own)
     uniform = torch.rand(size, generator=generator).to(density)

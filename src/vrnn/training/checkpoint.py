@@ -15,7 +15,7 @@ import torch
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.errors import ConfigError, RunFolderError
 from vrnn.files import write_json
-from vrnn.models import config_from_dict, config_to_dict
+from vrnn.models.registry import config_from_dict, config_to_dict
 from vrnn.trained import TrainedModel, build_network
 from vrnn.training.config import TrainConfig
 from vrnn.training.modes_file import load_modes

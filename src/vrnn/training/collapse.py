@@ -33,15 +33,15 @@ class CollapseReport(NamedTuple):
         """Number of active dimensions."""
         return sum(self.active)
 
-    def warning(self, tied: bool) -> Text | None:
+    def warning(self, has_posterior: bool) -> Text | None:
         """Return a sentence that says that the posterior has collapsed, or None if it has not.
 
         Args:
-            tied: whether the posterior of the model is its prior.
+            has_posterior: whether the latents have a posterior of their own.
         """
         if not self.active or self.active_units:
             return None
-        kind = "the latents do not depend on the data" if tied else "the posterior equals the prior"
+        kind = "the posterior equals the prior" if has_posterior else "the latents do not depend on the data"
         return (
             f"collapse: none of {len(self.active)} latent dimensions is active, {kind}, "
             "and the model works as an RNN; try ",
@@ -56,7 +56,7 @@ def collapse_report(
     kl: Float[Tensor, "batch latent"],
     means: Float[Tensor, "batch 2 latent"],
     rows: Float[Tensor, " batch"],
-    code_dim: int,
+    global_units: int,
 ) -> CollapseReport:
     """Return the report, from sums over the observed time steps of each sequence.
 
@@ -65,10 +65,10 @@ def collapse_report(
         means: sums of the posterior means and of their squares, (batch, 2, latent). The global
             latent has one value per sequence.
         rows: observed time steps of each sequence, (batch,).
-        code_dim: number of dimensions of the global latent, the last ones.
+        global_units: units of the global latent, the last ones.
     """
     steps, sequences = rows.sum().clamp(min=1), len(rows)
     count = torch.full((kl.shape[-1],), float(steps), dtype=torch.float64)
-    count[kl.shape[-1] - code_dim :] = sequences
+    count[kl.shape[-1] - global_units :] = sequences
     first, second = means.double().sum(0) / count
     return CollapseReport((kl.sum(0) / steps).tolist(), (second - first**2 > ACTIVE).tolist())

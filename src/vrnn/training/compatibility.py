@@ -5,7 +5,9 @@ import numpy as np
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, Setting
-from vrnn.models import Model, ModelConfig
+from vrnn.inference.traits import has_global_latent, looks_ahead, reads_prefix
+from vrnn.models.config import ModelConfig
+from vrnn.models.contract import Model
 from vrnn.training.config import TrainConfig
 from vrnn.training.splits import held_out_count
 
@@ -49,7 +51,7 @@ def check_settings_fit(
     _check_prefix(model, settings)
     _check_position_input(model, settings)
     _check_chunk(model, settings)
-    if settings.energy_weight and not any(model.family.continuous):
+    if settings.energy_weight and not any(model.observation.continuous):
         raise ConfigError(
             "a score of futures trains through draws of the emission, and draws of discrete "
             "columns have no gradient",
@@ -70,7 +72,7 @@ def check_settings_fit(
 def _check_prefix(model: Model, settings: TrainConfig) -> None:
     """Refuse a model that reads a prefix without the length of that prefix."""
     fewest = 1 + settings.transform.displacement
-    if model.conditions and (settings.observe is None or settings.observe < fewest):
+    if reads_prefix(model) and (settings.observe is None or settings.observe < fewest):
         raise ConfigError(
             "a RolloutVAE that forecasts is trained to go on from a prefix",
             found=settings.observe,
@@ -82,7 +84,7 @@ def _check_position_input(model: Model, settings: TrainConfig) -> None:
     """Refuse positions as inputs where none are known, or where they are not those of the map."""
     if not settings.position_input:
         return
-    if model.supervised or model.code_dim:
+    if model.supervised or has_global_latent(model):
         what = (
             "a supervised model reads x itself"
             if model.supervised
@@ -94,7 +96,7 @@ def _check_position_input(model: Model, settings: TrainConfig) -> None:
             found=what,
             hint="switch it off",
         )
-    if not settings.transform.displacement or not any(model.family.continuous):
+    if not settings.transform.displacement or not any(model.observation.continuous):
         raise ConfigError(
             "this transform models positions, which the model reads already",
             setting="position_input",
@@ -118,7 +120,7 @@ def _check_chunk(model: Model, settings: TrainConfig) -> None:
     if settings.chunk is None:
         return
     heading = settings.transform.heading
-    if heading or model.looks_ahead or model.code_dim or model.conditions:
+    if heading or looks_ahead(model, 0) or has_global_latent(model):
         found = "a heading transform" if heading else type(model).__name__
         raise ConfigError(
             setting="chunk",
@@ -135,7 +137,7 @@ def _check_rates(model: Model, settings: TrainConfig) -> None:
     """Refuse copies at other rates where rows cannot be interpolated."""
     if not settings.augment.resamples:
         return
-    if model.supervised or not all(model.family.continuous):
+    if model.supervised or not all(model.observation.continuous):
         raise ConfigError(
             "copies at other rates interpolate between rows, which discrete columns and "
             "supervised targets do not allow",
@@ -163,7 +165,7 @@ def _check_random_changes(model: Model, tracks: Tracks, settings: TrainConfig) -
         raise ConfigError(
             "augmentation changes x and not the target y of a supervised model; switch it off"
         )
-    if augment.transpose and set(model.family.counts()) != {2}:
+    if augment.transpose and set(model.observation.counts()) != {2}:
         raise ConfigError(
             "it shifts the keys of a piano roll",
             setting="augment.transpose",
@@ -173,7 +175,7 @@ def _check_random_changes(model: Model, tracks: Tracks, settings: TrainConfig) -
     if not augment.moves:
         return
     names = settings.transform.positions or tracks.x_names
-    first_two = zip(tracks.x_names[:2], model.family.continuous, strict=False)
+    first_two = zip(tracks.x_names[:2], model.observation.continuous, strict=False)
     if tracks.x_dim < 2 or not all(continuous and name in names for name, continuous in first_two):
         raise ConfigError(
             "augmentation turns, scales and jitters the first two columns of x: expected two "
@@ -194,7 +196,7 @@ def check_values(tracks: Tracks, preprocessor: Preprocessor, model: Model) -> No
             f"no row has the columns that are scored ({', '.join(names)}) observed; "
             "are they mapped right?"
         )
-    for column, count in enumerate(model.family.counts()):
+    for column, count in enumerate(model.observation.counts()):
         if not count:
             continue
         for name, a in zip(tracks.ids, arrays, strict=True):

@@ -77,7 +77,7 @@ def steepest(objective: Objective, work: Work, kl_weight: float) -> int:
     """Return the sequence of a batch with the largest gradient; one that is not finite is first."""
     parameters, norms = list(objective.model.parameters()), []
     for i in range(len(work.batch.x)):
-        terms = objective(work.rows(slice(i, i + 1)), kl_weight)
+        terms = objective(work.sequences(slice(i, i + 1)), kl_weight)
         score = objective.config.energy_weight * terms.score
         loss = (terms.nll + terms.penalty + score).sum()
         gradient = torch.autograd.grad(loss, parameters, allow_unused=True)

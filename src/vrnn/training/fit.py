@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vrnn.data.tracks import Tracks
-from vrnn.models import ModelConfig
+from vrnn.models.config import ModelConfig
 from vrnn.trained import TrainedModel
 from vrnn.training.checkpoint import save_config
 from vrnn.training.collapse import CollapseReport

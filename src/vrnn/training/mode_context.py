@@ -8,9 +8,8 @@ from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.errors import UnsupportedError
-from vrnn.inference.begin import begin
 from vrnn.inference.noise import no_noise
-from vrnn.kernels import imagine
+from vrnn.inference.rollout import condition, rollout
 from vrnn.models.contract import Model
 from vrnn.trained import TrainedModel
 
@@ -21,21 +20,22 @@ class Context(NamedTuple):
     Attributes:
         state: the model's state after the past, flat, (batch, width).
         rollout: what the model predicts with all noise at 0, in model units, (batch, horizon, dim).
-        gap: what the model has drawn since the last observed entry, (batch, dim).
+        pending: what the model has drawn since the last observed entry, (batch, dim).
     """
 
     state: Float[Tensor, "batch width"]
     rollout: Float[Tensor, "batch horizon dim"]
-    gap: Float[Tensor, "batch dim"]
+    pending: Float[Tensor, "batch dim"]
 
 
 @torch.no_grad()
 def context_of(model: Model, prefix: Batch, u: Float[Tensor, "batch horizon inputs"]) -> Context:
     """Return the state after a prefix and the prediction from there, with all noise at 0."""
-    belief = begin(model, prefix, no_noise(model, *prefix.x.shape[:2]))
-    rollout = imagine(model, belief, u, no_noise(model, len(u), u.shape[1])).x[0]
-    gap = belief.gap[0]
-    return Context(torch.cat([*(part[0] for part in belief.state), gap], -1), rollout, gap)
+    belief = condition(model, prefix, no_noise(model, *prefix.x.shape[:2]))
+    ahead = rollout(model, belief, u, no_noise(model, len(u), u.shape[1])).x[0]
+    pending = belief.pending[0]
+    state = torch.cat([*(part[0] for part in belief.state), pending], -1)
+    return Context(state, ahead, pending)
 
 
 def check_modes(model: TrainedModel) -> None:
@@ -47,7 +47,7 @@ def check_modes(model: TrainedModel) -> None:
     is_increment = model.preprocessor.transform.is_increment
     if model.network.supervised:
         raise UnsupportedError("modes are futures of x, and a supervised model does not draw x")
-    every = all(model.network.family.continuous)
+    every = all(model.network.observation.continuous)
     if not every or (is_increment.any() and not is_increment.all()):
         raise UnsupportedError(
             "modes are fitted by distances between positions: expected every column to be one, "

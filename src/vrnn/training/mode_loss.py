@@ -13,7 +13,7 @@ from vrnn.errors import Function, NonFiniteError
 from vrnn.inference.noise import Stream, seeded
 from vrnn.models.modes import ModeHead, ModesConfig
 from vrnn.objectives.best_of import BestOf, best_of_paths
-from vrnn.objectives.futures import cut_rows, positions
+from vrnn.objectives.energy import cut_at, positions
 from vrnn.trained import TrainedModel
 from vrnn.training.config import TrainConfig
 from vrnn.training.mode_context import context_of
@@ -94,13 +94,13 @@ def mode_terms(
     """
     network, horizon = fit.model.network, fit.config.horizon
     batch = fit.model.preprocessor.batch(tracks, change)[0].to(fit.unit)
-    prefix, rest = cut_rows(batch, generator, rows=horizon, observe=fit.observe)
+    prefix, rest = cut_at(batch, generator, steps=horizon, observe=fit.observe)
     rows = rest.x.shape[1]
     u = torch.nn.functional.pad(rest.u, (0, 0, 0, horizon - rows))
     context = context_of(network, prefix, u)
     x, log_weight = fit.head(context.state, context.rollout)
-    paths = positions(x[:, :, :rows], context.gap, rest.is_increment) * fit.unit
-    truth = positions(rest.x, torch.zeros_like(context.gap), rest.is_increment) * fit.unit
+    paths = positions(x[:, :, :rows], context.pending, rest.is_increment) * fit.unit
+    truth = positions(rest.x, torch.zeros_like(context.pending), rest.is_increment) * fit.unit
     there = rest.present.all(-1)
     best = best_of_paths(paths, truth, there)
     return ModeTerms(best, log_weight.gather(0, best.nearest[None])[0], there.any(-1))

@@ -117,9 +117,8 @@ def prepare_modes(
     given, settings = model.preprocessor.transform.given, TrainConfig.from_dict(model.training)
     observe = _observe(model, config)
     rows = None if observe is None else observe + config.horizon
-    way_out = ("lower ", Setting("horizon"), " or ", Setting("observe"))
     train, val = (
-        cut_windows(part, rows, notes, name, way_out)
+        cut_windows(part, rows, notes, name, way_out=SHORTER)
         for part, name in zip(
             split_tracks(tracks, val, settings, notes), ("training", "validation"), strict=True
         )

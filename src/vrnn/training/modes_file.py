@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from vrnn.errors import ConfigError, RunFolderError
 from vrnn.files import whole_file
-from vrnn.models import Model
+from vrnn.models.contract import Model
 from vrnn.models.modes import ModeHead, ModesConfig
 from vrnn.training.weights import copy_weights, weights_digest
 

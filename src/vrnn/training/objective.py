@@ -12,11 +12,11 @@ from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise
 from vrnn.inference.particle_filter import Filtered
 from vrnn.inference.step import Belief
+from vrnn.inference.traits import reads_prefix
 from vrnn.inference.unroll import Unrolled
-from vrnn.kernels import embed
-from vrnn.models import Model
-from vrnn.objectives.bounds import bound
-from vrnn.objectives.futures import Future, cut_future, draw_future, futures_score
+from vrnn.models.contract import Model
+from vrnn.objectives import BOUNDS, BoundConfig
+from vrnn.objectives.energy import Future, cut_future, draw_future, energy_loss
 from vrnn.trained import TrainedModel
 from vrnn.training.config import TrainConfig
 
@@ -36,11 +36,11 @@ class Work(NamedTuple):
     noise: Noise
     future: Future | None
 
-    def rows(self, index: slice) -> "Work":
+    def sequences(self, index: slice) -> "Work":
         """Return some of the sequences."""
         prefix = None if self.prefix is None else self.prefix.sequences(index)
-        future = None if self.future is None else self.future.rows(index)
-        return Work(prefix, self.batch.sequences(index), self.noise.rows(index), future)
+        future = None if self.future is None else self.future.sequences(index)
+        return Work(prefix, self.batch.sequences(index), self.noise.sequences(index), future)
 
 
 class Terms(NamedTuple):
@@ -106,7 +106,7 @@ class Objective(nn.Module):
 
     def split(self, batch: Batch) -> tuple[Batch | None, Batch]:
         """Return (prefix, what is scored); the prefix is None for a model that reads none."""
-        if not self.model.conditions:
+        if not reads_prefix(self.model):
             return None, batch
         assert self.observe is not None
         return batch.split_prefix(self.observe)[:2]
@@ -117,7 +117,7 @@ class Objective(nn.Module):
         if prefix is not None:
             return draw_future(self.model, prefix, batch.split(rows)[0], generator, samples=samples)
         return cut_future(
-            self.model, batch, generator, samples=samples, rows=rows, observe=self.observe
+            self.model, batch, generator, samples=samples, steps=rows, observe=self.observe
         )
 
     def forward(self, work: Work, kl_weight: float) -> Terms:
@@ -130,45 +130,40 @@ class Objective(nn.Module):
             steps = slice(begin, begin + chunk)
             part = Work(None, work.batch.time_steps(begin, begin + chunk), work.noise.steps(steps), None)
             terms, belief = checkpoint(
-                self._terms, part, kl_weight, belief, leaves=True, use_reentrant=False
+                self._terms, part, kl_weight, belief, use_reentrant=False
             )
-            assert belief is not None
             belief = belief.map(torch.detach) if self.config.truncate else belief
             found.append(terms)
         return Terms(*(torch.stack(column).sum(0) for column in zip(*found, strict=True)))
 
     def _terms(
-        self, work: Work, kl_weight: float, belief: Belief | None = None, leaves: bool = False
-    ) -> tuple[Terms, Belief | None]:
+        self, work: Work, kl_weight: float, belief: Belief | None = None
+    ) -> tuple[Terms, Belief]:
         """Return the terms of a batch or of one chunk, and the belief that the pass leaves.
 
         Args:
             work: the batch, or the time steps of one chunk.
             kl_weight: weight of the KL.
             belief: what the chunk before left; None at the start.
-            leaves: whether the belief that this pass leaves is needed.
         """
         model, config, start = self.model, self.config, self.first_scored
         prefix, batch, noise, future = work
-        passed, kl, nll, penalty, value = bound(
-            model,
-            batch,
-            noise,
-            config.objective,
-            embedded=None if prefix is None else embed(model, batch, prefix),
-            belief=belief,
-            leaves=leaves,
-            start=start,
+        settings = BoundConfig(
             kl_weight=kl_weight,
             free_bits=config.free_bits,
             regulariser_weight=config.regulariser_weight,
             resample_below=config.resample_below,
-            with_resampling_term=config.resampling_term,
+            resampling_term=config.resampling_term,
+            first_scored=start,
+        )
+        going_on = {} if belief is None else {"start": belief}
+        value, nll, penalty, kl, passed = BOUNDS[config.objective](
+            model, batch, noise, settings, prefix=prefix, **going_on
         )
         with torch.no_grad():
             density = batch.log_jacobian_per_step[:, start:].sum(-1)
-            steps = kl.regulariser if model.tied else kl.kl
-            code = kl.code_regulariser if model.tied else kl.code_kl
+            steps = torch.cat([kl.kl, kl.regulariser], -1)  # one of them has width 0
+            once = torch.cat([kl.global_kl, kl.global_regulariser], -1)
         nothing = torch.zeros_like(nll)
         score, energy_rows = (nothing, nothing) if future is None else self.score(future)
         terms = Terms(
@@ -178,7 +173,7 @@ class Objective(nn.Module):
             energy_rows=energy_rows,
             bound=value.detach() + density,
             kl=torch.cat(
-                [steps.sum(-2).mean(0), code.mean(0).expand(len(batch.x), -1)], -1
+                [steps.sum(-2).mean(0), once.mean(0).expand(len(batch.x), -1)], -1
             ).detach(),
             rows=passed.mask[:, start:].sum(-1).to(nll.dtype),
             means=self._moments(passed, start),
@@ -187,7 +182,7 @@ class Objective(nn.Module):
 
     def score(self, future: Future) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
         """Return the energy score of futures over all their time steps, and the number of these."""
-        score = futures_score(self.model, future, self.scale).sum(-1)
+        score = energy_loss(self.model, future, self.scale).sum(-1)
         return score, future.scored.sum(-1).to(score.dtype)
 
     @torch.no_grad()
@@ -196,11 +191,11 @@ class Objective(nn.Module):
 
         The global latent has one value per sequence.
         """
-        mask, mean = passed.mask[:, start:, None], passed.posterior.mean[..., start:, :]
-        told = self.model.code_dim - self.model.noise_dim
-        code = passed.code_posterior.mean[..., :told].expand(len(mask), -1)
+        mask = passed.mask[:, start:, None]
+        mean = passed.posterior.table[..., 0].expand(*passed.latent.shape[:3], -1)[..., start:, :]
+        once = passed.once.posterior.table[..., 0].expand(len(mask), -1)
         powers = [
-            torch.cat([torch.where(mask, mean**p, 0.0).sum(-2).mean(0), code**p], -1)
+            torch.cat([torch.where(mask, mean**p, 0.0).sum(-2).mean(0), once**p], -1)
             for p in (1, 2)
         ]
         return torch.stack(powers, -2)
@@ -214,7 +209,7 @@ def make_objective(trained: TrainedModel, config: TrainConfig) -> Objective:
     """
     network, preprocessor = trained.network, trained.preprocessor
     observe = None if config.observe is None else config.observe - preprocessor.transform.given
-    scale = np.ones(network.family.dim) if network.supervised else preprocessor.relative_scale
-    scale = np.where(network.family.continuous, scale, 0.0)
+    scale = np.ones(network.observation.dim) if network.supervised else preprocessor.relative_scale
+    scale = np.where(network.observation.continuous, scale, 0.0)
     weights = torch.from_numpy(scale).to(next(network.parameters()))
     return Objective(network, config, observe, trained.first_scored, weights)

@@ -10,7 +10,10 @@ import torch
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
 from vrnn.errors import DataError, Function
-from vrnn.models import Model, ModelConfig, make_model
+from vrnn.inference.traits import reads_prefix
+from vrnn.models.config import ModelConfig
+from vrnn.models.contract import Model
+from vrnn.models.registry import make_model
 from vrnn.models.vrnn import VRNNConfig
 from vrnn.trained import TrainedModel, build_network
 from vrnn.training.compatibility import (
@@ -70,7 +73,7 @@ def prepare(
     preprocessor = Preprocessor.fit(
         train,
         settings.transform,
-        model.family,
+        model.observation,
         supervised=model.supervised,
         observe=settings.observe,
         time_input=settings.time_input,
@@ -123,9 +126,9 @@ def _usable(
 ) -> Tracks:
     """Return the tracks that have something to score, and a point in the prefix if it is read."""
     given = preprocessor.transform.given
-    observe = (settings.observe or 0) if model.conditions else given
+    observe = (settings.observe or 0) if reads_prefix(model) else given
     kept = preprocessor.trim(tracks, observe + 1)
-    if model.conditions:
+    if reads_prefix(model):
         there = [observed_rows(x[:observe], preprocessor).any() for x in kept.x]
         kept = kept[np.flatnonzero(there)]
     if len(kept) < len(tracks):

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from vrnn.errors import ConfigError, RunFolderError, Setting, joined
 from vrnn.files import whole_file
-from vrnn.models import config_from_dict, config_to_dict
+from vrnn.models.registry import config_from_dict, config_to_dict
 from vrnn.trained import TrainedModel
 from vrnn.training.checkpoint import read_config
 from vrnn.training.config import TrainConfig

@@ -160,7 +160,7 @@ class Trainer:
         energy_rows = work.future.scored.sum().clamp(min=1) if work.future else rows
         index, count = accelerator.process_index, accelerator.num_processes
         part = slice(index * len(tracks) // count, (index + 1) * len(tracks) // count)
-        return work.rows(part), Counts(rows, energy_rows), list(tracks.ids[part])
+        return work.sequences(part), Counts(rows, energy_rows), list(tracks.ids[part])
 
     def _record(
         self, terms: Terms, loss: Tensor, counts: Counts, weight: float, drew_futures: bool
@@ -205,7 +205,7 @@ class Trainer:
             progress.stopped = progress.waited == settings.patience
         return {
             "val_bound": found.bound,
-            "val_regulariser" if self.network.tied else "val_kl": sum(found.report.kl),
+            "val_kl" if self.trained.has_posterior else "val_regulariser": sum(found.report.kl),
             "kl_per_dimension": found.report.kl,
             "active_units": found.report.active_units,
             **({"val_score": found.score} if draws_futures else {}),

@@ -8,6 +8,7 @@ from jaxtyping import Int
 
 from vrnn.data.tracks import Tracks
 from vrnn.inference.noise import Stream, seeded
+from vrnn.inference.traits import global_units
 from vrnn.trained import TrainedModel
 from vrnn.training.assemble import assemble
 from vrnn.training.collapse import CollapseReport, collapse_report
@@ -73,7 +74,7 @@ class Validator:
         )
         bound = float(bound.sum() / rows.sum().clamp(min=1))
         score = float(score.sum() / energy_rows.sum().clamp(min=1))
-        report = collapse_report(kl, means, rows, network.code_dim - network.noise_dim)
+        report = collapse_report(kl, means, rows, global_units(network))
         return Validation(bound, score, bound - weight * score, report)
 
     def _terms(

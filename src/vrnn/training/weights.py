@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vrnn.errors import RunFolderError, Setting
 from vrnn.files import whole_file
-from vrnn.models import Model
+from vrnn.models.contract import Model
 
 Tensors = dict[str, Tensor]
 
