@@ -1,10 +1,13 @@
 """Variational recurrent networks for trajectories and other sequences.
 
-Importing this package imports torch, numpy and jaxtyping only; each name below loads what it needs on first use.
+Importing this package loads the standard library alone. Each name below loads what it needs on
+first use.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from vrnn.models.registry import REGISTRY
 
 _HOMES = {
     "Columns": "vrnn.data.io",
@@ -17,13 +20,6 @@ _HOMES = {
     "describe": "vrnn.data.describe",
     "Crossroads": "vrnn.data.synthetic",
     "TransformConfig": "vrnn.data.transforms",
-    "RNNConfig": "vrnn.models.rnn",
-    "Seq2SeqVAEConfig": "vrnn.models.seq2seq",
-    "RolloutVAEConfig": "vrnn.models.rollout",
-    "VRNNConfig": "vrnn.models.vrnn",
-    "DMMConfig": "vrnn.models.dmm",
-    "SRNNConfig": "vrnn.models.srnn",
-    "STORNConfig": "vrnn.models.storn",
     "AugmentConfig": "vrnn.training.config",
     "TrainConfig": "vrnn.training.config",
     "ModesConfig": "vrnn.models.modes",
@@ -44,8 +40,18 @@ _HOMES = {
     "mixture": "vrnn.tasks.score",
     "score": "vrnn.tasks.score",
     "impute": "vrnn.tasks.impute",
+    "backend": "vrnn.ops.backend",
+    "Model": "vrnn.models.contract",
+    "GlobalLatentModel": "vrnn.models.contract",
+    "ModelConfig": "vrnn.models.config",
+    "elbo": "vrnn.objectives",
+    "iwae": "vrnn.objectives",
+    "fivo": "vrnn.objectives",
+    "BoundConfig": "vrnn.objectives",
     "VrnnError": "vrnn.errors",
 }
+for _found in REGISTRY.values():
+    _HOMES |= {_found.name: _found.module, f"{_found.name}Config": _found.module}
 
 __version__ = "0.1.0"
 __all__ = ["__version__", *_HOMES]
@@ -71,14 +77,18 @@ if TYPE_CHECKING:
     from vrnn.data.transforms import TransformConfig
     from vrnn.data.windows import windows
     from vrnn.errors import VrnnError
-    from vrnn.models.dmm import DMMConfig
+    from vrnn.models.config import ModelConfig
+    from vrnn.models.contract import GlobalLatentModel, Model
+    from vrnn.models.dmm import DMM, DMMConfig
     from vrnn.models.modes import ModesConfig
-    from vrnn.models.rnn import RNNConfig
-    from vrnn.models.rollout import RolloutVAEConfig
-    from vrnn.models.seq2seq import Seq2SeqVAEConfig
-    from vrnn.models.srnn import SRNNConfig
-    from vrnn.models.storn import STORNConfig
-    from vrnn.models.vrnn import VRNNConfig
+    from vrnn.models.rnn import RNN, RNNConfig
+    from vrnn.models.rollout import RolloutVAE, RolloutVAEConfig
+    from vrnn.models.seq2seq import Seq2SeqVAE, Seq2SeqVAEConfig
+    from vrnn.models.srnn import SRNN, SRNNConfig
+    from vrnn.models.storn import STORN, STORNConfig
+    from vrnn.models.vrnn import VRNN, VRNNConfig
+    from vrnn.objectives import BoundConfig, elbo, fivo, iwae
+    from vrnn.ops.backend import backend
     from vrnn.tasks.encode import encode
     from vrnn.tasks.evaluate import evaluate
     from vrnn.tasks.filtering import filter_tracks

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+import vrnn.fastpath  # noqa: F401, fills the registry of plans
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
 from vrnn.errors import DataError
