@@ -11,6 +11,18 @@ from vrnn.cli.main import main
 from vrnn.cli.outputs import save_tracks
 
 SMALL = ["--hidden", "8", "--steps", "2", "--validate-every", "1", "--batch-size", "16"]
+SHORT = [
+    "--hidden",
+    "8",
+    "--latent-dim",
+    "3",
+    "--steps",
+    "4",
+    "--validate-every",
+    "2",
+    "--batch-size",
+    "16",
+]
 MODELS = {
     "rnn": ["rnn"],
     "seq2seq": ["seq2seq", "--latent-dim", "3"],

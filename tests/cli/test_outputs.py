@@ -9,9 +9,8 @@ import pytest
 @pytest.mark.parametrize(
     "words",
     [
-        "forecast run data.csv",
-        "generate run",
-        *(f"{c} run data.csv" for c in ("encode", "score", "impute")),
+        "generate --model run",
+        *(f"{c} data.csv --model run" for c in ("forecast", "encode", "score", "impute")),
     ],
 )
 def test_ending_of_outputs(words, ending, fails):

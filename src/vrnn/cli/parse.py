@@ -52,7 +52,7 @@ class Command:
     """
 
     def __init__(self, function: Callable[..., Any], prog: str):
-        self.prog = prog
+        self.function, self.prog = function, prog
         flat = Flat(function)
 
         def call(*args: Any, **values: Any) -> Any:
@@ -90,7 +90,7 @@ class Command:
         match error:
             case UnknownOptionError(token=token):
                 name = (token.keyword or token.value).partition("=")[0]
-                near = difflib.get_close_matches(name, self._names(), 1)
+                near = difflib.get_close_matches(name, ["--help", *self.flags], 1)
                 return f"no such option: {name}" + _meant(near)
             case UnusedCliTokensError(unused_tokens=tokens):
                 return f"expected nothing more, found {' '.join(tokens or [])}"
@@ -114,9 +114,10 @@ class Command:
     def _arguments(self) -> ArgumentCollection:
         return self._app.assemble_argument_collection()
 
-    def _names(self) -> list[str]:
-        """Return all flags, those that switch something off too."""
-        return ["--help", *(n for a in self._arguments() for n in a.names if n.startswith("--"))]
+    @property
+    def flags(self) -> list[str]:
+        """All flags, those that switch something off too."""
+        return [n for a in self._arguments() for n in a.names if n.startswith("--")]
 
     def _missing(self, first: str, words: Sequence[str]) -> list[str]:
         """Return what is required and not there, from the first one that was found missing."""

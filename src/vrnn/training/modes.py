@@ -27,6 +27,9 @@ from vrnn.training.weights import copy_weights
 
 GRAD_CLIP = 1.0  # largest norm of the gradient
 
+SHORTER = ("lower ", Setting("horizon"), " or ", Setting("observe"))
+"""What a message advises where no track is long enough for a future."""
+
 
 def fit_modes(
     tracks: Tracks,
@@ -114,9 +117,8 @@ def prepare_modes(
     given, settings = model.preprocessor.transform.given, TrainConfig.from_dict(model.training)
     observe = _observe(model, config)
     rows = None if observe is None else observe + config.horizon
-    way_out = ("lower ", Setting("horizon"), " or ", Setting("observe"))
     train, val = (
-        cut_windows(part, rows, notes, name, way_out)
+        cut_windows(part, rows, notes, name, way_out=SHORTER)
         for part, name in zip(
             split_tracks(tracks, val, settings, notes), ("training", "validation"), strict=True
         )

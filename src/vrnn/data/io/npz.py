@@ -23,7 +23,7 @@ def read_npz(path: Path, group: str = "", format: str = "auto") -> Table:
 
     With `format="piano-roll"` x is a roll of 88 keys, `uint8 (sum T, 11)` where its bits are packed into bytes, and
     becomes the columns key21 to key108. Nothing in an archive tells such bytes from 11 columns of small numbers, so
-    "auto" takes njoined for granted; `format="columns"` says that they are columns.
+    "auto" takes neither for granted; `format="columns"` says that they are columns.
 
     Raises:
         DataError: no such arrays, a group that is not there or not chosen, lengths that do not add up, bytes that

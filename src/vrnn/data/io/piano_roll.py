@@ -66,7 +66,7 @@ def unpack(array: np.ndarray, at: str) -> np.ndarray:
     if array.ndim == 2 and array.shape[1] == len(KEYS) and np.isin(array, (0, 1)).all():
         return array
     raise DataError(
-        f"{at}: expected a piano roll, Setting, joined uint8 (rows, {BYTES}) from np.packbits(roll, axis=1) or zeros and ones "
+        f"{at}: expected a piano roll, either uint8 (rows, {BYTES}) from np.packbits(roll, axis=1) or zeros and ones "
         f"(rows, {len(KEYS)}), found {array.dtype} {array.shape}; is it packed along the other axis, or no piano roll?"
     )
 
