@@ -9,8 +9,6 @@ from vrnn.inference.noise import Stream
 from vrnn.training.config import TrainConfig
 
 FEWEST_TRACKS = 10  # a smaller data set is trained on whole
-
-
 WHOLE_TRACKS = ("train on whole tracks (", Setting("window", None), "), which may have gaps")
 """What a message advises where no track is long enough for a window."""
 
