@@ -98,9 +98,8 @@ def encode(tracks: Tracks | np.ndarray, *, model: ModelOrFolder, seed: int = 0) 
             table = network.table_of(chunk.batch)
             tables += list(to_numpy(torch.stack([table.mean, table.scale], -1)))
             continue
-        noise = draw_noise(
-            network, 1, *chunk.batch.x.shape[:2], seeded(seed, Stream.ENCODE, chunk.start)
-        )
+        count, time = chunk.batch.x.shape[:2]
+        noise = draw_noise(network, 1, count, time, seeded(seed, Stream.ENCODE, chunk.start))
         posterior = unroll(network, chunk.batch, noise).posterior
         both = to_numpy(torch.stack([posterior.mean[0], posterior.scale[0]], -1))
         tables += [t[:n] for t, n in zip(both, chunk.batch.length.tolist(), strict=True)]

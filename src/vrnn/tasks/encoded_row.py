@@ -69,10 +69,11 @@ def encode_row(
     is_increment, incremental = transform.is_increment, bool(transform.given)
     before, there = np.isfinite(belief.anchor.origin), np.isfinite(given.x)
     if incremental:
-        begun, begins = before[:, is_increment].all(-1), there[:, is_increment].all(-1)
+        begun = np.asarray(before[:, is_increment].all(-1))
+        begins = np.asarray(there[:, is_increment].all(-1))
         position = np.where(begun[:, None], preprocessor.whole_rows(given.x), given.x)
     else:
-        begun, begins = before.any(-1), there.any(-1)
+        begun, begins = np.asarray(before.any(-1)), np.asarray(there.any(-1))
         position = given.x
     # A displacement needs two points: the first one only says where the track begins.
     active = np.asarray(begun if incremental else begun | begins)

@@ -67,7 +67,8 @@ def _sums(model: TrainedModel, chunk: Chunk, samples: int, seed: int) -> Sums:
     """Return the sums over a chunk of tracks."""
     network, batch = model.network, chunk.batch
     generator = seeded(seed, Stream.TARGETS, chunk.start)
-    noise = draw_noise(network, samples, *batch.x.shape[:2], generator)
+    count, time = batch.x.shape[:2]
+    noise = draw_noise(network, samples, count, time, generator)
     blind = unroll(network, batch, noise, proposal="prior")  # its samples do not see y
     predicted = model.decode(blind.emission.mean.mean(0), chunk.anchor)
     truth = model.decode(batch.x, chunk.anchor)

@@ -14,7 +14,7 @@ from vrnn.data.transforms import Anchor
 from vrnn.distributions.base import Distribution
 from vrnn.errors import DataError, UnsupportedError
 from vrnn.inference.begin import begin, fan_out
-from vrnn.inference.noise import Stream, draw_noise, seeded
+from vrnn.inference.noise import Noise, Stream, draw_noise, seeded
 from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.inference.step import Belief
 from vrnn.kernels import imagine
@@ -140,10 +140,12 @@ def _after_prefix(
     """Return the states after a prefix, one for each sample."""
     samples = sampling.samples
     filtered = min(sampling.prefix_samples or samples, samples)
+    count, time = prefix.x.shape[:2]
     noise = draw_noise(
         model.network,
         filtered,
-        *prefix.x.shape[:2],
+        count,
+        time,
         seeded(sampling.seed, Stream.PREFIX, start),
         observations=prefix.gaps,
         qmc=sampling.qmc,
@@ -153,7 +155,8 @@ def _after_prefix(
 
 def _future_noise(
     model: TrainedModel, batch: int, horizon: int, start: int, sampling: SamplingConfig
-):
+) -> Noise:
+    """Return the noise of the futures of a chunk of tracks."""
     generator = seeded(sampling.seed, Stream.FUTURE, start)
     samples = sampling.samples
     return draw_noise(model.network, samples, batch, horizon, generator, qmc=sampling.qmc)

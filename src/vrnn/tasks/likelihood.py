@@ -161,12 +161,14 @@ def _estimates(
     network, batch, particles = model.network, chunk.batch, bound == "fivo"
     embedded = embed(network, batch, chunk.prefix, row_by_row=particles)
     density = log_jacobian(batch.after(model.first_scored))
+    count, time = batch.x.shape[:2]
     found = []
     for repeat in range(repeats):
         noise = draw_noise(
             network,
             samples,
-            *batch.x.shape[:2],
+            count,
+            time,
             seeded(seed, Stream.LIKELIHOOD, chunk.start, repeat),
             observations=batch.gaps,
             resampling=particles,

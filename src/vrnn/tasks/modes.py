@@ -26,8 +26,8 @@ def predict_modes(
     """Return k futures of each track, and the probability that each is the nearest to the truth.
 
     `vrnn.fit_modes` fits them so that one of them lies near whatever happens, for prefixes as long
-    as in that training. One call of a network computes them, and nothing is drawn: they are not
-    samples of the model. `Forecast.cluster` returns typical futures of a model without modes.
+    as in that training. One call of a network computes them. Nothing is drawn, so they are not
+    samples of the model. For a model without modes, `Forecast.cluster` returns typical futures.
 
     Args:
         tracks: prefixes, as for `forecast`.

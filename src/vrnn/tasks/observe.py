@@ -135,10 +135,11 @@ def _normals(model: Model, belief: TrackBelief, *, draws: bool) -> Normals:
     Args:
         draws: whether the step draws observations.
     """
-    step = belief.steps
+    step, (particles, count) = belief.steps, belief.belief.log_weight.shape
     noise = draw_noise(
         model,
-        *belief.belief.log_weight.shape,
+        particles,
+        count,
         1,
         seeded(belief.seed, Stream.FILTER, step),
         observations=draws,

@@ -181,7 +181,8 @@ def predictive(
     row = np.full((len(belief.time), len(names)), np.nan) if x is None else x
     known = encode_row(model, belief, row, u=u, time=time).row.known
     generator = seeded(belief.seed, Stream.PREDICTIVE, belief.steps)
-    noise = draw_noise(network, *belief.belief.log_weight.shape, 1, generator)
+    particles, count = belief.belief.log_weight.shape
+    noise = draw_noise(network, particles, count, 1, generator)
     entering = network.with_input(belief.belief.state, known)
     z = network.prior(entering, known).sample(noise.latent[:, :, 0])
     return Predictive(
