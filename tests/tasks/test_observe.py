@@ -169,9 +169,7 @@ def test_particles_are_resampled_on_the_way(name):
     model, tracks = untrained(KINDS[name]), without_inputs(holed(walks()))
     (chunk,) = filter_chunks(model, tracks, 6)
     kept = torch.arange(6)[:, None]
-    assert any(
-        bool((step.ancestor != kept).any()) for step, _ in steps(model, chunk, 6, seed=3)
-    )
+    assert any(bool((step.ancestor != kept).any()) for step, _ in steps(model, chunk, 6, seed=3))
 
 
 def test_a_row_of_one_track_may_be_flat_and_its_time_left_out():
