@@ -10,23 +10,27 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+import vrnn.fastpath  # noqa: F401, fills the registry of plans
 from vrnn.data.batch import Batch
 from vrnn.data.preprocessor import Change, Preprocessor
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Anchor, Standardise, Transform
 from vrnn.errors import DataError
-from vrnn.models import Model, ModelConfig, make_model
+from vrnn.inference.traits import has_global_latent, has_posterior, looks_ahead, reads_prefix
+from vrnn.models.config import ModelConfig
+from vrnn.models.contract import Model
 from vrnn.models.modes import ModeHead
-from vrnn.models.position import Placed
+from vrnn.models.position import PositionConditioned
+from vrnn.models.registry import make_model
 
 
 def build_network(config: ModelConfig, preprocessor: Preprocessor) -> Model:
     """Return the network of a config, with weights drawn from torch's default generator."""
     network = make_model(config)
-    if not preprocessor.place_mean:
+    if not preprocessor.position_mean:
         return network
     drift = torch.tensor(preprocessor.drift, dtype=torch.get_default_dtype())
-    return Placed(
+    return PositionConditioned(
         network, tuple(np.flatnonzero(preprocessor.transform.is_increment).tolist()), drift
     )
 
@@ -122,17 +126,28 @@ class TrainedModel:
         return self.training["observe"]
 
     @property
+    def u_dim(self) -> int:
+        """Width of the known inputs that the network reads."""
+        width = self.preprocessor.u_dim
+        return width + self.preprocessor.transform.dim + 1 if self.network.supervised else width
+
+    @property
+    def has_posterior(self) -> bool:
+        """Whether the latents have a posterior of their own; else it is the prior."""
+        return has_posterior(self.network, self.u_dim)
+
+    @property
     def first_scored(self) -> int:
         """Rows of a batch that a heading transform reads, and that have no density therefore."""
         heading = self.preprocessor.transform.heading
-        if heading is None or self.network.conditions:
+        if heading is None or reads_prefix(self.network):
             return 0
         return heading.row + 1 - self.preprocessor.transform.given
 
     @property
     def exact(self) -> bool:
         """Whether the model has no latent, so that its log-density is exact without gaps."""
-        return not self.network.latent_dim and not self.network.code_dim
+        return not self.network.latent.dim and not has_global_latent(self.network)
 
     @property
     def bounds_what(self) -> str:
@@ -143,10 +158,10 @@ class TrainedModel:
             return "log p(y | x)"
         if self.first_scored and not self.exact:
             under = "under the states that a forecast starts from"
-            if network.looks_ahead:
+            if looks_ahead(network, self.u_dim):
                 under = "given the past, with the latents of the past from their prior"
             return f"the log density of the future, {under}"
-        if network.conditions:
+        if reads_prefix(network):
             return "log p(future | prefix)"
         if given:
             points = "first point" if given == 1 else f"first {given} points"
@@ -237,7 +252,7 @@ class TrainedModel:
             rows = slice(start, start + at_once)
             batch, anchor = self.batch(tracks.tracks[rows])
             offset, prefix = tracks.offset[rows] + given, None
-            if split_prefix and self.network.conditions:
+            if split_prefix and reads_prefix(self.network):
                 prefix, batch, cut = batch.split_prefix((self.observe or 1) - given)
                 offset = offset + cut.cpu().numpy()
             yield Chunk(start, tracks.index[rows], batch, prefix, offset, anchor)

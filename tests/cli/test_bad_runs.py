@@ -68,7 +68,7 @@ def test_bad_run(command, folder, tmp_path, copy, fails):
     (copy / "model.safetensors").unlink()
     assert "no model.safetensors" in fails(*words(copy))
     (copy / "model.safetensors").write_bytes(weights)
-    change(copy, model={"kind": "vrnn", "x_dim": 2, "colour": "red"})
+    change(copy, model={"architecture": "vrnn", "x_dim": 2, "colour": "red"})
     assert "colour" in fails(*words(copy))
     change(copy, version=99)
     assert "found 99" in fails(*words(copy))

@@ -11,11 +11,10 @@ from tests.models.test_linear_gaussian import CONFIGS, make_world
 from torch import nn
 
 from vrnn.data.batch import Batch
-from vrnn.inference.rollout import condition, rollout
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.particle_filter import filter_steps, first_belief
 from vrnn.inference.resampling import effective_size
-from vrnn.inference.rollout import imagine
+from vrnn.inference.rollout import condition, rollout
 from vrnn.inference.smoother import smooth
 from vrnn.inference.step import embed
 from vrnn.inference.twisting import (

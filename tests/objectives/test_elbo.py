@@ -8,9 +8,8 @@ from tests.models.settings import CONFIGS, build, make_case, run
 
 import vrnn
 from vrnn.data.batch import Batch
-from vrnn.inference.rollout import condition, rollout
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.rollout import imagine
+from vrnn.inference.rollout import condition, rollout
 from vrnn.inference.unroll import unroll
 from vrnn.models.registry import make_model
 from vrnn.objectives.elbo import elbo, log_jacobian, loss_terms

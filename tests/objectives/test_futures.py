@@ -7,17 +7,16 @@ import numpy as np
 import pytest
 import torch
 from tests.models.settings import CONFIGS, build, make_case
+from vrnn.objectives.futures import cut_future, draw_future, futures_score
 
 import vrnn
 from vrnn.data.batch import Batch
 from vrnn.distributions import parse_emission
 from vrnn.errors import ConfigError
-from vrnn.inference.rollout import condition, rollout
 from vrnn.inference.noise import seeded
-from vrnn.inference.rollout import imagine
+from vrnn.inference.rollout import condition, rollout
 from vrnn.metrics.scores import energy_score
 from vrnn.models.registry import make_model
-from vrnn.objectives.futures import cut_future, draw_future, futures_score
 from vrnn.training.objective import make_objective
 from vrnn.training.prepare import prepare
 

@@ -11,7 +11,7 @@ from tests.models.settings import tensors
 import vrnn
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, UnsupportedError
-from vrnn.models import ModelConfig
+from vrnn.models.config import ModelConfig
 from vrnn.tasks.belief import TrackBelief
 from vrnn.tasks.filtering import filter_chunks, steps
 from vrnn.trained import TrainedModel

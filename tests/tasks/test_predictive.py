@@ -14,7 +14,7 @@ import vrnn
 from vrnn.data.transforms import rotate
 from vrnn.errors import ConfigError, DataError, UnsupportedError
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.rollout import imagine
+from vrnn.inference.rollout import rollout
 from vrnn.inference.unroll import unroll
 from vrnn.tasks.belief import TrackBelief
 from vrnn.training.prepare import prepare

@@ -11,8 +11,8 @@ from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import Run, open_run, trained_columns
 from vrnn.data.describe.wording import plural
 from vrnn.errors import ConfigError, DataError, Function, Setting
-from vrnn.tasks.score import Scores, fewest_normal
 from vrnn.tasks.score import score as rate
+from vrnn.tasks.scores import Scores, fewest_normal
 from vrnn.trained import TrainedModel
 
 NAMED = 10  # unusual tracks that are printed

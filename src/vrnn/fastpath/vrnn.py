@@ -52,7 +52,8 @@ def embed(model: VRNN, batch: Batch) -> Embedded | None:
     features = model.cell.project(join(of_x, model.u_features(inputs)))
     evidence = model.posterior_head.project(join(read, inputs))
     context = batch.x.new_zeros(len(batch.x), 0)
-    return Embedded(*(part.transpose(0, 1) for part in (inputs, features, evidence)), context)
+    inputs, features, evidence = (p.transpose(0, 1) for p in (inputs, features, evidence))
+    return Embedded(inputs, features, evidence, context)
 
 
 def _same_numbers(model: VRNN, batch: Batch) -> bool:

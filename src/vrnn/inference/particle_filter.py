@@ -14,7 +14,7 @@ from vrnn.distributions import Distribution, LatentDistribution
 from vrnn.inference.embed import Embedded, embed
 from vrnn.inference.flat import unflatten
 from vrnn.inference.noise import Noise
-from vrnn.inference.plans import plan_of
+from vrnn.inference.plans import stepper_of
 from vrnn.inference.resampling import (
     THRESHOLD,
     Scheme,
@@ -239,8 +239,7 @@ def filter_steps(
         resamples_first: the weights of the start add up to 1, so the first step may resample them.
     """
     time = batch.x.shape[1]
-    plan = plan_of(model)
-    stepper = plan.stepper(model) if plan is not None and plan.stepper is not None else None
+    stepper = stepper_of(model)
     drawn, chosen = (p.unbind(2) or (None,) * time for p in (noise.observation, noise.resampling))
     ahead = config.unscored > 0 and looks_ahead(model, batch.u.shape[-1])
     belief, twisted, left = start, None, start

@@ -191,7 +191,7 @@ class RolloutVAE(GlobalLatentModel):
             return state._replace(h=h, z=self.next_latent(self.cell.output(h)))
         return self._driven(state, state.fixed)
 
-    def prior(self, state: RolloutState) -> DiagonalGaussian:
+    def prior(self, state: RolloutState) -> LatentDistribution:
         if self.per_step and self.reads_prefix:
             return self.kind(state.fixed)
         return self.latent.standard(state.h)

@@ -69,9 +69,11 @@ def gru_scan(
     flat = x.flatten(0, -3)
     first = start.expand(*lead, -1).flatten(0, -2)
     if not runs_on(x, start, weight_hh, bias_hh, *given):
-        run = _reference if feedback is None else _fed_back
-        more = (weight_ih, bias_ih) if feedback is None else (feedback,)
-        return run(flat, first, weight_hh, bias_hh, *more).unflatten(0, lead)
+        if feedback is None:
+            found = _reference(flat, first, weight_hh, bias_hh, weight_ih, bias_ih)
+        else:
+            found = _fed_back(flat, first, weight_hh, bias_hh, feedback)
+        return found.unflatten(0, lead)
     gates = flat if weight_ih is None else nn.functional.linear(flat, weight_ih, bias_ih)
     states = _GruScan.apply(
         torch.is_grad_enabled(), gates, first, weight_hh, bias_hh, *(feedback or ())

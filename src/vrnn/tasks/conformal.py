@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import DataError
+from vrnn.errors import DataError, Setting
 from vrnn.inference.noise import Stream
 
 # One gap of a track in so many is hidden a second time, and at least one. More would make each of
@@ -92,8 +92,15 @@ def widening(
         )
     if not np.isfinite(ratio[rank - 1]):
         raise DataError(
-            f"all paths are one at {int(flat.sum())} of {len(flat)} hidden entries, and no factor "
-            "widens that: raise samples, particles or sweeps"
+            f"all paths are one at {int(flat.sum())} of {len(flat)} hidden entries, and no factor widens that",
+            hint=(
+                "raise ",
+                Setting("samples"),
+                ", ",
+                Setting("particles"),
+                " or ",
+                Setting("sweeps"),
+            ),
         )
     return float(ratio[rank - 1])
 
@@ -114,8 +121,11 @@ def check_hidden(tracks: Tracks, hidden: list[Bool[np.ndarray, " time"]]) -> Non
             "--insert-rows); leave calibrate"
         )
     raise DataError(
-        "calibrate hides seen rows in gaps like the real ones: expected at least "
-        f"{FEWEST_ROWS} such rows, found {count}; {way_out}"
+        "seen rows are hidden in gaps like the real ones",
+        setting="calibrate",
+        expected=f"at least {FEWEST_ROWS} such rows",
+        found=count,
+        hint=way_out,
     )
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from vrnn.data.io.write import Columns, write_table
+from vrnn.data.io.write import OutputTable, write_table
 from vrnn.data.tracks import Tracks
 from vrnn.errors import DataError, UnsupportedError, check_seed, require
 from vrnn.inference.noise import Stream, draw_noise, seeded
-from vrnn.kernels import unroll
-from vrnn.models import RolloutVAE
+from vrnn.inference.unroll import unroll
+from vrnn.models.contract import GlobalLatentModel
 from vrnn.tasks import memory
 from vrnn.trained import to_numpy
 from vrnn.training.resolve import ModelOrFolder, resolve_model
@@ -33,11 +33,11 @@ class Codes:
     ids: list[str]
     per_step: bool
 
-    def to_columns(self) -> Columns:
+    def to_columns(self) -> OutputTable:
         """Return a table with a row for each track, or time step: id, step, mean0, ..., scale0."""
         rows = [t if self.per_step else t[None] for t in self.tables]
         flat = np.concatenate(rows)
-        columns: Columns = {"id": np.repeat(np.array(self.ids, object), [len(r) for r in rows])}
+        columns: OutputTable = {"id": np.repeat(np.array(self.ids, object), [len(r) for r in rows])}
         if self.per_step:
             columns["step"] = np.concatenate([np.arange(len(r)) for r in rows])
         for j, name in enumerate(("mean", "scale")):
@@ -94,13 +94,13 @@ def encode(tracks: Tracks | np.ndarray, *, model: ModelOrFolder, seed: int = 0) 
     tables = []
     at_once = max(1, memory.ENCODED_ROWS // int(tracks.lengths.max()))
     for chunk in model.batches(tracks, at_once=at_once):
-        if isinstance(network, RolloutVAE):
-            table = network.table_of(chunk.batch)
-            tables += list(to_numpy(torch.stack([table.mean, table.scale], -1)))
+        batch = chunk.batch
+        if isinstance(network, GlobalLatentModel):
+            tables += list(to_numpy(network.encode(batch, network.embed_inputs(batch.u)).table))
             continue
-        count, time = chunk.batch.x.shape[:2]
+        count, time = batch.x.shape[:2]
         noise = draw_noise(network, 1, count, time, seeded(seed, Stream.ENCODE, chunk.start))
-        posterior = unroll(network, chunk.batch, noise).posterior
-        both = to_numpy(torch.stack([posterior.mean[0], posterior.scale[0]], -1))
-        tables += [t[:n] for t, n in zip(both, chunk.batch.length.tolist(), strict=True)]
-    return Codes(tables, list(tracks.ids), per_step=not isinstance(network, RolloutVAE))
+        posterior = to_numpy(unroll(network, batch, noise).posterior.table[0])
+        tables += [t[:n] for t, n in zip(posterior, batch.length.tolist(), strict=True)]
+    per_step = not isinstance(network, GlobalLatentModel)
+    return Codes(tables, list(tracks.ids), per_step=per_step)

@@ -10,7 +10,8 @@ from torch import Tensor
 from vrnn.data.batch import Batch
 from vrnn.data.transforms import Anchor
 from vrnn.errors import DataError
-from vrnn.inference.step import Belief, Row
+from vrnn.inference.embed import embed
+from vrnn.inference.step import Belief, TimeStep
 from vrnn.tasks.belief import TrackBelief
 from vrnn.trained import TrainedModel
 
@@ -19,7 +20,7 @@ class EncodedRow(NamedTuple):
     """A row of every track in model units, and what the next belief takes from the data.
 
     Attributes:
-        row: features, observation and mask of the row.
+        step: features, observation and mask of the row.
         batch: the row as a batch of one time step.
         active: whether each track has begun, (batch,). The model of one that has not, stands still.
         anchor: where the tracks are after the row.
@@ -28,7 +29,7 @@ class EncodedRow(NamedTuple):
         seed: seed of the belief.
     """
 
-    row: Row
+    step: TimeStep
     batch: Batch
     active: Bool[np.ndarray, " batch"]
     anchor: Anchor
@@ -71,7 +72,7 @@ def encode_row(
     if incremental:
         begun = np.asarray(before[:, is_increment].all(-1))
         begins = np.asarray(there[:, is_increment].all(-1))
-        position = np.where(begun[:, None], preprocessor.whole_rows(given.x), given.x)
+        position = np.where(begun[:, None], preprocessor.mask_partial_points(given.x), given.x)
     else:
         begun, begins = np.asarray(before.any(-1)), np.asarray(there.any(-1))
         position = given.x
@@ -92,22 +93,26 @@ def encode_row(
     batch = batch.to(belief.belief.log_weight)
     batch = batch.swap_target() if model.network.supervised else batch
     last = np.where(np.isnan(given.u), u_before, given.u) if preprocessor.u_names else belief.u
-    row = _features(model, batch, active, belief.belief)
-    return EncodedRow(row, batch, active, anchor, given.time, last, belief.seed)
+    step = _features(model, batch, active, belief.belief)
+    return EncodedRow(step, batch, active, anchor, given.time, last, belief.seed)
 
 
 def _features(
     model: TrainedModel, batch: Batch, active: Bool[np.ndarray, " batch"], belief: Belief
-) -> Row:
+) -> TimeStep:
     """Return the features of a batch of one time step."""
-    network = model.network
-    known = network.embed_inputs(batch.u)
-    seen = network.embed_observations(batch.x, known)
-    evidence = network.embed_evidence(batch.x, known, seen, batch)
+    inputs, features, evidence, _ = embed(model.network, batch, batch)
     there = batch.present
     whole = bool(there.all()) or bool(there[torch.from_numpy(active)].all())
-    plain = whole and not bool(belief.gap.any())
-    return Row(known[:, 0], seen[:, 0], evidence[:, 0], batch.x[:, 0], there[:, 0], plain)
+    return TimeStep(
+        inputs=inputs[:, 0],
+        features=features[:, 0],
+        evidence=evidence[:, 0],
+        x=batch.x[:, 0],
+        present=there[:, 0],
+        u=batch.u[:, 0],
+        complete=whole and not bool(belief.pending.any()),
+    )
 
 
 def _checked(

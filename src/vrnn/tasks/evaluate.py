@@ -5,7 +5,7 @@ from typing import get_args
 import numpy as np
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, UnsupportedError
+from vrnn.errors import ConfigError, Setting, UnsupportedError
 from vrnn.tasks.evaluate_forecasts import ForecastTest, evaluate_forecasts
 from vrnn.tasks.evaluate_targets import evaluate_targets
 from vrnn.tasks.evaluation import Evaluation, Selection, TargetEvaluation
@@ -62,15 +62,22 @@ def evaluate(
     """
     if observe < 2 or horizon < 1 or samples < 2:
         raise ConfigError(
-            "expected observe and samples of at least 2 and a horizon of at least 1, "
-            f"found {observe}, {samples}, {horizon}"
+            expected=(
+                Setting("observe"),
+                " and ",
+                Setting("samples"),
+                " of at least 2 and ",
+                Setting("horizon"),
+                " of at least 1",
+            ),
+            found=f"{observe}, {samples}, {horizon}",
         )
     if selection not in get_args(Selection):
         expected = ", ".join(get_args(Selection))
         raise ConfigError(f"selection: expected {expected}, found {selection!r}")
     if samples_per_cluster < 2:
         raise ConfigError(
-            f"expected samples_per_cluster of at least 2, found {samples_per_cluster}"
+            setting="samples_per_cluster", expected="at least 2", found=samples_per_cluster
         )
     sampling = SamplingConfig(samples, seed, qmc, temperature=temperature)
     model = resolve_model(model)
@@ -80,7 +87,8 @@ def evaluate(
         return evaluate_forecasts(model, tracks, test, sampling)
     if temperature != 1:
         raise UnsupportedError(
-            "a supervised model is evaluated on the distribution that it has: "
-            f"leave temperature 1, found {temperature}"
+            "a supervised model is evaluated on the distribution that it has",
+            found=temperature,
+            hint=("leave ", Setting("temperature"), " 1"),
         )
     return evaluate_targets(model, tracks, samples, seed)

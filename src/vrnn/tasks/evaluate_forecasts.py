@@ -9,9 +9,11 @@ from jaxtyping import Float
 
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
-from vrnn.errors import ConfigError
+from vrnn.errors import ConfigError, Setting
+from vrnn.inference.embed import embed
 from vrnn.inference.noise import Stream, draw_noise, seeded
-from vrnn.kernels import embed, unroll
+from vrnn.inference.traits import reads_prefix
+from vrnn.inference.unroll import unroll
 from vrnn.metrics.clusters import cluster_paths
 from vrnn.metrics.displacement import (
     average_displacement,
@@ -20,7 +22,7 @@ from vrnn.metrics.displacement import (
     final_displacement,
 )
 from vrnn.metrics.scores import energy_score
-from vrnn.objectives.elbo import log_jacobian
+from vrnn.objectives.terms import log_jacobian
 from vrnn.tasks.evaluation import Baseline, Evaluation, ForecastScores, Selection
 from vrnn.tasks.futures import Futures, futures
 from vrnn.tasks.modes import predict_modes
@@ -108,10 +110,10 @@ def future_nll(
     network = f.model.network
     whole, rows = f.windows(cut, observe)
     prefix, rest = whole.split(rows)
-    if network.conditions:
+    if reads_prefix(network):
         embedded = embed(network, rest, prefix)
     else:
-        embedded = embed(network, whole, row_by_row=True).after(rows)
+        embedded = embed(network, whole).after(rows)
     belief = f.belief.map(lambda s: s[:samples])
     count, horizon = rest.x.shape[:2]
     generator = seeded(seed, Stream.FUTURE_NLL, f.rows.start)
@@ -128,7 +130,9 @@ def _modes(
     head = model.modes
     if head is not None and head.config.count != samples:
         raise ConfigError(
-            f"the model has {head.config.count} modes: expected as many samples, found {samples}"
+            f"the model has {head.config.count} modes",
+            expected=("as many ", Setting("samples")),
+            found=samples,
         )
     past, u = cut.cut(stop=test.observe), _future_inputs(cut, test.observe)
     return predict_modes(past, model=model, horizon=test.horizon, inputs=u).samples

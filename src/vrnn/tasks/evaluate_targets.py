@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, DataError
+from vrnn.errors import ConfigError, DataError, Function, Setting
 from vrnn.inference.noise import Stream, draw_noise, seeded
-from vrnn.kernels import unroll
-from vrnn.objectives.elbo import log_jacobian
+from vrnn.inference.unroll import unroll
+from vrnn.objectives.terms import log_jacobian
 from vrnn.tasks.evaluation import TargetEvaluation
 from vrnn.tasks.memory import tracks_at_once
 from vrnn.trained import Chunk, TrainedModel, to_numpy
@@ -41,11 +41,14 @@ def evaluate_targets(
     names = ", ".join(model.output_names)
     if not tracks.y_dim:
         raise ConfigError(
-            f"a supervised model is evaluated on its targets ({names}): map columns to y"
+            f"a supervised model is evaluated on its targets ({names})",
+            hint=("map columns to ", Setting("Columns.y")),
         )
     tracks = model.preprocessor.trim(tracks, 1 + model.preprocessor.transform.given)
     if not len(tracks):
-        raise DataError("no track has a usable row of x to evaluate on; see vrnn doctor DATA")
+        raise DataError(
+            "no track has a usable row of x to evaluate on", hint=("see ", Function("describe"))
+        )
     parts = [
         _sums(model, chunk, samples, seed)
         for chunk in model.batches(tracks, at_once=tracks_at_once(samples))
@@ -73,7 +76,7 @@ def _sums(model: TrainedModel, chunk: Chunk, samples: int, seed: int) -> Sums:
     predicted = model.decode(blind.emission.mean.mean(0), chunk.anchor)
     truth = model.decode(batch.x, chunk.anchor)
     there = batch.present.cpu().numpy()
-    weight = (blind if network.tied else unroll(network, batch, noise)).log_weight
+    weight = (unroll(network, batch, noise) if model.has_posterior else blind).log_weight
     log_mean = torch.logsumexp(weight, 0) - math.log(samples) + log_jacobian(batch)
     return Sums(
         squares=float(((predicted - truth) ** 2)[there].sum()),

@@ -7,14 +7,13 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Anchor
 from vrnn.errors import ConfigError, DataError, check_seed
+from vrnn.inference.embed import embed_online, embed_prefix
 from vrnn.inference.noise import Noise, Stream, draw_noise, seeded
-from vrnn.inference.particle_filter import FilterStep, filter_steps
-from vrnn.inference.step import Belief, Embedded, Row, embed_prefix, rows, start_belief
-from vrnn.kernels import embed, loops_of
+from vrnn.inference.particle_filter import FilterConfig, FilterStep, filter_steps
+from vrnn.inference.step import Belief, TimeStep, draw_global, start_belief, time_steps
 from vrnn.models.contract import Model
 from vrnn.tasks.belief import TrackBelief
 from vrnn.tasks.future_inputs import last_known
@@ -68,7 +67,7 @@ def filter_tracks(
     """
     check_seed(seed)
     if particles < 1:
-        raise ConfigError(f"expected particles of at least 1, found {particles}")
+        raise ConfigError(setting="particles", expected="at least 1", found=particles)
     model = resolve_model(model)
     tracks = model.as_tracks(tracks)
     _check_usable(model, tracks)
@@ -83,7 +82,9 @@ def filter_tracks(
         anchors.append(chunk.anchor)
         longest = max(longest, len(scored))
         if scored:
-            write_rows(log_prob, model, chunk, torch.stack(scored, -1) + chunk.batch.density)
+            write_rows(
+                log_prob, model, chunk, torch.stack(scored, -1) + chunk.batch.log_jacobian_per_step
+            )
     return FilteredTracks(_joined(model, tracks, beliefs, anchors, longest, seed), log_prob)
 
 
@@ -102,25 +103,26 @@ def filter_chunks(
 
 def begin_chunk(model: Model, chunk: Chunk, particles: int, seed: int) -> Belief:
     """Return the belief before the first row, as `initial_belief` draws it."""
-    context = embed_prefix(model, chunk.batch if chunk.prefix is None else chunk.prefix, loops_of())
+    context = embed_prefix(model, chunk.batch if chunk.prefix is None else chunk.prefix)
     generator = seeded(seed, Stream.BELIEF, *_later(chunk))
     noise = draw_noise(model, particles, len(chunk.batch.x), 0, generator)
-    code = model.code_prior(context).sample(noise.code)
-    return start_belief(model, code, context, chunk.batch.x.shape[-1])
+    once = draw_global(model, noise.global_latent, context)
+    return start_belief(model, once.z, context, chunk.batch.x.shape[-1])
 
 
 def steps(
     model: TrainedModel, chunk: Chunk, particles: int, seed: int
-) -> Iterator[tuple[FilterStep, Row]]:
+) -> Iterator[tuple[FilterStep, TimeStep]]:
     """Yield the steps of the filter, with the evidence of each row alone and `observe`'s noise."""
     network, batch = model.network, chunk.batch
     if not batch.x.shape[1]:
         return iter(())
     noise = step_noise(network, particles, chunk, seed)
-    embedded = embed_rows(network, batch, chunk.prefix)
+    embedded = embed_online(network, batch, chunk.prefix)
     start = begin_chunk(network, chunk, particles, seed)
-    every = filter_steps(network, batch, noise, embedded, start, unscored=model.first_scored)
-    return zip(every, rows(batch, embedded, start), strict=True)
+    config = FilterConfig(unscored=model.first_scored)
+    every = filter_steps(network, batch, noise, embedded, start, config)
+    return zip(every, time_steps(batch, embedded, start), strict=True)
 
 
 def step_noise(model: Model, particles: int, chunk: Chunk, seed: int) -> Noise:
@@ -133,7 +135,7 @@ def step_noise(model: Model, particles: int, chunk: Chunk, seed: int) -> Noise:
             len(batch.x),
             1,
             seeded(seed, Stream.FILTER, t, *_later(chunk)),
-            observations=batch.gaps,
+            observations=batch.has_missing,
             resampling=True,
         )
         for t in range(batch.x.shape[1])
@@ -148,30 +150,6 @@ def step_noise(model: Model, particles: int, chunk: Chunk, seed: int) -> Noise:
 def _later(chunk: Chunk) -> tuple[int, ...]:
     """Return what sets the noise of a later chunk apart; the first one shares that of `observe`."""
     return (chunk.start,) if chunk.start else ()
-
-
-def embed_rows(model: Model, batch: Batch, prefix: Batch | None) -> Embedded:
-    """Return the features of a batch with the evidence of each row alone.
-
-    A model whose posterior looks ahead embeds every row as a sequence of length one.
-    """
-    if not model.looks_ahead:
-        return embed(model, batch, prefix, row_by_row=True)
-    known = model.embed_inputs(batch.u)
-    seen = model.embed_observations(batch.x, known)
-    count, time = batch.x.shape[:2]
-
-    def single(part: torch.Tensor) -> torch.Tensor:
-        return part.reshape(count * time, 1, -1)
-
-    parts = {name: single(getattr(batch, name)) for name in ("x", "present", "u", "y", "y_present")}
-    alone = batch._replace(
-        **parts,
-        length=torch.ones(count * time, dtype=batch.length.dtype, device=batch.length.device),
-        log_jacobian=batch.log_jacobian.repeat_interleave(time, 0),
-    )
-    evidence = model.embed_evidence(alone.x, single(known), single(seen), alone)
-    return Embedded(known, seen, evidence.reshape(count, time, -1), embed_prefix(model, batch))
 
 
 def write_rows(
@@ -220,7 +198,7 @@ def _joined(
     states = (torch.cat(parts, 1) for parts in zip(*(b.state for b in beliefs), strict=True))
     belief = Belief(
         type(first.state)(*states),
-        torch.cat([b.gap for b in beliefs], 1),
+        torch.cat([b.pending for b in beliefs], 1),
         torch.cat([b.log_weight for b in beliefs], 1),
     )
     return TrackBelief(

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from vrnn.data.io.write import Columns, write_table
+from vrnn.data.io.write import OutputTable, write_table
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, UnsupportedError, check_seed, require
+from vrnn.errors import ConfigError, Setting, UnsupportedError, check_seed, require
 from vrnn.metrics.clusters import cluster_paths
 from vrnn.tasks.belief import TrackBelief
 from vrnn.tasks.future_inputs import Inputs, future_times
@@ -73,12 +73,12 @@ class Forecast:
         centres, weights = cluster_paths(self.samples, k, seed=seed)
         return replace(self, samples=centres, weights=weights)
 
-    def to_columns(self) -> Columns:
+    def to_columns(self) -> OutputTable:
         """Return a long table: id, sample, step, t and the columns, a weight where they differ."""
         count, batch, horizon, _ = self.samples.shape
         shape = (batch, count, horizon)
         ids = np.array(self.history.ids, dtype=object)
-        columns: Columns = {
+        columns: OutputTable = {
             "id": np.broadcast_to(ids[:, None, None], shape).reshape(-1),
             "sample": np.broadcast_to(np.arange(count)[:, None], shape).reshape(-1),
             "step": np.broadcast_to(np.arange(1, horizon + 1), shape).reshape(-1),
@@ -219,6 +219,7 @@ def _check_prefix_samples(
         )
     if model.network.supervised:
         raise UnsupportedError(
-            "a supervised model filters x and y once for each sample: expected no prefix_samples, "
-            f"found {prefix_samples}"
+            "a supervised model filters x and y once a path",
+            expected=("no ", Setting("prefix_samples")),
+            found=prefix_samples,
         )

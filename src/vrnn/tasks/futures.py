@@ -13,11 +13,11 @@ from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Anchor
 from vrnn.distributions.base import Distribution
 from vrnn.errors import DataError, UnsupportedError
-from vrnn.inference.begin import begin, fan_out
 from vrnn.inference.noise import Noise, Stream, draw_noise, seeded
 from vrnn.inference.resampling import draw_ancestors, take
+from vrnn.inference.rollout import condition, fan_out, rollout
 from vrnn.inference.step import Belief
-from vrnn.kernels import imagine
+from vrnn.inference.traits import reads_prefix
 from vrnn.tasks.belief import TrackBelief, check_begun
 from vrnn.tasks.future_inputs import Inputs, future_inputs
 from vrnn.tasks.memory import tracks_at_once
@@ -49,7 +49,7 @@ class Futures:
 
     def decode(self) -> Float[np.ndarray, "sample batch horizon dim"]:
         """Return the sample paths in data units."""
-        return self.model.decode(self.drawn, self.anchor, self.belief.gap)
+        return self.model.decode(self.drawn, self.anchor, self.belief.pending)
 
     def windows(self, windows: Tracks, observe: int) -> tuple[Batch, int]:
         """Return whole windows, prefix and future, in the coordinates of these futures.
@@ -102,7 +102,7 @@ def futures(
             ahead = u[chunk.rows].to(prefix.x)
         belief = _after_prefix(model, prefix, chunk.start, sampling)
         noise = _future_noise(model, len(prefix.x), horizon, chunk.start, sampling)
-        found = imagine(
+        found = rollout(
             model.network,
             belief,
             ahead,
@@ -130,7 +130,7 @@ def futures_after(
         rows = slice(start, start + at_once)
         part = _chosen(belief.belief, rows, sampling)
         noise = _future_noise(model, len(u[rows]), horizon, start, sampling)
-        found = imagine(model.network, part, u[rows], noise, temperature=sampling.temperature)
+        found = rollout(model.network, part, u[rows], noise, temperature=sampling.temperature)
         yield Futures(model, rows, part, u[rows], found.x, Anchor(*(a[rows] for a in anchor)))
 
 
@@ -147,10 +147,10 @@ def _after_prefix(
         count,
         time,
         seeded(sampling.seed, Stream.PREFIX, start),
-        observations=prefix.gaps,
+        observations=prefix.has_missing,
         qmc=sampling.qmc,
     )
-    return fan_out(begin(model.network, prefix, noise), samples)
+    return fan_out(condition(model.network, prefix, noise), samples)
 
 
 def _future_noise(
@@ -172,7 +172,7 @@ def _chosen(belief: Belief, rows: slice, sampling: SamplingConfig) -> Belief:
     chosen = chosen[torch.randperm(samples, generator=generator).to(chosen.device)]
     state = type(belief.state)(*(take(s[:, rows], chosen) for s in belief.state))
     log_weight = weights.new_full(chosen.shape, -math.log(samples))
-    return Belief(state, take(belief.gap[:, rows], chosen), log_weight)
+    return Belief(state, take(belief.pending[:, rows], chosen), log_weight)
 
 
 def last_rows(model: TrainedModel, belief: TrackBelief) -> Tracks:
@@ -217,7 +217,7 @@ def readable(model: TrainedModel, tracks: Tracks) -> Tracks:
                 f"track {name}: expected a prefix of at least {least} rows to forecast from, "
                 f"found {len(x)}"
             )
-        if model.network.conditions and np.isnan(x[-1:]).any():
+        if reads_prefix(model.network) and np.isnan(x[-1:]).any():
             raise DataError(
                 f"track {name}: its last row has a missing value, and this model continues from "
                 "the last observed point; drop the trailing rows and forecast that much further"

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from vrnn.data.batch import make_batch
+from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, UnsupportedError, check_seed
-from vrnn.inference.begin import begin
+from vrnn.errors import ConfigError, Function, Setting, UnsupportedError, check_seed
 from vrnn.inference.noise import Stream, draw_noise, seeded
-from vrnn.kernels import imagine
+from vrnn.inference.rollout import condition, rollout
+from vrnn.inference.traits import reads_prefix
 from vrnn.tasks.constant_inputs import constant_inputs
 from vrnn.trained import TrainedModel
 from vrnn.training.resolve import ModelOrFolder, resolve_model
@@ -73,8 +73,8 @@ def generate(
     times = np.broadcast_to(preprocessor.step * np.arange(steps)[:, None], (count, steps, 1))
     known = preprocessor.inputs(u, times, origin)[:, given:].to(model.weight)
     noise = draw_noise(network, 1, count, steps - given, seeded(seed, Stream.GENERATE))
-    empty = make_batch(known.new_zeros(count, 0, transform.dim), u=known[:, :0])
-    drawn = imagine(network, begin(network, empty, noise), known, noise).x
+    empty = Batch.of(known.new_zeros(count, 0, transform.dim), u=known[:, :0])
+    drawn = rollout(network, condition(network, empty, noise), known, noise).x
     path = model.decode(drawn, transform.begin(origin))[0]
     if given:
         path = np.concatenate([origin[:, None], path], 1)
@@ -89,14 +89,20 @@ def generate(
 
 def _check_generates(model: TrainedModel) -> None:
     """Refuse a model without a distribution of whole tracks."""
-    if model.network.conditions:
+    if reads_prefix(model.network):
         raise UnsupportedError(
-            "a forecasting RolloutVAE models the future of a prefix and has no distribution of "
-            "prefixes to generate from; train it with task='autoencoding', or use forecast"
+            "a forecasting RolloutVAE models the future of a prefix and has no distribution of prefixes to generate from",
+            hint=(
+                "train it with ",
+                Setting("task", "autoencoding"),
+                ", or use ",
+                Function("forecast"),
+            ),
         )
     if model.network.supervised:
         raise UnsupportedError(
-            "a supervised model draws y given x and cannot generate x; use forecast with the tracks"
+            "a supervised model draws y given x and cannot generate x",
+            hint=("use ", Function("forecast")),
         )
 
 
@@ -106,18 +112,23 @@ def _origin(
     """Return the first point of every track."""
     preprocessor, transform = model.preprocessor, model.preprocessor.transform
     if start is None:
-        if preprocessor.place_mean or transform.plane:
+        if preprocessor.position_mean or transform.plane:
             raise ConfigError(
-                "this model knows where on the map it is: give a start, first points of "
-                f"{', '.join(preprocessor.x_names)}"
+                "this model knows where on the map it is",
+                hint=(
+                    "give a ",
+                    Setting("start"),
+                    f", first points of {', '.join(preprocessor.x_names)}",
+                ),
             )
         start = np.where(transform.is_increment, 0.0, np.nan)
     elif not transform.given:
         raise ConfigError(
-            "this model works in positions and draws the first point itself: leave start out"
+            "this model works in positions and draws the first point itself",
+            hint=("leave ", Setting("start"), " out"),
         )
     elif not np.isfinite(np.asarray(start, np.float64)).all():
-        raise ConfigError("expected a start of finite numbers, found NaN or infinity")
+        raise ConfigError(setting="start", expected="finite numbers", found="NaN or infinity")
     return np.broadcast_to(np.asarray(start, np.float64), (count, transform.dim))
 
 

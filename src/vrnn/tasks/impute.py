@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Bool
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, UnsupportedError, check_seed
+from vrnn.errors import ConfigError, Setting, UnsupportedError, check_seed
 from vrnn.inference.noise import Stream, seeded
 from vrnn.inference.smoother import smooth
+from vrnn.inference.traits import reads_prefix
 from vrnn.tasks.conformal import check_hidden, hide, widening
 from vrnn.tasks.forecast import target_tracks
 from vrnn.tasks.imputed import Imputed
@@ -106,20 +107,26 @@ def _check_calibrate(model: TrainedModel, calibrate: float | None, samples: int)
         return
     if not 0 < calibrate < 1 or samples < 2:
         raise ConfigError(
-            "expected calibrate as a share between 0 and 1 and at least 2 samples, "
-            f"found {calibrate} and {samples}"
+            expected=(
+                Setting("calibrate"),
+                " as a share between 0 and 1 and at least 2 ",
+                Setting("samples"),
+            ),
+            found=f"{calibrate} and {samples}",
         )
-    if network.supervised or not all(network.family.continuous):
-        found = "a supervised model" if network.supervised else "columns of kinds"
+    if network.supervised or not all(network.observation.continuous):
         raise UnsupportedError(
-            "calibrate widens paths about their means: expected continuous columns of x, "
-            f"found {found}; leave it"
+            "paths are widened about their means",
+            setting="calibrate",
+            expected="continuous columns of x",
+            found="a supervised model" if network.supervised else "columns of kinds",
+            hint="leave it out",
         )
 
 
 def _check_imputes(model: TrainedModel) -> None:
     """Refuse a model without a density of the first points of a track."""
-    conditions = model.network.conditions
+    conditions = reads_prefix(model.network)
     if conditions or model.preprocessor.transform.heading is not None:
         what = "a RolloutVAE that forecasts" if conditions else "a model with a heading transform"
         raise UnsupportedError(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from vrnn.data.io.write import Columns, write_table
+from vrnn.data.io.write import OutputTable, write_table
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, require
 
@@ -104,13 +104,13 @@ class Imputed:
         """Return the tracks with their gaps filled by the mean."""
         return replace(self.tracks, x=self.mean)
 
-    def to_columns(self, share: float = 0.9) -> Columns:
+    def to_columns(self, share: float = 0.9) -> OutputTable:
         """Return a table with every row: id, t, the columns, their intervals and imputed.
 
         The columns are filled by the mean. `imputed` is 1 where an entry of the row was missing.
         """
         low, high = self.interval(share)
-        columns: Columns = {
+        columns: OutputTable = {
             "id": np.repeat(np.array(self.tracks.ids, object), self.tracks.lengths),
             "t": np.concatenate(self.tracks.times),
         }

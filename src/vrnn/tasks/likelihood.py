@@ -9,14 +9,12 @@ import torch
 from jaxtyping import Float
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, DataError, check_seed
+from vrnn.errors import ConfigError, DataError, Function, Setting, check_seed
+from vrnn.inference.embed import Embedded, embed
 from vrnn.inference.noise import Noise, Stream, draw_noise, seeded
-from vrnn.inference.particle_filter import filter_steps, first_belief
-from vrnn.inference.step import Embedded
-from vrnn.kernels import embed
-from vrnn.objectives.bounds import BOUNDS, BoundName
-from vrnn.objectives.bounds import bound as bounded
-from vrnn.objectives.elbo import log_jacobian
+from vrnn.inference.particle_filter import FilterConfig, filter_steps, first_belief
+from vrnn.objectives import BOUNDS, BoundConfig, BoundName
+from vrnn.objectives.terms import log_jacobian
 from vrnn.tasks import memory
 from vrnn.tasks.filtering import filter_chunks
 from vrnn.trained import Chunk, TrainedModel, to_numpy
@@ -130,10 +128,13 @@ def likelihood(
     """
     check_seed(seed)
     if bound not in BOUNDS:
-        raise ConfigError(f"expected a bound among {', '.join(BOUNDS)}, found {bound!r}")
+        raise ConfigError(
+            setting="bound", expected=f"one of {', '.join(BOUNDS)}", found=repr(bound)
+        )
     if samples < 1 or repeats < 1:
         raise ConfigError(
-            f"expected samples and repeats of at least 1, found {samples} and {repeats}"
+            expected=(Setting("samples"), " and ", Setting("repeats"), " of at least 1"),
+            found=f"{samples} and {repeats}",
         )
     model = resolve_model(model)
     tracks = model.as_tracks(tracks)
@@ -148,9 +149,11 @@ def likelihood(
         rows[index] = counted = batch.mask[:, first:].sum(-1).cpu().numpy()
         found = _estimates(model, chunk, bound, samples, repeats, seed)
         values[:, index] = np.where(counted > 0, found, np.nan)
-        exact = exact and not batch.gaps
+        exact = exact and not batch.has_missing
     if not rows.sum():
-        raise DataError("expected a track with a scored row, found none; see vrnn doctor DATA")
+        raise DataError(
+            expected="a track with a scored row", found="none", hint=("see ", Function("describe"))
+        )
     return Likelihood(bound, samples, repeats, model.bounds_what, exact, rows, values)
 
 
@@ -159,7 +162,7 @@ def _estimates(
 ) -> Float[np.ndarray, "repeat batch"]:
     """Return independent estimates for the tracks of a chunk, in nats of data units."""
     network, batch, particles = model.network, chunk.batch, bound == "fivo"
-    embedded = embed(network, batch, chunk.prefix, row_by_row=particles)
+    embedded = embed(network, batch, chunk.prefix)
     density = log_jacobian(batch.after(model.first_scored))
     count, time = batch.x.shape[:2]
     found = []
@@ -170,7 +173,7 @@ def _estimates(
             count,
             time,
             seeded(seed, Stream.LIKELIHOOD, chunk.start, repeat),
-            observations=batch.gaps,
+            observations=batch.has_missing,
             resampling=particles,
         )
         estimate = _by_filter if particles else _by_bound
@@ -182,8 +185,8 @@ def _by_bound(
     model: TrainedModel, chunk: Chunk, noise: Noise, embedded: Embedded, bound: BoundName
 ) -> Float[torch.Tensor, " batch"]:
     """Return the ELBO or the IWAE bound."""
-    start = model.first_scored
-    return bounded(model.network, chunk.batch, noise, bound, embedded=embedded, start=start).bound
+    config = BoundConfig(first_scored=model.first_scored)
+    return BOUNDS[bound](model.network, chunk.batch, noise, config, embedded=embedded).bound
 
 
 def _by_filter(
@@ -191,6 +194,7 @@ def _by_filter(
 ) -> Float[torch.Tensor, " batch"]:
     """Return the FIVO bound, without keeping the states of every time step."""
     network, batch = model.network, chunk.batch
-    start = first_belief(network, batch, noise, embedded)[0]
-    every = filter_steps(network, batch, noise, embedded, start, unscored=model.first_scored)
+    config = FilterConfig(unscored=model.first_scored)
+    start, _ = first_belief(network, batch, noise, embedded, config)
+    every = filter_steps(network, batch, noise, embedded, start, config)
     return torch.stack([step.log_prob for step in every]).sum(0)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError
+from vrnn.errors import ConfigError, Function
 from vrnn.models.modes import ModeHead
 from vrnn.tasks import memory
 from vrnn.tasks.forecast import Forecast
@@ -59,8 +59,12 @@ def predict_modes(
     tracks, head = model.as_tracks(tracks), model.modes
     if head is None:
         raise ConfigError(
-            "the model has no modes yet: fit them with vrnn.fit_modes or vrnn modes DATA "
-            "--model RUN, or take clusters of samples: forecast(...).cluster(k)"
+            "the model has no modes yet",
+            hint=(
+                "fit them with ",
+                Function("fit_modes"),
+                ", or take clusters of the samples of a forecast",
+            ),
         )
     fitted = head.config.horizon
     horizon = fitted if horizon is None else horizon
@@ -89,7 +93,7 @@ def _modes(
     x, log_weight = head(past.state, past.rollout)
     log_weight, order = log_weight.sort(dim=0, descending=True, stable=True)
     x = x.gather(0, order[..., None, None].expand_as(x))[:, :, :horizon]
-    paths = model.decode(x, chunk.anchor, past.gap.expand(len(x), -1, -1))
+    paths = model.decode(x, chunk.anchor, past.pending.expand(len(x), -1, -1))
     return paths, to_numpy(log_weight.double().softmax(0))
 
 

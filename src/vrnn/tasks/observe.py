@@ -9,9 +9,10 @@ from jaxtyping import Float
 from vrnn.data.transforms import Anchor
 from vrnn.errors import ConfigError, UnsupportedError, check_seed
 from vrnn.inference.noise import Stream, draw_noise, seeded
-from vrnn.inference.particle_filter import Normals, filter_step
-from vrnn.inference.step import start_belief
-from vrnn.kernels.online import online_step
+from vrnn.inference.particle_filter import filter_step
+from vrnn.inference.plans import stepper_of
+from vrnn.inference.step import StepNoise, draw_global, start_belief
+from vrnn.inference.traits import reads_prefix
 from vrnn.models.contract import Model
 from vrnn.tasks.belief import TrackBelief
 from vrnn.tasks.encoded_row import encode_row
@@ -55,18 +56,20 @@ def initial_belief(
         )
     model = resolve_model(model)
     network, transform = model.network, model.preprocessor.transform
-    if network.conditions or transform.heading is not None:
-        why = "reads its prefix at once" if network.conditions else "turns tracks to their heading"
+    if reads_prefix(network) or transform.heading is not None:
+        why = (
+            "reads its prefix at once" if reads_prefix(network) else "turns tracks to their heading"
+        )
         raise UnsupportedError(
             f"this model {why} and cannot begin without one: "
             "begin with vrnn.filter_tracks(prefix, model=model).belief"
         )
     noise = draw_noise(network, particles, count, 0, seeded(seed, Stream.BELIEF))
     context = model.weight.new_zeros(count, 0)
-    code = network.code_prior(context).sample(noise.code)
+    once = draw_global(network, noise.global_latent, context)
     nowhere = np.full((count, transform.dim), np.nan)
     return TrackBelief(
-        belief=start_belief(network, code, context, len(model.output_names)),
+        belief=start_belief(network, once.z, context, len(model.output_names)),
         anchor=Anchor(nowhere, np.zeros(nowhere.shape), np.zeros(count), nowhere),
         time=np.full(count, np.nan),
         u=np.full((count, len(model.preprocessor.u_names)), np.nan),
@@ -119,17 +122,17 @@ def observe(
     active = encoded.active
     if not active.any():
         return Observed(encoded.moved(belief.belief, belief.steps), np.full(len(active), np.nan))
-    network, row, batch = model.network, encoded.row, encoded.batch
-    normals = _normals(network, belief, draws=not row.plain)
-    step = filter_step(network, belief.belief, row, normals, batch, online=online_step(network))
-    moved = torch.from_numpy(active).to(row.x.device)
-    after = step.belief.where(moved, belief.belief)
-    density = step.log_prob + (row.present * batch.log_jacobian).sum(-1)
-    log_prob = density.where(row.present.any(-1) & moved, torch.nan)
+    network, step, batch = model.network, encoded.step, encoded.batch
+    noise = _noise(network, belief, draws=not step.complete)
+    found = filter_step(network, belief.belief, step, noise, batch, stepper=stepper_of(network))
+    moved = torch.from_numpy(active).to(step.x.device)
+    after = found.belief.where(moved, belief.belief)
+    density = found.log_prob + (step.present * batch.log_jacobian).sum(-1)
+    log_prob = density.where(step.present.any(-1) & moved, torch.nan)
     return Observed(encoded.moved(after, belief.steps + 1), to_numpy(log_prob))
 
 
-def _normals(model: Model, belief: TrackBelief, *, draws: bool) -> Normals:
+def _noise(model: Model, belief: TrackBelief, *, draws: bool) -> StepNoise:
     """Return the normals of the next step, a function of the seed and the step alone.
 
     Args:
@@ -145,7 +148,7 @@ def _normals(model: Model, belief: TrackBelief, *, draws: bool) -> Normals:
         observations=draws,
         resampling=True,
     )
-    return Normals(
+    return StepNoise(
         noise.latent[:, :, 0],
         noise.observation[:, :, 0] if draws else None,
         noise.resampling[:, :, 0] if step else None,  # equal weights are not resampled

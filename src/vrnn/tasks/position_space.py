@@ -5,10 +5,10 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
-from vrnn.data.plane import Plane
-from vrnn.metrics.displacement import euclidean, great_circle
+from vrnn.geo import great_circle, to_cartesian
+from vrnn.metrics.displacement import euclidean
 from vrnn.trained import TrainedModel
 
 
@@ -35,19 +35,9 @@ def position_space(model: TrainedModel) -> PositionSpace:
         return PositionSpace(
             np.array([plane.lat, plane.lon]),
             partial(great_circle, radius=plane.radius),
-            partial(on_globe, plane=plane),
+            partial(to_cartesian, radius=plane.radius),
             plane.unit,
         )
     columns = np.flatnonzero(transform.is_increment)
     columns = columns if len(columns) else np.arange(transform.dim)
     return PositionSpace(columns, euclidean, lambda points: points, "")
-
-
-def on_globe(points: Float[np.ndarray, "*lead 2"], plane: Plane) -> Float[np.ndarray, "*lead 3"]:
-    """Return points, as latitude and longitude, on the globe in three dimensions.
-
-    For near points, the distance is that along the great circle to a part in a hundred.
-    """
-    lat, lon = np.radians(points[..., 0]), np.radians(points[..., 1])
-    directions = [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
-    return plane.radius * np.stack(directions, -1)

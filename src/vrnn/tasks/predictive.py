@@ -10,6 +10,7 @@ from torch import Tensor
 from vrnn.data.transforms import Anchor, Transform
 from vrnn.distributions.base import Distribution
 from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed
+from vrnn.inference.flat import flatten, unflatten
 from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.models.contract import Model, State
@@ -31,9 +32,8 @@ class Predictive:
     Attributes:
         network: the network.
         state: states of the particles, with the latents of the row in them.
-        known: features of the row's inputs, (batch, .).
         log_weight: log-weights of the particles, (particle, batch).
-        gap: what each has drawn since the last observed entry, in model units,
+        pending: what each has drawn since the last observed entry, in model units,
             (particle, batch, dim).
         transform, anchor: map of the row to data units, and where the tracks are.
         names: columns of the row.
@@ -41,9 +41,8 @@ class Predictive:
 
     network: Model
     state: State
-    known: Float[Tensor, "batch known"]
     log_weight: Float[Tensor, "particle batch"]
-    gap: Float[Tensor, "particle batch dim"]
+    pending: Float[Tensor, "particle batch dim"]
     transform: Transform
     anchor: Anchor
     names: tuple[str, ...]
@@ -54,14 +53,14 @@ class Predictive:
 
     @property
     def emission(self) -> Distribution:
-        """The components, (particle, batch), in model units and without `gap`."""
-        return self.network.emission(self.state, self.known)
+        """The components, (particle, batch), in model units and without `pending`."""
+        return self._emission(self.state)
 
     @property
     @torch.no_grad()
     def mean(self) -> Float[np.ndarray, "batch dim"]:
         """E[x_{t+1} | x_{1:t}]; for a binary column the probability of a 1."""
-        means = self._decode(self.emission.mean, self.gap)
+        means = self._decode(self.emission.mean, self.pending)
         return np.einsum("pb,pbd->bd", to_numpy(self.log_weight.exp()), means)
 
     @torch.no_grad()
@@ -89,10 +88,10 @@ class Predictive:
             raise DataError("expected finite candidates, found NaN or infinity")
         rows = x if x.ndim == 3 else x[None]
         values = self.transform.encode_next(rows.swapaxes(0, 1), self.anchor)[0].swapaxes(0, 1)
-        at_once = max(1, memory.CANDIDATE_DENSITIES // (self.gap.numel() or 1))
+        at_once = max(1, memory.CANDIDATE_DENSITIES // (self.pending.numel() or 1))
         emission, found = self.emission, []
-        for part in torch.from_numpy(values).to(self.gap).split(at_once):
-            density = emission.log_prob(part[:, None] - self.gap)
+        for part in torch.from_numpy(values).to(self.pending).split(at_once):
+            density = emission.log_prob(part[:, None] - self.pending)
             found.append(to_numpy((self.log_weight + density).logsumexp(1)))
         log_prob = np.concatenate(found) + self.transform.log_jacobian(self.anchor.first).sum(-1)
         return log_prob if x.ndim == 3 else log_prob[0]
@@ -112,19 +111,24 @@ class Predictive:
         batch, generator = self.log_weight.shape[1], seeded(seed, Stream.PREDICTIVE_SAMPLES)
 
         def normal(*shape: int) -> Tensor:
-            return torch.randn(*shape, generator=generator).to(self.gap)
+            return torch.randn(*shape, generator=generator).to(self.pending)
 
         chosen = draw_ancestors(self.log_weight, normal(count, batch), "multinomial", count)
         state = type(self.state)(*(take(s, chosen) for s in self.state))
-        emission = self.network.emission(state, self.known)
-        drawn = emission.sample(normal(count, batch, self.network.family.noise_size))
-        return self._decode(drawn, take(self.gap, chosen))
+        emission = self._emission(state)
+        drawn = emission.sample(normal(count, batch, self.network.observation.noise_size))
+        return self._decode(drawn, take(self.pending, chosen))
 
-    def _decode(self, values: Tensor, gap: Tensor) -> Float[np.ndarray, "sample batch dim"]:
+    def _emission(self, state: State) -> Distribution:
+        """Return the emission of states (particle, batch, .)."""
+        lead = (state[0].shape[0], state[0].shape[1])
+        return unflatten(self.network.emission(flatten(state, lead)), lead)
+
+    def _decode(self, values: Tensor, before: Tensor) -> Float[np.ndarray, "sample batch dim"]:
         """Return rows in data units."""
-        shape = (*gap.shape[:2], values.shape[-1])
-        rows, before = (to_numpy(part.expand(shape)) for part in (values, gap))
-        return self.transform.decode(rows[:, :, None], self.anchor, before)[:, :, 0]
+        shape = (*before.shape[:2], values.shape[-1])
+        rows, drawn = (to_numpy(part.expand(shape)) for part in (values, before))
+        return self.transform.decode(rows[:, :, None], self.anchor, drawn)[:, :, 0]
 
 
 @torch.inference_mode()
@@ -179,18 +183,20 @@ def predictive(
         )
     check_begun(model, belief)
     row = np.full((len(belief.time), len(names)), np.nan) if x is None else x
-    known = encode_row(model, belief, row, u=u, time=time).row.known
+    inputs = encode_row(model, belief, row, u=u, time=time).step.inputs
     generator = seeded(belief.seed, Stream.PREDICTIVE, belief.steps)
     particles, count = belief.belief.log_weight.shape
     noise = draw_noise(network, particles, count, 1, generator)
-    entering = network.with_input(belief.belief.state, known)
-    z = network.prior(entering, known).sample(noise.latent[:, :, 0])
+    lead = (particles, count)
+    state = network.with_input(flatten(belief.belief.state, lead), flatten(inputs, lead))
+    if network.latent.dim:
+        z = network.prior(state).sample(flatten(noise.latent[:, :, 0], lead))
+        state = network.with_latent(state, z)
     return Predictive(
         network=network,
-        state=network.with_latent(entering, z),
-        known=known,
+        state=unflatten(state, lead),
         log_weight=belief.belief.log_weight,
-        gap=belief.belief.gap,
+        pending=belief.belief.pending,
         transform=model.output_transform,
         anchor=model.output_anchor(belief.anchor),
         names=model.output_names,

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
-from vrnn.errors import ConfigError, UnsupportedError
+from vrnn.errors import ConfigError, Setting, UnsupportedError
 from vrnn.inference.ranking import rank_draws
 from vrnn.tasks import memory
 from vrnn.tasks.futures import Futures, futures
@@ -116,8 +116,15 @@ def reliability(
     """
     if observe < 2 or horizon < 1 or samples < 2:
         raise ConfigError(
-            "expected observe and samples of at least 2 and a horizon of at least 1, "
-            f"found {observe}, {samples}, {horizon}"
+            expected=(
+                Setting("observe"),
+                " and ",
+                Setting("samples"),
+                " of at least 2 and ",
+                Setting("horizon"),
+                " of at least 1",
+            ),
+            found=f"{observe}, {samples}, {horizon}",
         )
     sampling = SamplingConfig(samples, seed, temperature=temperature)
     model = resolve_model(model)
@@ -147,7 +154,7 @@ def compare(
     at_once = max(1, memory.COMPARED_DENSITIES // (count * size * dim))
     own = torch.eye(count, dtype=torch.bool, device=f.drawn.device)[..., None]
     # Increments add up from the last observed point on, in every sample and in the truth.
-    before, passed = f.belief.gap, torch.zeros_like(rest.x[:, 0])
+    before, passed = f.belief.pending, torch.zeros_like(rest.x[:, 0])
     levels, nll = [], []
     for t, emission in enumerate(f.emissions):
         drawn, truth = f.drawn[:, :, t], rest.x[:, t]

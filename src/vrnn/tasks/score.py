@@ -9,11 +9,12 @@ from torch import Tensor
 
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, check_seed
+from vrnn.inference.flat import flatten, unflatten
 from vrnn.inference.noise import Stream, seeded
 from vrnn.inference.particle_filter import FilterStep
 from vrnn.inference.ranking import rank_draws
 from vrnn.inference.resampling import draw_ancestors, take
-from vrnn.inference.step import Row
+from vrnn.inference.step import TimeStep
 from vrnn.models.contract import Model
 from vrnn.tasks import memory
 from vrnn.tasks.filtering import filter_chunks, steps, write_rows
@@ -69,9 +70,9 @@ def score(
     """
     check_seed(seed)
     if particles < 1:
-        raise ConfigError(f"expected particles of at least 1, found {particles}")
+        raise ConfigError(setting="particles", expected="at least 1", found=particles)
     if by not in get_args(ScoreName):
-        raise ConfigError(f"a track is scored by density or excess, found {by!r}")
+        raise ConfigError(setting="by", expected="density or excess", found=repr(by))
     model = resolve_model(model)
     found = _score(model, model.as_tracks(tracks), particles, seed, by)
     if calibration is None:
@@ -84,7 +85,7 @@ def score(
 def _score(model: TrainedModel, tracks: Tracks, particles: int, seed: int, by: ScoreName) -> Scores:
     """Return the scores of tracks, without a calibration set."""
     log_prob, pit, excess = ([np.full(len(x), np.nan) for x in tracks.x] for _ in range(3))
-    at_once = max(1, memory.RANKED_DENSITIES // (particles**2 * model.network.family.dim))
+    at_once = max(1, memory.RANKED_DENSITIES // (particles**2 * model.network.observation.dim))
     for chunk in filter_chunks(model, tracks, particles, at_once):
         batch, generator = chunk.batch, seeded(seed, Stream.RANK, chunk.start)
         scored, ranks, short = [], [], []
@@ -96,14 +97,16 @@ def _score(model: TrainedModel, tracks: Tracks, particles: int, seed: int, by: S
             ranks.append(place)
             short.append(below)
         if scored:
-            write_rows(log_prob, model, chunk, torch.stack(scored, -1) + batch.density)
+            write_rows(
+                log_prob, model, chunk, torch.stack(scored, -1) + batch.log_jacobian_per_step
+            )
             write_rows(pit, model, chunk, torch.stack(ranks, -1))
             write_rows(excess, model, chunk, torch.stack(short, -1))
     return Scores(list(tracks.ids), list(tracks.times), log_prob, pit, excess, np.zeros(0), by)
 
 
 def rank(
-    model: Model, step: FilterStep, row: Row, generator: torch.Generator
+    model: Model, step: FilterStep, data: TimeStep, generator: torch.Generator
 ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
     """Return the probability integral transform of a row's log-density, and its excess.
 
@@ -117,16 +120,22 @@ def rank(
     count, size = before.log_weight.shape
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator).to(before.gap)
+        return torch.randn(*shape, generator=generator).to(before.pending)
 
-    entering = model.with_input(before.state, row.known)
-    z = model.prior(entering, row.known).sample(normal(count, size, model.latent_dim))
-    emission = model.emission(model.with_latent(entering, z), row.known)
+    lead = (count, size)
+    state = model.with_input(flatten(before.state, lead), flatten(data.inputs, lead))
+    normals = normal(count, size, model.latent.noise_size)
+    if model.latent.dim:
+        z = model.prior(state).sample(flatten(normals, lead))
+        state = model.with_latent(state, z)
+    emission = unflatten(model.emission(state), lead)
     chosen = draw_ancestors(before.log_weight, normal(1, size), "systematic")
-    fresh = emission.sample(normal(count, size, model.family.noise_size)).expand(count, size, -1)
-    drawn = take(fresh + before.gap, chosen)
-    every = torch.cat([drawn, row.x.expand(1, size, -1)])
-    density = emission.log_prob(every[:, None] - before.gap, row.present) + before.log_weight
+    fresh = emission.sample(normal(count, size, model.observation.noise_size)).expand(
+        count, size, -1
+    )
+    drawn = take(fresh + before.pending, chosen)
+    every = torch.cat([drawn, data.x.expand(1, size, -1)])
+    density = emission.log_prob(every[:, None] - before.pending, data.present) + before.log_weight
     own = chosen[:, None] == torch.arange(count, device=chosen.device)[:, None]
     ranked = rank_draws(density, own)
     uniform = torch.rand(size, generator=generator).to(density)

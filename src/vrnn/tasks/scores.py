@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from vrnn.data.io.write import Columns, write_table
+from vrnn.data.io.write import OutputTable, write_table
 from vrnn.errors import ConfigError, DataError, require
 
 ScoreName = Literal["density", "excess"]
@@ -120,13 +120,13 @@ class Scores:
         """Return which tracks score above the threshold, (N,): those with p <= `false_alarms`."""
         return np.asarray(self.score > self.threshold(false_alarms))
 
-    def to_columns(self, false_alarms: float | None = None) -> Columns:
+    def to_columns(self, false_alarms: float | None = None) -> OutputTable:
         """Return a table with a row for each track: id, rows, score and p_value.
 
         Args:
             false_alarms: adds the column unusual, 0 or 1, for this share of false alarms.
         """
-        columns: Columns = {
+        columns: OutputTable = {
             "id": np.array(self.ids, object),
             "rows": self.rows,
             "score": self.score,
@@ -137,7 +137,7 @@ class Scores:
             columns["unusual"] = self.unusual(false_alarms).astype(np.int64)
         return columns
 
-    def row_columns(self) -> Columns:
+    def row_columns(self) -> OutputTable:
         """Return a table with a row for each row of a track: id, t, log_prob, pit, excess."""
         return {
             "id": np.repeat(np.array(self.ids, object), [len(a) for a in self.log_prob]),
@@ -164,12 +164,12 @@ class Scores:
         """Draw the scores in order, with threshold and calibration set; the rows of a single track.
 
         Args:
-            options: further arguments of `vrnn.plots.plot_scores` or `plot_rows`.
+            options: further arguments of `vrnn.plots.plot_scores` or `plot_time_steps`.
         """
-        from vrnn.plots import plot_rows, plot_scores
+        from vrnn.plots import plot_scores, plot_time_steps
 
         if len(self.ids) == 1:
-            return plot_rows(self.times[0], self.log_prob[0], self.pit[0], path, **options)
+            return plot_time_steps(self.times[0], self.log_prob[0], self.pit[0], path, **options)
         threshold = None if false_alarms is None else self.threshold(false_alarms)
         return plot_scores(self.score, path, self.ids, threshold, self.calibration, **options)
 

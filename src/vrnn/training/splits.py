@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from vrnn.data.resample import at_rate
 from vrnn.data.tracks import Tracks, concatenate
-from vrnn.data.windows import at_rate, windows
+from vrnn.data.windows import windows
 from vrnn.errors import DataError, Setting, Text
 from vrnn.inference.noise import Stream
 from vrnn.training.config import TrainConfig
