@@ -119,7 +119,7 @@ class Filtered(NamedTuple):
         effective: effective sample size 1 / sum_i w_i^2 after each step, (batch, time).
         ancestor: for each particle of a step, the index of its ancestor at the step before,
             (sample, batch, time).
-        log_choice: log-probability of the ancestors drawn at a step, summed over particles,
+        log_choice: log-probability of the ancestors drawn at a step, the sum over particles,
             (batch, time).
         prior, posterior: p_t, and the q_t that z_t was drawn from, over (sample, batch, time, .);
             one object where the model has no posterior of its own.

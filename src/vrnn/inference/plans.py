@@ -26,7 +26,7 @@ class Plan:
     scan: Callable[..., Any]
     embed: Callable[..., Any] | None = None
     rollout: Callable[..., Any] | None = None
-    stepper: Callable[[Model], Any] | None = None
+    stepper: Callable[[Any], Any] | None = None
 
 
 PLANS: dict[type[Model], Plan] = {}

@@ -174,7 +174,9 @@ class RolloutVAE(GlobalLatentModel):
         if not self.carried and not self.per_step:
             state = state._replace(fixed=z0)
         if not self.reads_prefix:
-            return state if self.per_step else state._replace(h=state.h + self.h0_latent(z0))
+            if self.h0_latent is None:
+                return state
+            return state._replace(h=state.h + self.h0_latent(z0))
         widths = [self.kind.size, self.cell.carry_dim, self.cell.gates]
         table, h, x = context.split(widths, -1)
         state = state._replace(h=h, x=x)

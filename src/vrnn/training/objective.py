@@ -172,9 +172,7 @@ class Objective(nn.Module):
             score=score,
             energy_rows=energy_rows,
             bound=value.detach() + density,
-            kl=torch.cat(
-                [steps.mean(0), once.mean(0).expand(len(batch.x), -1)], -1
-            ).detach(),
+            kl=torch.cat([steps.mean(0), once.mean(0).expand(len(batch.x), -1)], -1).detach(),
             rows=passed.mask[:, start:].sum(-1).to(nll.dtype),
             means=self._moments(passed, start),
         )
