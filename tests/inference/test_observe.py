@@ -12,8 +12,8 @@ import vrnn
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, UnsupportedError
 from vrnn.models import ModelConfig
-from vrnn.tasks.filtering import chunks, steps
-from vrnn.tasks.observe import TrackBelief
+from vrnn.tasks.belief import TrackBelief
+from vrnn.tasks.filtering import filter_chunks, steps
 from vrnn.trained import TrainedModel
 from vrnn.training.prepare import prepare
 
@@ -167,10 +167,10 @@ def test_a_belief_after_whole_tracks_goes_on_row_by_row(name, displacement, firs
 def test_particles_are_resampled_on_the_way(name):
     """Or the tests above would prove nothing of the noise that resampling takes."""
     model, tracks = untrained(KINDS[name]), without_inputs(holed(walks()))
-    (chunk,) = chunks(model, tracks, 6)
+    (chunk,) = filter_chunks(model, tracks, 6)
     kept = torch.arange(6)[:, None]
     assert any(
-        bool((step.ancestor != kept).any()) for step, _ in steps(model.network, chunk, 6, seed=3)
+        bool((step.ancestor != kept).any()) for step, _ in steps(model, chunk, 6, seed=3)
     )
 
 

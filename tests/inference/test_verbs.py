@@ -12,6 +12,7 @@ from vrnn.errors import ConfigError, DataError, UnsupportedError
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.unroll import unroll
 from vrnn.tasks.futures import futures
+from vrnn.tasks.sampling import SamplingConfig
 from vrnn.trained import TrainedModel
 
 SETTINGS = vrnn.TrainConfig(steps=20, batch_size=16, warmup=0, learning_rate=5e-3, holdout=0.0)
@@ -187,7 +188,9 @@ def test_fewer_states_are_shared_among_the_paths(trained, name):
         model.network.latent_dim + model.network.code_dim == 0
     ):  # the prefix leaves one state whatever is drawn
         np.testing.assert_allclose(each, shared, rtol=1e-5, atol=1e-5)
-    (found,), (two,) = (futures(model, prefix, 4, n, seed=0, prefix_samples=2) for n in (6, 2))
+    sampling = SamplingConfig(samples=6, prefix_samples=2)
+    (found,) = futures(model, prefix, 4, sampling)
+    (two,) = futures(model, prefix, 4, replace(sampling, samples=2))
     for part, expected in zip(found.belief.state, two.belief.state, strict=True):
         assert torch.equal(part, expected[[0, 1, 0, 1, 0, 1]])
     torch.testing.assert_close(found.belief.log_weight.exp().sum(0), torch.ones(7))

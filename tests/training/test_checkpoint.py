@@ -58,7 +58,7 @@ def test_loaded_model_is_the_trained_one(folder):
         tracks(), config=vrnn.VRNNConfig(2, hidden=8, latent_dim=3), training=SETTINGS, quiet=True
     )
     loaded = vrnn.load(folder)
-    assert loaded.config == run.model.config and loaded.training == SETTINGS
+    assert loaded.config == run.model.config and loaded.training == SETTINGS.to_dict()
     assert loaded.preprocessor == run.model.preprocessor and not loaded.network.training
     for name, value in run.model.network.state_dict().items():
         assert torch.equal(value, loaded.network.state_dict()[name])

@@ -3,7 +3,7 @@ a pickle."""
 
 import hashlib
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,13 +13,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vrnn.data.preprocessor import Preprocessor
-from vrnn.data.transforms import TransformConfig
 from vrnn.errors import ConfigError, RunFolderError
 from vrnn.files import whole_file, write_json
 from vrnn.models import Model, config_from_dict, config_to_dict
 from vrnn.models.modes import ModeHead, ModesConfig
 from vrnn.trained import TrainedModel, build_network
-from vrnn.training.config import AugmentConfig, TrainConfig
+from vrnn.training.config import TrainConfig
 
 MODES = "modes.safetensors"
 FORMAT = 1  # raised whenever older code could misread a run folder
@@ -49,7 +48,7 @@ def save_config(folder: Path, trained: TrainedModel, data: str) -> None:
         {
             "format": FORMAT,
             "model": config_to_dict(trained.config),
-            "training": asdict(trained.training),
+            "training": trained.training,
             "preprocessor": trained.preprocessor.to_dict(),
             "data": data,
         },
@@ -104,7 +103,7 @@ def load(
     config = read_config(folder)
     try:
         model_config = config_from_dict(config["model"])
-        training = train_config_from_dict(config["training"])
+        training = TrainConfig.from_dict(config["training"]).to_dict()
         preprocessor = Preprocessor.from_dict(config["preprocessor"])
         with torch.random.fork_rng(devices=[]):
             network = build_network(model_config, preprocessor)
@@ -115,19 +114,6 @@ def load(
     _load_weights(network, folder / "model.safetensors")
     head = _load_modes(folder, network) if modes else None
     return TrainedModel(network.eval(), preprocessor, model_config, training, head).to(device)
-
-
-def train_config_from_dict(values: dict[str, Any]) -> TrainConfig:
-    """Read back what `dataclasses.asdict` made of training settings."""
-    unknown = set(values) - {f.name for f in fields(TrainConfig)}
-    if unknown:
-        raise ConfigError(f"unknown training settings: {', '.join(sorted(unknown))}")
-    parts = {"transform": TransformConfig, "augment": AugmentConfig}
-    revived: dict[str, Any] = {
-        name: part(**{k: _tuples(v) for k, v in values[name].items()})
-        for name, part in parts.items()
-    }
-    return TrainConfig(**{**values, **revived})
 
 
 def save_weights(folder: Path, weights: Tensors) -> None:
@@ -274,7 +260,3 @@ def _load_weights(network: Model, path: Path) -> None:
         raise RunFolderError(
             f"{path}: its weights do not fit config.json beside it ({reason})"
         ) from error
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

@@ -1,7 +1,8 @@
 """The settings of training."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
 
 from vrnn.data.transforms import TransformConfig
 from vrnn.errors import ConfigError, check_seed
@@ -156,6 +157,29 @@ class TrainConfig:
     patience: int | None = None
     log_every: int = 20
     seed: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as config.json holds them."""
+        return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
+        """Return the settings that `to_dict` made a dict of.
+
+        Raises:
+            ConfigError: an unknown setting.
+        """
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ConfigError(f"unknown training settings: {', '.join(sorted(unknown))}")
+        parts: dict[str, type] = {"transform": TransformConfig, "augment": AugmentConfig}
+        revived = {
+            name: part(
+                **{k: tuple(v) if isinstance(v, list) else v for k, v in values[name].items()}
+            )
+            for name, part in parts.items()
+        }
+        return cls(**{**values, **revived})
 
     @property
     def first_future(self) -> int:

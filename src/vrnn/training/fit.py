@@ -12,7 +12,7 @@ from jaxtyping import Int
 from vrnn.data.preprocessor import Change
 from vrnn.data.tracks import Tracks
 from vrnn.errors import NonFiniteError
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.models import ModelConfig
 from vrnn.models.vrnn import VRNNConfig
 from vrnn.trained import TrainedModel
@@ -139,7 +139,7 @@ class Loop:
         self, prepared: Prepared, accelerator, folder: Path | None, checkpoint: Checkpoint | None
     ):
         self.trained, self.data, self.val = prepared.trained, prepared.train, prepared.val
-        self.settings, self.network = self.trained.training, self.trained.network
+        self.settings, self.network = prepared.settings, self.trained.network
         self.accelerator, self.folder = accelerator, folder
         settings = self.settings
         preprocessor = self.trained.preprocessor
@@ -218,9 +218,17 @@ class Loop:
         index = self.order.batch(step)
         changes = step < settings.augment.until * settings.steps
         change = augmentation(settings.augment, settings.seed, step) if changes else None
-        chance = seeded(settings.seed, 6, step) if step >= settings.first_future else None
+        chance = (
+            seeded(settings.seed, Stream.TRAIN_CUTS, step)
+            if step >= settings.first_future
+            else None
+        )
         work = self._assemble(
-            self.data[index], seeded(settings.seed, 4, step), chance, settings.samples, change
+            self.data[index],
+            seeded(settings.seed, Stream.TRAIN, step),
+            chance,
+            settings.samples,
+            change,
         )
         if step == settings.first_future:  # what is validated now is another quantity
             self.progress |= {"best_value": None, "waited": 0}
@@ -354,8 +362,8 @@ class Loop:
     def _validation_terms(self, i: int, index: Int[np.ndarray, " batch"], samples: int) -> Terms:
         """Compute the terms of some validation tracks; `i` numbers their noise."""
         seed = self.settings.seed
-        chance = seeded(seed, 7, i) if self._draws_futures else None
-        work = self._assemble(self.val[index], seeded(seed, 5, i), chance, samples)
+        chance = seeded(seed, Stream.VALIDATE_CUTS, i) if self._draws_futures else None
+        work = self._assemble(self.val[index], seeded(seed, Stream.VALIDATE, i), chance, samples)
         terms = self.plain_objective(work, 1.0)
         if chance and self.settings.observe is None:  # one cut of each track would be much noise
             more = [

@@ -1,7 +1,6 @@
 """What a run folder holds already: whether a run may begin in it or go on."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from vrnn.errors import ConfigError, RunFolderError
@@ -11,7 +10,6 @@ from vrnn.training.checkpoint import (
     Checkpoint,
     load_checkpoint,
     read_config,
-    train_config_from_dict,
 )
 from vrnn.training.config import TrainConfig
 from vrnn.training.prepare import Prepared
@@ -53,14 +51,13 @@ def open_folder(folder: Path | None, prepared: Prepared, resume: bool) -> Checkp
 def _changes(stored: dict, trained: TrainedModel) -> list[str]:
     """Name the settings of a stored run that differ."""
 
-    def plain(model: ModelConfig, training: TrainConfig) -> dict:
-        return json.loads(
-            json.dumps({"model": config_to_dict(model), "training": asdict(training)})
-        )
+    def plain(model: ModelConfig, training: dict) -> dict:
+        return json.loads(json.dumps({"model": config_to_dict(model), "training": training}))
 
     now = plain(trained.config, trained.training)
     try:  # settings that are newer than the run have their defaults in it
-        then = plain(config_from_dict(stored["model"]), train_config_from_dict(stored["training"]))
+        training = TrainConfig.from_dict(stored["training"])
+        then = plain(config_from_dict(stored["model"]), training.to_dict())
     except (ConfigError, KeyError, TypeError):
         then = stored
     return [f"{k}.{name}" for k in now for name in now[k] if then[k].get(name) != now[k][name]]

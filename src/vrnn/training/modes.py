@@ -14,12 +14,13 @@ from vrnn.data.preprocessor import Change, Preprocessor
 from vrnn.data.tracks import Tracks, concatenate
 from vrnn.data.windows import at_rate
 from vrnn.errors import ConfigError, DataError, NonFiniteError
-from vrnn.inference.noise import seeded
+from vrnn.inference.noise import Stream, seeded
 from vrnn.models.modes import ModeHead, ModesConfig
 from vrnn.objectives.best_of import BestOf, best_of_paths
 from vrnn.objectives.futures import cut_rows, positions
 from vrnn.trained import TrainedModel
 from vrnn.training.checkpoint import check_weights, copy_weights, save_representatives
+from vrnn.training.config import TrainConfig
 from vrnn.training.ema import Average
 from vrnn.training.mode_context import check_modes, context_of
 from vrnn.training.order import Order, augmentation
@@ -121,10 +122,11 @@ def _prepare(
     notes: list[str],
 ) -> _Work:
     """Cut the tracks and build the head."""
-    preprocessor, augment = model.preprocessor, model.training.augment
+    preprocessor, settings = model.preprocessor, TrainConfig.from_dict(model.training)
+    augment = settings.augment
     observe = _observe(model, config)
     if val is None:
-        tracks, val = hold_out(tracks, model.training.holdout, model.training.seed, notes)
+        tracks, val = hold_out(tracks, settings.holdout, settings.seed, notes)
     if augment.resamples:
         tracks = concatenate([at_rate(tracks, rate) for rate in augment.rates])
     rows = None if observe is None else observe + config.horizon
@@ -158,7 +160,7 @@ def _prepare(
 def _observe(model: TrainedModel, config: ModesConfig) -> int | None:
     """Give the rows of a track before its future, None for anywhere."""
     heading, given = model.preprocessor.transform.heading, model.preprocessor.transform.given
-    observe = model.training.observe if config.observe is None else config.observe
+    observe = model.observe if config.observe is None else config.observe
     if heading is not None and observe != heading.row + 1:
         raise ConfigError(
             f"the model turns tracks to their heading at row {heading.row + 1}: expected observe of {heading.row + 1}, found {observe}"
@@ -179,18 +181,23 @@ def _fit(work: _Work, progress: Progress | Quiet) -> None:
     average = Average(head, config.average, {})
     order = Order(work.train.lengths, config.batch_size, config.seed)
     best, least = copy_weights(head), math.inf
+    augment = TrainConfig.from_dict(work.model.training).augment
     for step in range(config.steps):
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * (
                 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / config.steps))
             )
-        augment = work.model.training.augment
         change = (
             augmentation(augment, config.seed, step)
             if step < augment.until * config.steps
             else None
         )
-        found = _terms(work, work.train[order.batch(step)], seeded(config.seed, 18, step), change)
+        found = _terms(
+            work,
+            work.train[order.batch(step)],
+            seeded(config.seed, Stream.TRAIN_MODES, step),
+            change,
+        )
         loss = found.loss(config.final_weight)
         if not bool(torch.isfinite(loss)):
             raise NonFiniteError(
@@ -247,7 +254,11 @@ def _validate(work: _Work, step: int, progress: Progress | Quiet) -> float:
         return 0.0
     order = work.val.lengths.argsort(kind="stable")
     parts = [
-        _terms(work, work.val[order[i : i + VALIDATION_BATCH]], seeded(work.config.seed, 19, i))
+        _terms(
+            work,
+            work.val[order[i : i + VALIDATION_BATCH]],
+            seeded(work.config.seed, Stream.VALIDATE_MODES, i),
+        )
         for i in range(0, len(order), VALIDATION_BATCH)
     ]
     counted = torch.cat([p.counted for p in parts])

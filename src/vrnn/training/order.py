@@ -3,6 +3,7 @@
 import numpy as np
 
 from vrnn.data.preprocessor import Change
+from vrnn.inference.noise import Stream
 from vrnn.training.config import AugmentConfig
 
 BUCKET = 32  # batches whose sequences are sorted by length together, so that little is padded
@@ -16,7 +17,7 @@ def epoch_order(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> 
     >>> [sorted(b.tolist()) for b in epoch_order(np.array([5, 5, 5]), 8, seed=0, epoch=0)]
     [[0, 1, 2]]
     """
-    rng = np.random.default_rng([seed, epoch, 1])
+    rng = np.random.default_rng([seed, epoch, Stream.ORDER])
     order = rng.permutation(len(lengths))
     count = max(len(order) // batch_size, 1)
     order = order[: count * batch_size]
@@ -61,9 +62,13 @@ def augmentation(config: AugmentConfig, seed: int, step: int) -> Change | None:
         return None
 
     def change(x: np.ndarray) -> np.ndarray:
-        rng = np.random.default_rng([seed, step, 2])
+        rng = np.random.default_rng([seed, step, Stream.AUGMENT])
         x = _turned(x, config, rng) if config.turns else x
-        x = _jittered(x, config, np.random.default_rng([seed, step, 4])) if config.jitter else x
+        x = (
+            _jittered(x, config, np.random.default_rng([seed, step, Stream.JITTER]))
+            if config.jitter
+            else x
+        )
         shift = rng.integers(-config.transpose, config.transpose, len(x), endpoint=True)
         return _transposed(x, np.where(rng.random(len(x)) < config.share, shift, 0))
 

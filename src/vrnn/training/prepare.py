@@ -11,6 +11,7 @@ from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks, concatenate
 from vrnn.data.windows import at_rate, windows
 from vrnn.errors import ConfigError, DataError
+from vrnn.inference.noise import Stream
 from vrnn.kernels.recurrence import native_shape
 from vrnn.models import Model, ModelConfig, make_model
 from vrnn.trained import TrainedModel, build_network
@@ -28,6 +29,7 @@ class Prepared(NamedTuple):
     """
 
     trained: TrainedModel
+    settings: TrainConfig
     train: Tracks
     val: Tracks
     notes: list[str]
@@ -92,7 +94,8 @@ def prepare(
             f"{type(network).__name__}: leave kernel auto"
         )
     return Prepared(
-        TrainedModel(network, preprocessor, config, settings),
+        TrainedModel(network, preprocessor, config, settings.to_dict()),
+        settings,
         train,
         val,
         notes,
@@ -257,7 +260,7 @@ def hold_out(tracks: Tracks, share: float, seed: int, notes: list[str]) -> tuple
     count = held_out_count(tracks, share)
     if not count:
         return tracks, tracks[:0]
-    order = np.random.default_rng([seed, 3]).permutation(len(tracks))
+    order = np.random.default_rng([seed, Stream.HOLDOUT]).permutation(len(tracks))
     notes.append(f"{count} of {len(tracks)} tracks are held out for validation")
     return tracks[np.sort(order[count:])], tracks[np.sort(order[:count])]
 
