@@ -33,7 +33,7 @@ def test_settings_that_cannot_work():
 
 def test_rates_are_of_continuous_columns():
     tracks = vrnn.Tracks([np.zeros((5, 2))])
-    with pytest.raises(ConfigError, match=r"augment\.rates interpolates"):
+    with pytest.raises(ConfigError, match=r"augment\.rates: copies at other rates interpolate"):
         vrnn.train(
             tracks,
             config=vrnn.RNNConfig(2, emission="bernoulli"),
@@ -48,7 +48,7 @@ def test_rates_are_of_continuous_columns():
 def test_transposition_is_of_binary_columns():
     with pytest.raises(
         ConfigError,
-        match=r"augment.transpose shifts the keys .*: expected every column to be binary",
+        match=r"augment.transpose: it shifts the keys .*: expected every column to be binary",
     ):
         vrnn.train(
             walks(), config=RNN, training=replace(QUICK, augment=vrnn.AugmentConfig(transpose=3))
@@ -68,7 +68,7 @@ FLIP = vrnn.AugmentConfig(flip=True)
         (RNN, {"transform": GLOBE, "augment": vrnn.AugmentConfig(rates=(0.5,))}, "180 degrees"),
         (RNN, {"transform": GLOBE, "augment": FLIP}, "on the globe that is no motion"),
         (SUPERVISED, {"augment": FLIP}, "not the target y of a supervised model"),
-        (SUPERVISED, {"augment": vrnn.AugmentConfig(rates=(2.0,))}, "augment.rates interpolates"),
+        (SUPERVISED, {"augment": vrnn.AugmentConfig(rates=(2.0,))}, "augment.rates: copies at other rates interpolate"),
         (SUPERVISED, {"position_input": True}, "a supervised model reads x itself"),
         (
             vrnn.RolloutVAEConfig(2, hidden=4),
@@ -108,7 +108,7 @@ def test_settings_that_do_not_fit_the_model_are_refused(config, changes, message
     ],
 )
 def test_what_cannot_be_read_in_chunks_is_refused(config, settings, found):
-    with pytest.raises(ConfigError, match=f"chunk reads a sequence part by part: .* found {found}"):
+    with pytest.raises(ConfigError, match=f"chunk: expected a model that does not look ahead .* found {found}"):
         vrnn.train(walks(), config=config, training=replace(QUICK, chunk=4, **settings))
 
 

@@ -61,12 +61,12 @@ def test_values_outside_their_range_are_refused(name):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"objective": "iwae"}, "samples: expected at least 2 for the objective iwae, found 1"),
+        ({"objective": "iwae"}, "samples: expected at least 2 for objective='iwae', found 1"),
         (
             {"objective": "fivo", "samples": 4, "free_bits": 0.1},
-            "free_bits: expected 0 for the objective fivo, found 0.1",
+            "free_bits: expected 0 for objective='fivo', found 0.1",
         ),
-        ({"resampling_term": True}, "resampling_term: expected the objective fivo, found elbo"),
+        ({"resampling_term": True}, "resampling_term: expected objective='fivo', found elbo"),
         ({"truncate": True}, "set chunk to a number"),
         ({"chunk": 4, "energy_weight": 1.0}, "chunk: expected the elbo alone, found energy_weight"),
         (

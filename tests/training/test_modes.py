@@ -137,7 +137,7 @@ def test_refusals(model):
     tracks, learn = forks(30, 0), vrnn.fit_modes
     with pytest.raises(ConfigError, match="has no modes yet"):
         vrnn.predict_modes(tracks.cut(stop=5), model=model)
-    with pytest.raises(ConfigError, match="expected observe of 5, found 3"):
+    with pytest.raises(ConfigError, match="observe: .* expected 5, found 3"):
         learn(tracks, model=model, config=replace(SMALL, observe=3), quiet=True)
     with pytest.raises(DataError, match=r"training tracks: .* lower horizon or observe"):
         learn(tracks, model=model, config=replace(SMALL, horizon=9), quiet=True)

@@ -181,7 +181,7 @@ def test_stopped_run_stays_stopped(tmp_path):
 
 def test_refusals_of_run_folders(whole, tmp_path):
     with pytest.raises(
-        RunFolderError, match="holds a run already; resume it, or choose another folder"
+        RunFolderError, match="holds a run already; resume it with resume=True, or choose another folder"
     ):
         small_run(whole)
     with pytest.raises(RunFolderError, match=r"nothing to resume, it has no config\.json"):
