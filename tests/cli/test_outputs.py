@@ -49,7 +49,7 @@ def test_failure_while_writing_leaves_nothing(tmp_path, runs, fails, monkeypatch
 def test_failure_while_writing_the_second_table_leaves_nothing(
     tmp_path, folder, runs, fails, monkeypatch
 ):
-    """Scores write the rows first, so that the table they are named after is there only when all is."""
+    """Scores write the rows first: the main table is there only when all is."""
     import vrnn.tasks.score as scores
 
     def full(columns, path):

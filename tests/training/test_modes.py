@@ -145,7 +145,7 @@ def test_refusals(model):
         tracks, config=MODELS["rnn"], training=vrnn.TrainConfig(steps=1), quiet=True
     ).model
     with pytest.raises(
-        DataError, match=r"has 9 rows after .* the longest future has 7; lower horizon"
+        DataError, match=r"has 9 rows after .* found a longest future of 7; lower horizon"
     ):
         learn(tracks, model=whole, config=replace(SMALL, horizon=9), quiet=True)
     with pytest.raises(DataError, match=r"read it with vrnn.read_tracks"):
@@ -156,7 +156,7 @@ def test_refusals(model):
         learn(tracks, model="runs/a", config=SMALL)
     learned = learn(tracks, model=model, config=SMALL, quiet=True)
     with pytest.raises(
-        ConfigError, match="fitted for 4 rows: expected a horizon up to that, found 5"
+        ConfigError, match="fitted for 4 rows: expected no more than that, found 5"
     ):
         vrnn.predict_modes(tracks.cut(stop=5), model=learned, horizon=5)
     pen = vrnn.Tracks([np.concatenate([x, np.ones((9, 1))], 1) for x in tracks.x])

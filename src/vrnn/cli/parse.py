@@ -7,7 +7,8 @@ and the type. The others lack that:
 - tyro 1.0 draws a box on standard error and exits. Its hook for mistakes is private and unstable.
   The hook gets a bad number as a sentence.
 - typer takes no dataclass for a group of flags.
-- click has such exceptions, but each flag is declared by hand.
+
+In click, which has such exceptions, each flag is declared by hand.
 """
 
 import difflib
@@ -40,7 +41,8 @@ class Command:
     """A function that is called with the words of a command line.
 
     Args:
-        function: its parameters become flags, as `Flat` says; positional ones are named in capitals.
+        function: its parameters become flags, as `Flat` says; the name of a positional one is
+            shown in capitals.
         prog: what the help calls it.
 
     >>> def greet(name: str, /, *, times: int = 1): return ", ".join([f"hello {name}"] * times)
