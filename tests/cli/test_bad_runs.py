@@ -1,4 +1,4 @@
-"""Run folders that cannot be used, and verbs that a model has no meaning for."""
+"""Run folders that cannot be used, and tasks that a model has no meaning for."""
 
 import json
 import shutil
@@ -76,7 +76,7 @@ def test_bad_run(command, folder, tmp_path, copy, fails):
     assert "not a config" in fails(*words(copy))
 
 
-def test_refused_verbs(folder, tmp_path, runs, fails):
+def test_refused_tasks(folder, tmp_path, runs, fails):
     out = tmp_path / "out.csv"
     assert "--task autoencoding" in fails("generate", "--model", runs["rollout"], "--out", out)
     assert "no latent" in fails(

@@ -1,4 +1,4 @@
-"""Settings as flags, both ways: configs become flags, and messages name the flags that there are."""
+"""Settings as flags: configs become flags, and messages name flags that there are."""
 
 import ast
 from dataclasses import dataclass, field

@@ -77,7 +77,7 @@ def test_validation_on_another_set_of_the_archive(run, folder, tmp_path):
     same = vrnn.train(
         read_tracks(data, group="train", format="piano-roll"),
         config=load(tmp_path / "a").config,
-        training=load(tmp_path / "a").training,
+        training=vrnn.TrainConfig.from_dict(load(tmp_path / "a").training),
         val=test,
         quiet=True,
     )

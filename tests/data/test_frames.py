@@ -220,7 +220,7 @@ def test_a_geographic_frame_refuses():
     for augment in (vrnn.AugmentConfig(rotate=True), vrnn.AugmentConfig(speed=(0.5, 2.0))):
         tracks = Tracks(list(x), x_names=("lat", "lon"))
         settings = vrnn.TrainConfig(transform=TransformConfig(geographic="km"), augment=augment)
-        with pytest.raises(ConfigError, match="no motion on the globe"):
+        with pytest.raises(ConfigError, match="on the globe that is no motion"):
             vrnn.train(tracks, config=RNNConfig(2), training=settings)
     with pytest.raises(DataError, match="latitudes from -90 to 90 degrees, found 1"):
         fitted(TransformConfig(geographic="km"), x + 100)
