@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+from tests.helpers.pages import module_of
 from torch import Tensor
 
 from vrnn.data.batch import Batch
@@ -124,6 +125,12 @@ CONFIGS |= {
     "position-seq2seq": PositionConfig(Seq2SeqVAEConfig(2, u_dim=1, **LATENT)),
     "position-srnn-u": PositionConfig(SRNNConfig(2, u_dim=2, **LATENT)),
     "position-dmm": PositionConfig(DMMConfig(2, u_dim=1, **LATENT)),
+}
+
+ToyConfig = module_of("how-to/add-a-model.md", "vrnn.models.toy").ToyConfig
+CONFIGS |= {
+    "toy": ToyConfig(2, u_dim=1, hidden=5, latent_dim=3),
+    "toy-pen": ToyConfig(3, hidden=5, latent_dim=3, emission=PEN),
 }
 
 

@@ -11,7 +11,7 @@ from vrnn.inference.traits import has_posterior
 from vrnn.models.contract import Model
 
 TIME = 4
-SYSTEMS = [n for n, c in CONFIGS.items() if c.u_dim == 0 and c.cell == "gru"]
+SYSTEMS = [n for n, c in CONFIGS.items() if c.u_dim == 0 and getattr(c, "cell", "") == "gru"]
 
 
 def read(cell, x: Tensor, h: Tensor) -> Tensor:
