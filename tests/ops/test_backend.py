@@ -12,7 +12,8 @@ from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.plans import plan_of
 from vrnn.inference.rollout import rollout
 from vrnn.objectives import BOUNDS
-from vrnn.ops import backend, build as building
+from vrnn.ops import backend
+from vrnn.ops import build as building
 from vrnn.ops.backend import is_reference
 from vrnn.ops.gru_scan import gru_scan
 

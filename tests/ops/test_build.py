@@ -9,8 +9,8 @@ import pytest
 import torch
 from tests.helpers.fast_paths import CONFIGS, build, make_case, needs_compiler, run
 
-from vrnn.ops import backend, build as building
-from vrnn.ops import vrnn_rollout, vrnn_scan
+from vrnn.ops import backend, vrnn_rollout, vrnn_scan
+from vrnn.ops import build as building
 from vrnn.ops.build import compiled, packed_size, runs_on
 
 TINY = 'extern "C" int answer() { return 42; }\n'

@@ -27,9 +27,7 @@ def by_cells(gates, carry, weight, length):
 def drawn(batch, time, width, seed=0):
     generator = seeded(seed)
     shapes = [(batch, time, 4 * width), (batch, 2 * width), (4 * width, width)]
-    return [
-        torch.randn(*shape, generator=generator).double().requires_grad_() for shape in shapes
-    ]
+    return [torch.randn(*shape, generator=generator).double().requires_grad_() for shape in shapes]
 
 
 def compare(given, length):

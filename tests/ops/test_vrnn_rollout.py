@@ -5,12 +5,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.models.settings import CONFIGS, build
+from vrnn.kernels import native
 
 from vrnn import kernels
 from vrnn.errors import UnsupportedError
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.step import start_belief
-from vrnn.kernels import native
 from vrnn.models.vrnn import VRNNConfig
 
 pytestmark = pytest.mark.skipif(native.library() is None, reason="no C++ compiler")

@@ -8,15 +8,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.models.settings import CONFIGS, build, make_case, tensors
+from vrnn.kernels import ahead, cell, native, recurrence
+from vrnn.kernels.stretches import stretches
+from vrnn.objectives.bounds import bound
 
 from vrnn import kernels
 from vrnn.data.batch import Batch
 from vrnn.errors import UnsupportedError
 from vrnn.inference.noise import Noise, draw_noise, seeded
-from vrnn.kernels import ahead, cell, native, recurrence
-from vrnn.kernels.stretches import stretches
 from vrnn.models.vrnn import VRNNConfig
-from vrnn.objectives.bounds import bound
 from vrnn.objectives.elbo import elbo
 
 needs_compiler = pytest.mark.skipif(native.library() is None, reason="no C++ compiler")
