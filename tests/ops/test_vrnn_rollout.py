@@ -1,131 +1,132 @@
-"""Going on alone in C++ against the plain loop: the same paths from the same noise."""
+"""The compiled rollout of the VRNN against its equations, written out step by step."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.models.settings import CONFIGS, build
-from vrnn.kernels import native
+from tests.helpers.fast_paths import needs_compiler
+from tests.helpers.vrnn_equations import gru, moments
 
-from vrnn import kernels
-from vrnn.errors import UnsupportedError
-from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.step import start_belief
-from vrnn.models.vrnn import VRNNConfig
+from vrnn.inference.noise import seeded
+from vrnn.ops.vrnn_rollout import LAYERS, VRNNRollout
 
-pytestmark = pytest.mark.skipif(native.library() is None, reason="no C++ compiler")
-SETTINGS = [
-    name
-    for name in CONFIGS
-    if name.startswith("vrnn")
-    and not {"lstm", "affine", "supervised", "conditional"} & set(name.split("-"))
-]
+pytestmark = needs_compiler
 
 
-def paths(model, kernel, samples=2, batch=3, time=4, inputs=0, seed=0, temperature=1.0):
-    """Draw paths from a belief that differs from sequence to sequence."""
-    dtype, generator = model.h0.dtype, seeded(seed, 1)
-    noise = draw_noise(model, samples, batch, time, generator)
-    belief = start_belief(model, noise.code, noise.code[0], model.observation.dim)
-    h = torch.randn(*belief.state.h.shape, generator=generator).to(dtype)
-    belief = belief._replace(state=belief.state._replace(h=h))
-    u = torch.randn(batch, time, inputs, generator=generator).to(dtype)
-    with torch.no_grad():
-        return kernels.imagine(
-            model, belief, u, noise, keep=True, temperature=temperature, kernel=kernel
-        )
+def drawn(
+    samples=2, batch=3, time=4, hidden=5, latent=3, dim=2, size=4, *, standard=False, dtype=torch.float64, seed=0
+):  # fmt: skip
+    """Return random arguments of a rollout, and observations to feed it."""
+    generator = seeded(seed, 9)
+
+    def one(*shape, scale=1.0):
+        return (torch.randn(*shape, generator=generator, dtype=torch.float64) * scale).to(dtype)
+
+    def layer(outputs, width):
+        return one(outputs, width, scale=0.7 * width**-0.5)
+
+    shapes = {
+        "prior_state": (hidden, hidden),
+        "emission_state": (hidden, hidden),
+        "weight_hh": (3 * hidden, hidden),
+        "prior_out": (2 * latent, hidden),
+        "of_latent": (hidden, latent),
+        "emission_features": (hidden, hidden),
+        "of_features": (3 * hidden, hidden),
+        "emission_out": (size, hidden),
+        "of_x": (hidden, dim),
+        "weight_ih": (3 * hidden, hidden),
+    }
+    assert set(shapes) == set(LAYERS)
+    biases = {
+        "x_bias": one(hidden),
+        "latent_bias": one(hidden),
+        "out_bias": one(size),
+        "bias_hh": one(3 * hidden),
+    }
+    added = {"gates": one(batch, time, 3 * hidden), "emission": one(batch, time, hidden)}
+    if not standard:
+        biases["prior_bias"] = one(2 * latent)
+        added["prior"] = one(batch, time, hidden)
+    given = {
+        "state": one(samples, batch, hidden),
+        "normals": one(samples, batch, time, latent),
+        "layers": {name: layer(*shape) for name, shape in shapes.items()},
+        "biases": biases,
+        "added": added,
+        "size": size,
+    }
+    return given, one(time, samples, batch, dim)
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_equals_the_plain_loop_in_every_setting(name):
-    model = build(CONFIGS[name])
-    found, expected = (paths(model, k, inputs=CONFIGS[name].u_dim) for k in ("native", "plain"))
-    torch.testing.assert_close(found.x, expected.x, rtol=1e-10, atol=1e-10)
-    for a, b in zip(found.emissions, expected.emissions, strict=True):
-        torch.testing.assert_close(a.mean, b.mean, rtol=1e-10, atol=1e-10)
+def by_equations(given, x):
+    """Return the parameters of the emission of every step, and the state before the last."""
+    w, b, added = given["layers"], given["biases"], given["added"]
+    h, found = given["state"], []
+    for t in range(len(x)):
+        z = given["normals"][:, :, t]
+        if "prior" in added:
+            p = torch.relu(added["prior"][:, t] + h @ w["prior_state"].T)
+            mean, scale = moments(p, w["prior_out"], b["prior_bias"])
+            z = mean + scale * z
+        f = torch.relu(z @ w["of_latent"].T + b["latent_bias"])
+        e = added["emission"][:, t] + h @ w["emission_state"].T + f @ w["emission_features"].T
+        found.append(torch.relu(e) @ w["emission_out"].T + b["out_bias"])
+        of_x = torch.relu(x[t] @ w["of_x"].T + b["x_bias"])
+        gates = added["gates"][:, t] + of_x @ w["weight_ih"].T + f @ w["of_features"].T
+        last, h = h, gru(gates, h, w["weight_hh"], b["bias_hh"])
+    return torch.stack(found), last
 
 
-@settings(max_examples=20, deadline=None)
+def taken(given, x):
+    """Return the same by the compiled step."""
+    take = VRNNRollout(**given)
+    steps = [take(t, None if t == 0 else x[t - 1]) for t in range(len(x))]
+    return torch.stack(steps), take.carry
+
+
+@settings(max_examples=25, deadline=None)
 @given(st.data())
-def test_equals_the_plain_loop_on_random_shapes(data):
+def test_equals_the_equations_on_random_shapes(data):
     size = st.integers(1, 4) | st.sampled_from([7, 31, 33])
-    config = VRNNConfig(
-        data.draw(st.integers(1, 3)), data.draw(st.integers(0, 2)), hidden=data.draw(size), latent_dim=data.draw(size),
-        prior=data.draw(st.sampled_from(["learned", "standard"])),
-    )  # fmt: skip
-    model = build(config, data.draw(st.integers(0, 99)))
-    with (
-        torch.no_grad()
-    ):  # wide random recurrences are chaotic: they enlarge rounding errors from step to step
-        for weight in model.parameters():
-            weight *= min(1.0, (5 / weight.shape[-1]) ** 0.5)
-    shape = {n: data.draw(size) for n in ("samples", "batch")}
-    shape |= {"time": data.draw(st.integers(1, 7)), "inputs": config.u_dim}
-    found, expected = (paths(model, k, **shape) for k in ("native", "plain"))
-    torch.testing.assert_close(found.x, expected.x, rtol=1e-10, atol=1e-10)
-    narrow = paths(model.float(), "native", **shape)
-    torch.testing.assert_close(narrow.x.double(), expected.x, rtol=1e-4, atol=1e-4)
+    names = ("samples", "batch", "time", "hidden", "latent", "dim", "size")
+    shape = {n: data.draw(size) for n in names} | {"standard": data.draw(st.booleans())}
+    given, x = drawn(**shape, seed=data.draw(st.integers(0, 99)))
+    expected, threads = by_equations(given, x), torch.get_num_threads()
+    torch.set_num_threads(data.draw(st.sampled_from([1, 3])))
+    try:
+        found = taken(given, x)
+    finally:
+        torch.set_num_threads(threads)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["vrnn", "vrnn-student_t", "vrnn-full_gaussian"])
-def test_equals_the_plain_loop_at_a_temperature(name):
-    kind = name.partition("-")[2] or "gaussian"
-    model = build(VRNNConfig(2, hidden=5, latent_dim=3, emission=kind))
-    found, expected = (paths(model, k, temperature=0.6) for k in ("native", "plain"))
-    torch.testing.assert_close(found.x, expected.x, rtol=1e-10, atol=1e-10)
-    assert not torch.allclose(found.x, paths(model, "native").x)
-    for a, b in zip(found.emissions, expected.emissions, strict=True):
-        torch.testing.assert_close(a.log_prob(found.x[:, :, 0]), b.log_prob(found.x[:, :, 0]))
+@pytest.mark.parametrize("standard", [True, False])
+def test_float32_is_near_to_float64(standard):
+    expected = by_equations(*drawn(standard=standard))
+    found = taken(*drawn(standard=standard, dtype=torch.float32))
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a.double(), b, rtol=1e-4, atol=1e-4)
 
 
-def test_leaves_the_belief_as_it_was():
-    model = build(CONFIGS["vrnn"])
-    first, again = (paths(model, "native", seed=3).x for _ in range(2))
-    assert torch.equal(first, again)
-    noise = draw_noise(model, 2, 3, 4, seeded(0))
-    belief = start_belief(model, noise.code, noise.code[0], 2)
-    before = belief.state.h.clone()
-    with torch.no_grad():
-        kernels.imagine(model, belief, torch.zeros(3, 4, 0).double(), noise, kernel="native")
-    assert torch.equal(belief.state.h, before)
+def test_the_state_that_it_begins_with_stays_as_it_was():
+    given, x = drawn()
+    before = given["state"].clone()
+    first, again = (taken(given, x)[0] for _ in range(2))
+    assert torch.equal(first, again) and torch.equal(given["state"], before)
 
 
-def test_tensors_that_do_not_go_together_are_refused_or_broadcast_as_by_the_plain_loop():
-    model = build(CONFIGS["vrnn"])
-    noise = draw_noise(model, 2, 3, 4, seeded(0))
-    belief = start_belief(model, noise.code, noise.code[0], 2)
-    u = torch.zeros(1, 4, 0).double()  # one for all sequences
-    with torch.no_grad():
-        found, expected = (
-            kernels.imagine(model, belief, u, noise, kernel=k).x for k in ("native", "plain")
-        )
-        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
-        shared = noise._replace(latent=noise.latent[:, :1].expand(-1, 3, -1, -1))
-        found, expected = (
-            kernels.imagine(model, belief, u, shared, kernel=k).x for k in ("native", "plain")
-        )
-        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
-        with pytest.raises(RuntimeError, match="all in float32 or all in float64"):
-            kernels.imagine(
-                model, belief, u, noise._replace(latent=noise.latent.float()), kernel="native"
-            )
-        with pytest.raises(RuntimeError, match="all in float32 or all in float64"):
-            kernels.imagine(
-                model,
-                belief,
-                u,
-                noise._replace(observation=noise.observation.float()),
-                kernel="native",
-            )
-        with pytest.raises(ValueError, match="as many rows"):
-            kernels.imagine(model, belief, torch.zeros(3, 5, 0).double(), noise, kernel="native")
+@pytest.mark.parametrize("name", ["state", "normals"])
+def test_tensors_that_do_not_go_together_are_refused(name):
+    given, _ = drawn()
+    with pytest.raises(RuntimeError, match="all in float32 or all in float64"):
+        VRNNRollout(**given | {name: given[name].float()})
 
 
-def test_gradients_take_the_plain_loop():
-    model = build(CONFIGS["vrnn"])
-    noise = draw_noise(model, 2, 3, 4, seeded(0))
-    belief = start_belief(model, noise.code, noise.code[0], 2)
-    u = torch.zeros(3, 4, 0).double()
-    assert kernels.imagine(model, belief, u, noise).x.requires_grad
-    with pytest.raises(UnsupportedError, match="no gradients asked for"):
-        kernels.imagine(model, belief, u, noise, kernel="native")
+def test_observations_that_do_not_fit_are_refused():
+    given, x = drawn()
+    take = VRNNRollout(**given)
+    take(0, None)
+    for wrong in (x[0, :1], x[0, ..., :1], x[0].float()):
+        with pytest.raises(AssertionError):
+            take(1, wrong)

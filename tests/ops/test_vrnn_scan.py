@@ -1,331 +1,198 @@
-"""The loop in C++ against the plain loop: values and all gradients, over random models, shapes, lengths and gaps."""
+"""The compiled loop of the VRNN against its equations: values and all gradients."""
 
-import os
 import sys
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.models.settings import CONFIGS, build, make_case, tensors
-from vrnn.kernels import ahead, cell, native, recurrence
-from vrnn.kernels.stretches import stretches
-from vrnn.objectives.bounds import bound
+from tests.helpers.fast_paths import needs_compiler
+from tests.helpers.vrnn_equations import draw_scan, leaves, scan_by_equations
 
-from vrnn import kernels
-from vrnn.data.batch import Batch
-from vrnn.errors import UnsupportedError
-from vrnn.inference.noise import Noise, draw_noise, seeded
-from vrnn.models.vrnn import VRNNConfig
-from vrnn.objectives.elbo import elbo
+from vrnn.ops import build as building
+from vrnn.ops.vrnn_scan import vrnn_scan
 
-needs_compiler = pytest.mark.skipif(native.library() is None, reason="no C++ compiler")
-SETTINGS = [
-    name
-    for name in CONFIGS
-    if name.startswith("vrnn") and not {"lstm", "affine"} & set(name.split("-"))
-]
+op = sys.modules["vrnn.ops.vrnn_scan"]
+pytestmark = needs_compiler
 
 
-def results(model, batch, noise, kernel, start=None):
-    """Give all values and all gradients of a pass, those of its start and of the belief it leaves among them."""
-    found = kernels.unroll(model, batch, noise, kernel=kernel, start=start)
-    left = tensors(found.belief)
-    value = (
-        elbo(model, found).bound.sum() + found.log_weight.square().sum() + found.latent.pow(3).sum()
+def results(run, given):
+    """Return every part of a scan and every gradient of a loss that reads them all, by name."""
+    found = {name: t for name, t in run(**given)._asdict().items() if t is not None}
+    value = sum(
+        (torch.linspace(-1, 1, t.numel(), dtype=t.dtype).view_as(t) * t).sum() + t.square().sum()
+        for t in found.values()
     )
-    value = value + sum(t.square().sum() for t in left)
-    inputs = [*model.parameters(), *([] if start is None else start.state)]
-    gradients = torch.autograd.grad(value, inputs, allow_unused=True)
-    return tensors(found), [
-        torch.zeros_like(i) if g is None else g for g, i in zip(gradients, inputs, strict=True)
-    ]
-
-
-def compare(model, batch, noise, start=None, tolerance=1e-10):
-    values, gradients = results(model, batch, noise, "native", start)
-    expected, expected_gradients = results(model, batch, noise, "plain", start)
-    for a, b in zip(values, expected, strict=True):
-        torch.testing.assert_close(*torch.broadcast_tensors(a, b), rtol=tolerance, atol=tolerance)
-    for a, b in zip(gradients, expected_gradients, strict=True):
-        torch.testing.assert_close(
-            a, b, rtol=tolerance, atol=tolerance * max(1.0, float(b.abs().max()))
-        )
-
-
-@needs_compiler
-@pytest.mark.parametrize("gaps", [False, True])
-@pytest.mark.parametrize(
-    "name", [n for n in SETTINGS if n != "vrnn-supervised"]
-)  # that one is tied
-def test_equals_the_plain_loop_in_every_setting(name, gaps):
-    model = build(CONFIGS[name])
-    case = make_case(model, CONFIGS[name], gaps=gaps)
-    compare(model, case.batch, case.noise)
-
-
-@needs_compiler
-def test_a_loss_that_leaves_a_head_out_gives_it_no_gradient():
-    model = build(CONFIGS["vrnn"])
-    case = make_case(model, CONFIGS["vrnn"], gaps=False)
-    found = kernels.unroll(model, case.batch, case.noise, kernel="native")
-    heads = [*model.prior_head.parameters(), *model.head.parameters()]
-    of_latents = torch.autograd.grad(found.latent.sum(), heads, allow_unused=True)
-    assert all(gradient is None for gradient in of_latents)
-
-
-def test_the_plain_loop_builds_nothing(monkeypatch):
-    def library():
-        raise AssertionError("the plain loop asked for the compiled one")
-
-    monkeypatch.setattr(recurrence, "library", library)
-    model = build(CONFIGS["vrnn"])
-    case = make_case(model, CONFIGS["vrnn"], gaps=False)
-    kernels.unroll(model, case.batch, case.noise, kernel="plain")
-    bound(model, case.batch, case.noise, kernel="plain")
-    bound(
-        model,
-        case.batch,
-        draw_noise(model, 2, *case.batch.x.shape[:2], seeded(0), resampling=True),
-        "fivo",
-    )
-
-
-@st.composite
-def cases(draw):
-    """Draw a model's widths, a batch's shape and where its points are missing."""
-    size = st.integers(1, 4) | st.sampled_from([7, 31, 33])
-    shape = {n: draw(size) for n in ("hidden", "latent", "batch", "time")}
-    return shape | {
-        "samples": draw(st.integers(1, 3)),
-        "inputs": draw(st.integers(0, 2)),
-        "missing": draw(st.sampled_from([0.0, 0.0, 0.02, 0.2])),
-        "threads": draw(st.sampled_from([1, 2, 3])),
-        "seed": draw(st.integers(0, 1000)),
+    tensors = leaves(given)
+    gradients = torch.autograd.grad(value, list(tensors.values()))
+    return {name: t.detach() for name, t in found.items()} | {
+        f"d {name}": g for name, g in zip(tensors, gradients, strict=True)
     }
 
 
-def random_case(shape, dtype):
-    config = VRNNConfig(2, shape["inputs"], hidden=shape["hidden"], latent_dim=shape["latent"])
-    model = build(config, shape["seed"]).to(dtype)
-    with (
-        torch.no_grad()
-    ):  # wide random recurrences are chaotic: they enlarge rounding errors from step to step
-        for weight in model.parameters():
-            weight *= min(1.0, (5 / weight.shape[-1]) ** 0.5)
-    generator = seeded(shape["seed"], 5)
-    x = torch.randn(shape["batch"], shape["time"], 2, generator=generator)
-    x[torch.rand(x.shape[:2], generator=generator) < shape["missing"]] = torch.nan
-    u = torch.randn(*x.shape[:2], shape["inputs"], generator=generator)
-    length = torch.randint(1, shape["time"] + 1, (shape["batch"],), generator=generator)
-    batch = Batch.of(
-        x.to(dtype), u=u.to(dtype), length=length, is_increment=torch.tensor([True, False])
-    )
-    return model, batch, draw_noise(model, shape["samples"], *x.shape[:2], generator)
+def check(given, expected=None, tolerance=1e-10):
+    expected = results(scan_by_equations, given) if expected is None else expected
+    found = results(vrnn_scan, given)
+    assert found.keys() == expected.keys()
+    for name, b in expected.items():
+        size = float(1 + b.abs().max())
+        torch.testing.assert_close(
+            found[name].double(), b.double(), rtol=tolerance, atol=tolerance * size, msg=name
+        )
 
 
-@needs_compiler
+@pytest.mark.parametrize("inputs", [True, False])
+@pytest.mark.parametrize("heads", [True, False])
+@pytest.mark.parametrize("standard", [True, False])
+def test_equals_the_equations_in_every_form(standard, heads, inputs):
+    check(draw_scan(standard=standard, heads=heads, inputs=inputs))
+
+
 @settings(max_examples=20, deadline=None)
-@given(cases())
-def test_equals_the_plain_loop_on_random_shapes(shape):
+@given(st.data())
+def test_equals_the_equations_on_random_shapes(data):
+    size = st.integers(1, 4) | st.sampled_from([7, 31, 33])
+    shape = {n: data.draw(size) for n in ("batch", "time", "hidden", "latent", "size")}
+    shape |= {n: data.draw(st.booleans()) for n in ("standard", "heads", "inputs")}
     threads = torch.get_num_threads()
-    torch.set_num_threads(shape["threads"])
+    torch.set_num_threads(data.draw(st.sampled_from([1, 2, 3])))
     try:
-        compare(*random_case(shape, torch.float64))
+        check(draw_scan(data.draw(st.integers(1, 3)), seed=data.draw(st.integers(0, 99)), **shape))
     finally:
         torch.set_num_threads(threads)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other threads")
-def test_the_pool_of_torch_is_found():
-    assert native.torch_pool().value
-
-
-@needs_compiler
 def test_threads_of_its_own_serve_where_torch_has_no_pool():
-    shape = {
-        "hidden": 7,
-        "latent": 3,
-        "batch": 33,
-        "time": 5,
-        "samples": 3,
-        "inputs": 1,
-        "missing": 0.0,
-        "seed": 0,
-    }
     threads = torch.get_num_threads()
     torch.set_num_threads(3)
-    native.library().vrnn_use_pool(None)
+    building.library().vrnn_use_pool(None)
     try:
-        compare(*random_case(shape, torch.float64))
+        check(draw_scan(3, 33, 5, 7, 3))
     finally:
-        native.library().vrnn_use_pool(native.torch_pool())
+        building.library().vrnn_use_pool(building.torch_pool())
         torch.set_num_threads(threads)
 
 
-@needs_compiler
-@settings(max_examples=8, deadline=None)
-@given(cases())
-def test_float32_is_as_near_to_float64_as_the_plain_loop(shape):
-    shape = shape | {"missing": 0.0, "time": min(shape["time"], 33)}
-    model, batch, noise = random_case(shape, torch.float64)
-    _, exact = results(model, batch, noise, "plain")
-    narrow = [*random_case(shape, torch.float32)]
-    _, found = results(*narrow, "native")
-    for a, b in zip(found, exact, strict=True):
-        torch.testing.assert_close(
-            a.double(), b, rtol=1e-4, atol=1e-4 * max(1.0, float(b.abs().max()))
-        )
+@pytest.mark.parametrize("standard", [True, False])
+def test_gradients_are_those_of_finite_differences(standard):
+    given = draw_scan(2, 2, 3, 3, 2, 2, standard=standard)
+    tensors = leaves(given)
+
+    def run(*parts):
+        named = dict(zip(tensors, parts, strict=True))
+        arguments = {
+            key: named[key]
+            if key in named
+            else {
+                name: named.get(name)
+                for name in part
+                if named.get(name) is not None or part[name] is None
+            }
+            for key, part in given.items()
+        }
+        return tuple(t for t in vrnn_scan(**arguments) if t is not None)
+
+    assert torch.autograd.gradcheck(run, tuple(tensors.values()))
 
 
-@needs_compiler
-@pytest.mark.parametrize("gaps", [False, True])
-def test_follows_to_the_belief_that_a_pass_leaves(gaps):
-    model = build(CONFIGS["vrnn"])
-    case = make_case(model, CONFIGS["vrnn"], gaps=gaps)
-    expected = kernels.unroll(model, case.batch, case.noise, kernel="plain").belief
-    with torch.no_grad():
-        found = kernels.follow(model, case.batch, case.noise, kernel="native")
-    for a, b in zip(tensors(found), tensors(expected), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+def test_float32_is_near_to_float64():
+    expected = results(scan_by_equations, draw_scan(time=20))
+    check(draw_scan(time=20, dtype=torch.float32), expected, 1e-4)
 
 
-@needs_compiler
-def test_tensors_that_do_not_go_together_are_refused_or_broadcast_as_by_the_plain_loop():
-    model = build(CONFIGS["vrnn"])
-    case = make_case(model, CONFIGS["vrnn"], gaps=False)
-    with pytest.raises(RuntimeError, match="all in float32 or all in float64"):
-        kernels.unroll(
-            model,
-            case.batch,
-            case.noise._replace(latent=case.noise.latent.float()),
-            kernel="native",
-        )
-    start = kernels.unroll(model, case.batch, Noise(*(t[:1] for t in case.noise))).belief
-    compare(model, case.batch, case.noise, start=start.map(lambda t: t.detach().requires_grad_()))
-    spread = case.noise._replace(latent=case.noise.latent[:, :1].expand(-1, 4, -1, -1))
-    compare(model, case.batch, spread)
+def test_fixed_parts_are_read_where_they_lie_in_memory():
+    given = draw_scan()
+    fixed = {
+        name: t.detach().transpose(0, 1).contiguous().transpose(0, 1)
+        for name, t in given["fixed"].items()
+    }
+    assert not fixed["gates"].is_contiguous()
+    expected = vrnn_scan(**given)
+    for parts in (fixed, {name: t.mT.contiguous().mT for name, t in fixed.items()}):
+        for a, b in zip(vrnn_scan(**given | {"fixed": parts}), expected, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
 
 
-@needs_compiler
-def test_a_small_scale_keeps_its_gradient():
-    """In single precision too: 1 - e^-y would have none left where the softplus y is far below 1."""
-    model = build(CONFIGS["vrnn"])
-    case = make_case(model, CONFIGS["vrnn"], gaps=False)
-    with torch.no_grad():
-        bias = model.posterior_head.rest[1][0].bias
-        bias[3:] = -13.0
-    gradients = []
-    for dtype, kernel in ((torch.float64, "plain"), (torch.float32, "native")):
-        narrow = model.to(dtype)
-        batch, noise = case.batch.to(narrow.h0), Noise(*(t.to(dtype) for t in case.noise))
-        found = kernels.unroll(narrow, batch, noise, kernel=kernel).posterior.scale.sum()
-        gradients.append(
-            torch.autograd.grad(found, narrow.posterior_head.rest[1][0].bias)[0][3:].double()
-        )
-    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-3, atol=0.0)
-
-
-@needs_compiler
-def test_goes_on_from_a_belief():
-    model = build(CONFIGS["vrnn"])
-    case = make_case(model, CONFIGS["vrnn"], gaps=False)
-    first = kernels.unroll(model, case.batch.time_steps(0, 2), case.noise.steps(slice(2))).belief
-    begun = first.map(lambda t: t.detach().requires_grad_())
-    compare(model, case.batch.after(2), case.noise.steps(slice(2, None)), start=begun)
-
-
-@needs_compiler
-def test_a_diverged_model_shows():
-    model = build(CONFIGS["vrnn"])
-    case = make_case(model, CONFIGS["vrnn"], gaps=False)
-    with torch.no_grad():
-        model.of_latent.weight[0, 0] = torch.nan
-    assert kernels.unroll(model, case.batch, case.noise, kernel="native").log_prob.isnan().any()
-
-
-@needs_compiler
-@pytest.mark.parametrize("name", ["rnn", "vrnn-lstm-u", "vrnn-affine", "vrnn-supervised", "dmm"])
-def test_what_it_does_not_serve_takes_the_plain_loop_or_is_refused(name):
-    model = build(CONFIGS[name])
-    case = make_case(model, CONFIGS[name])
-    assert not recurrence.fits(model, case.batch, "posterior")
-    kernels.unroll(model, case.batch, case.noise)
-    with pytest.raises(UnsupportedError, match="GRU and depth 1"):
-        kernels.unroll(model, case.batch, case.noise, kernel="native")
-
-
-def test_serves_complete_stretches_only():
-    assert stretches([True] * 5) == [(0, 5, True)]
-    assert stretches([False, True, True]) == [(0, 3, False)]
-    assert stretches([False, *[True] * 3, False, True]) == [
-        (0, 1, False),
-        (1, 4, True),
-        (4, 6, False),
-    ]
-
-
-def test_without_a_compiler_the_plain_loop_serves_and_it_is_said_once(
-    monkeypatch, caplog, tmp_path
-):
-    monkeypatch.setenv("CXX", f"{tmp_path / 'none'} -std=c++17")
-    native.library.cache_clear()
-    try:
-        model = build(CONFIGS["vrnn"])
-        case = make_case(model, CONFIGS["vrnn"])
-        for _ in range(2):
-            kernels.unroll(model, case.batch, case.noise)
-        assert len(caplog.records) == 1 and "runs in PyTorch" in caplog.text
-    finally:
-        native.library.cache_clear()
-
-
-@needs_compiler
-def test_is_built_once_and_whole(tmp_path):
-    path = native.build(tmp_path)
-    made = path.stat().st_ino
-    assert native.build(tmp_path) == path and path.stat().st_ino == made
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
-
-
-@needs_compiler
-def test_the_oldest_of_many_libraries_are_removed(tmp_path):
-    for age in range(10):
-        old = tmp_path / f"kernels-{age}.so"
-        old.touch()
-        os.utime(old, (1e9 - age, 1e9 - age))
-    path = native.build(tmp_path)
-    left = {p.name for p in tmp_path.iterdir()}
-    assert left == {path.name, *(f"kernels-{age}.so" for age in range(native.KEPT - 1))}
-
-
-@needs_compiler
-def test_a_compiler_that_refuses_leaves_nothing(tmp_path, monkeypatch):
-    broken = tmp_path / "broken.cpp"
-    broken.write_text("this is not C++")
-    monkeypatch.setattr(native, "SOURCES", [broken])
-    with pytest.raises(native.subprocess.CalledProcessError):
-        native.build(tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
+def test_a_loss_that_leaves_a_head_out_gives_it_no_gradient():
+    given = draw_scan()
+    found = vrnn_scan(**given)
+    names = [
+        "prior_state", "prior_out", "prior_bias",
+        "emission_state", "emission_features", "emission_out", "emission_bias",
+    ]  # fmt: skip
+    heads = [given["weights"][name] for name in names]
+    heads += [given["fixed"]["to_prior"], given["fixed"]["to_emission"]]
+    gradients = torch.autograd.grad(found.z.sum(), heads, allow_unused=True)
+    assert all(gradient is None for gradient in gradients)
 
 
 @pytest.mark.parametrize(
-    ("source", "record", "mirror"),
-    [(0, "Loop", recurrence.Loop), (1, "Ahead", ahead._Ahead), (2, "Run", cell.Run)],
-    ids=["recurrence", "ahead", "cell"],
+    "part", ["states", "mean", "scale", "z", "features", "prior_mean", "prior_scale", "raw"]
 )
-def test_the_layout_of_both_sides_is_one(source, record, mirror):
-    """The fields of the C++ record, read from its source, are those that Python hands over."""
-    text = native.SOURCES[source].read_text("utf-8")
-    body = text[text.index(f"struct {record} {{") :]
-    body = body[body.index("{") + 1 : body.index("};")]
-    code = " ".join(line.split("//")[0] for line in body.splitlines())
-    for word in ("const T", "std::int64_t", "double", "T *", "*"):
-        code = code.replace(word, "")
-    names = [
-        name.strip()
-        for statement in code.split(";")
-        for name in statement.split(",")
-        if name.strip()
-    ]
-    assert names == [field for field, _ in mirror._fields_]
+def test_the_gradient_of_each_part_alone_is_right(part):
+    given = draw_scan()
+    tensors = leaves(given)
+    found, expected = (
+        torch.autograd.grad(
+            getattr(run(**given), part).pow(3).sum(), list(tensors.values()), materialize_grads=True
+        )
+        for run in (vrnn_scan, scan_by_equations)
+    )
+    for name, a, b in zip(tensors, found, expected, strict=True):
+        torch.testing.assert_close(
+            a, b, rtol=1e-10, atol=1e-10 * float(1 + b.abs().max()), msg=name
+        )
+
+
+def test_normals_without_gradients_get_none():
+    given = draw_scan()
+    normals = given["normals"].detach()
+    gradient = torch.autograd.grad(
+        vrnn_scan(**given | {"normals": normals}).z.sum(), given["start"]
+    )
+    torch.testing.assert_close(
+        gradient, torch.autograd.grad(vrnn_scan(**given).z.sum(), given["start"])
+    )
+
+
+def test_a_small_scale_keeps_its_gradient():
+    """In single precision too: 1 - e^-y has none left where the softplus y is far below 1."""
+    found = {}
+    for dtype, run in ((torch.float64, scan_by_equations), (torch.float32, vrnn_scan)):
+        given = draw_scan(dtype=dtype)
+        with torch.no_grad():
+            given["weights"]["out_bias"][3:] = -13.0
+            given["weights"]["prior_bias"][3:] = -13.0
+        biases = given["weights"]["out_bias"], given["weights"]["prior_bias"]
+        path = run(**given)
+        gradients = torch.autograd.grad((path.scale + path.prior_scale).sum(), biases)
+        found[dtype] = torch.stack(gradients)[:, 3:].double()
+    assert bool((found[torch.float64] > 0).all())
+    torch.testing.assert_close(*found.values(), rtol=1e-3, atol=0.0)
+
+
+def test_a_value_that_is_not_a_number_shows():
+    given = draw_scan()
+    with torch.no_grad():
+        given["weights"]["of_latent"][0, 0] = torch.nan
+    assert vrnn_scan(**given).raw.isnan().any()
+
+
+def test_without_gradients_nothing_is_kept_for_them(monkeypatch):
+    kept, call = [], op._call
+    monkeypatch.setattr(
+        op, "_call", lambda name, tensors: (kept.append(set(tensors)), call(name, tensors))
+    )
+    given = draw_scan()
+    with torch.no_grad():
+        vrnn_scan(**given)
+    assert not kept[0] & set(op.LAYERS)
+    vrnn_scan(**given)
+    assert kept[1] >= set(op.LAYERS)
+
+
+@pytest.mark.parametrize("name", ["start", "normals"])
+def test_tensors_that_do_not_go_together_are_refused(name):
+    given = draw_scan()
+    with pytest.raises(RuntimeError, match="all in float32 or all in float64"):
+        vrnn_scan(**given | {name: given[name].detach().float()})
