@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -64,6 +64,7 @@ class FilterConfig:
     unscored: int = 0
 
 
+@runtime_checkable
 class Twist(Protocol):
     """A twisting function of a filter, with the proposal that follows it.
 
@@ -290,6 +291,7 @@ class FilterStep(NamedTuple):
     twisted: Twisted | None = None
 
 
+@runtime_checkable
 class Stepper(Protocol):
     """Takes a complete step of a model: returns its record, prior and emission."""
 
