@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from tests.helpers.linear_models import inputs_of
-from tests.helpers.model_cases import CONFIGS, PositionConfig, build
+from tests.helpers.model_cases import CONFIGS, build
+from tests.helpers.widths import inputs_width
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
@@ -21,13 +21,6 @@ from vrnn.inference.traits import (
 )
 from vrnn.inference.unroll import unroll
 from vrnn.models.contract import Model, join, observed
-
-
-def u_dim_of(config) -> int:
-    """Return the width of u in a batch for the model of a config."""
-    if isinstance(config, PositionConfig):
-        return inputs_of(config.inner) + 1
-    return inputs_of(config)
 
 
 def kind_of(name: str) -> str:
@@ -47,7 +40,7 @@ WITHOUT_POSTERIOR = (
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_answers_for_every_architecture(name):
-    model, u_dim, kind = build(CONFIGS[name]), u_dim_of(CONFIGS[name]), kind_of(name)
+    model, u_dim, kind = build(CONFIGS[name]), inputs_width(CONFIGS[name]), kind_of(name)
     seq2seq = kind.startswith("seq2seq") and "same" not in kind  # a position in front of one too
     assert looks_ahead(model, u_dim) is kind.startswith(LOOK_AHEAD)
     assert has_posterior(model, u_dim) is not (kind.startswith(WITHOUT_POSTERIOR) or seq2seq)
