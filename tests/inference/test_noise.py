@@ -1,16 +1,66 @@
-"""Quasi-random noise: each draw is normal, the draws of a sequence cover it evenly, and forecasts of them are the model's."""
+"""Noise: each draw is standard normal, quasi-random draws cover it evenly, every purpose has a stream."""
 
 import numpy as np
 import pytest
 import scipy.stats
 import torch
-from tests.inference.small import KINDS, SUPERVISED, made, walks
+from tests.helpers.model_cases import CONFIGS, build
 
-import vrnn
-from vrnn.inference.noise import Stream, draw_noise, quasi_normals, seeded
+from vrnn.inference.noise import (
+    Stream,
+    draw_noise,
+    global_noise_size,
+    no_noise,
+    quasi_normals,
+    seeded,
+)
 
 
-def test_each_draw_is_standard_normal_and_sequences_are_independent():
+def test_noise_is_standard_normal():
+    """The draws are not uniform, as `torch.rand` in a reparameterisation is."""
+    noise = draw_noise(build(CONFIGS["vrnn"]), 50, 50, 20, seeded(0))
+    for values in (noise.latent.flatten(), noise.observation.flatten()):
+        assert abs(float(values.mean())) < 0.01 and abs(float(values.var()) - 1) < 0.02
+        assert abs(float(values.pow(4).mean()) - 3) < 0.1
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_shapes_are_what_the_model_draws(name):
+    model = build(CONFIGS[name])
+    noise = draw_noise(model, 2, 3, 4, seeded(0), resampling=True)
+    assert noise.global_latent.shape == (2, 3, global_noise_size(model))
+    assert noise.latent.shape == (2, 3, 4, model.latent.noise_size)
+    assert noise.observation.shape == (2, 3, 4, model.observation.noise_size)
+    assert noise.resampling.shape == (2, 3, 4)
+    still = no_noise(model, 3, 4)
+    for a, b in zip(still[:3], noise[:3], strict=True):
+        assert a.shape == (1, *b.shape[1:]) and a.dtype == b.dtype and not a.any()
+    assert still.resampling.shape == (1, 3, 0)
+
+
+@pytest.mark.parametrize("name", ["vrnn", "rollout-autoencoding-sequence", "rnn"])
+def test_what_may_be_left_out_changes_nothing_else(name):
+    model = build(CONFIGS[name])
+    every = draw_noise(model, 2, 3, 4, seeded(1), resampling=True)
+    fewer = draw_noise(model, 2, 3, 4, seeded(1), observations=False)
+    assert torch.equal(fewer.global_latent, every.global_latent)
+    assert torch.equal(fewer.latent, every.latent)
+    assert fewer.observation.shape[2] == fewer.resampling.shape[2] == 0
+    more = draw_noise(model, 2, 3, 4, seeded(1), resampling=True, observations=False)
+    assert torch.equal(more.resampling, every.resampling)
+
+
+def test_part_of_the_sequences_and_of_the_steps():
+    noise = draw_noise(build(CONFIGS["rollout-autoencoding-sequence"]), 2, 3, 4, seeded(0))
+    one, late = noise.sequences(slice(1, 2)), noise.steps(slice(2, 4))
+    assert torch.equal(one.global_latent, noise.global_latent[:, 1:2])
+    assert torch.equal(one.observation, noise.observation[:, 1:2])
+    assert late.global_latent is noise.global_latent
+    assert torch.equal(late.observation, noise.observation[:, :, 2:])
+    assert late.resampling.shape == (2, 3, 0)  # drawn at no step
+
+
+def test_each_quasi_draw_is_standard_normal_and_sequences_are_independent():
     z = quasi_normals(1, 20000, 2, seeded(0))[0].double()
     for column in z.T:
         assert scipy.stats.kstest(column, "norm").pvalue > 1e-3
@@ -19,7 +69,7 @@ def test_each_draw_is_standard_normal_and_sequences_are_independent():
 
 
 def test_draws_of_a_sequence_cover_the_normal_evenly():
-    """The mean of 32 has less than a quarter of the variance that independent draws would have; in every dimension."""
+    """The mean of 32 has less than a quarter of the variance of independent draws, in every dimension."""
     z = quasi_normals(32, 500, 6, seeded(1)).double()
     assert float((z.mean(0).var(0) * 32).max()) < 0.25
     below = (z < 0).double().mean(0)
@@ -34,60 +84,36 @@ def test_past_the_known_dimensions_the_rest_is_independent():
 
 
 def test_what_is_drawn_apart_is_independent():
-    """Latents and observations of a pass have a sequence each; over many samples of one sequence they do not go together."""
-    network, count = made("vrnn").network, 2048
+    """Latents and observations of a pass do not go together, over many samples of one sequence."""
+    model, count = build(CONFIGS["vrnn"]), 2048
     for seed in range(3):
-        noise = draw_noise(network, count, 4, 2, seeded(seed), qmc=True)
+        noise = draw_noise(model, count, 4, 2, seeded(seed), qmc=True)
         for i in range(4):
-            both = torch.cat(
-                [noise.latent[:, i].flatten(1), noise.observation[:, i].flatten(1)], 1
-            ).double()
+            parts = noise.latent[:, i].flatten(1), noise.observation[:, i].flatten(1)
+            both = torch.cat(parts, 1).double()
             off = torch.corrcoef(both.T) - torch.eye(both.shape[1]).double()
             assert float(off.abs().max()) < 5 / count**0.5
 
 
-def test_the_same_seed_gives_the_same_noise():
-    network = made("vrnn").network
-    one, two, other = (draw_noise(network, 4, 3, 5, seeded(s), qmc=True) for s in (1, 1, 2))
+@pytest.mark.parametrize("qmc", [True, False])
+def test_the_same_seed_gives_the_same_noise(qmc):
+    model = build(CONFIGS["vrnn"])
+    one, two, other = (draw_noise(model, 4, 3, 5, seeded(s), qmc=qmc) for s in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
     assert not torch.equal(one.latent, other.latent) and one.latent.shape == (4, 3, 5, 3)
-    assert one.latent.dtype == next(network.parameters()).dtype
-
-
-@pytest.mark.parametrize("name", [*KINDS, "rollout", *SUPERVISED])
-def test_forecasts_of_every_model(name):
-    model, tracks = made(name), walks(3, y=name in SUPERVISED)
-    drawn = [
-        vrnn.forecast(tracks, model=model, horizon=4, samples=16, seed=s, qmc=q).samples
-        for s, q in ((1, True), (1, True), (1, False))
-    ]
-    assert np.array_equal(drawn[0], drawn[1]) and not np.array_equal(drawn[0], drawn[2])
-    assert drawn[0].shape == drawn[2].shape
-
-
-def test_means_vary_less_and_agree():
-    """Over seeds, the mean of 20 quasi-random paths scatters less around the same point than that of independent ones."""
-    model, tracks = made("vrnn"), walks(2)
-    means = {
-        q: np.stack(
-            [
-                vrnn.forecast(tracks, model=model, horizon=3, samples=32, seed=s, qmc=q).mean
-                for s in range(40)
-            ]
-        )
-        for q in (True, False)
-    }
-    assert means[True].std(0).mean() < 0.6 * means[False].std(0).mean()
-    error = means[False].std(0) / np.sqrt(40)
-    assert (np.abs(means[True].mean(0) - means[False].mean(0)) < 5 * error).all()
-
-
-def test_evaluation_says_so():
-    found = vrnn.evaluate(walks(), model=made("vrnn"), observe=5, horizon=4, samples=8, qmc=True)
-    assert found.qmc and "8 quasi-random samples" in found.to_text()
+    assert one.latent.dtype == next(model.parameters()).dtype
 
 
 def test_no_two_purposes_share_a_stream():
     assert len(set(Stream)) == len(Stream.__members__)
     draws = {tuple(torch.randn(3, generator=seeded(0, s, 1)).tolist()) for s in Stream}
     assert len(draws) == len(Stream)
+
+
+def test_every_number_of_a_stream_counts():
+    """Other numbers, or the same ones in another order, are another stream."""
+    numbers = [(1,), (2,), (0, 1), (1, 2), (2, 1), (0, 1, 1), (0, 1, 2), (2, 1, 1), (1, 1, 2)]
+    draws = {tuple(torch.randn(3, generator=seeded(*n)).tolist()) for n in numbers}
+    assert len(draws) == len(numbers)
+    same = [torch.randn(3, generator=seeded(3, 4)) for _ in range(2)]
+    assert torch.equal(*same)

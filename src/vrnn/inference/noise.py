@@ -165,7 +165,8 @@ class Stream(IntEnum):
 def seeded(*numbers: int) -> torch.Generator:
     """Return a CPU generator for a seed, a purpose and more whole numbers, such as a step.
 
-    Each set of numbers gives a stream of its own.
+    Of lists of numbers that are equally long, each gives a stream of its own. A zero at the end
+    changes nothing, and numbers count modulo 2^32.
 
     >>> one, two = seeded(0, Stream.FUTURE), seeded(0, Stream.PREFIX)
     >>> torch.equal(torch.randn(2, generator=one), torch.randn(2, generator=two))

@@ -1,9 +1,10 @@
-"""The exact answers of a linear-Gaussian state-space model: Kalman filter, RTS smoother and the dense joint Gaussian.
+"""The exact answers of a linear-Gaussian state-space model.
 
-s_1 ~ N(m, P),   s_t = F s_{t-1} + c + N(0, Q),   x_t = H s_t + d + N(0, R)
+    s_1 ~ N(m, P),   s_t = F s_{t-1} + c + N(0, Q),   x_t = H s_t + d + N(0, R)
 
-One sequence at a time, NumPy in float64, NaN where an entry of x is missing. Nothing here knows of the library. The filter and
-the smoother are the fast form, `joint` and `condition` the plain one that tests them.
+One sequence at a time, NumPy in float64, NaN where an entry of x is missing. Nothing here knows of
+the library. Kalman filter and smoother are the fast form; `joint` and `condition` are the plain one
+that tests them.
 """
 
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from jaxtyping import Bool, Float
 
 
 class StateSpace(NamedTuple):
-    """Hold the model; Q, P and R may be singular as long as the x that are observed have a density."""
+    """The matrices of a model; Q, P and R may be singular while the observed x have a density."""
 
     F: Float[np.ndarray, "state state"]
     c: Float[np.ndarray, " state"]
@@ -26,7 +27,7 @@ class StateSpace(NamedTuple):
 
 
 class Kalman(NamedTuple):
-    """Hold the exact answers for one sequence.
+    """The exact answers for one sequence.
 
     Attributes:
         log_prob: log p(x_t | x_{<t}) of the observed entries, 0 where none is, (time,).
@@ -42,7 +43,7 @@ class Kalman(NamedTuple):
 
 
 def kalman(space: StateSpace, x: Float[np.ndarray, "time dim"]) -> Kalman:
-    """Filter and smooth one sequence.
+    """Return the filtered and the smoothed moments of one sequence.
 
     Source: Särkkä 2013, Bayesian Filtering and Smoothing, theorems 4.2 and 8.2.
     """
@@ -74,7 +75,7 @@ def kalman(space: StateSpace, x: Float[np.ndarray, "time dim"]) -> Kalman:
 def draw(
     space: StateSpace, time: int, random: np.random.Generator
 ) -> Float[np.ndarray, "time dim"]:
-    """Draw the observations of one sequence."""
+    """Return the observations of one sequence, drawn."""
     root = lambda cov: np.linalg.svd(cov)[0] * np.sqrt(np.linalg.svd(cov)[1])  # noqa: E731
     first, later, seen = root(space.P), root(space.Q), root(space.R)
     state, rows = space.m + first @ random.normal(size=len(space.m)), []
@@ -86,7 +87,7 @@ def draw(
 
 
 def joint(space: StateSpace, time: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give mean and covariance of (s_1, ..., s_T, x_1, ..., x_T), by writing all of them as one affine map of noise."""
+    """Return mean and covariance of (s_1, ..., s_T, x_1, ..., x_T), as one affine map of noise."""
     n = len(space.m)
     mean, of_noise, spread = [space.m], [np.eye(n, time * n)], [space.P]
     for t in range(1, time):
@@ -108,6 +109,6 @@ def joint(space: StateSpace, time: int) -> tuple[np.ndarray, np.ndarray]:
 def condition(
     mean: np.ndarray, cov: np.ndarray, there: Bool[np.ndarray, " all"], value: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give mean and covariance of all entries of a Gaussian vector given some of them."""
+    """Return mean and covariance of all entries of a Gaussian vector given some of them."""
     gain = np.linalg.solve(cov[np.ix_(there, there)], cov[there]).T
     return mean + gain @ (value - mean[there]), cov - gain @ cov[there]

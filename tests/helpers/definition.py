@@ -1,0 +1,93 @@
+"""A pass over one sequence by the definition: one step at a time, every branch for it alone."""
+
+from dataclasses import dataclass
+
+import torch
+from tests.helpers.model_cases import Case
+from torch import Tensor
+
+from vrnn.data.batch import Batch
+from vrnn.distributions import Distribution, LatentDistribution
+from vrnn.distributions.tree import tree_map
+from vrnn.inference.step import Belief, Proposal
+from vrnn.inference.traits import looks_ahead
+from vrnn.models.contract import GlobalLatentModel, Model
+
+
+@dataclass(frozen=True)
+class PlainStep:
+    """What the definition says of a step of one sequence; samples are the leading axis."""
+
+    log_prob: Tensor
+    prior: LatentDistribution
+    posterior: LatentDistribution
+    latent: Tensor
+    x: Tensor
+
+
+@dataclass(frozen=True)
+class PlainPass:
+    """What the definition says of a sequence.
+
+    Attributes:
+        steps: of the whole sequence.
+        global_prior, global_posterior, global_latent: None of a model without one.
+        state, pending: after the last step.
+    """
+
+    steps: list[PlainStep]
+    global_prior: LatentDistribution | None
+    global_posterior: LatentDistribution | None
+    global_latent: Tensor | None
+    belief: Belief
+
+
+def plain_pass(model: Model, case: Case, proposal: Proposal = "posterior") -> PlainPass:
+    """Return the pass over a case of one sequence without padding."""
+    prefix, batch, noise = case
+    assert batch.x.shape[:2] == (1, int(batch.length[0]))
+    samples, time = noise.latent.shape[0], batch.x.shape[1]
+    inputs = model.embed_inputs(batch.u)
+    evidence = model.embed_evidence(batch, inputs)
+    state = tree_map(lambda t: t.expand(samples, -1), model.initial_state())
+    prior = posterior = once = None
+    if isinstance(model, GlobalLatentModel):
+        read = batch if prefix is None else prefix
+        context = model.embed_prefix(read, model.embed_inputs(read.u))
+        prior = posterior = model.global_prior(context)
+        if proposal == "posterior" and bool(batch.present.any()):
+            posterior = model.global_posterior(context, evidence) or prior
+        once = posterior.sample(noise.global_latent[:, 0])
+        state = model.with_global(state, once, context.expand(samples, -1))
+    pending, steps = batch.x.new_zeros(samples, batch.x.shape[-1]), []
+    for t in range(time):
+        now, step = inputs[:, t].expand(samples, -1), batch.time_steps(t, t + 1)
+        there = batch.present[0, t].expand_as(pending)
+        x = torch.where(there, batch.x[0, t] - pending, 0.0)
+        state = model.with_input(state, now)
+        p = q = model.prior(state) if model.latent.dim else model.latent.standard(pending)
+        z = noise.latent[:, 0, t]
+        if model.latent.dim:
+            if proposal == "posterior" and bool(there.any()):
+                read = evidence[:, t].expand(samples, -1)
+                if not looks_ahead(model, batch.u.shape[-1]):
+                    seen = _single(step, x, there)
+                    read = model.embed_evidence(seen, now[:, None])[:, 0]
+                q = model.posterior(state, read) or p
+            z = q.sample(z)
+            state = model.with_latent(state, z)
+        emission: Distribution = model.emission(state)
+        if not bool(there.all()):
+            x = emission.sample(noise.observation[:, 0, t], x, there)
+        pending = torch.where(there, 0.0, pending + x) * batch.is_increment
+        steps.append(PlainStep(emission.log_prob(x, there), p, q, z, x))
+        state = model.with_observation(state, model.embed_observations(x, now))
+    weight = pending.new_full((samples, 1), -float(torch.tensor(samples).double().log()))
+    belief = Belief(tree_map(lambda t: t[:, None], state), pending[:, None], weight)
+    return PlainPass(steps, prior, posterior, once, belief)
+
+
+def _single(step: Batch, x: Tensor, there: Tensor) -> Batch:
+    """Return a step with the values of every sample as sequences of length one."""
+    wide = step.sequences(torch.zeros(len(x), dtype=torch.long))
+    return wide._replace(x=x[:, None], present=there[:, None])

@@ -1,0 +1,11 @@
+"""Widths that the configs of models mean."""
+
+from tests.helpers.linear_models import inputs_of
+from tests.helpers.model_cases import PositionConfig
+
+
+def inputs_width(config) -> int:
+    """Return the width of u in a batch for the model of a config."""
+    if isinstance(config, PositionConfig):
+        return inputs_of(config.inner) + 1
+    return inputs_of(config)

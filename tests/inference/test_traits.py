@@ -1,0 +1,147 @@
+"""What algorithms find out about models: the known answer for every architecture, and for an author's own."""
+
+from typing import NamedTuple
+
+import pytest
+import torch
+from tests.helpers.model_cases import CONFIGS, build
+from tests.helpers.widths import inputs_width
+from torch import Tensor, nn
+
+from vrnn.data.batch import Batch
+from vrnn.distributions import DiagonalGaussian, Gaussian
+from vrnn.inference.embed import embed, embed_online
+from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.traits import (
+    global_units,
+    has_global_latent,
+    has_posterior,
+    looks_ahead,
+    reads_prefix,
+)
+from vrnn.inference.unroll import unroll
+from vrnn.models.contract import Model, join, observed
+
+
+def kind_of(name: str) -> str:
+    """Return the name of a setting without what it has for all architectures."""
+    return name.removeprefix("position-")
+
+
+LOOK_AHEAD = ("dmm", "srnn", "storn", "rollout-autoencoding")
+WITHOUT_POSTERIOR = (
+    "rnn",
+    "seq2seq-next",
+    "seq2seq-supervised",
+    "rollout-forecasting",
+    "vrnn-supervised",
+)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_answers_for_every_architecture(name):
+    model, u_dim, kind = build(CONFIGS[name]), inputs_width(CONFIGS[name]), kind_of(name)
+    seq2seq = kind.startswith("seq2seq") and "same" not in kind  # a position in front of one too
+    assert looks_ahead(model, u_dim) is kind.startswith(LOOK_AHEAD)
+    assert has_posterior(model, u_dim) is not (kind.startswith(WITHOUT_POSTERIOR) or seq2seq)
+    assert has_global_latent(model) is kind.startswith("rollout")
+    assert reads_prefix(model) is kind.startswith("rollout-forecasting")
+    redrawn = "step" in kind  # then the latent is drawn at every step, and only noise once
+    assert global_units(model) == (3 if kind.startswith("rollout") and not redrawn else 0)
+
+
+class FlipState(NamedTuple):
+    """The state of a `Flipped`."""
+
+    z: Tensor
+    u: Tensor
+
+
+class Flipped(Model):
+    """A model that an author writes in a few lines, with evidence made of all that is to come.
+
+    No layer of the library tells that it looks ahead: the evidence is a sum from the back.
+    """
+
+    def __init__(self, ahead: bool = True):
+        super().__init__()
+        self.observation, self.latent, self.ahead = Gaussian(1), Gaussian(1), ahead
+        self.net, self.head = nn.Linear(3, 2), nn.Linear(1, 2)
+
+    def embed_evidence(self, batch: Batch, inputs: Tensor) -> Tensor:
+        read = join(observed(batch), inputs)
+        return torch.flip(torch.flip(read, [1]).cumsum(1), [1]) if self.ahead else read
+
+    def initial_state(self) -> FlipState:
+        zero = self.net.weight.new_zeros(1)
+        return FlipState(zero, zero[:0])
+
+    def posterior(self, state: FlipState, evidence: Tensor) -> DiagonalGaussian:
+        return self.latent(self.net(join(evidence, state.z)))
+
+    def emission(self, state: FlipState) -> DiagonalGaussian:
+        return self.observation(self.head(state.z))
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_a_model_that_an_author_writes(ahead):
+    model = Flipped(ahead)
+    assert looks_ahead(model, 0) is ahead and has_posterior(model, 0)
+    assert not has_global_latent(model) and not reads_prefix(model) and global_units(model) == 0
+
+
+@torch.no_grad()
+def test_evidence_of_an_authors_model_is_kept_where_it_looks_ahead():
+    """At a step with a missing entry the evidence of the whole sequence still counts."""
+    model = Flipped().double()
+    x = torch.randn(2, 5, 1, generator=seeded(0)).double()
+    x[0, 2] = torch.nan
+    batch = Batch.of(x, is_increment=torch.tensor([True]))
+    read: list[Tensor] = []
+    posterior = model.posterior
+    model.posterior = lambda state, evidence: read.append(evidence) or posterior(state, evidence)
+    unroll(model, batch, draw_noise(model, 1, 2, 5, seeded(1)))
+    torch.testing.assert_close(torch.stack(read, 1), embed(model, batch).evidence)
+
+
+@torch.no_grad()
+def test_online_evidence_of_an_authors_model_is_that_of_single_steps():
+    model = Flipped().double()
+    x = torch.randn(2, 5, 1, generator=seeded(0)).double()
+    x[0, 2] = torch.nan
+    batch = Batch.of(x)
+    torch.testing.assert_close(embed_online(model, batch).evidence, observed(batch))
+
+
+class Tied(Flipped):
+    """A model without a posterior of its own."""
+
+    def posterior(self, state: FlipState, evidence: Tensor) -> None:
+        return None
+
+
+class Opted(Flipped):
+    """A model whose posterior is its prior by its own words: that is a posterior all the same."""
+
+    def posterior(self, state: FlipState, evidence: Tensor) -> DiagonalGaussian:
+        return self.prior(state)
+
+
+def test_only_none_means_no_posterior():
+    assert not has_posterior(Tied(), 0) and has_posterior(Opted(), 0)
+
+
+def test_answers_are_kept_for_each_model():
+    """A model is asked once, however it is changed after."""
+    model, other = Flipped(), Flipped(ahead=False)
+    assert looks_ahead(model, 0) and not looks_ahead(other, 0)
+    model.ahead = False
+    assert looks_ahead(model, 0)
+
+
+def test_asking_leaves_random_numbers_and_gradients_alone():
+    model = build(CONFIGS["vrnn"])
+    state = torch.get_rng_state()
+    looks_ahead(model, 0), has_posterior(model, 0)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(p.grad is None for p in model.parameters())
