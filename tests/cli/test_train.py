@@ -77,7 +77,7 @@ def test_validation_on_another_set_of_the_archive(run, folder, tmp_path):
     same = vrnn.train(
         read_tracks(data, group="train", format="piano-roll"),
         config=load(tmp_path / "a").config,
-        training=load(tmp_path / "a").training,
+        training=vrnn.TrainConfig.from_dict(load(tmp_path / "a").training),
         val=test,
         quiet=True,
     )
@@ -116,5 +116,3 @@ def test_defaults_are_those_of_python(run, folder, tmp_path):
     model = load(tmp_path)
     assert model.config == vrnn.VRNNConfig(x_dim=2)
     assert vrnn.TrainConfig.from_dict(model.training) == vrnn.TrainConfig(steps=1)
-
-
