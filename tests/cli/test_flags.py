@@ -190,8 +190,21 @@ def test_flat_parameters_have_names_of_their_own():
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
+def test_usage_has_the_data_first_and_then_what_is_required(name, capsys):
+    command(name).parse(["--help"])()
+    usage = capsys.readouterr().out.splitlines()[0]
+    data = "" if name in ("demo", "generate") else " DATA"
+    assert usage.startswith(f"Usage: vrnn {name}{data} ") and usage.endswith(" [OPTIONS]")
+    has_model = name not in ("demo", "doctor", "train")
+    assert ("--model RUN" in usage) is has_model
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_flag_has_a_help_text_and_a_name_of_its_own(name):
+    known = flags() | {"--help"}
     for parameter in Flat(command(name).function).signature.parameters.values():
         said = [m for m in parameter.annotation.__metadata__ if getattr(m, "help", None)]
         assert said and said[-1].help.endswith("."), parameter.name
+        for flag in re.findall(r"--[a-z-]+\w|`", said[-1].help):
+            assert flag in known, f"{parameter.name}: {flag}"
     assert len(set(command(name).flags)) == len(command(name).flags)

@@ -119,7 +119,7 @@ def test_words_arrive(line, said):
 def test_help_is_the_docstring(capsys):
     Command(greet, "greet").parse(["anna", "--help"])()
     text = capsys.readouterr().out
-    assert text.startswith("Usage: greet [OPTIONS] NAME")
+    assert text.startswith("Usage: greet NAME [OPTIONS]\n")
     assert all(words in text for words in ("Return a greeting.", "who is greeted.", "how often."))
 
 
