@@ -12,6 +12,7 @@ from vrnn.errors import (
     NonFiniteError,
     Setting,
     VrnnError,
+    check_at_least,
     check_seed,
     joined,
     require,
@@ -104,6 +105,12 @@ def test_seed_is_checked():
     check_seed(0)
     with pytest.raises(ConfigError, match="seed: expected at least 0, found -1"):
         check_seed(-1)
+
+
+def test_settings_below_a_number_are_refused_by_their_names():
+    check_at_least(2, samples=2, observe=None)
+    with pytest.raises(ConfigError, match=r"^observe: expected at least 2, found 1$"):
+        check_at_least(2, samples=2, observe=1)
 
 
 def test_an_absent_extra_names_its_command():

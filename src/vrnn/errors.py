@@ -205,10 +205,19 @@ class MissingExtraError(VrnnError):
     """An optional dependency that is absent; it names the command that installs it."""
 
 
+def check_at_least(least: int, **settings: int | None) -> None:
+    """Refuse settings below a number, each by its name; None stands for no value.
+
+    >>> check_at_least(1, horizon=12, prefix_samples=None)
+    """
+    for name, value in settings.items():
+        if value is not None and value < least:
+            raise ConfigError(setting=name, expected=f"at least {least}", found=value)
+
+
 def check_seed(seed: int) -> None:
     """Refuse a seed that the generators do not take."""
-    if seed < 0:
-        raise ConfigError(setting="seed", expected="at least 0", found=seed)
+    check_at_least(0, seed=seed)
 
 
 def require(module: str, extra: str):

@@ -15,7 +15,7 @@ from vrnn.data.batch import Batch
 from vrnn.data.preprocessor import Change, Preprocessor
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Anchor, Standardise, Transform
-from vrnn.errors import DataError
+from vrnn.errors import DataError, Function
 from vrnn.inference.traits import has_global_latent, has_posterior, looks_ahead, reads_prefix
 from vrnn.models.config import ModelConfig
 from vrnn.models.contract import Model
@@ -200,12 +200,13 @@ class TrainedModel:
         """
         if isinstance(data, str | Path):
             raise DataError(
-                f"expected tracks or an array, found the path {str(data)!r}; "
-                "read it with vrnn.read_tracks(path)"
+                expected="tracks or an array",
+                found=f"the path {str(data)!r}",
+                hint=("read it with ", Function("read_tracks")),
             )
         tracks = data if isinstance(data, Tracks) else self._tracks_of(np.asarray(data, np.float64))
         if not len(tracks):
-            raise DataError("expected at least one track, found none")
+            raise DataError(expected="at least one track", found="none")
         self.preprocessor.check(tracks)
         return tracks
 
@@ -278,12 +279,13 @@ class TrainedModel:
         names = self.preprocessor.x_names
         if array.ndim not in (2, 3):
             raise DataError(
-                "expected tracks or an array (batch, time, dim), "
-                f"found an array of shape {array.shape}"
+                expected="tracks or an array (batch, time, dim)",
+                found=f"an array of shape {array.shape}",
             )
         if array.shape[-1] != len(names):
             raise DataError(
-                f"the model was trained with x columns ({', '.join(names)}): "
-                f"expected an array (batch, time, {len(names)}), found shape {array.shape}"
+                f"the model was trained with x columns ({', '.join(names)})",
+                expected=f"an array (batch, time, {len(names)})",
+                found=f"shape {array.shape}",
             )
         return Tracks(list(array if array.ndim == 3 else array[None]), x_names=names)

@@ -1,6 +1,7 @@
 """Settings as flags: configs become flags, and messages name flags that there are."""
 
 import ast
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -33,6 +34,8 @@ def literals(*functions: str) -> set[str]:
             if not isinstance(node, ast.Call):
                 continue
             called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            if called == "check_at_least" and "Setting" in functions:
+                found |= {keyword.arg for keyword in node.keywords}
             if called in functions and node.args and isinstance(node.args[0], ast.Constant):
                 found.add(node.args[0].value)
             if called.endswith("Error"):
@@ -54,6 +57,40 @@ def test_messages_name_settings_that_are_flags():
 
 def test_messages_name_functions_that_there_are():
     assert COMMANDS.keys() | literals("Function") <= set(vrnn.__all__)
+
+
+def test_messages_of_tasks_and_training_are_in_the_words_of_no_surface():
+    """A setting, a function or a flag in them is an object that each surface words."""
+    one_surface = re.compile(r"\bvrnn\.|\bvrnn train|--[a-z]|\b[a-z_]+=|[a-z]_[a-z]")
+    home = Path(vrnn.__file__).parent
+    sources = [
+        home / "trained.py",
+        *(home / "tasks").glob("*.py"),
+        *(home / "training").glob("*.py"),
+    ]
+    for path in sources:
+        for node in ast.walk(ast.parse(path.read_text())):
+            called = getattr(getattr(node, "func", None), "id", "")
+            if not called.endswith("Error"):
+                continue
+            for text in texts(node):
+                assert not one_surface.search(text), f"{path.name}: {text}"
+
+
+def texts(call: ast.Call) -> list[str]:
+    """Return the literal texts of an error, without the names of settings and functions."""
+    named = {
+        id(part)
+        for node in ast.walk(call)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Setting", "Function")
+        for part in ast.walk(node)
+    }
+    named |= {id(k.value) for k in call.keywords if k.arg == "setting"}
+    return [
+        node.value
+        for node in ast.walk(call)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in named
+    ]
 
 
 @pytest.mark.parametrize("line", COMMANDS.values())
@@ -153,8 +190,21 @@ def test_flat_parameters_have_names_of_their_own():
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
+def test_usage_has_the_data_first_and_then_what_is_required(name, capsys):
+    command(name).parse(["--help"])()
+    usage = capsys.readouterr().out.splitlines()[0]
+    data = "" if name in ("demo", "generate") else " DATA"
+    assert usage.startswith(f"Usage: vrnn {name}{data} ") and usage.endswith(" [OPTIONS]")
+    has_model = name not in ("demo", "doctor", "train")
+    assert ("--model RUN" in usage) is has_model
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_flag_has_a_help_text_and_a_name_of_its_own(name):
+    known = flags() | {"--help"}
     for parameter in Flat(command(name).function).signature.parameters.values():
         said = [m for m in parameter.annotation.__metadata__ if getattr(m, "help", None)]
         assert said and said[-1].help.endswith("."), parameter.name
+        for flag in re.findall(r"--[a-z-]+\w|`", said[-1].help):
+            assert flag in known, f"{parameter.name}: {flag}"
     assert len(set(command(name).flags)) == len(command(name).flags)

@@ -92,6 +92,20 @@ def test_impute_calibrated_by_hidden_points(run, fails, folder, runs, tmp_path):
     )
 
 
+def test_calibration_without_a_gap_names_its_flags(fails, folder, runs, tmp_path):
+    words = ["--model", runs["rnn"], "--samples", 5, "--particles", 5, "--out", tmp_path / "f.csv"]
+    for data, hint in (
+        ("walks", "insert rows of missing values where times skip some, or leave --calibrate out"),
+        ("skipped", "1 gap in time has no rows to fill: --insert-rows puts them in"),
+    ):
+        line = fails("impute", folder / f"{data}.csv", *words, "--calibrate")
+        assert line.startswith("vrnn impute: --calibrate: seen rows are hidden in gaps")
+        assert line.endswith(f"; {hint}\n")
+    words[3] = 1
+    line = fails("impute", folder / "walks.csv", *words, "--calibrate")
+    assert "--samples: expected at least 2 beside --calibrate, found 1" in line
+
+
 def test_impute_says_where_few_paths_differ(run, folder, runs, tmp_path):
     words = [
         "impute",

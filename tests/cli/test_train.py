@@ -116,5 +116,3 @@ def test_defaults_are_those_of_python(run, folder, tmp_path):
     model = load(tmp_path)
     assert model.config == vrnn.VRNNConfig(x_dim=2)
     assert vrnn.TrainConfig.from_dict(model.training) == vrnn.TrainConfig(steps=1)
-
-

@@ -127,7 +127,7 @@ def test_what_a_forecast_refuses(trained):
         vrnn.forecast(walks(2, 3), model=model, horizon=2)
     with pytest.raises(DataError, match="found none"):
         vrnn.forecast(walks(2, 5)[:0], model=model, horizon=2)
-    with pytest.raises(ConfigError, match="horizon"):
+    with pytest.raises(ConfigError, match="horizon: expected at least 1, found 0"):
         vrnn.forecast(walks(2, 5), model=model, horizon=0)
     with pytest.raises(DataError, match="trained with x columns"):
         vrnn.forecast(np.zeros((2, 5, 3)), model=model, horizon=2)
@@ -192,7 +192,7 @@ def test_paths_at_a_temperature_lie_nearer_to_the_mean(trained):
 
 
 def test_what_a_temperature_does_not_go_with(trained):
-    with pytest.raises(ConfigError, match="temperature above 0"):
+    with pytest.raises(ConfigError, match="temperature: expected a number above 0"):
         vrnn.forecast(walks(2, 5), model=trained["vrnn"], horizon=2, temperature=0.0)
     for verb in (vrnn.evaluate, vrnn.reliability):
         with pytest.raises(UnsupportedError, match="leave temperature 1"):
@@ -200,7 +200,7 @@ def test_what_a_temperature_does_not_go_with(trained):
 
 
 def test_what_prefix_samples_do_not_go_with(trained):
-    with pytest.raises(ConfigError, match="prefix_samples of at least 1"):
+    with pytest.raises(ConfigError, match="prefix_samples: expected at least 1"):
         vrnn.forecast(walks(2, 5), model=trained["vrnn"], horizon=2, prefix_samples=0)
     belief = vrnn.filter_tracks(walks(2, 5), model=trained["vrnn"]).belief
     with pytest.raises(UnsupportedError, match="found a belief"):
@@ -223,7 +223,7 @@ def test_known_inputs_are_asked_for_and_used(name):
         prefix, model=model, horizon=2, samples=2, inputs=np.zeros((20, 2, 1))
     ).samples
     assert np.array_equal(held, given) and not np.array_equal(held, other)
-    with pytest.raises(ConfigError, match="expected inputs of shape"):
+    with pytest.raises(ConfigError, match="inputs: expected the shape"):
         vrnn.forecast(prefix, model=model, horizon=2, inputs=np.zeros((20, 3, 1)))
     with pytest.raises(ConfigError, match="known inputs"):
         vrnn.generate(model=model, count=2, steps=5)

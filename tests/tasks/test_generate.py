@@ -21,5 +21,5 @@ def test_generate_starts_where_it_is_told(trained, name):
 def test_generate_is_refused_where_it_has_no_meaning(trained):
     with pytest.raises(UnsupportedError, match="no distribution of prefixes"):
         vrnn.generate(model=trained["rollout"])
-    with pytest.raises(ConfigError, match="at least 2 steps"):
+    with pytest.raises(ConfigError, match="steps: expected at least 2, found 1"):
         vrnn.generate(model=trained["vrnn"], steps=1)

@@ -237,7 +237,7 @@ def test_a_track_beside_another_is_not_touched_by_it(name, displacement):
 def test_a_forecasting_rollout_begins_with_a_whole_prefix(name, inputs, first, gone):
     """Of 5 rows; the prefix that is read ends with the last point observed in them."""
     model = untrained(FORECASTING[name], inputs=inputs)
-    with pytest.raises(UnsupportedError, match=r"filter_tracks\(prefix, model=model\)"):
+    with pytest.raises(UnsupportedError, match=r"vrnn\.filter_tracks returns for a prefix"):
         vrnn.initial_belief(model=model)
     track = walks(1) if inputs else without_inputs(walks(1))
     track.x[0][gone] = track.x[0][9, 1] = np.nan
@@ -256,7 +256,7 @@ def test_a_forecasting_rollout_begins_with_a_whole_prefix(name, inputs, first, g
 def test_a_heading_frame_begins_with_a_whole_prefix(name, displacement):
     """Of 5 rows, from which the heading is read; none of them is scored."""
     model, track = untrained(KINDS[name], displacement, inputs=True, heading=True), walks(1)
-    with pytest.raises(UnsupportedError, match=r"filter_tracks\(prefix, model=model\)"):
+    with pytest.raises(UnsupportedError, match=r"vrnn\.filter_tracks returns for a prefix"):
         vrnn.initial_belief(model=model)
     track.x[0][6] = track.x[0][8, 0] = np.nan
     whole = vrnn.filter_tracks(track, model=model, particles=6, seed=3)
@@ -311,7 +311,7 @@ def test_a_belief_is_a_value(name):
 
 ROW = np.zeros((2, 2))
 BAD = {
-    "no x": ({"x": None}, "expected a row of x, found None; a missing row is NaN"),
+    "no x": ({"x": None}, "expected a row of x, found None; write a missing row as NaN"),
     "x of one track": ({"x": ROW[:1]}, r"expected x of shape \(2, 2\), a row \(x, y\) for each of 2 tracks, found \(1, 2\)"),
     "x too wide": ({"x": np.zeros((2, 3))}, r"expected x of shape \(2, 2\).*found \(2, 3\)"),
     "x of two rows": ({"x": np.zeros((2, 5, 2))}, r"found \(2, 5, 2\)"),
@@ -341,10 +341,10 @@ def test_bad_rows_are_refused(case):
 
 def test_bad_beginnings_are_refused():
     model = untrained(KINDS["vrnn"])
-    for given in ({"count": 0}, {"particles": 0}):
-        with pytest.raises(ConfigError, match="count and particles of at least 1, found"):
-            vrnn.initial_belief(model=model, **given)
-    with pytest.raises(ConfigError, match="seed of at least 0"):
+    for name in ("count", "particles"):
+        with pytest.raises(ConfigError, match=f"{name}: expected at least 1, found 0"):
+            vrnn.initial_belief(model=model, **{name: 0})
+    with pytest.raises(ConfigError, match="seed: expected at least 0, found -1"):
         vrnn.initial_belief(model=model, seed=-1)
     with pytest.raises(ConfigError, match="particles: expected at least 1, found 0"):
         vrnn.filter_tracks(walks(1), model=model, particles=0)

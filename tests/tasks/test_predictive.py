@@ -162,9 +162,9 @@ def test_what_predictive_refuses():
     for shape in [(2,), (3, 2), (2, 3), (5, 3, 2)]:
         with pytest.raises(DataError, match=r"for 2 tracks, \(2, 2\)"):
             ahead.log_prob(np.zeros(shape))
-    with pytest.raises(DataError, match="finite candidates"):
+    with pytest.raises(DataError, match="expected finite candidates"):
         ahead.log_prob(np.full((2, 2), np.nan))
-    with pytest.raises(ConfigError, match="count of at least 1"):
+    with pytest.raises(ConfigError, match="count: expected at least 1"):
         ahead.sample(0)
     with pytest.raises(ConfigError, match="seed"):
         ahead.sample(1, seed=-1)

@@ -127,11 +127,9 @@ def test_coverage_and_picture(tmp_path):
 
 def test_what_is_refused():
     model = made("vrnn")
-    for observe, horizon, samples in ((1, 4, 10), (5, 0, 10), (5, 4, 1)):
-        with pytest.raises(ConfigError, match="observe and samples of at least 2"):
-            vrnn.reliability(
-                walks(), model=model, observe=observe, horizon=horizon, samples=samples
-            )
+    for name, value, least in (("observe", 1, 2), ("horizon", 0, 1), ("samples", 1, 2)):
+        with pytest.raises(ConfigError, match=f"{name}: expected at least {least}, found {value}"):
+            vrnn.reliability(walks(), model=model, **{name: value})
     with pytest.raises(DataError, match="windows"):
         vrnn.reliability(walks(), model=model, observe=20, horizon=20)
     name = next(iter(SUPERVISED))

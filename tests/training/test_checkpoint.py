@@ -90,7 +90,7 @@ def widen(folder: Path) -> None:
 
 
 BREAKAGES = {
-    "no folder": (shutil.rmtree, "expected a run folder written by vrnn train; no such folder"),
+    "no folder": (shutil.rmtree, "expected a run folder written by vrnn.train; no such folder"),
     "no config": (lambda f: (f / "config.json").unlink(), "it has no config.json"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "has no model.safetensors.*resume=True"),
     "garbage config": (lambda f: (f / "config.json").write_text("{'a':"), "not a config that vrnn wrote"),

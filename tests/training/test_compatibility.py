@@ -11,7 +11,9 @@ from vrnn.errors import ConfigError, DataError
 
 
 def test_settings_that_cannot_work():
-    with pytest.raises(ConfigError, match=r"x_dim=3 and the tracks have 2 columns of x \(x, y\)"):
+    with pytest.raises(
+        ConfigError, match=r"x_dim: the tracks have 2 columns of x \(x, y\): expected 2, found 3"
+    ):
         vrnn.train(walks(), config=vrnn.RNNConfig(3), training=QUICK)
     with pytest.raises(ConfigError, match="set observe to its number of points"):
         vrnn.train(walks(), config=vrnn.RolloutVAEConfig(2), training=QUICK)

@@ -71,7 +71,7 @@ def test_values_outside_their_range_are_refused(name):
         ({"chunk": 4, "energy_weight": 1.0}, "chunk: expected the elbo alone, found energy_weight"),
         (
             {"chunk": 4, "objective": "iwae", "samples": 2, "energy_weight": 0.0},
-            "chunk: expected the elbo alone, found the objective iwae",
+            "chunk: expected the elbo alone, found objective='iwae'",
         ),
         ({"window": 8, "observe": 8}, "observe: expected less than the window of 8, found 8"),
     ],

@@ -150,7 +150,9 @@ def test_refusals(model):
         learn(tracks, model=whole, config=replace(SMALL, horizon=9), quiet=True)
     with pytest.raises(DataError, match=r"read it with vrnn.read_tracks"):
         learn("walks.csv", model=model, config=SMALL)
-    with pytest.raises(ConfigError, match="as a trained model or as the path of a run folder"):
+    with pytest.raises(
+        ConfigError, match="model: expected a trained model or the path of a run folder"
+    ):
         learn(tracks, model=None, config=SMALL)
     with pytest.raises(RunFolderError, match="expected a run folder"):
         learn(tracks, model="runs/a", config=SMALL)

@@ -52,7 +52,7 @@ def demo(*, out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) 
     """Train an RNN and a VRNN on walkers at a crossroads, beside the true process.
 
     Writes futures.png (the futures of one walker) and the run folders demo-rnn and demo-vrnn under
-    the folder `out`. They replace those of an earlier demo.
+    the folder of --out. They replace those of an earlier demo.
 
     Args:
         out: folder for the runs and the picture.

@@ -24,7 +24,8 @@ def encode(
     Args:
         data: tracks, a file or a folder of files.
         model: run folder that vrnn train wrote.
-        out: table to write, .csv, .parquet or .npz: id, step (of a point), mean0.., scale0.. .
+        out: table to write, .csv, .parquet or .npz: id, step (of a point), and mean and scale of
+            each dimension.
         seed: of the sampled past.
         columns: of the data.
     """

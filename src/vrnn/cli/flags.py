@@ -1,6 +1,7 @@
 """Settings of Python as flags of the command line, and messages in the words of flags."""
 
 import inspect
+import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
@@ -190,10 +191,11 @@ def _annotated(kind: Any, path: str, help_text: str | None, group: Group | None 
     """
     said = [m for m in getattr(kind, "__metadata__", ()) if isinstance(m, Parameter)]
     kind = _bare(kind)
-    made: dict[str, Any] = {"name": flag_of(path), "help": " ".join((help_text or "").split())}
+    made: dict[str, Any] = {"name": flag_of(path), "help": _in_flags(help_text or "", path)}
     made |= {} if group is None else {"group": group}
     if get_origin(kind) is tuple:
         made |= {"negative": (), "consume_multiple": get_args(kind)[-1] is ...}
+        made["show_default"] = lambda values: " ".join(map(str, values)) or "none"
     elif kind is bool and group is None:
         made["negative"] = ()  # of a command: it is off unless it is asked for
     elif kind is int:
@@ -201,6 +203,17 @@ def _annotated(kind: Any, path: str, help_text: str | None, group: Group | None 
     elif (inner := set(get_args(kind)) - {NoneType}) and inner <= {int, str, Path}:
         made["converter"] = _reader(*inner, optional=True)
     return Annotated[kind, Parameter(**made), *said]
+
+
+def _in_flags(help_text: str, path: str) -> str:
+    """Return a help text on one line, with flags for the names of settings of the same config.
+
+    >>> _in_flags("mirror with probability `prob`", "augment.flip")
+    'mirror with probability --augment-prob'
+    """
+    owner = path.rpartition(".")[0]
+    words = " ".join(help_text.split())
+    return re.sub(r"`(\w+)`", lambda found: flag_of(f"{owner}.{found[1]}"), words)
 
 
 def _bare(kind: Any) -> Any:

@@ -91,5 +91,5 @@ def pair(word: str) -> tuple[str, str]:
     """
     name, mark, value = word.rpartition("=")
     if not (name and mark and value):
-        raise ConfigError(Setting("given"), expected="COLUMN=VALUE", found=repr(word))
+        raise ConfigError(setting="given", expected="COLUMN=VALUE", found=repr(word))
     return name, value

@@ -10,7 +10,7 @@ from vrnn.cli.runs import Run, open_run
 from vrnn.data.describe.wording import plural
 from vrnn.data.resample import regular
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError
+from vrnn.errors import ConfigError, DataError, Setting
 from vrnn.tasks.impute import impute as fill
 
 FEW = 0.25  # share of paths that should differ at every missing point
@@ -60,15 +60,21 @@ def impute(
     skipped = 0 if insert_rows else _skipped(tracks, trained.preprocessor.step)
     if insert_rows:
         tracks = regular(tracks, trained.preprocessor.step)
-    filled = fill(
-        tracks,
-        model=trained,
-        samples=samples,
-        particles=particles,
-        sweeps=sweeps,
-        seed=seed,
-        calibrate=interval if calibrate else None,
-    )
+    try:
+        filled = fill(
+            tracks,
+            model=trained,
+            samples=samples,
+            particles=particles,
+            sweeps=sweeps,
+            seed=seed,
+            calibrate=interval if calibrate else None,
+        )
+    except DataError as error:
+        if not (skipped and error.setting == "calibrate"):
+            raise
+        way_out = (f"{_without_rows(skipped)}: ", Setting("insert_rows"), " puts them in")
+        raise DataError(error, hint=way_out) from error
     drawn = np.array([int(m.any(-1).sum()) for m in filled.missing])
     absent = sum(int(np.isnan(x).any(-1).sum()) for x in filled.tracks.x)
     filled.save(out, interval)
@@ -97,15 +103,17 @@ def impute(
             f"{sweeps}"
         )
     if skipped:
-        print(
-            f"{plural(skipped, 'gap')} in time {'has' if skipped == 1 else 'have'} no rows to "
-            "fill: --insert-rows puts them in"
-        )
+        print(f"{_without_rows(skipped)}: --insert-rows puts them in")
     if plot is not None and drawn.any():
         filled.plot(plot)
         print(f"{plot}: picture of the first of them")
     elif plot is not None:
         print(f"{plot}: not written, as nothing was filled")
+
+
+def _without_rows(skipped: int) -> str:
+    """Return the words for gaps in time."""
+    return f"{plural(skipped, 'gap')} in time {'has' if skipped == 1 else 'have'} no rows to fill"
 
 
 def _skipped(tracks: Tracks, step: float) -> int:

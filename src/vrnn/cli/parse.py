@@ -27,7 +27,7 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
-from vrnn.cli.flags import Flat
+from vrnn.cli.flags import Flat, flag_of
 from vrnn.errors import VrnnError
 
 KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
@@ -65,6 +65,7 @@ class Command:
         self._app = App(
             name=prog,
             help=flat.description,
+            usage=f"{self._usage(flat)}\n",
             help_format="plaintext",
             help_flags=(),
             version_flags=(),
@@ -72,6 +73,18 @@ class Command:
             print_error=False,
         )
         self._app.default(call)
+
+    def _usage(self, flat: Flat) -> str:
+        """Return the first line of the help: DATA, then the flags that are required."""
+        words = [self.prog]
+        for parameter in flat.signature.parameters.values():
+            kind, *said = get_args(parameter.annotation)
+            if parameter.kind is parameter.POSITIONAL_ONLY:
+                words.append(parameter.name.upper())
+            elif parameter.default is parameter.empty:
+                metavars = [m.metavar for m in said if getattr(m, "metavar", None)]
+                words.append(f"{flag_of(parameter.name)} {(*metavars, kind.__name__.upper())[0]}")
+        return " ".join(["Usage:", *words, "[OPTIONS]"])
 
     def parse(self, words: Sequence[str]) -> Callable[[], Any]:
         """Return the call that the words ask for, not yet made; for `--help`, one that prints it.

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vrnn.data.transforms import Anchor
-from vrnn.errors import DataError
+from vrnn.errors import DataError, Function
 from vrnn.inference.step import Belief
 from vrnn.trained import TrainedModel, to_numpy
 
@@ -58,6 +58,7 @@ def check_begun(model: TrainedModel, belief: TrackBelief) -> None:
     unseen = np.isnan(belief.anchor.origin[:, is_increment]).any(-1)
     if is_increment.any() and unseen.any():
         raise DataError(
-            f"track {unseen.argmax()} of the belief has no observed point yet, and displacements "
-            "start from one; observe it first"
+            f"track {unseen.argmax()} of the belief has no observed point yet",
+            cause="displacements start from one",
+            hint=("take its first point in with ", Function("observe")),
         )

@@ -87,12 +87,14 @@ def widening(
     if rank > len(ratio):
         least = math.ceil(round(share / (1 - share), 6))
         raise DataError(
-            f"{len(ratio)} hidden entries say nothing about intervals of {share:g}: expected at "
-            f"least {least}; impute more tracks together, or calibrate a smaller share"
+            f"{len(ratio)} hidden entries say nothing about intervals of {share:g}",
+            expected=f"at least {least}",
+            hint="impute more tracks together, or calibrate a smaller share",
         )
     if not np.isfinite(ratio[rank - 1]):
         raise DataError(
-            f"all paths are one at {int(flat.sum())} of {len(flat)} hidden entries, and no factor widens that",
+            f"all paths are one at {int(flat.sum())} of {len(flat)} hidden entries",
+            cause="no factor widens a path that is its own mean",
             hint=(
                 "raise ",
                 Setting("samples"),
@@ -114,18 +116,17 @@ def check_hidden(tracks: Tracks, hidden: list[Bool[np.ndarray, " time"]]) -> Non
     count = sum(int(gone.sum()) for gone in hidden)
     if count >= FEWEST_ROWS:
         return
-    way_out = "impute more tracks together, or leave calibrate"
+    cause, way_out = "", "impute more tracks together"
     if not any(len(_gaps(np.asarray(np.isfinite(x).all(-1)))) for x in tracks.x):
-        way_out = (
-            "no row is missing between seen ones (gaps in time get rows from vrnn.regular or "
-            "--insert-rows); leave calibrate"
-        )
+        cause = "no row is missing between seen ones"
+        way_out = "insert rows of missing values where times skip some"
     raise DataError(
         "seen rows are hidden in gaps like the real ones",
         setting="calibrate",
         expected=f"at least {FEWEST_ROWS} such rows",
         found=count,
-        hint=way_out,
+        cause=cause,
+        hint=(way_out, ", or leave ", Setting("calibrate"), " out"),
     )
 
 

@@ -31,12 +31,13 @@ def constant_inputs(
     differing = set(kinds) ^ set(given)
     if differing:
         raise ConfigError(
-            f"expected a value for each known input ({', '.join(kinds)}), "
-            f"found {', '.join(given) or 'none'}: look at {', '.join(sorted(differing))}"
+            expected=f"a value for each known input ({', '.join(kinds)})",
+            found=", ".join(given) or "none",
+            hint=f"look at {', '.join(sorted(differing))}",
         )
     row = [_value(base, kind, kinds[base], given[base]) for base, kind in parts]
     if not np.isfinite(row).all():
-        raise ConfigError(f"expected finite known inputs, found {dict(given)}")
+        raise ConfigError(expected="finite known inputs", found=dict(given))
     return np.broadcast_to(np.array(row), (count, steps, len(names)))
 
 
@@ -45,10 +46,10 @@ def _value(base: str, kind: str, kinds: list[str], value: str | float) -> float:
     if kind:
         if str(value) not in kinds:
             raise ConfigError(
-                f"{base}: expected one of the kinds {', '.join(kinds)}, found {str(value)!r}"
+                where=base, expected=f"one of the kinds {', '.join(kinds)}", found=repr(str(value))
             )
         return float(str(value) == kind)
     try:
         return float(value)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{base}: expected a number, found {value!r}") from error
+        raise ConfigError(where=base, expected="a number", found=repr(value)) from error

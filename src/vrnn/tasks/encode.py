@@ -9,7 +9,7 @@ import torch
 
 from vrnn.data.io.write import OutputTable, write_table
 from vrnn.data.tracks import Tracks
-from vrnn.errors import DataError, UnsupportedError, check_seed, require
+from vrnn.errors import DataError, Function, UnsupportedError, check_seed, require
 from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.inference.unroll import unroll
 from vrnn.models.contract import GlobalLatentModel
@@ -84,13 +84,17 @@ def encode(tracks: Tracks | np.ndarray, *, model: ModelOrFolder, seed: int = 0) 
     network = model.network
     if model.exact:
         raise UnsupportedError(
-            "an RNN has no latent to encode into; train a seq2seq, rollout or vrnn model"
+            "an RNN has no latent to encode into", hint="train a seq2seq, rollout or vrnn model"
         )
     least = 1 + model.preprocessor.transform.given
     tracks = model.preprocessor.trim(model.as_tracks(tracks), least)
     if not len(tracks):
         rows = "row" if least == 1 else "rows"
-        raise DataError(f"expected a track of at least {least} observed {rows}, found none")
+        raise DataError(
+            expected=f"a track of at least {least} observed {rows}",
+            found="none",
+            hint=("see what the data holds with ", Function("describe")),
+        )
     tables = []
     at_once = max(1, memory.ENCODED_ROWS // int(tracks.lengths.max()))
     for chunk in model.batches(tracks, at_once=at_once):

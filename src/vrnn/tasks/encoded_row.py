@@ -126,7 +126,7 @@ def _checked(
     """Return a row as arrays of one row for each track."""
     preprocessor, count = model.preprocessor, len(belief.time)
     if x is None:
-        raise DataError("expected a row of x, found None; a missing row is NaN")
+        raise DataError(expected="a row of x", found=None, hint="write a missing row as NaN")
     return RowValues(
         x=_row(x, count, preprocessor.x_names, "x"),
         u=_row(u, count, preprocessor.u_names, "u"),
@@ -143,13 +143,15 @@ def _row(values: np.ndarray | None, count: int, names: tuple[str, ...], role: st
     row = row[None] if row.ndim == 1 else row
     if row.shape != (count, len(names)):
         raise DataError(
-            f"expected {role} of shape {(count, len(names))}, a row "
-            f"({', '.join(names) or 'no columns'}) for each of {count} tracks, "
-            f"found {np.asarray(values).shape}"
+            expected=(
+                f"{role} of shape {(count, len(names))}, a row "
+                f"({', '.join(names) or 'no columns'}) for each of {count} tracks"
+            ),
+            found=np.asarray(values).shape,
         )
     if np.isinf(row).any():
         raise DataError(
-            f"expected finite {role} or NaN where it is missing, found an infinite value"
+            expected=f"finite {role} or NaN where it is missing", found="an infinite value"
         )
     return row
 
@@ -164,19 +166,21 @@ def _time(
     given = np.asarray(time, np.float64)
     if given.shape not in ((), (count,)):
         raise DataError(
-            f"expected a time or one for each of {count} tracks, found shape {given.shape}"
+            expected=f"a time or one for each of {count} tracks", found=f"shape {given.shape}"
         )
     now = np.broadcast_to(given, (count,))
     if not np.isfinite(now).all():
         raise DataError(
-            "expected a finite time, found NaN or infinity; "
-            "leave it out for one usual step after the last"
+            expected="a finite time",
+            found="NaN or infinity",
+            hint="leave it out for one usual step after the last",
         )
     late = np.flatnonzero(now <= last)
     if len(late):
         raise DataError(
-            f"expected a time after the last row's, {last[late[0]]:g}, "
-            f"found {now[late[0]]:g}; rows come in order of time"
+            expected=f"a time after the last row's, {last[late[0]]:g}",
+            found=f"{now[late[0]]:g}",
+            cause="rows come in order of time",
         )
     return now
 

@@ -5,7 +5,7 @@ from typing import get_args
 import numpy as np
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, Setting, UnsupportedError
+from vrnn.errors import ConfigError, Setting, UnsupportedError, check_at_least
 from vrnn.tasks.evaluate_forecasts import ForecastTest, evaluate_forecasts
 from vrnn.tasks.evaluate_targets import evaluate_targets
 from vrnn.tasks.evaluation import Evaluation, Selection, TargetEvaluation
@@ -60,24 +60,13 @@ def evaluate(
         >>> vrnn.evaluate(tracks, model=run.model, observe=4, horizon=6).windows
         60
     """
-    if observe < 2 or horizon < 1 or samples < 2:
-        raise ConfigError(
-            expected=(
-                Setting("observe"),
-                " and ",
-                Setting("samples"),
-                " of at least 2 and ",
-                Setting("horizon"),
-                " of at least 1",
-            ),
-            found=f"{observe}, {samples}, {horizon}",
-        )
+    check_at_least(2, observe=observe, samples=samples, samples_per_cluster=samples_per_cluster)
+    check_at_least(1, horizon=horizon)
     if selection not in get_args(Selection):
-        expected = ", ".join(get_args(Selection))
-        raise ConfigError(f"selection: expected {expected}, found {selection!r}")
-    if samples_per_cluster < 2:
         raise ConfigError(
-            setting="samples_per_cluster", expected="at least 2", found=samples_per_cluster
+            setting="selection",
+            expected=f"one of {', '.join(get_args(Selection))}",
+            found=repr(selection),
         )
     sampling = SamplingConfig(samples, seed, qmc, temperature=temperature)
     model = resolve_model(model)
@@ -88,6 +77,8 @@ def evaluate(
     if temperature != 1:
         raise UnsupportedError(
             "a supervised model is evaluated on the distribution that it has",
+            setting="temperature",
+            expected="1",
             found=temperature,
             hint=("leave ", Setting("temperature"), " 1"),
         )

@@ -133,6 +133,7 @@ def _modes(
             f"the model has {head.config.count} modes",
             expected=("as many ", Setting("samples")),
             found=samples,
+            hint=("set ", Setting("samples", head.config.count)),
         )
     past, u = cut.cut(stop=test.observe), _future_inputs(cut, test.observe)
     return predict_modes(past, model=model, horizon=test.horizon, inputs=u).samples

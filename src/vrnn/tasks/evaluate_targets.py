@@ -55,7 +55,11 @@ def evaluate_targets(
     ]
     total = Sums(*(sum(column) for column in zip(*parts, strict=True)))
     if not total.rows:
-        raise DataError(f"no row of y ({names}) is observed; there is nothing to evaluate on")
+        raise DataError(
+            f"no row of y ({names}) is observed",
+            cause="there is nothing to evaluate on",
+            hint=("are the columns of ", Setting("Columns.y"), " the right ones?"),
+        )
     return TargetEvaluation(
         tracks=len(tracks),
         rows=total.rows,

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Anchor
-from vrnn.errors import ConfigError, DataError, check_seed
+from vrnn.errors import DataError, check_at_least, check_seed
 from vrnn.inference.embed import embed_online, embed_prefix
 from vrnn.inference.noise import Noise, Stream, draw_noise, seeded
 from vrnn.inference.particle_filter import FilterConfig, FilterStep, filter_steps
@@ -66,8 +66,7 @@ def filter_tracks(
         ((12,), TrackBelief(10 particles of 2 tracks after 11 steps))
     """
     check_seed(seed)
-    if particles < 1:
-        raise ConfigError(setting="particles", expected="at least 1", found=particles)
+    check_at_least(1, particles=particles)
     model = resolve_model(model)
     tracks = model.as_tracks(tracks)
     _check_usable(model, tracks)
@@ -174,14 +173,17 @@ def _check_usable(model: TrainedModel, tracks: Tracks) -> None:
     for name, x in zip(tracks.ids, tracks.x, strict=True):
         if heading is not None and len(x) <= heading.row:
             raise DataError(
-                f"track {name}: expected at least {heading.row + 1} rows, which the heading is "
-                f"read from, found {len(x)}"
+                where=f"track {name}",
+                expected=f"at least {heading.row + 1} rows, which the heading is read from",
+                found=len(x),
             )
     lost = np.setdiff1d(np.arange(len(tracks)), model.usable(tracks).index)
     if len(lost):
         raise DataError(
-            f"track {tracks.ids[lost[0]]}: expected a row to filter, found none; "
-            "drop tracks without observed points"
+            where=f"track {tracks.ids[lost[0]]}",
+            expected="a row to filter",
+            found="none",
+            hint="drop tracks without observed points",
         )
 
 

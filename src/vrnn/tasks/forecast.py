@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from vrnn.data.io.write import OutputTable, write_table
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, Setting, UnsupportedError, check_seed, require
+from vrnn.errors import ConfigError, Setting, UnsupportedError, check_at_least, check_seed, require
 from vrnn.metrics.clusters import cluster_paths
 from vrnn.tasks.belief import TrackBelief
 from vrnn.tasks.future_inputs import Inputs, future_times
@@ -67,8 +67,9 @@ class Forecast:
         check_seed(seed)
         if k < 1 or k >= len(self.samples):
             raise ConfigError(
-                "expected at least one cluster and more samples than clusters, "
-                f"found {k} of {len(self.samples)} samples; forecast with ten times as many"
+                expected="at least one cluster and more samples than clusters",
+                found=f"{k} of {len(self.samples)} samples",
+                hint="forecast ten times as many samples as clusters",
             )
         centres, weights = cluster_paths(self.samples, k, seed=seed)
         return replace(self, samples=centres, weights=weights)
@@ -179,8 +180,7 @@ def forecast(
         (10, 3, 4, 2)
     """
     sampling = SamplingConfig(samples, seed, qmc, prefix_samples, temperature)
-    if horizon < 1:
-        raise ConfigError(f"expected a horizon of at least 1, found {horizon}")
+    check_at_least(1, horizon=horizon)
     model = resolve_model(model)
     _check_prefix_samples(model, tracks, prefix_samples)
     if isinstance(tracks, TrackBelief):
@@ -214,12 +214,16 @@ def _check_prefix_samples(
         return
     if isinstance(tracks, TrackBelief):
         raise UnsupportedError(
-            "prefix_samples says how often a prefix is filtered: expected tracks, found a belief, "
-            "which has its own particles"
+            "it says how often a prefix is filtered",
+            setting="prefix_samples",
+            expected="tracks",
+            found="a belief, which has its own particles",
+            hint="leave it out",
         )
     if model.network.supervised:
         raise UnsupportedError(
             "a supervised model filters x and y once a path",
             expected=("no ", Setting("prefix_samples")),
             found=prefix_samples,
+            hint="leave it out",
         )

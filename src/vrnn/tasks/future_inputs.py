@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError
+from vrnn.errors import ConfigError, Setting
 from vrnn.trained import TrainedModel
 
 Inputs = np.ndarray | Literal["hold"] | None
@@ -39,12 +39,14 @@ def future_inputs(
     width, count = len(preprocessor.u_names), len(tracks)
     if width and inputs is None:
         raise ConfigError(
-            f"the model has known inputs ({', '.join(preprocessor.u_names)}): give their values "
-            f"over the horizon as inputs (batch, horizon, {width}), or inputs='hold' to repeat "
-            "the last values"
+            f"the model has known inputs ({', '.join(preprocessor.u_names)})",
+            setting="inputs",
+            expected="their values over the horizon",
+            found="none",
+            hint=("repeat the last values with ", Setting("inputs", "hold")),
         )
     if isinstance(inputs, str) and inputs != "hold":
-        raise ConfigError(f"expected inputs as an array or 'hold', found {inputs!r}")
+        raise ConfigError(setting="inputs", expected="an array or 'hold'", found=repr(inputs))
     last = np.stack([last_known(u) for u in tracks.u])[:, None]
     if inputs is None or isinstance(inputs, str):
         values = np.repeat(last, horizon, axis=1)
@@ -52,7 +54,9 @@ def future_inputs(
         values = np.asarray(inputs, dtype=np.float64)
         if values.shape != (count, horizon, width):
             raise ConfigError(
-                f"expected inputs of shape {(count, horizon, width)}, found {values.shape}"
+                setting="inputs",
+                expected=f"the shape {(count, horizon, width)}",
+                found=values.shape,
             )
     # The row before the horizon leads, because a gap in an input or in time is measured from it.
     times = future_times(tracks, preprocessor.step, horizon)[..., None]

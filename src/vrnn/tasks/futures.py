@@ -12,7 +12,7 @@ from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Anchor
 from vrnn.distributions.base import Distribution
-from vrnn.errors import DataError, UnsupportedError
+from vrnn.errors import DataError, Function, Setting, UnsupportedError
 from vrnn.inference.noise import Noise, Stream, draw_noise, seeded
 from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.inference.rollout import condition, fan_out, rollout
@@ -185,9 +185,14 @@ def last_rows(model: TrainedModel, belief: TrackBelief) -> Tracks:
     preprocessor = model.preprocessor
     if model.network.supervised:
         raise UnsupportedError(
-            "a supervised model draws y given x of the horizon, which a belief does not hold: "
-            "give vrnn.forecast the tracks, or ask "
-            "vrnn.predictive(belief, model=model, x=...) for the next row"
+            "a supervised model draws y given x of the horizon, which a belief does not hold",
+            hint=(
+                "give the tracks to ",
+                Function("forecast"),
+                ", or ask ",
+                Function("predictive"),
+                " for the next row, with its x",
+            ),
         )
     check_begun(model, belief)
     x = preprocessor.transform.position(belief.anchor)[:, None]
@@ -214,13 +219,16 @@ def readable(model: TrainedModel, tracks: Tracks) -> Tracks:
     for name, x in zip(tracks.ids, tracks.x, strict=True):
         if heading is not None and len(x) < least:
             raise DataError(
-                f"track {name}: expected a prefix of at least {least} rows to forecast from, "
-                f"found {len(x)}"
+                where=f"track {name}",
+                expected=f"a prefix of at least {least} rows to forecast from",
+                found=len(x),
             )
         if reads_prefix(model.network) and np.isnan(x[-1:]).any():
             raise DataError(
-                f"track {name}: its last row has a missing value, and this model continues from "
-                "the last observed point; drop the trailing rows and forecast that much further"
+                "its last row has a missing value",
+                where=f"track {name}",
+                cause="this model continues from the last observed point",
+                hint=("drop the trailing rows, and raise ", Setting("horizon"), " by as many"),
             )
     usable = model.usable(tracks, least=1)
     found = np.zeros(len(tracks), np.int64)
@@ -228,8 +236,9 @@ def readable(model: TrainedModel, tracks: Tracks) -> Tracks:
     if (short := found < least).any():
         i = int(short.argmax())
         raise DataError(
-            f"track {tracks.ids[i]}: expected at least {least} rows from its first observed point "
-            f"on to forecast from, found {found[i]}"
+            where=f"track {tracks.ids[i]}",
+            expected=f"at least {least} rows from its first observed point on to forecast from",
+            found=found[i],
         )
     return usable.tracks.rename(tracks.ids)
 
@@ -240,6 +249,9 @@ def _check_horizon(model: TrainedModel, tracks: Tracks, horizon: int) -> None:
     for name, x in zip(tracks.ids, tracks.x, strict=True):
         if len(x) < least:
             raise DataError(
-                f"track {name}: a supervised model needs x to the end of the horizon: "
-                f"expected at least {least} rows, found {len(x)}"
+                "a supervised model needs x to the end of the horizon",
+                where=f"track {name}",
+                expected=f"at least {least} rows",
+                found=len(x),
+                hint=("give more rows of x, or lower ", Setting("horizon")),
             )

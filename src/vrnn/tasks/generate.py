@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, Function, Setting, UnsupportedError, check_seed
+from vrnn.errors import ConfigError, Function, Setting, UnsupportedError, check_at_least, check_seed
 from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.inference.rollout import condition, rollout
 from vrnn.inference.traits import reads_prefix
@@ -63,11 +63,8 @@ def generate(
     _check_generates(model)
     network, preprocessor = model.network, model.preprocessor
     transform, given = preprocessor.transform, preprocessor.transform.given
-    if count < 1 or steps < 1 + given:
-        raise ConfigError(
-            f"expected a count of at least 1 and at least {1 + given} steps, "
-            f"found {count} and {steps}"
-        )
+    check_at_least(1, count=count)
+    check_at_least(1 + given, steps=steps)
     origin = _origin(model, start, count)
     u = _inputs(model, inputs, count, steps)
     times = np.broadcast_to(preprocessor.step * np.arange(steps)[:, None], (count, steps, 1))
@@ -91,7 +88,7 @@ def _check_generates(model: TrainedModel) -> None:
     """Refuse a model without a distribution of whole tracks."""
     if reads_prefix(model.network):
         raise UnsupportedError(
-            "a forecasting RolloutVAE models the future of a prefix and has no distribution of prefixes to generate from",
+            "a RolloutVAE that forecasts has no distribution of prefixes to generate from",
             hint=(
                 "train it with ",
                 Setting("task", "autoencoding"),
@@ -144,11 +141,13 @@ def _inputs(
         inputs = constant_inputs(names, inputs, count, steps)
     if names and inputs is None:
         raise ConfigError(
-            f"the model has known inputs ({', '.join(names)}): give them, "
-            f"(count, steps, {len(names)})"
+            f"the model has known inputs ({', '.join(names)})",
+            expected=f"values of the shape {(count, steps, len(names))}",
+            found="none",
+            hint="give them, or one value for each column",
         )
     u = np.zeros((count, steps, 0)) if inputs is None else np.asarray(inputs, np.float64)
     if u.shape != (count, steps, len(names)):
         expected = (count, steps, len(names))
-        raise ConfigError(f"expected inputs of shape {expected}, found {u.shape}")
+        raise ConfigError(expected=f"known inputs of the shape {expected}", found=u.shape)
     return u

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, Setting, UnsupportedError, check_seed
+from vrnn.errors import ConfigError, Setting, UnsupportedError, check_at_least, check_seed
 from vrnn.inference.noise import Stream, seeded
 from vrnn.inference.smoother import smooth
 from vrnn.inference.traits import reads_prefix
@@ -30,11 +30,9 @@ class SmoothingConfig:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
-        for name, least in (("samples", 1), ("particles", 2), ("sweeps", 0)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"expected {name} of at least {least}, found {getattr(self, name)}"
-                )
+        check_at_least(1, samples=self.samples)
+        check_at_least(2, particles=self.particles)
+        check_at_least(0, sweeps=self.sweeps)
 
 
 @torch.inference_mode()
@@ -105,14 +103,14 @@ def _check_calibrate(model: TrainedModel, calibrate: float | None, samples: int)
     network = model.network
     if calibrate is None:
         return
-    if not 0 < calibrate < 1 or samples < 2:
+    if not 0 < calibrate < 1:
+        raise ConfigError(setting="calibrate", expected="a share between 0 and 1", found=calibrate)
+    if samples < 2:
         raise ConfigError(
-            expected=(
-                Setting("calibrate"),
-                " as a share between 0 and 1 and at least 2 ",
-                Setting("samples"),
-            ),
-            found=f"{calibrate} and {samples}",
+            setting="samples",
+            expected=("at least 2 beside ", Setting("calibrate")),
+            found=samples,
+            cause="one path has no interval",
         )
     if network.supervised or not all(network.observation.continuous):
         raise UnsupportedError(
@@ -130,8 +128,8 @@ def _check_imputes(model: TrainedModel) -> None:
     if conditions or model.preprocessor.transform.heading is not None:
         what = "a RolloutVAE that forecasts" if conditions else "a model with a heading transform"
         raise UnsupportedError(
-            f"{what} has no density of a track's first points and cannot fill gaps; "
-            "train a vrnn, srnn or dmm without one"
+            f"{what} has no density of a track's first points and cannot fill gaps",
+            hint=f"train a vrnn, srnn or dmm{'' if conditions else ' without one'}",
         )
 
 

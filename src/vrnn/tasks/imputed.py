@@ -87,7 +87,7 @@ class Imputed:
     def interval(self, share: float = 0.9) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Return the ends of central intervals that hold `share` of the paths at every entry."""
         if not 0 < share < 1:
-            raise ConfigError(f"expected a share between 0 and 1, found {share}")
+            raise ConfigError(expected="a share between 0 and 1", found=share)
         return self.quantile(0.5 - share / 2), self.quantile(0.5 + share / 2)
 
     def widened(self, factor: float) -> "Imputed":

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, DataError, Function, Setting, check_seed
+from vrnn.errors import ConfigError, DataError, Function, check_at_least, check_seed
 from vrnn.inference.embed import Embedded, embed
 from vrnn.inference.noise import Noise, Stream, draw_noise, seeded
 from vrnn.inference.particle_filter import FilterConfig, filter_steps, first_belief
@@ -131,11 +131,7 @@ def likelihood(
         raise ConfigError(
             setting="bound", expected=f"one of {', '.join(BOUNDS)}", found=repr(bound)
         )
-    if samples < 1 or repeats < 1:
-        raise ConfigError(
-            expected=(Setting("samples"), " and ", Setting("repeats"), " of at least 1"),
-            found=f"{samples} and {repeats}",
-        )
+    check_at_least(1, samples=samples, repeats=repeats)
     model = resolve_model(model)
     tracks = model.as_tracks(tracks)
     order = tracks.lengths.argsort(kind="stable")  # tracks of like lengths waste little padding

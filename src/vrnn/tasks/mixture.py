@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from vrnn.errors import ConfigError, DataError
+from vrnn.errors import ConfigError, DataError, Setting
 from vrnn.tasks.scores import Scores
 
 
@@ -41,11 +41,11 @@ def mixture(parts: Sequence[Scores], weights: Sequence[float] | None = None) -> 
         array([0.5, 0.5])
     """
     if not parts:
-        raise DataError("a mixture takes the scores under at least one kind, found none")
+        raise DataError(expected="the scores under at least one kind", found="none")
     share = np.ones(len(parts)) if weights is None else np.asarray(weights, float)
     if share.shape != (len(parts),) or not (np.isfinite(share) & (share > 0)).all():
         raise ConfigError(
-            f"expected {len(parts)} positive weights, one a part, found {share.tolist()}"
+            expected=f"{len(parts)} positive weights, one a part", found=share.tolist()
         )
     scored = [~np.isnan(a) for a in parts[0].log_prob]
     _check_same(parts, scored)
@@ -89,10 +89,12 @@ def _check_same(parts: Sequence[Scores], scored: list[np.ndarray]) -> None:
         )
         if not same:
             raise DataError(
-                "the parts of a mixture are scores of the same rows of the same tracks; "
-                "these differ"
+                "the parts of a mixture are scores of the same rows of the same tracks",
+                cause="these differ",
             )
         if other.by != first.by:
             raise DataError(
-                f"the parts of a mixture are scores of one sort, found {first.by} and {other.by}"
+                "the parts of a mixture are scores of one sort",
+                found=f"{first.by} and {other.by}",
+                hint=("score all with one value of ", Setting("by")),
             )

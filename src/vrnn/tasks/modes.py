@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, Function
+from vrnn.errors import ConfigError, Function, check_at_least
 from vrnn.models.modes import ModeHead
 from vrnn.tasks import memory
 from vrnn.tasks.forecast import Forecast
@@ -68,10 +68,14 @@ def predict_modes(
         )
     fitted = head.config.horizon
     horizon = fitted if horizon is None else horizon
-    if not 1 <= horizon <= fitted:
+    check_at_least(1, horizon=horizon)
+    if horizon > fitted:
         raise ConfigError(
-            f"the modes were fitted for {fitted} rows: expected a horizon up to that, "
-            f"found {horizon}"
+            f"the modes were fitted for {fitted} rows",
+            setting="horizon",
+            expected="no more than that",
+            found=horizon,
+            hint=("lower it, or fit modes for more rows with ", Function("fit_modes")),
         )
     read = readable(model, tracks)
     first = np.stack([x[0] for x in read.x])

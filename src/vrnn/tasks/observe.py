@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 
 from vrnn.data.transforms import Anchor
-from vrnn.errors import ConfigError, UnsupportedError, check_seed
+from vrnn.errors import Function, UnsupportedError, check_at_least, check_seed
 from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.inference.particle_filter import filter_step
 from vrnn.inference.plans import stepper_of
@@ -50,10 +50,7 @@ def initial_belief(
             heading transform. `filter_tracks` returns the belief after a prefix.
     """
     check_seed(seed)
-    if count < 1 or particles < 1:
-        raise ConfigError(
-            f"expected count and particles of at least 1, found {count} and {particles}"
-        )
+    check_at_least(1, count=count, particles=particles)
     model = resolve_model(model)
     network, transform = model.network, model.preprocessor.transform
     if reads_prefix(network) or transform.heading is not None:
@@ -61,8 +58,8 @@ def initial_belief(
             "reads its prefix at once" if reads_prefix(network) else "turns tracks to their heading"
         )
         raise UnsupportedError(
-            f"this model {why} and cannot begin without one: "
-            "begin with vrnn.filter_tracks(prefix, model=model).belief"
+            f"this model {why} and cannot begin without a prefix",
+            hint=("take the belief that ", Function("filter_tracks"), " returns for a prefix"),
         )
     noise = draw_noise(network, particles, count, 0, seeded(seed, Stream.BELIEF))
     context = model.weight.new_zeros(count, 0)

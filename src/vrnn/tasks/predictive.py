@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vrnn.data.transforms import Anchor, Transform
 from vrnn.distributions.base import Distribution
-from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed
+from vrnn.errors import DataError, UnsupportedError, check_at_least, check_seed
 from vrnn.inference.flat import flatten, unflatten
 from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.inference.resampling import draw_ancestors, take
@@ -81,11 +81,14 @@ class Predictive:
         batch, dim = self.log_weight.shape[1], len(self.names)
         if x.ndim not in (2, 3) or x.shape[-2:] != (batch, dim):
             raise DataError(
-                f"expected rows ({', '.join(self.names)}) for {batch} tracks, {(batch, dim)}, "
-                f"or k candidates of each, (k, {batch}, {dim}); found shape {x.shape}"
+                expected=(
+                    f"rows ({', '.join(self.names)}) for {batch} tracks, {(batch, dim)}, "
+                    f"or k candidates of each, (k, {batch}, {dim})"
+                ),
+                found=f"shape {x.shape}",
             )
         if not np.isfinite(x).all():
-            raise DataError("expected finite candidates, found NaN or infinity")
+            raise DataError(expected="finite candidates", found="NaN or infinity")
         rows = x if x.ndim == 3 else x[None]
         values = self.transform.encode_next(rows.swapaxes(0, 1), self.anchor)[0].swapaxes(0, 1)
         at_once = max(1, memory.CANDIDATE_DENSITIES // (self.pending.numel() or 1))
@@ -106,8 +109,7 @@ class Predictive:
                 of `log_prob`.
         """
         check_seed(seed)
-        if count < 1:
-            raise ConfigError(f"expected a count of at least 1, found {count}")
+        check_at_least(1, count=count)
         batch, generator = self.log_weight.shape[1], seeded(seed, Stream.PREDICTIVE_SAMPLES)
 
         def normal(*shape: int) -> Tensor:
@@ -173,13 +175,16 @@ def predictive(
     network, names = model.network, model.preprocessor.x_names
     if network.supervised and x is None:
         raise DataError(
-            f"a supervised model predicts y from the row's x ({', '.join(names)}): "
-            "expected x, found None"
+            f"a supervised model predicts y from the row's x ({', '.join(names)})",
+            expected="x",
+            found=None,
         )
     if not network.supervised and x is not None:
         raise UnsupportedError(
-            "this model predicts x: leave x out, and give candidates for it to log_prob of what "
-            "is returned"
+            "this model predicts x",
+            expected="no x",
+            found="values of it",
+            hint="leave x out, and ask the result for the density of candidates",
         )
     check_begun(model, belief)
     row = np.full((len(belief.time), len(names)), np.nan) if x is None else x

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
-from vrnn.errors import ConfigError, Setting, UnsupportedError
+from vrnn.errors import ConfigError, Function, UnsupportedError, check_at_least
 from vrnn.inference.ranking import rank_draws
 from vrnn.tasks import memory
 from vrnn.tasks.futures import Futures, futures
@@ -48,7 +48,7 @@ class Reliability:
     def coverage(self, share: float) -> Float[np.ndarray, " horizon"]:
         """Return how often the region that should hold `share` holds the truth, at each step."""
         if not 0 < share < 1:
-            raise ConfigError(f"expected a share between 0 and 1, found {share}")
+            raise ConfigError(expected="a share between 0 and 1", found=share)
         return np.asarray((self.level < share).mean(0))
 
     def plot(self, path: str | Path, **options: Any) -> Path:
@@ -114,23 +114,14 @@ def reliability(
         >>> found, found.coverage(0.9).shape
         (Reliability(60 windows, 6 steps ahead), (6,))
     """
-    if observe < 2 or horizon < 1 or samples < 2:
-        raise ConfigError(
-            expected=(
-                Setting("observe"),
-                " and ",
-                Setting("samples"),
-                " of at least 2 and ",
-                Setting("horizon"),
-                " of at least 1",
-            ),
-            found=f"{observe}, {samples}, {horizon}",
-        )
+    check_at_least(2, observe=observe, samples=samples)
+    check_at_least(1, horizon=horizon)
     sampling = SamplingConfig(samples, seed, temperature=temperature)
     model = resolve_model(model)
     if model.network.supervised:
         raise UnsupportedError(
-            "reliability is of forecasts of x; a supervised model predicts y: see vrnn.score"
+            "reliability is of forecasts of x, and a supervised model predicts y",
+            hint=("see ", Function("score")),
         )
     cut = windows(model.as_tracks(tracks), observe + horizon)
     u = np.stack(cut.u)[:, observe:] if cut.u_dim else None

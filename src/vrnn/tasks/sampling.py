@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vrnn.errors import ConfigError, check_seed
+from vrnn.errors import check_at_least, check_seed
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,4 @@ class SamplingConfig:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
-        for name in ("samples", "prefix_samples"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"expected {name} of at least 1, found {value}")
+        check_at_least(1, samples=self.samples, prefix_samples=self.prefix_samples)

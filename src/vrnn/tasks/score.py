@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, check_seed
+from vrnn.errors import ConfigError, check_at_least, check_seed
 from vrnn.inference.flat import flatten, unflatten
 from vrnn.inference.noise import Stream, seeded
 from vrnn.inference.particle_filter import FilterStep
@@ -69,8 +69,7 @@ def score(
         ((2,), (2,), (12,))
     """
     check_seed(seed)
-    if particles < 1:
-        raise ConfigError(setting="particles", expected="at least 1", found=particles)
+    check_at_least(1, particles=particles)
     if by not in get_args(ScoreName):
         raise ConfigError(setting="by", expected="density or excess", found=repr(by))
     model = resolve_model(model)

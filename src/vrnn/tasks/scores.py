@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from vrnn.data.io.write import OutputTable, write_table
-from vrnn.errors import ConfigError, DataError, require
+from vrnn.errors import ConfigError, DataError, Function, Setting, require
 
 ScoreName = Literal["density", "excess"]
 
@@ -84,13 +84,15 @@ class Scores:
         """
         if normal.by != self.by:
             raise DataError(
-                f"expected a calibration set scored by {self.by} like the tracks, "
-                f"found one by {normal.by}"
+                expected=f"a calibration set scored by {self.by} like the tracks",
+                found=f"one by {normal.by}",
             )
         scored = normal.score[~np.isnan(normal.score)]
         if not len(scored):
             raise DataError(
-                "expected calibration tracks with a scored row, found none; are they long enough?"
+                expected="calibration tracks with a scored row",
+                found="none",
+                hint="are they long enough?",
             )
         return replace(self, calibration=scored)
 
@@ -106,12 +108,19 @@ class Scores:
         fewest, count = fewest_normal(false_alarms), len(self.calibration)
         if not count:
             raise ConfigError(
-                "a threshold is counted on normal tracks: expected a calibration, found none"
+                "a threshold is counted on normal tracks",
+                expected="a calibration set",
+                found="none",
+                hint=("give ", Function("score"), " normal tracks as ", Setting("calibration")),
             )
         if count < fewest:
             raise ConfigError(
-                f"expected at least {fewest} calibration tracks for a share of false alarms of "
-                f"{false_alarms:g}, found {count}; give more, or allow more false alarms"
+                expected=(
+                    f"at least {fewest} calibration tracks for ",
+                    Setting("false_alarms", false_alarms),
+                ),
+                found=count,
+                hint="give more tracks, or a higher share",
             )
         allowed = math.floor(false_alarms * (count + 1) + 1e-9)
         return float(np.sort(self.calibration)[-allowed])
@@ -184,5 +193,7 @@ def fewest_normal(false_alarms: float) -> int:
     (99, 1)
     """
     if not 0 < false_alarms < 1:
-        raise ConfigError(f"expected a share of false alarms between 0 and 1, found {false_alarms}")
+        raise ConfigError(
+            setting="false_alarms", expected="a share between 0 and 1", found=false_alarms
+        )
     return math.ceil(1 / false_alarms - 1e-9) - 1

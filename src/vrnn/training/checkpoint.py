@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from vrnn.data.preprocessor import Preprocessor
-from vrnn.errors import ConfigError, RunFolderError
+from vrnn.errors import ConfigError, Function, RunFolderError
 from vrnn.files import write_json
 from vrnn.models.registry import config_from_dict, config_to_dict
 from vrnn.trained import TrainedModel, build_network
@@ -53,7 +53,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     if not path.is_file():
         why = "no such folder" if not folder.is_dir() else "it has no config.json"
-        raise RunFolderError(f"{folder}: expected a run folder written by vrnn train; {why}")
+        raise RunFolderError(
+            where=folder, expected=("a run folder written by ", Function("train")), cause=why
+        )
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         # Before version 2 the key was "format".

@@ -4,7 +4,7 @@ import numpy as np
 
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, DataError, Setting
+from vrnn.errors import ConfigError, DataError, Function, Setting
 from vrnn.inference.traits import has_global_latent, looks_ahead, reads_prefix
 from vrnn.models.config import ModelConfig
 from vrnn.models.contract import Model
@@ -20,11 +20,12 @@ def check_tracks(tracks: Tracks) -> None:
     """
     if not isinstance(tracks, Tracks):
         raise DataError(
-            f"expected tracks to train on, found {type(tracks).__name__}; "
-            "read a file with vrnn.read_tracks(path)"
+            expected="tracks to train on",
+            found=type(tracks).__name__,
+            hint=("read a file with ", Function("read_tracks")),
         )
     if not len(tracks):
-        raise DataError("expected at least one track to train on, found none")
+        raise DataError(expected="at least one track to train on", found="none")
 
 
 def check_settings_fit(
@@ -44,9 +45,11 @@ def check_settings_fit(
     """
     if config.x_dim != tracks.x_dim:
         raise ConfigError(
-            f"the model is configured for x_dim={config.x_dim} and the tracks have "
-            f"{tracks.x_dim} columns of x ({', '.join(tracks.x_names)}); "
-            "set x_dim or map the columns"
+            f"the tracks have {tracks.x_dim} columns of x ({', '.join(tracks.x_names)})",
+            setting="x_dim",
+            expected=f"{tracks.x_dim}",
+            found=config.x_dim,
+            hint=("set it, or map the columns with ", Setting("Columns.x")),
         )
     _check_prefix(model, settings)
     _check_position_input(model, settings)
@@ -158,12 +161,14 @@ def _check_random_changes(model: Model, tracks: Tracks, settings: TrainConfig) -
     augment = settings.augment
     if augment.moves and settings.transform.geographic:
         raise ConfigError(
-            "augmentation turns, scales and jitters positions of a plane: on the globe that is no "
-            "motion; switch it or the geographic transform off"
+            "augmentation turns, scales and jitters positions of a plane",
+            cause="on the globe that is no motion",
+            hint=("switch it off, or set ", Setting("transform.geographic", "")),
         )
     if augment.active and model.supervised:
         raise ConfigError(
-            "augmentation changes x and not the target y of a supervised model; switch it off"
+            "augmentation changes x and not the target y of a supervised model",
+            hint="switch it off",
         )
     if augment.transpose and set(model.observation.counts()) != {2}:
         raise ConfigError(
@@ -178,9 +183,10 @@ def _check_random_changes(model: Model, tracks: Tracks, settings: TrainConfig) -
     first_two = zip(tracks.x_names[:2], model.observation.continuous, strict=False)
     if tracks.x_dim < 2 or not all(continuous and name in names for name, continuous in first_two):
         raise ConfigError(
-            "augmentation turns, scales and jitters the first two columns of x: expected two "
-            f"continuous positions, found {', '.join(tracks.x_names[:2])}; "
-            "switch it off or reorder the columns"
+            "augmentation turns, scales and jitters the first two columns of x",
+            expected="two continuous positions",
+            found=", ".join(tracks.x_names[:2]),
+            hint=("switch it off, or reorder the columns of ", Setting("Columns.x")),
         )
 
 
@@ -190,11 +196,12 @@ def check_values(tracks: Tracks, preprocessor: Preprocessor, model: Model) -> No
     Raises:
         DataError: names the columns, or the track, the column and the value.
     """
-    arrays, names = (tracks.y, tracks.y_names) if model.supervised else (tracks.x, tracks.x_names)
+    role = "y" if model.supervised else "x"
+    arrays, names = getattr(tracks, role), getattr(tracks, f"{role}_names")
     if len(tracks) and not any(observed_rows(a, preprocessor).any() for a in arrays):
         raise DataError(
-            f"no row has the columns that are scored ({', '.join(names)}) observed; "
-            "are they mapped right?"
+            f"no row has the columns that are scored ({', '.join(names)}) observed",
+            hint=("are those of ", Setting(f"Columns.{role}"), " the right ones?"),
         )
     for column, count in enumerate(model.observation.counts()):
         if not count:
@@ -204,8 +211,9 @@ def check_values(tracks: Tracks, preprocessor: Preprocessor, model: Model) -> No
             bad = values[(values != np.round(values)) | (values < 0) | (values >= count)]
             if len(bad):
                 raise DataError(
-                    f"track {name}, column {names[column]}: expected whole numbers from 0 to "
-                    f"{count - 1} for its discrete emission, found {bad[0]:g}"
+                    where=f"track {name}, column {names[column]}",
+                    expected=f"whole numbers from 0 to {count - 1} for its discrete emission",
+                    found=f"{bad[0]:g}",
                 )
 
 

@@ -234,11 +234,11 @@ class TrainConfig:
                 hint=("set ", Setting("chunk"), " to a number of rows"),
             )
         if self.chunk is not None and (self.objective != "elbo" or self.energy_weight):
-            what = "energy_weight" if self.energy_weight else f"the objective {self.objective}"
+            name = "energy_weight" if self.energy_weight else "objective"
             raise ConfigError(
                 setting="chunk",
                 expected="the elbo alone",
-                found=what,
+                found=Setting(name, getattr(self, name)),
                 cause="only the elbo is a sum over chunks",
             )
         if self.observe is not None and self.window is not None and self.observe >= self.window:

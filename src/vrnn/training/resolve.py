@@ -3,7 +3,7 @@
 from os import PathLike
 from pathlib import Path
 
-from vrnn.errors import ConfigError
+from vrnn.errors import ConfigError, Function
 from vrnn.trained import TrainedModel
 from vrnn.training.checkpoint import load
 
@@ -21,10 +21,11 @@ def resolve_model(model: ModelOrFolder) -> TrainedModel:
         return model
     if isinstance(model, str | PathLike):
         return load(Path(model))
-    hint = ""
-    if isinstance(getattr(model, "model", None), TrainedModel):
-        hint = "; vrnn.train returns a run, and the model is its .model"
+    is_run = isinstance(getattr(model, "model", None), TrainedModel)
     raise ConfigError(
-        "expected model= as a trained model or as the path of a run folder, "
-        f"found {type(model).__name__}{hint}"
+        setting="model",
+        expected="a trained model or the path of a run folder",
+        found=type(model).__name__,
+        cause=(Function("train"), " returns a run") if is_run else "",
+        hint="pass its .model" if is_run else "",
     )
