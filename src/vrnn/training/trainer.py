@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from accelerate import Accelerator
 from jaxtyping import Float
 from torch import Tensor
 
@@ -53,7 +54,11 @@ class Trainer:
     """
 
     def __init__(
-        self, prepared: Prepared, accelerator, folder: Path | None, state: TrainingState | None
+        self,
+        prepared: Prepared,
+        accelerator: Accelerator,
+        folder: Path | None,
+        state: TrainingState | None,
     ):
         self.trained, self.settings, self.tracks = (
             prepared.trained,
