@@ -71,10 +71,8 @@ def fit_modes(
 
     Example:
         >>> import numpy as np, vrnn
-        >>> random = np.random.default_rng(0)
-        >>> tracks = vrnn.Tracks(list(random.normal(size=(20, 12, 2)).cumsum(1)))
-        >>> config, training = vrnn.VRNNConfig(x_dim=2, hidden=8), vrnn.TrainConfig(steps=5)
-        >>> run = vrnn.train(tracks, config=config, training=training, quiet=True)
+        >>> tracks = vrnn.Tracks(list(np.random.default_rng(0).normal(size=(20, 12, 2)).cumsum(1)))
+        >>> run = vrnn.train(tracks, training=vrnn.TrainConfig(steps=5), quiet=True)
         >>> config = vrnn.ModesConfig(count=5, horizon=4, steps=5)
         >>> vrnn.fit_modes(tracks, model=run.model, config=config, quiet=True).modes.config.count
         5

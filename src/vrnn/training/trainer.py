@@ -135,6 +135,7 @@ class Trainer:
         # Data-parallel wrappers average the gradients of the processes.
         self.accelerator.backward(loss * self.accelerator.num_processes)
         norm = self.accelerator.clip_grad_norm_(self.network.parameters(), settings.grad_clip)
+        assert norm is not None  # accelerate returns None only under DeepSpeed
         check_gradient(norm, self.plain_objective, work, weight, step, names)
         self.optimiser.step()
         self.ema.update(step)
