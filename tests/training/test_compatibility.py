@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.training.runs import CONFIG, QUICK, RNN, walks
+from tests.helpers.small_runs import CONFIG, QUICK, RNN, walks
 
 import vrnn
 from vrnn.errors import ConfigError, DataError

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, replace
 
 import pytest
-from tests.training.runs import SETTINGS
+from tests.helpers.small_runs import SETTINGS
 
 import vrnn
 from vrnn.errors import ConfigError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.training.runs import SETTINGS, walks
+from tests.helpers.small_runs import SETTINGS, walks
 
 import vrnn
 from vrnn.training.resume import load_state

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import torch
-from tests.training.runs import CONFIG, SETTINGS, walks
+from tests.helpers.small_runs import CONFIG, SETTINGS, walks
 
 import vrnn
 from vrnn.models.registry import make_model

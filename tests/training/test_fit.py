@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from tests.training.runs import CONFIG, QUICK, RNN, SETTINGS, small_run, timeless, walks
+from tests.helpers.small_runs import CONFIG, QUICK, RNN, SETTINGS, small_run, timeless, walks
 
 import vrnn
 from vrnn.data.synthetic import ConstantVelocityWalk

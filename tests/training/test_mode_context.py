@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tests.training.forks import MODELS
+from tests.helpers.forking_walks import MODELS
 
 from vrnn.data.batch import Batch
 from vrnn.models.registry import make_model

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.training.forks import MODELS, SMALL, TRAINING, forks
+from tests.helpers.forking_walks import MODELS, SMALL, TRAINING, forks
 
 import vrnn
 from vrnn.data.transforms import rotate

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from safetensors import safe_open
-from tests.training.forks import MODELS, SMALL, TRAINING, forks
+from tests.helpers.forking_walks import MODELS, SMALL, TRAINING, forks
 
 import vrnn
 from vrnn.errors import RunFolderError

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.helpers.small_runs import CONFIG, SETTINGS, walks
 from tests.models.settings import CONFIGS as EVERY
 from tests.models.settings import build, make_case
-from tests.training.runs import CONFIG, SETTINGS, walks
 
 import vrnn
 from vrnn.inference.embed import embed

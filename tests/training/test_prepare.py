@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.training.runs import QUICK, RNN, walks
+from tests.helpers.small_runs import QUICK, RNN, walks
 
 import vrnn
 from vrnn.errors import DataError

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.training.runs import walks
+from tests.helpers.small_runs import walks
 
 import vrnn
 from vrnn.errors import ConfigError, RunFolderError

@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.training.runs import CONFIG, QUICK, RNN, SETTINGS, small_run, timeless, walks
+from tests.helpers import small_runs
+from tests.helpers.small_runs import CONFIG, QUICK, RNN, SETTINGS, small_run, timeless, walks
 
 import vrnn
 from vrnn.errors import RunFolderError
 from vrnn.training.resume import load_state, optimiser_tensors, restore_optimiser
 from vrnn.training.trackers import read_metrics
 
-RUNS = Path(__file__).with_name("runs.py")
+CHECKOUT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,9 @@ def assert_same_run(found: Path, expected: Path) -> None:
 
 def kill_at(out: Path, moment: str, count: int) -> None:
     done = subprocess.run(
-        [sys.executable, RUNS, out, moment, str(count)], capture_output=True, cwd=RUNS.parents[2]
+        [sys.executable, small_runs.__file__, out, moment, str(count)],
+        capture_output=True,
+        cwd=CHECKOUT,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
@@ -119,12 +122,12 @@ def test_run_killed_at_any_moment_resumes_to_the_same_bits(whole, tmp_path, mome
 def test_run_killed_again_and_again_ends_with_the_same_bits(whole, tmp_path):
     out, kills = tmp_path / "run", 0
     script = "import sys, torch; torch.set_num_threads(1)\n" + (
-        "from pathlib import Path; from tests.training.runs import small_run; import time\n"
+        "from pathlib import Path; from tests.helpers.small_runs import small_run; import time\n"
         "class Slow:\n    def log(self, record): time.sleep(0.1)\n"
         "small_run(Path(sys.argv[1]), resume=Path(sys.argv[1], 'config.json').exists(), tracker=Slow())"
     )
     for wait in np.random.default_rng(0).uniform(0.0, 0.6, 6):
-        running = subprocess.Popen([sys.executable, "-c", script, out], cwd=RUNS.parents[2])
+        running = subprocess.Popen([sys.executable, "-c", script, out], cwd=CHECKOUT)
         metrics = out / "metrics.jsonl"
         before = metrics.stat().st_mtime_ns if metrics.exists() else None
         while running.poll() is None and (

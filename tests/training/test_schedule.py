@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from tests.training.runs import CONFIG, SETTINGS, walks
+from tests.helpers.small_runs import CONFIG, SETTINGS, walks
 
 import vrnn
 

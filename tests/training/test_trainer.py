@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.training.runs import CONFIG, QUICK, RNN, SETTINGS, timeless, walks
+from tests.helpers.small_runs import CONFIG, QUICK, RNN, SETTINGS, timeless, walks
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 import vrnn

@@ -89,7 +89,7 @@ def load(
         >>> import vrnn
         >>> vrnn.load("no/such/run")
         Traceback (most recent call last):
-        vrnn.errors.RunFolderError: no/such/run: expected a run folder written by vrnn train; no such folder
+        vrnn.errors.RunFolderError: no/such/run: expected a run folder written by ...
     """
     folder = Path(folder)
     config = read_config(folder)

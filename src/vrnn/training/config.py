@@ -33,8 +33,9 @@ class AugmentConfig:
         jitter: largest standard deviation of the noise added to the positions, in the units of
             the data. Each track has its own, jitter * u^2 with u uniform from 0 to 1. Use it for
             data that is less clean than the training data.
-        rates: speeds at which copies of each track are followed, in rows. (0.5, 1.0) adds a copy
-            at half the rate, with positions interpolated. Use it for data of another frame rate.
+        rates: rows of a track per row of its copy, one number for each copy. (0.5, 1.0) trains on
+            each track and on a copy at half its speed, with interpolated positions. Use it for
+            data of another frame rate.
         transpose: largest shift of the columns, a whole number of columns. Each track moves by
             its own shift with probability `prob`. Columns must be binary and ordered by pitch.
         prob: probability that a track is mirrored, and that it is transposed.
@@ -96,9 +97,9 @@ class TrainConfig:
         kl_warmup: steps over which the weight of the KL rises from 0 to 1.
         free_bits: nats per latent dimension and time step. A smaller KL is not reduced further.
         regulariser_weight: weight of the KL to N(0, I) in models whose posterior is their prior.
-            It is no part of their bound.
-        objective: the bound that is maximised. iwae weights K = samples draws by importance. fivo
-            runs a particle filter of N = samples particles.
+            The bound does not contain it.
+        objective: the bound that is maximised. iwae uses K = `samples` importance-weighted draws.
+            fivo uses a particle filter of N = `samples` particles.
         samples: latent samples per sequence, the K of iwae and the N of fivo. The elbo takes
             their mean.
         resample_below: for fivo, resample when the effective sample size falls below this
@@ -111,8 +112,8 @@ class TrainConfig:
             score out.
         energy_rows: largest number of rows in such a future.
         energy_samples: such futures drawn for each sequence.
-        energy_from: fraction of the steps before such futures are drawn. A model that has learned
-            nothing yet gains little from them.
+        energy_from: fraction of the steps after which such futures are drawn. A model that has
+            learned nothing yet gains little from them.
         chunk: time steps processed at once, for sequences too long for memory. Gradients stay the
             same and a step takes about a third longer. None processes all time steps at once.
         truncate: stop gradients between chunks (truncated back-propagation). States still pass

@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from accelerate import Accelerator
+
 from vrnn.data.tracks import Tracks
 from vrnn.models.config import ModelConfig
 from vrnn.trained import TrainedModel
 from vrnn.training.checkpoint import save_config
 from vrnn.training.collapse import CollapseReport
 from vrnn.training.config import TrainConfig
-from vrnn.training.prepare import prepare
+from vrnn.training.prepare import Prepared, prepare
 from vrnn.training.resume import open_folder
 from vrnn.training.trackers import MetricsFile, NoProgress, ProgressBar, Record, Tracker
 from vrnn.training.trainer import Trainer
@@ -78,11 +80,16 @@ def train(
         >>> run.model.config.hidden
         8
     """
-    from accelerate import Accelerator
-
     prepared = prepare(config, tracks, training or TrainConfig(), val)
-    accelerator = Accelerator()
     folder = Path(out) if out is not None else None
+    return _run(prepared, folder, resume, tracker, quiet)
+
+
+def _run(
+    prepared: Prepared, folder: Path | None, resume: bool, tracker: Tracker | None, quiet: bool
+) -> Run:
+    """Return the run of prepared data, from its first step or from where it was stopped."""
+    accelerator = Accelerator()
     state = open_folder(folder, prepared, resume)
     accelerator.wait_for_everyone()  # every process looks into the folder before one writes to it
     main = accelerator.is_main_process

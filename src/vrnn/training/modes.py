@@ -1,6 +1,7 @@
 """Fitting a mode set: k futures of a trained model, of which one is near whatever happens."""
 
 import math
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,9 +47,9 @@ def fit_modes(
 
         min_k mean_t || x^k_t - y_t ||  +  w min_k || x^k_T - y_T ||  -  log p(nearest k)
 
-    where T is the last row and w is `final_weight`. The model itself stays as it is. Only the
-    tracks that a future is nearest to train it, so together the futures cover what happens. The
-    tracks change at random as in the training of the model.
+    where T is the last row and w is `final_weight`. The model stays as it is. A track trains the
+    future nearest to it alone, so together the futures cover what happens. Random changes of
+    the tracks are those of the model's own training.
 
     Args:
         tracks: training data, as a rule the model's own.
@@ -70,10 +71,8 @@ def fit_modes(
 
     Example:
         >>> import numpy as np, vrnn
-        >>> random = np.random.default_rng(0)
-        >>> tracks = vrnn.Tracks(list(random.normal(size=(20, 12, 2)).cumsum(1)))
-        >>> config, training = vrnn.VRNNConfig(x_dim=2, hidden=8), vrnn.TrainConfig(steps=5)
-        >>> run = vrnn.train(tracks, config=config, training=training, quiet=True)
+        >>> tracks = vrnn.Tracks(list(np.random.default_rng(0).normal(size=(20, 12, 2)).cumsum(1)))
+        >>> run = vrnn.train(tracks, training=vrnn.TrainConfig(steps=5), quiet=True)
         >>> config = vrnn.ModesConfig(count=5, horizon=4, steps=5)
         >>> vrnn.fit_modes(tracks, model=run.model, config=config, quiet=True).modes.config.count
         5
@@ -86,13 +85,10 @@ def fit_modes(
         check_weights(folder, model)  # before any work
     notes: list[str] = []
     fit = prepare_modes(model, tracks, config, val, notes)
-    bar = NoProgress() if quiet else ProgressBar(config.steps, 0)
-    try:
+    with closing(NoProgress() if quiet else ProgressBar(config.steps, 0)) as bar:
         for note in notes:
             bar.say(note)
         _train(fit, bar)
-    finally:
-        bar.close()
     if folder is not None:
         save_modes(folder, fit.head, model.network)
     return replace(model, modes=fit.head.eval())

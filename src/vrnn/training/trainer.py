@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from accelerate import Accelerator
 from jaxtyping import Float
 from torch import Tensor
 
@@ -53,7 +54,11 @@ class Trainer:
     """
 
     def __init__(
-        self, prepared: Prepared, accelerator, folder: Path | None, state: TrainingState | None
+        self,
+        prepared: Prepared,
+        accelerator: Accelerator,
+        folder: Path | None,
+        state: TrainingState | None,
     ):
         self.trained, self.settings, self.tracks = (
             prepared.trained,
@@ -130,6 +135,7 @@ class Trainer:
         # Data-parallel wrappers average the gradients of the processes.
         self.accelerator.backward(loss * self.accelerator.num_processes)
         norm = self.accelerator.clip_grad_norm_(self.network.parameters(), settings.grad_clip)
+        assert norm is not None  # accelerate returns None only under DeepSpeed
         check_gradient(norm, self.plain_objective, work, weight, step, names)
         self.optimiser.step()
         self.ema.update(step)

@@ -1,8 +1,8 @@
 """Small runs that use every random part of training; as a program, one that kills itself.
 
-python runs.py OUT step 7       after the seventh record has been written
-python runs.py OUT before 3     before the third file takes its name (and with `after`, after it)
-python runs.py OUT never 0      a whole run
+python small_runs.py OUT step 7       after the seventh record has been written
+python small_runs.py OUT before 3     before the third file takes its name (and with `after`, after it)
+python small_runs.py OUT never 0      a whole run
 """
 
 import os
