@@ -11,11 +11,11 @@ from torch import Tensor
 from vrnn.data.batch import Batch
 from vrnn.distributions import Family, Product, tree_map
 from vrnn.distributions.tree import tensors_of
-from vrnn.inference.embed import embed
+from vrnn.inference.embed import embed, embed_online
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.plans import PLANS
-from vrnn.inference.step import Belief
-from vrnn.inference.traits import has_posterior, reads_prefix
+from vrnn.inference.step import Belief, Proposal
+from vrnn.inference.traits import reads_prefix
 from vrnn.inference.unroll import Unrolled, unroll
 from vrnn.models.config import ModelConfig
 from vrnn.models.contract import Model
@@ -28,6 +28,7 @@ from vrnn.models.seq2seq import Seq2SeqVAEConfig
 from vrnn.models.srnn import SRNNConfig
 from vrnn.models.storn import STORNConfig
 from vrnn.models.vrnn import VRNNConfig
+from vrnn.objectives import fivo
 from vrnn.objectives.terms import elbo_terms
 from vrnn.ops import backend
 from vrnn.ops.build import library
@@ -364,21 +365,86 @@ def count_plan_calls(
     return calls
 
 
-def check_plan(name: str, kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compare a setting's plan with the reference, and check which of them really ran."""
+def check_plan(
+    name: str, kind: Kind, monkeypatch: pytest.MonkeyPatch, samples: int = 2, **more: Any
+) -> None:
+    """Compare a setting's plan with the reference, and check which of them really ran.
+
+    Args:
+        more: of `unroll`, such as `proposal`.
+    """
     model = build(CONFIGS[name])
-    case = make_case(model, CONFIGS[name], kind)
+    case = make_case(model, CONFIGS[name], kind, samples)
     calls = count_plan_calls(monkeypatch, model)
     with backend("reference"):
-        run(model, case)
+        run(model, case, **more)
     assert calls == []
-    run(model, case)
-    assert calls == [name not in LEFT_TO_THE_LOOP] * PLAN_CALLS[kind]
-    compare(model, case)
+    run(model, case, **more)
+    assert calls == [takes(name, **more)] * PLAN_CALLS[kind]
+    compare(model, case, **more)
 
 
-def tied(name: str) -> bool:
-    """Return whether the posterior of a setting is its prior."""
+def takes(name: str, proposal: Proposal = "posterior") -> bool:
+    """Return whether the plan of a setting takes a pass over complete steps."""
+    from_prior = not name.startswith(("vrnn", "srnn", "dmm"))
+    return name not in LEFT_TO_THE_LOOP and (proposal == "posterior" or from_prior)
+
+
+def check_short(name: str, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare a setting's plan with the reference on sequences of one or two steps."""
     model = build(CONFIGS[name])
-    width = make_case(model, CONFIGS[name], "even").batch.u.shape[-1]
-    return not has_posterior(model, width)
+    case = make_case(model, CONFIGS[name], "unequal")
+    batch, noise = case.batch.split(steps)[0], case.noise.steps(slice(steps))
+    calls = count_plan_calls(monkeypatch, model)
+    compare(model, case._replace(batch=batch, noise=noise))
+    assert calls == [takes(name)]
+
+
+def check_embedded(name: str) -> None:
+    """Compare the features of a batch with gaps, and their gradients, with the reference's.
+
+    The evidence of each step alone is compared too.
+    """
+    model = build(CONFIGS[name])
+    case = make_case(model, CONFIGS[name], "gaps")
+    weights = list(model.parameters())
+
+    def embedded() -> Any:
+        parts = [f(model, case.batch, case.prefix) for f in (embed, embed_online)]
+        there = case.batch.in_sequence[..., None]
+        kept = [torch.where(there, t, 0.0) if t.dim() == 3 else t for part in parts for t in part]
+        value = sum((t.square() + t).sum() for t in kept)
+        if not value.requires_grad:  # a model whose features are the data themselves
+            return kept, ()
+        return kept, torch.autograd.grad(value, weights, materialize_grads=True)
+
+    assert_same(*in_both(embedded))
+
+
+def check_particles(name: str) -> None:
+    """Compare the filtering bound of a setting, and its gradients, with the reference's."""
+    model = build(CONFIGS[name])
+    case = make_case(model, CONFIGS[name], "gaps")
+    noise = draw_noise(model, 4, *case.batch.x.shape[:2], seeded(1), resampling=True)
+
+    def bound() -> Any:
+        found = fivo(model, case.batch, noise, prefix=case.prefix).bound
+        gradients = torch.autograd.grad(
+            found.sum(), list(model.parameters()), materialize_grads=True
+        )
+        return found, gradients
+
+    assert_same(*in_both(bound))
+
+
+def record_compiled_calls(monkeypatch: pytest.MonkeyPatch, op: Any) -> list[set[str]]:
+    """Return a list that gets the names of the tensors at every compiled call of a module."""
+    calls: list[set[str]] = []
+    call = op._call
+
+    def recorded(name: str, tensors: dict[str, Tensor], *rest: Any) -> None:
+        calls.append(set(tensors))
+        call(name, tensors, *rest)
+
+    monkeypatch.setattr(op, "_call", recorded)
+    return calls

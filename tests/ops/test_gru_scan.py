@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.helpers.fast_paths import in_both, needs_compiler
+from tests.helpers.fast_paths import in_both, needs_compiler, record_compiled_calls
 
 from vrnn.inference.noise import seeded
 from vrnn.models.layers import make_cell
@@ -182,10 +182,7 @@ def test_a_cell_scans_as_it_steps():
 
 @needs_compiler
 def test_without_gradients_nothing_is_kept_for_them(monkeypatch):
-    kept, call = [], op._call
-    monkeypatch.setattr(
-        op, "_call", lambda name, tensors, *rest: (kept.append(set(tensors)), call(name, tensors, *rest))
-    )  # fmt: skip
+    kept = record_compiled_calls(monkeypatch, op)
     given = drawn((2,), 3, 5)
     with torch.no_grad():
         scan(**given)

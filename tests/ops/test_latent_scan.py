@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.helpers.fast_paths import in_both, needs_compiler
+from tests.helpers.fast_paths import in_both, needs_compiler, record_compiled_calls
 
 from vrnn.distributions import SCALE_FLOOR
 from vrnn.inference.noise import seeded
@@ -142,10 +142,7 @@ def test_is_the_same_by_several_threads(threads):
 
 @needs_compiler
 def test_without_gradients_nothing_is_kept_for_them(monkeypatch):
-    kept, call = [], op._call
-    monkeypatch.setattr(
-        op, "_call", lambda name, tensors, *rest: (kept.append(set(tensors)), call(name, tensors, *rest))
-    )  # fmt: skip
+    kept = record_compiled_calls(monkeypatch, op)
     given = inputs((2,), 3, 5, 2, True)
     with torch.no_grad():
         scan("relu", **given)

@@ -14,8 +14,18 @@ pytestmark = needs_compiler
 
 
 def drawn(
-    samples=2, batch=3, time=4, hidden=5, latent=3, dim=2, size=4, *, standard=False, dtype=torch.float64, seed=0
-):  # fmt: skip
+    samples=2,
+    batch=3,
+    time=4,
+    hidden=5,
+    latent=3,
+    dim=2,
+    size=4,
+    *,
+    standard=False,
+    dtype=torch.float64,
+    seed=0,
+):
     """Return random arguments of a rollout, and observations to feed it."""
     generator = seeded(seed, 9)
 

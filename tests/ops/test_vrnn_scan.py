@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.helpers.fast_paths import needs_compiler
+from tests.helpers.fast_paths import needs_compiler, record_compiled_calls
 from tests.helpers.vrnn_equations import draw_scan, leaves, scan_by_equations
 
 from vrnn.ops import build as building
@@ -179,10 +179,7 @@ def test_a_value_that_is_not_a_number_shows():
 
 
 def test_without_gradients_nothing_is_kept_for_them(monkeypatch):
-    kept, call = [], op._call
-    monkeypatch.setattr(
-        op, "_call", lambda name, tensors: (kept.append(set(tensors)), call(name, tensors))
-    )
+    kept = record_compiled_calls(monkeypatch, op)
     given = draw_scan()
     with torch.no_grad():
         vrnn_scan(**given)
