@@ -20,7 +20,7 @@ import torch
 
 import vrnn
 from benchmarks.common import data_folder, keep, kept, parser, with_training, write_table
-from vrnn.tasks.score import Scores
+from vrnn.tasks.scores import Scores
 from vrnn.trained import TrainedModel
 
 THIN = 9  # 200 Hz to 22 Hz: finer, the smoothness of the pen outweighs the letter

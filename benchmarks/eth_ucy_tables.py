@@ -44,7 +44,7 @@ def write_all(
     write_reliability(found, extra)
     write_temperature(found)
     write_choice(choices, scenes)
-    write_systems([r for r in results if r["system"] != "recipe"], systems)
+    write_models([r for r in results if r["system"] != "recipe"], systems)
 
 
 def write_folds(found: dict[str, list[dict]], extra: list[dict]) -> None:
@@ -143,8 +143,8 @@ def write_choice(choices: list[dict], scenes: tuple[str, ...]) -> None:
     write_table("pedestrians-choice", head, rows)
 
 
-def write_systems(results: list[dict], systems: tuple[str, ...]) -> None:
-    """Write the table of every system on one fold, and of constant velocity there."""
+def write_models(results: list[dict], systems: tuple[str, ...]) -> None:
+    """Write the table of every model on one fold, and of constant velocity there."""
     rows, straight = [], []
     for r in sorted(results, key=lambda r: (r["scene"], systems.index(r["system"]), r["seed"])):
         m, best = r["plain"]["model"], r["chosen"]["model"]
@@ -168,7 +168,7 @@ def write_systems(results: list[dict], systems: tuple[str, ...]) -> None:
         straight.append([scene.upper(), str(line["windows"]), cell])
     head = [
         "scene",
-        "system",
+        "model",
         "steps",
         "seed",
         "training",
@@ -178,6 +178,6 @@ def write_systems(results: list[dict], systems: tuple[str, ...]) -> None:
         "NLL per step",
         "energy",
     ]
-    write_table("pedestrians-systems", head, rows)
+    write_table("pedestrians-models", head, rows)
     head = ["scene", "windows", "constant velocity ADE/FDE"]
     write_table("pedestrians-constant-velocity", head, straight)

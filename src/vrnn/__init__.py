@@ -37,7 +37,7 @@ _HOMES = {
     "predictive": "vrnn.tasks.predictive",
     "likelihood": "vrnn.tasks.likelihood",
     "reliability": "vrnn.tasks.reliability",
-    "mixture": "vrnn.tasks.score",
+    "mixture": "vrnn.tasks.mixture",
     "score": "vrnn.tasks.score",
     "impute": "vrnn.tasks.impute",
     "backend": "vrnn.ops.backend",
@@ -96,11 +96,12 @@ if TYPE_CHECKING:
     from vrnn.tasks.generate import generate
     from vrnn.tasks.impute import impute
     from vrnn.tasks.likelihood import likelihood
+    from vrnn.tasks.mixture import mixture
     from vrnn.tasks.modes import predict_modes
     from vrnn.tasks.observe import initial_belief, observe
     from vrnn.tasks.predictive import predictive
     from vrnn.tasks.reliability import reliability
-    from vrnn.tasks.score import mixture, score
+    from vrnn.tasks.score import score
     from vrnn.training.checkpoint import load
     from vrnn.training.config import AugmentConfig, TrainConfig
     from vrnn.training.fit import train

@@ -1,4 +1,4 @@
-"""Settings as flags, both ways: configs become flags, and messages name the flags that there are."""
+"""Settings as flags: configs become flags, and messages name flags that there are."""
 
 import ast
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ from vrnn.cli import main as cli
 from vrnn.cli.commands import command
 from vrnn.cli.flags import COMMANDS, PYTHON_ONLY, CommandWords, Flat, flag_of
 from vrnn.cli.parse import Command
-from vrnn.models.registry import REGISTRY
 from vrnn.errors import Function, Setting
+from vrnn.models.registry import REGISTRY
 
 SOURCES = sorted(Path(vrnn.__file__).parent.rglob("*.py"))
 

@@ -9,8 +9,8 @@ import pytest
 from vrnn import __version__
 from vrnn.cli import main as cli
 from vrnn.cli.parse import Command
-from vrnn.models.registry import REGISTRY
 from vrnn.errors import ConfigError
+from vrnn.models.registry import REGISTRY
 
 
 def test_interrupt_is_quiet(monkeypatch, capsys):
@@ -72,6 +72,10 @@ def test_nothing_heavy_is_imported_before_a_command_is_chosen(word):
         "vrnn.cli",
         "vrnn.cli.main",
         "vrnn.errors",
+        "vrnn.models",
+        "vrnn.models.config",
+        "vrnn.models.registry",
+        "vrnn.models.settings",
     }
 
 

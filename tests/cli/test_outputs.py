@@ -50,7 +50,7 @@ def test_failure_while_writing_the_second_table_leaves_nothing(
     tmp_path, folder, runs, fails, monkeypatch
 ):
     """Scores write the rows first, so that the table they are named after is there only when all is."""
-    import vrnn.tasks.score as scores
+    import vrnn.tasks.scores as scores
 
     def full(columns, path):
         raise OSError(28, "No space left on device", str(path))

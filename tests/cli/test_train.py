@@ -8,7 +8,6 @@ from tests.cli.conftest import SHORT
 import vrnn
 from vrnn import read_tracks
 from vrnn.cli.main import main
-from vrnn.models.registry import REGISTRY
 from vrnn.training.checkpoint import load
 from vrnn.training.trackers import read_metrics
 
@@ -31,7 +30,7 @@ def test_every_setting_arrives(run, folder, tmp_path):
         "mixture(2)",
     )
     assert (model.config.x_dim, model.config.prior, model.config.latent_dim) == (2, "standard", 3)
-    settings = model.training
+    settings = vrnn.TrainConfig.from_dict(model.training)
     assert (settings.window, settings.observe, settings.patience, settings.seed) == (12, 4, 9, 5)
     assert (settings.schedule, settings.kl_warmup, settings.augment.flip) == ("constant", 3, True)
     assert (settings.augment.speed, settings.transform.heading) == ((0.8, 1.25), True)
@@ -78,7 +77,7 @@ def test_validation_on_another_set_of_the_archive(run, folder, tmp_path):
     same = vrnn.train(
         read_tracks(data, group="train", format="piano-roll"),
         config=load(tmp_path / "a").config,
-        training=load(tmp_path / "a").training,
+        training=vrnn.TrainConfig.from_dict(load(tmp_path / "a").training),
         val=test,
         quiet=True,
     )
@@ -116,7 +115,6 @@ def test_defaults_are_those_of_python(run, folder, tmp_path):
     run("train", folder / "walks.csv", "--out", tmp_path, "--steps", 1)
     model = load(tmp_path)
     assert model.config == vrnn.VRNNConfig(x_dim=2)
-    assert model.training == vrnn.TrainConfig(steps=1)
+    assert vrnn.TrainConfig.from_dict(model.training) == vrnn.TrainConfig(steps=1)
 
 
-def test_every_architecture_is_described():

@@ -17,6 +17,8 @@ import pytest
 import scipy.stats
 import torch
 from torch import Tensor, nn
+from vrnn.models.loops import PLAIN, Loops
+from vrnn.objectives.bounds import BoundName, bound
 
 import vrnn
 from vrnn.data.batch import Batch
@@ -28,8 +30,6 @@ from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.particle_filter import particle_filter
 from vrnn.inference.smoother import smooth
 from vrnn.models.contract import Model
-from vrnn.models.loops import PLAIN, Loops
-from vrnn.objectives.bounds import BoundName, bound
 from vrnn.trained import TrainedModel
 
 TIME = 5

@@ -19,6 +19,8 @@ from tests.inference.test_enumeration import assert_mean, repeat
 from tests.kalman import Kalman, StateSpace, condition, draw, joint, kalman
 from tests.models.test_linear_gaussian import build_linear, set_scales
 from torch import Tensor, nn
+from vrnn.models.loops import Loops
+from vrnn.objectives.bounds import BoundName, bound
 
 import vrnn
 from vrnn.data.batch import Batch
@@ -33,8 +35,6 @@ from vrnn.inference.unroll import unroll
 from vrnn.models.config import ModelConfig
 from vrnn.models.contract import Model
 from vrnn.models.dmm import DMM
-from vrnn.models.loops import Loops
-from vrnn.objectives.bounds import BoundName, bound
 from vrnn.trained import TrainedModel
 
 CONFIGS = {

@@ -5,17 +5,21 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+from tests.helpers.pages import module_of
 from torch import Tensor
 
 from vrnn.data.batch import Batch
-from vrnn.distributions import Family, Product
-from vrnn.distributions.base import Distribution
+from vrnn.distributions import Family, LatentDistribution, Product
+from vrnn.distributions.tree import tensors_of, tree_map
+from vrnn.inference.embed import embed
 from vrnn.inference.noise import Noise, draw_noise, seeded
-from vrnn.inference.step import Belief, embed
+from vrnn.inference.step import Belief
+from vrnn.inference.traits import looks_ahead, reads_prefix
 from vrnn.inference.unroll import Unrolled, unroll
 from vrnn.models.config import ModelConfig
-from vrnn.models.contract import Model
+from vrnn.models.contract import GlobalLatentModel, Model
 from vrnn.models.dmm import DMMConfig
+from vrnn.models.position import PositionConditioned
 from vrnn.models.registry import make_model
 from vrnn.models.rnn import RNNConfig
 from vrnn.models.rollout import RolloutVAEConfig
@@ -23,7 +27,6 @@ from vrnn.models.seq2seq import Seq2SeqVAEConfig
 from vrnn.models.srnn import SRNNConfig
 from vrnn.models.storn import STORNConfig
 from vrnn.models.vrnn import VRNNConfig
-from vrnn.models.position import Placed
 
 SMALL = {"hidden": 5}
 LATENT = {**SMALL, "latent_dim": 3}
@@ -100,7 +103,7 @@ CONFIGS: dict[str, ModelConfig] = {
 
 
 @dataclass(frozen=True)
-class PlacedConfig:
+class PositionConfig:
     """A config of a model that has the position in its first column as an input."""
 
     inner: ModelConfig
@@ -115,20 +118,26 @@ class PlacedConfig:
 
 
 CONFIGS |= {
-    "placed-rnn": PlacedConfig(RNNConfig(2, u_dim=1, **SMALL)),
-    "placed-vrnn-lstm-u": PlacedConfig(
+    "position-rnn": PositionConfig(RNNConfig(2, u_dim=1, **SMALL)),
+    "position-vrnn-lstm-u": PositionConfig(
         VRNNConfig(2, u_dim=2, cell="lstm", emission="full_gaussian", **LATENT)
     ),
-    "placed-seq2seq": PlacedConfig(Seq2SeqVAEConfig(2, u_dim=1, **LATENT)),
-    "placed-srnn-u": PlacedConfig(SRNNConfig(2, u_dim=2, **LATENT)),
-    "placed-dmm": PlacedConfig(DMMConfig(2, u_dim=1, **LATENT)),
+    "position-seq2seq": PositionConfig(Seq2SeqVAEConfig(2, u_dim=1, **LATENT)),
+    "position-srnn-u": PositionConfig(SRNNConfig(2, u_dim=2, **LATENT)),
+    "position-dmm": PositionConfig(DMMConfig(2, u_dim=1, **LATENT)),
+}
+
+ToyConfig = module_of("how-to/add-a-model.md", "vrnn.models.toy").ToyConfig
+CONFIGS |= {
+    "toy": ToyConfig(2, u_dim=1, hidden=5, latent_dim=3),
+    "toy-pen": ToyConfig(3, hidden=5, latent_dim=3, emission=PEN),
 }
 
 
-def make(config: ModelConfig | PlacedConfig) -> Model:
+def make(config: ModelConfig | PositionConfig) -> Model:
     """Make the model of a config."""
-    if isinstance(config, PlacedConfig):
-        return Placed(make_model(config.inner), (0,), torch.tensor([0.3]))
+    if isinstance(config, PositionConfig):
+        return PositionConditioned(make_model(config.inner), (0,), torch.tensor([0.3]))
     return make_model(config)
 
 
@@ -190,9 +199,7 @@ def make_case(
     if model.supervised:
         read = torch.randn(4, TIME, config.x_dim, generator=generator).double()
         read[1, 2] = torch.nan
-        batch = Batch.of(
-            read, y=x, u=u, length=LENGTHS, factorises=family.factorises
-        ).swap_target()
+        batch = Batch.of(read, y=x, u=u, length=LENGTHS, factorises=family.factorises).swap_target()
     else:
         batch = Batch.of(
             x, u=u, length=LENGTHS, is_increment=is_increment, factorises=family.factorises
@@ -226,16 +233,14 @@ def alone(case: Case, i: int) -> Case:
     prefix = case.prefix
     if prefix is not None:
         prefix, _ = prefix.sequences(row).split(int(prefix.length[i]))
-    noise = case.noise.rows(row)
+    noise = case.noise.sequences(row)
     latent, observation = noise.latent[:, :, :length], noise.observation[:, :, :length]
     return Case(prefix, batch, noise._replace(latent=latent, observation=observation))
 
 
 def tensors(value) -> list[Tensor]:
     """List the tensors of a distribution, a state or a belief, nested as it may be."""
-    if isinstance(value, Tensor):
-        return [value]
-    return [t for part in value for t in tensors(part)] if isinstance(value, tuple | list) else []
+    return tensors_of(tuple(value) if isinstance(value, list) else value)
 
 
 @dataclass(frozen=True)
@@ -243,53 +248,65 @@ class Step:
     """What a plain pass computes at a step of one sequence."""
 
     log_prob: Tensor
-    prior: Distribution
-    posterior: Distribution
+    prior: LatentDistribution
+    posterior: LatentDistribution
     latent: Tensor
     x: Tensor
 
 
+def one_step(x: Tensor, there: Tensor, u: Tensor, batch: Batch) -> Batch:
+    """Make a step of one sequence a batch of its own: a sequence of length one for every sample."""
+    samples = len(x)
+    return batch._replace(
+        x=x[:, None],
+        present=there.expand(samples, -1)[:, None],
+        u=u.expand(samples, -1)[:, None],
+        length=torch.ones(samples, dtype=torch.long),
+    )
+
+
 def reference(model: Model, case: Case, proposal: str = "posterior") -> tuple[list[Step], Belief]:
-    """Unroll one sequence by the definition, one step at a time, with every branch taken for this sequence alone."""
+    """Unroll one sequence by the definition, one step at a time, with every branch taken for it."""
     prefix, batch, noise = case
+    samples = len(noise.latent)
     batch = batch._replace(x=torch.where(batch.present, batch.x, 0.0))
-    known = model.embed_inputs(batch.u)
-    context = batch.x.new_zeros(1, 0)
-    if prefix is not None:
-        prefix = prefix._replace(x=torch.where(prefix.present, prefix.x, 0.0))
-        context = model.embed_context(
-            model.embed_observations(prefix.x, model.embed_inputs(prefix.u)), prefix
-        )
-    seen = model.embed_observations(batch.x, known)
-    evidence = model.embed_evidence(batch.x, known, seen, batch)
-    code = model.code_prior(context)
-    if proposal == "posterior" and bool(batch.present.any()):
-        code = model.code_posterior(context, evidence, batch)
-    state = model.initial_state(code.sample(noise.code), context)
-    gap = torch.zeros(len(noise.code), 1, batch.x.shape[-1], dtype=batch.x.dtype)
+    inputs = model.embed_inputs(batch.u)
+    evidence = model.embed_evidence(batch, inputs)
+    state = tree_map(lambda s: s.expand(samples, -1), model.initial_state())
+    if isinstance(model, GlobalLatentModel):
+        context = batch.x.new_zeros(1, 0)
+        if prefix is not None:
+            prefix = prefix._replace(x=torch.where(prefix.present, prefix.x, 0.0))
+            context = model.embed_prefix(prefix, model.embed_inputs(prefix.u))
+        once = model.global_prior(context)
+        if proposal == "posterior" and bool(batch.present.any()):
+            once = model.global_posterior(context, evidence) or once
+        z = once.sample(noise.global_latent)[:, 0]
+        state = model.with_global(state, z, context.expand(samples, -1))
+    pending = torch.zeros(samples, batch.x.shape[-1], dtype=batch.x.dtype)
+    ahead = looks_ahead(model, batch.u.shape[-1])
     steps = []
     for t in range(int(batch.length[0])):
-        there = batch.present[:, t]
-        x = torch.where(there, batch.x[:, t] - torch.where(batch.is_increment, gap, 0.0), 0.0)
-        state = model.with_input(state, known[:, t])
-        prior = posterior = model.prior(state, known[:, t])
+        there = batch.present[0, t]
+        x = torch.where(there, batch.x[0, t] - torch.where(batch.is_increment, pending, 0.0), 0.0)
+        inputs_t = inputs[0, t].expand(samples, -1)
+        state = model.with_input(state, inputs_t)
+        prior = posterior = model.prior(state)
         if proposal == "posterior" and bool(there.any()):
-            read = evidence[:, t]
-            if not model.looks_ahead:
-                read = model.embed_evidence(
-                    x, known[:, t], model.embed_observations(x, known[:, t]), batch
-                )
-            posterior = model.posterior(state, read, known[:, t])
-        z = posterior.sample(noise.latent[:, :, t])
-        state = model.with_latent(state, z)
-        emission = model.emission(state, known[:, t])
-        x = (
-            x
-            if bool(there.all())
-            else torch.where(there, x, emission.sample(noise.observation[:, :, t]))
-        )
-        gap = torch.where(there, 0.0, gap + x) * batch.is_increment
+            read = evidence[0, t].expand(samples, -1)
+            if not ahead:
+                single = one_step(x, there, batch.u[0, t], batch)
+                read = model.embed_evidence(single, inputs_t[:, None])[:, 0]
+            posterior = model.posterior(state, read) or prior
+        z = posterior.sample(noise.latent[:, 0, t])
+        if model.latent.dim:
+            state = model.with_latent(state, z)
+        emission = model.emission(state)
+        if not bool(there.all()):
+            x = torch.where(there, x, emission.sample(noise.observation[:, 0, t]))
+        pending = torch.where(there, 0.0, pending + x) * batch.is_increment
         steps.append(Step(emission.log_prob(x, there), prior, posterior, z, x))
-        state = model.with_observation(state, model.embed_observations(x, known[:, t]))
-    weight = torch.full(gap.shape[:2], -math.log(len(gap)), dtype=gap.dtype)
-    return steps, Belief(state, gap, weight)
+        state = model.with_observation(state, model.embed_observations(x, inputs_t))
+    weight = torch.full((samples, 1), -math.log(samples), dtype=pending.dtype)
+    full = tree_map(lambda s: s[:, None], state)
+    return steps, Belief(full, pending[:, None], weight)

@@ -7,7 +7,7 @@ from tests.models.settings import (
     CONFIGS,
     TIME,
     Case,
-    PlacedConfig,
+    PositionConfig,
     alone,
     build,
     make,
@@ -17,13 +17,16 @@ from tests.models.settings import (
     tensors,
 )
 
-from vrnn.inference.rollout import condition, rollout
+from vrnn.distributions.tree import tree_map
+from vrnn.inference.embed import embed
 from vrnn.inference.noise import Noise, draw_noise, seeded
-from vrnn.inference.rollout import imagine
-from vrnn.inference.step import embed
+from vrnn.inference.rollout import condition, rollout
+from vrnn.inference.traits import looks_ahead
 from vrnn.inference.unroll import unroll
+from vrnn.models.contract import GlobalLatentModel
 from vrnn.models.registry import config_from_dict, config_to_dict, make_model
-from vrnn.objectives.elbo import elbo
+from vrnn.objectives.terms import elbo_terms
+from vrnn.ops import backend
 
 pytestmark = pytest.mark.parametrize("name", CONFIGS)
 PROPOSALS = ("posterior", "prior")
@@ -48,7 +51,9 @@ def made(name: str, **more):
 
 def start(model, case: Case):
     """Give the belief that free generation of a case begins from."""
-    return condition(model, case.batch.split(0)[0] if case.prefix is None else case.prefix, case.noise)
+    return condition(
+        model, case.batch.split(0)[0] if case.prefix is None else case.prefix, case.noise
+    )
 
 
 def steps_of(value, t: int) -> list:
@@ -64,17 +69,15 @@ def test_a_draw_of_the_model_is_reproduced_by_teacher_forcing_it(name):
     batch = case.batch._replace(x=drawn.x[0], present=complete, length=torch.full((4,), TIME))
     forced = run(model, case._replace(batch=batch), "prior")
     assert_close(forced.emission.sample(case.noise.observation), drawn.x, "draws")
-    state, states, densities = start(model, case).state, [], []
-    for t, known in enumerate(
-        model.embed_inputs(batch.u).unbind(1)
-    ):  # the free run, with its densities
-        state = model.with_input(state, known)
-        state = model.with_latent(
-            state, model.prior(state, known).sample(case.noise.latent[:, :, t])
-        )
-        densities.append(model.emission(state, known).log_prob(drawn.x[:, :, t]))
-        state = model.with_observation(state, model.embed_observations(drawn.x[:, :, t], known))
-        states.append(state)
+    state = tree_map(lambda s: s[0], start(model, case).state)
+    states, densities = [], []
+    for t, inputs in enumerate(model.embed_inputs(batch.u).unbind(1)):  # the free run
+        state = model.with_input(state, inputs)
+        if model.latent.dim:
+            state = model.with_latent(state, model.prior(state).sample(case.noise.latent[0, :, t]))
+        densities.append(model.emission(state).log_prob(drawn.x[0, :, t])[None])
+        state = model.with_observation(state, model.embed_observations(drawn.x[0, :, t], inputs))
+        states.append(tree_map(lambda s: s[None], state))
     assert_close(forced.log_prob, torch.stack(densities, -1), "log-probabilities")
     for t in (0, TIME // 2, TIME - 1):
         cut, _ = batch.split(t + 1)
@@ -97,7 +100,7 @@ def test_all_points_missing_is_free_generation(name):
         unrolled = run(model, case, proposal)
         assert_close(unrolled.x, drawn.x, proposal)
         assert_close(unrolled.emission.sample(case.noise.observation), drawn.x, proposal)
-        assert not unrolled.log_weight.any() and not elbo(model, unrolled).bound.any()
+        assert not unrolled.log_weight.any() and not elbo_terms(model, unrolled).bound.any()
         is_increment = torch.where(case.batch.is_increment, drawn.x.sum(-2), 0.0)
         assert_close(unrolled.belief.pending, is_increment, "gap")
 
@@ -107,11 +110,12 @@ def test_prior_and_emission_read_nothing_of_now_or_later(name, gaps):
     model, _, case = made(name, gaps=gaps)
     case = case._replace(batch=case.batch._replace(x=case.batch.x.clone().requires_grad_()))
     for proposal in PROPOSALS:
-        if (
-            proposal == "posterior"
-        ):  # latents as given numbers: what the posterior reads is its own affair
-            freeze(model, "posterior"), freeze(model, "code_posterior")
-        unrolled = run(model, case, proposal)
+        if proposal == "posterior":  # latents are given numbers: a posterior may read anything
+            freeze(model, "posterior")
+            if isinstance(model, GlobalLatentModel):
+                freeze(model, "global_posterior")
+        with backend("reference"):  # a fast path does not call the frozen methods
+            unrolled = run(model, case, proposal)
         past = 0.0
         for t in range(TIME):
             value = sum(a.sum() for a in steps_of((unrolled.prior, unrolled.emission), t))
@@ -134,7 +138,12 @@ def test_prior_and_emission_read_nothing_of_now_or_later(name, gaps):
 def freeze(model, method: str) -> None:
     """Cut the gradient through a distribution that the model gives."""
     given = getattr(model, method)
-    setattr(model, method, lambda *args: type(q := given(*args))(*(a.detach() for a in q)))
+
+    def frozen(*args):
+        found = given(*args)
+        return None if found is None else tree_map(torch.detach, found)
+
+    setattr(model, method, frozen)
 
 
 @torch.no_grad()
@@ -146,13 +155,14 @@ def test_evidence_reaches_posteriors_alone(name):
 
 
 @torch.no_grad()
-def test_posteriors_look_ahead_only_where_declared(name):
+def test_posteriors_look_ahead_only_where_the_traits_say_so(name):
     model, _, case = made(name, gaps=False)
     later = case.batch._replace(x=case.batch.x.clone())
     later.x[:, 4:] = observations_like(later.x[:, 4:])
     a, b = run(model, case).posterior, run(model, case._replace(batch=later)).posterior
-    same = all(torch.equal(p[:, :, :4], q[:, :, :4]) for p, q in zip(a, b, strict=True))
-    assert same or model.looks_ahead
+    pairs = zip(tensors(a), tensors(b), strict=True)
+    same = all(torch.equal(p[:, :, :4], q[:, :, :4]) for p, q in pairs)
+    assert same or looks_ahead(model, case.batch.u.shape[-1])
 
 
 def observations_like(x):
@@ -168,15 +178,13 @@ def test_padded_batch_equals_the_definition_for_each_sequence(name, proposal):
     for i in range(4):
         steps, belief = reference(model, alone(case, i), proposal)
         for t, step in enumerate(steps):
-            row = [a[:, i : i + 1] for a in steps_of((together.latent, together.log_prob), t)]
+            row = [a[:, i] for a in steps_of((together.latent, together.log_prob), t)]
             assert_close(row, (step.latent, step.log_prob), f"sequence {i} step {t}")
-            each = together.x[..., i, t, :].reshape(-1, 1, together.x.shape[-1])
-            assert_close(
-                step.x.expand(2, 1, -1), each.expand(2, 1, -1), f"x of sequence {i} step {t}"
-            )
+            each = together.x[..., i, t, :].reshape(-1, together.x.shape[-1])
+            assert_close(step.x.expand(2, -1), each.expand(2, -1), f"x of sequence {i} step {t}")
             if bool(case.batch.mask[i, t]):
                 for of, by in ((together.prior, step.prior), (together.posterior, step.posterior)):
-                    assert_close([a[:, i : i + 1] for a in steps_of(of, t)], list(by), f"{i} {t}")
+                    assert_close([a[:, i] for a in steps_of(of, t)], tensors(by), f"{i} {t}")
         assert not together.log_prob[:, i, len(steps) :].any()
         assert_close(
             [a[:, i : i + 1] for a in tensors(together.belief)], tensors(belief), f"belief {i}"
@@ -187,13 +195,13 @@ def test_padded_batch_equals_the_definition_for_each_sequence(name, proposal):
 def test_sequence_alone_gives_the_numbers_it_gives_in_a_batch(name):
     model, _, case = made(name)
     together = run(model, case)
-    bound, weight = elbo(model, together).bound, together.log_weight
+    bound, weight = elbo_terms(model, together).bound, together.log_weight
     for i in range(4):
         unrolled = run(model, alone(case, i))
         assert_close(
             unrolled.log_prob[:, 0], together.log_prob[:, i, : unrolled.log_prob.shape[-1]]
         )
-        assert_close(elbo(model, unrolled).bound[:, 0], bound[:, i])
+        assert_close(elbo_terms(model, unrolled).bound[:, 0], bound[:, i])
         assert_close(unrolled.log_weight[:, 0], weight[:, i])
         assert_close(
             [a[:, 0] for a in tensors(unrolled.belief)], [a[:, i] for a in tensors(together.belief)]
@@ -208,7 +216,7 @@ def test_sequence_of_no_rows_stays_at_its_beginning(name):
     alive = torch.arange(TIME) < length[:, None]
     batch = case.batch._replace(length=length, present=case.batch.present & alive[..., None])
     unrolled = run(model, case._replace(batch=batch))
-    assert not unrolled.log_prob[:, 2].any() and not elbo(model, unrolled).bound[:, 2].any()
+    assert not unrolled.log_prob[:, 2].any() and not elbo_terms(model, unrolled).bound[:, 2].any()
     assert_close(
         [a[:, 2] for a in tensors(unrolled.belief)], [a[:, 2] for a in tensors(start(model, case))]
     )
@@ -224,7 +232,7 @@ def test_filler_at_missing_entries_is_never_read(name):
         if prefix is not None:
             prefix = prefix._replace(x=torch.where(prefix.present, prefix.x, filler))
         unrolled = run(model, Case(prefix, batch, case.noise))
-        elbo(model, unrolled).bound.sum().backward()
+        elbo_terms(model, unrolled).bound.sum().backward()
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
         results.append(
             [unrolled.log_prob, unrolled.log_weight, *tensors(unrolled.belief), *gradients]
@@ -250,10 +258,11 @@ def test_increments_after_a_gap_add_up(name):
 @pytest.mark.parametrize("cut", [2, 4, 5])
 def test_pass_in_two_parts_equals_one_pass(name, cut):
     model, _, case = made(name)
-    case = case._replace(batch=case.batch.sequences(slice(1)), noise=case.noise.rows(slice(1)))
+    case = case._replace(batch=case.batch.sequences(slice(1)), noise=case.noise.sequences(slice(1)))
     if case.prefix is not None:
         case = case._replace(prefix=case.prefix.sequences(slice(1)))
-    proposal = "prior" if model.looks_ahead else "posterior"
+    ahead = looks_ahead(model, case.batch.u.shape[-1])
+    proposal = "prior" if ahead else "posterior"
     whole = run(model, case, proposal)
     first, second = case.batch.split(cut)
     _, latent, observation, _ = case.noise
@@ -273,8 +282,8 @@ def test_gradients_of_the_bound_against_finite_differences(name):
     generator = torch.Generator().manual_seed(1)
 
     def bound() -> torch.Tensor:
-        terms = elbo(model, run(model, case))
-        return terms.bound.mean() - 0.1 * (terms.regulariser.sum() + terms.code_regulariser.sum())
+        terms = elbo_terms(model, run(model, case))
+        return terms.bound.mean() - 0.1 * terms.kl.regularisation.sum()
 
     gradient = torch.autograd.grad(bound(), parameters, allow_unused=True)
     unused = [n for (n, _), g in zip(model.named_parameters(), gradient, strict=True) if g is None]
@@ -296,7 +305,7 @@ def test_saved_weights_give_identical_results(name, tmp_path):
     model, config, case = made(name)
     save_file(model.state_dict(), tmp_path / "model.safetensors")
     again = make(config)
-    if not isinstance(config, PlacedConfig):
+    if not isinstance(config, PositionConfig):
         again = make_model(config_from_dict(config_to_dict(config)))
     again = again.double()
     again.load_state_dict(load_file(tmp_path / "model.safetensors"))
@@ -328,3 +337,21 @@ def test_samples_are_independent_passes(name):
         drawn = rollout(model, one.belief, case.batch.u, Noise(*(n[s : s + 1] for n in case.noise)))
         every = rollout(model, together.belief, case.batch.u, case.noise)
         assert_close(drawn.x[0], every.x[s])
+
+
+def test_fast_path_equals_the_reference(name):
+    """Every term, every state and every gradient, with gaps and lengths of every kind."""
+    for gaps in (False, True):
+        results = []
+        for choice in ("auto", "reference"):
+            model, _, case = made(name, gaps=gaps)
+            with backend(choice):
+                unrolled = run(model, case)
+                terms = elbo_terms(model, unrolled)
+                (terms.bound.sum() + unrolled.log_weight.sum()).backward()
+            gradients = [torch.zeros(()) if p.grad is None else p.grad for p in model.parameters()]
+            there = case.batch.in_sequence
+            each = [a[:, there] for a in (unrolled.log_prob, unrolled.log_ratio)]
+            results.append([*each, terms.bound, *tensors(unrolled.belief), *gradients])
+        for fast, plain in zip(*results, strict=True):
+            torch.testing.assert_close(fast, plain, rtol=1e-8, atol=1e-9)

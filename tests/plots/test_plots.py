@@ -13,8 +13,8 @@ from vrnn.plots import (
     plot_forecast,
     plot_futures,
     plot_imputed,
-    plot_time_steps,
     plot_scores,
+    plot_time_steps,
     plot_tracks,
     plot_training,
 )

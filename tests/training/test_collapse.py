@@ -20,13 +20,13 @@ def test_collapse_report_counts_units_whose_mean_varies():
         ]
     )
     kl = torch.tensor([[4.0, 0, 0, 1], [6.0, 0, 2, 1]])
-    report = collapse_report(kl, means, rows, code_dim=1)
+    report = collapse_report(kl, means, rows, global_units=1)
     variance = torch.cat([values.var(0, correction=0), code.var(0, correction=0)])
     assert report.active == (variance > 0.01).tolist() == [True, False, True, True]
     assert report.kl == pytest.approx([1.0, 0.0, 0.2, 0.2]) and report.active_units == 3
-    assert report.warning(tied=False) is None
+    assert report.warning(has_posterior=True) is None
     nothing = report._replace(active=[False] * 4)
     assert "none of 4 latent dimensions is active, the posterior equals the prior" in write(
-        nothing.warning(tied=False)
+        nothing.warning(has_posterior=True)
     )
-    assert "the latents do not depend on the data" in write(nothing.warning(tied=True))
+    assert "the latents do not depend on the data" in write(nothing.warning(has_posterior=False))

@@ -11,7 +11,7 @@ import vrnn
 from vrnn.errors import NonFiniteError
 from vrnn.inference.noise import seeded
 from vrnn.metrics.displacement import best_of
-from vrnn.objectives.futures import cut_rows
+from vrnn.objectives.energy import cut_at
 from vrnn.training.mode_loss import mode_terms
 from vrnn.training.modes import prepare_modes
 
@@ -38,7 +38,7 @@ def test_tracks_of_all_lengths_with_gaps():
     batch = learned.preprocessor.batch(fit.train)[0]
     with torch.no_grad():
         found = mode_terms(fit, fit.train, seeded(3))
-    cut = 1 + cut_rows(batch, seeded(3), rows=4, observe=None)[0].length.numpy()
+    cut = 1 + cut_at(batch, seeded(3), steps=4, observe=None)[0].length.numpy()
     assert len(set(cut)) > 3  # unequal
     gaps = 0
     for i, track in enumerate(fit.train):

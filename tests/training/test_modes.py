@@ -155,9 +155,7 @@ def test_refusals(model):
     with pytest.raises(RunFolderError, match="expected a run folder"):
         learn(tracks, model="runs/a", config=SMALL)
     learned = learn(tracks, model=model, config=SMALL, quiet=True)
-    with pytest.raises(
-        ConfigError, match="fitted for 4 rows: expected a horizon up to that, found 5"
-    ):
+    with pytest.raises(ConfigError, match="fitted for 4 rows: expected no more than that, found 5"):
         vrnn.predict_modes(tracks.cut(stop=5), model=learned, horizon=5)
     pen = vrnn.Tracks([np.concatenate([x, np.ones((9, 1))], 1) for x in tracks.x])
     config = vrnn.RNNConfig(3, hidden=8, emission="gaussian:2+bernoulli:1")

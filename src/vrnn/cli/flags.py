@@ -4,8 +4,10 @@ import inspect
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import reduce
+from operator import or_
 from pathlib import Path
-from types import NoneType, UnionType
+from types import GenericAlias, NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from cyclopts import CoercionError, Group, Parameter, Token
@@ -211,9 +213,9 @@ def _bare(kind: Any) -> Any:
     if origin is Annotated:
         return _bare(parts[0])
     if origin in (Union, UnionType):
-        return Union[tuple(_bare(part) for part in parts)]  # noqa: UP007 (parts at run time)
+        return reduce(or_, map(_bare, parts))
     if origin is tuple:
-        return tuple[tuple(part if part is ... else _bare(part) for part in parts)]
+        return GenericAlias(tuple, tuple(part if part is ... else _bare(part) for part in parts))
     return kind
 
 

@@ -98,8 +98,8 @@ def impute(
         )
     if skipped:
         print(
-            f"{plural(skipped, 'gap')} in time {'has' if skipped == 1 else 'have'} no rows to fill: "
-            "--insert-rows puts them in"
+            f"{plural(skipped, 'gap')} in time {'has' if skipped == 1 else 'have'} no rows to "
+            "fill: --insert-rows puts them in"
         )
     if plot is not None and drawn.any():
         filled.plot(plot)

@@ -1,13 +1,14 @@
 """From a command's function and the words after it to a call; usage errors become one line.
 
-The library that reads the words is cyclopts. It is well kept, makes flags from typed functions, and
-raises one class of exception for each kind of mistake, with the flag, the token and the type in
-fields. That last point decides against the others:
+The library that reads the words is cyclopts. It is well kept and makes flags from typed functions.
+It raises one class of exception for each kind of mistake, and their fields hold the flag, the token
+and the type. The others lack that:
 
-- tyro (1.0) draws a box on standard error and exits. Its hook for mistakes is private, may change in
-  any release, and hands over a bad number as a sentence.
-- typer hides the exceptions of click, and takes no dataclass for a group of flags.
-- click has such exceptions, but flags are declared by hand, one decorator each.
+- tyro 1.0 draws a box on standard error and exits. Its hook for mistakes is private and unstable.
+  The hook gets a bad number as a sentence.
+- typer takes no dataclass for a group of flags.
+
+In click, which has such exceptions, each flag is declared by hand.
 """
 
 import difflib
@@ -40,7 +41,8 @@ class Command:
     """A function that is called with the words of a command line.
 
     Args:
-        function: its parameters become flags, as `Flat` says; positional ones are named in capitals.
+        function: its parameters become flags, as `Flat` says; the name of a positional one is
+            shown in capitals.
         prog: what the help calls it.
 
     >>> def greet(name: str, /, *, times: int = 1): return ", ".join([f"hello {name}"] * times)

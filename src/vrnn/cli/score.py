@@ -11,8 +11,8 @@ from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import Run, open_run, trained_columns
 from vrnn.data.describe.wording import plural
 from vrnn.errors import ConfigError, DataError, Function, Setting
-from vrnn.tasks.score import Scores, fewest_normal
 from vrnn.tasks.score import score as rate
+from vrnn.tasks.scores import Scores, fewest_normal
 from vrnn.trained import TrainedModel
 
 NAMED = 10  # unusual tracks that are printed
@@ -132,6 +132,6 @@ def _alarms(scores: Scores, share: float) -> str:
     )
     return (
         f"threshold {scores.threshold(share):.4f}, {share:g} false alarms among "
-        f"{len(scores.calibration)} calibration tracks: {len(above)} of {plural(len(scores.ids), 'track')} above it"
-        + (f": {names}" if names else "")
+        f"{len(scores.calibration)} calibration tracks: {len(above)} of "
+        f"{plural(len(scores.ids), 'track')} above it" + (f": {names}" if names else "")
     )

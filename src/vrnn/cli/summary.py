@@ -34,7 +34,7 @@ def summary(
         unseen: `data` was not trained on.
     """
     lines = [f"run            {out}"]
-    best = best_record(records, model.training.energy_weight)
+    best = best_record(records, model.training["energy_weight"])
     if best:
         lines += [
             f"validation     {best['val_bound']:.4f} nats per step, in data units, "
@@ -68,12 +68,12 @@ def summary(
 
 def bound_name(model: TrainedModel) -> str:
     """Return what the number of a model is a bound on, and which bound."""
-    network, training, of = model.network, model.training, model.bounds_what
+    training, of = model.training, model.bounds_what
     if model.exact:
         return f"{of}, exact; a lower bound where points are missing"
-    if training.objective != "elbo":
-        unit = "particles" if training.objective == "fivo" else "samples"
-        return f"lower bound ({training.objective.upper()} with {training.samples} {unit}) of {of}"
+    if training["objective"] != "elbo":
+        unit = "particles" if training["objective"] == "fivo" else "samples"
+        return f"lower bound ({training['objective'].upper()} with {training['samples']} {unit}) of {of}"
     if not model.has_posterior:
         return f"lower bound of {of}; the KL to N(0, I) is a regulariser and no part of it"
     return f"lower bound (ELBO) of {of}"
@@ -86,8 +86,10 @@ def _next(model: TrainedModel, tracks: Tracks, out: Path, source: str) -> list[s
     if network.supervised:
         return [f"vrnn evaluate {source} {run}", f"vrnn likelihood {source} {run}"]
     commands = []
-    observe, window = model.training.observe or found.observe, model.training.window
-    discrete = not any(network.observation.continuous)  # no distance says how far such a forecast is off
+    observe, window = model.observe or found.observe, model.training["window"]
+    discrete = not any(
+        network.observation.continuous
+    )  # no distance says how far such a forecast is off
     if discrete:
         commands.append(f"vrnn likelihood {source} {run}")
     elif observe:

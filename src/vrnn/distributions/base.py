@@ -4,7 +4,7 @@ One protocol serves observations and latents. No caller asks which distribution 
 """
 
 from abc import ABC, abstractmethod
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -61,8 +61,11 @@ class LatentDistribution(Distribution, Protocol):
         """Return what describes each unit, such as its mean and scale."""
         ...
 
-    def kl(self, p: "LatentDistribution") -> Float[Tensor, "*#lead unit"]:
-        """Return KL(self || p) in nats of each unit; their sum is that of the whole."""
+    def kl(self, p: Any) -> Float[Tensor, "*#lead unit"]:
+        """Return KL(self || p) in nats of each unit; their sum is that of the whole.
+
+        p is a distribution of the same family.
+        """
         ...
 
 

@@ -44,7 +44,7 @@ class DiagonalGaussian(NamedTuple):
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
     ) -> Float[Tensor, "*#lead"]:
-        """Return the log-density in nats of the present entries of x, summed over dimensions."""
+        """Return the log-density in nats of the present entries of x, over all dimensions."""
         z = (fill_absent(x, present) - self.mean) / self.scale
         terms = torch.addcmul(self.scale.log(), z, z, value=0.5) + HALF_LOG_2PI
         return -fill_absent(terms, present).sum(-1)

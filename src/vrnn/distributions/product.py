@@ -37,14 +37,9 @@ class ProductDistribution(NamedTuple):
         present: Bool[Tensor, "*#lead dim"] | None = None,
     ) -> Float[Tensor, "*#lead dim"]:
         """Return a draw of each part, made of its own share of the noise."""
-        shares = zip(
-            self.parts,
-            noise.split(self.noise_sizes, -1),
-            self._split(x),
-            self._split(present),
-            strict=True,
-        )
-        return torch.cat([part.sample(*share) for part, *share in shares], -1)
+        normals = noise.split(self.noise_sizes, -1)
+        shares = zip(self.parts, normals, self._split(x), self._split(present), strict=True)
+        return torch.cat([part.sample(n, x_i, there) for part, n, x_i, there in shares], -1)
 
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
@@ -53,8 +48,8 @@ class ProductDistribution(NamedTuple):
 
         A part that does not factorise gives 0 if it lacks any entry.
         """
-        shares = zip(self.parts, self._split(x), self._split(present), strict=True)
-        return reduce(add, [part.log_prob(*share) for part, *share in shares])
+        shares = zip(self.parts, x.split(self.dims, -1), self._split(present), strict=True)
+        return reduce(add, [part.log_prob(x_i, there) for part, x_i, there in shares])
 
     def kl(self, p: "ProductDistribution") -> Float[Tensor, "*#lead unit"]:
         """Return KL(self || p) of each unit, part by part."""

@@ -38,7 +38,7 @@ class StandardNormalDistribution(NamedTuple):
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
     ) -> Float[Tensor, "*#lead"]:
-        """Return the log-density in nats of the present entries of x, summed over dimensions."""
+        """Return the log-density in nats of the present entries of x, over all dimensions."""
         terms = 0.5 * (fill_absent(x, present) - self.mean).square() + HALF_LOG_2PI
         return -fill_absent(terms, present).sum(-1)
 

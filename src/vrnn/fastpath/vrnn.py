@@ -1,5 +1,6 @@
 """The plan of the VRNN: its loop over time, its rollout and its single steps in C++ on the CPU."""
 
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -52,7 +53,8 @@ def embed(model: VRNN, batch: Batch) -> Embedded | None:
     features = model.cell.project(join(of_x, model.u_features(inputs)))
     evidence = model.posterior_head.project(join(read, inputs))
     context = batch.x.new_zeros(len(batch.x), 0)
-    return Embedded(*(part.transpose(0, 1) for part in (inputs, features, evidence)), context)
+    inputs, features, evidence = (p.transpose(0, 1) for p in (inputs, features, evidence))
+    return Embedded(inputs, features, evidence, context)
 
 
 def _same_numbers(model: VRNN, batch: Batch) -> bool:
@@ -140,7 +142,7 @@ def weights_of(model: VRNN, heads: bool = True) -> dict[str, Tensor]:
         affine_layers(model.posterior_head.rest),
         affine_layers(model.z_features),
     )
-    found = {
+    found: dict[str, Any] = {
         "of_state": model.posterior_head.state_layer.weight,
         "out": out.weight,
         "out_bias": out.bias,
@@ -234,7 +236,7 @@ def prepare_rollout(
         model.u_features(inputs), cell.weight_ih[:, hidden:], cell.bias_ih
     ) if inputs.shape[-1] else cell.bias_ih[None, None]  # fmt: skip
     adds = {"emission": added(joint, 2 * hidden, inputs), "gates": gates_layer}
-    layers = {
+    layers: dict[str, Any] = {
         "emission_state": joint.weight[:, hidden : 2 * hidden],
         "weight_hh": cell.weight_hh,
         "of_latent": of_latent.weight,
@@ -244,7 +246,7 @@ def prepare_rollout(
         "of_x": of_x.weight,
         "weight_ih": cell.weight_ih[:, :hidden],
     }
-    biases = {
+    biases: dict[str, Any] = {
         "x_bias": of_x.bias,
         "latent_bias": of_latent.bias,
         "out_bias": out.bias,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,7 +14,7 @@ from vrnn.distributions import Distribution, LatentDistribution
 from vrnn.inference.embed import Embedded, embed
 from vrnn.inference.flat import unflatten
 from vrnn.inference.noise import Noise
-from vrnn.inference.plans import plan_of
+from vrnn.inference.plans import stepper_of
 from vrnn.inference.resampling import (
     THRESHOLD,
     Scheme,
@@ -64,6 +64,7 @@ class FilterConfig:
     unscored: int = 0
 
 
+@runtime_checkable
 class Twist(Protocol):
     """A twisting function of a filter, with the proposal that follows it.
 
@@ -119,7 +120,7 @@ class Filtered(NamedTuple):
         effective: effective sample size 1 / sum_i w_i^2 after each step, (batch, time).
         ancestor: for each particle of a step, the index of its ancestor at the step before,
             (sample, batch, time).
-        log_choice: log-probability of the ancestors drawn at a step, summed over particles,
+        log_choice: log-probability of the ancestors drawn at a step, the sum over particles,
             (batch, time).
         prior, posterior: p_t, and the q_t that z_t was drawn from, over (sample, batch, time, .);
             one object where the model has no posterior of its own.
@@ -239,8 +240,7 @@ def filter_steps(
         resamples_first: the weights of the start add up to 1, so the first step may resample them.
     """
     time = batch.x.shape[1]
-    plan = plan_of(model)
-    stepper = plan.stepper(model) if plan is not None and plan.stepper is not None else None
+    stepper = stepper_of(model)
     drawn, chosen = (p.unbind(2) or (None,) * time for p in (noise.observation, noise.resampling))
     ahead = config.unscored > 0 and looks_ahead(model, batch.u.shape[-1])
     belief, twisted, left = start, None, start
@@ -291,6 +291,7 @@ class FilterStep(NamedTuple):
     twisted: Twisted | None = None
 
 
+@runtime_checkable
 class Stepper(Protocol):
     """Takes a complete step of a model: returns its record, prior and emission."""
 

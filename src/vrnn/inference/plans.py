@@ -26,7 +26,7 @@ class Plan:
     scan: Callable[..., Any]
     embed: Callable[..., Any] | None = None
     rollout: Callable[..., Any] | None = None
-    stepper: Callable[[Model], Any] | None = None
+    stepper: Callable[[Any], Any] | None = None
 
 
 PLANS: dict[type[Model], Plan] = {}
@@ -35,3 +35,9 @@ PLANS: dict[type[Model], Plan] = {}
 def plan_of(model: Model) -> Plan | None:
     """Return the plan of a model's class; None where there is none, or the reference is chosen."""
     return None if is_reference() else PLANS.get(type(model))
+
+
+def stepper_of(model: Model) -> Any:
+    """Return what takes one complete time step of a filter fast; None where there is nothing."""
+    plan = plan_of(model)
+    return None if plan is None or plan.stepper is None else plan.stepper(model)

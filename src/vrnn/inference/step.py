@@ -178,10 +178,10 @@ def start_belief(
         context: what the model keeps of a prefix.
         dim: width of an observation.
     """
-    lead = z.shape[:2]
+    lead = (z.shape[0], z.shape[1])
     state = model.initial_state()
     if isinstance(model, GlobalLatentModel):
-        flat = tree_map(lambda t: t.expand(lead.numel(), -1), state)
+        flat = tree_map(lambda t: t.expand(lead[0] * lead[1], -1), state)
         moved = model.with_global(flat, flatten(z, lead), flatten(context, lead))
         state = unflatten(moved, lead)
     else:

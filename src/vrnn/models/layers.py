@@ -217,7 +217,7 @@ def linear_parameters(
 ) -> tuple[nn.Parameter, nn.Parameter]:
     """Return weight and bias as `torch.nn.Linear` starts them; an empty bias where there is none."""
     layer = nn.Linear(inputs, outputs, bias=bias)
-    return layer.weight, layer.bias if bias else nn.Parameter(torch.empty(0))
+    return nn.Parameter(layer.weight), nn.Parameter(layer.bias if bias else torch.empty(0))
 
 
 def make_cell(name: CellName, inputs: int, hidden: int) -> GRUCell | LSTMCell:

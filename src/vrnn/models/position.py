@@ -1,4 +1,4 @@
-"""A model that knows where it is: its position, summed up from its own increments, is an input."""
+"""A model that knows where it is: its position, the sum of its own increments, is an input."""
 
 from collections import namedtuple
 from functools import cache

@@ -174,7 +174,9 @@ class RolloutVAE(GlobalLatentModel):
         if not self.carried and not self.per_step:
             state = state._replace(fixed=z0)
         if not self.reads_prefix:
-            return state if self.per_step else state._replace(h=state.h + self.h0_latent(z0))
+            if self.h0_latent is None:
+                return state
+            return state._replace(h=state.h + self.h0_latent(z0))
         widths = [self.kind.size, self.cell.carry_dim, self.cell.gates]
         table, h, x = context.split(widths, -1)
         state = state._replace(h=h, x=x)
@@ -191,7 +193,7 @@ class RolloutVAE(GlobalLatentModel):
             return state._replace(h=h, z=self.next_latent(self.cell.output(h)))
         return self._driven(state, state.fixed)
 
-    def prior(self, state: RolloutState) -> DiagonalGaussian:
+    def prior(self, state: RolloutState) -> LatentDistribution:
         if self.per_step and self.reads_prefix:
             return self.kind(state.fixed)
         return self.latent.standard(state.h)

@@ -7,7 +7,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vrnn.data.batch import Batch
-from vrnn.distributions import DiagonalGaussian, Distribution, Gaussian, parse_emission
+from vrnn.distributions import (
+    DiagonalGaussian,
+    Distribution,
+    Gaussian,
+    LatentDistribution,
+    parse_emission,
+)
 from vrnn.models.config import ModelConfig, roles
 from vrnn.models.contract import Features, Model, join, no_features
 from vrnn.models.layers import (
@@ -113,7 +119,7 @@ class Seq2SeqVAE(Model):
         u, gates = inputs[..., : self.known], inputs[..., self.known :]
         return state._replace(encoder=self.encoder.step(gates, state.encoder), u=u)
 
-    def prior(self, state: Seq2SeqState) -> DiagonalGaussian:
+    def prior(self, state: Seq2SeqState) -> LatentDistribution:
         if self.same:
             return self.latent.standard(state.encoder)
         return self.latent_head(join(self.encoder.output(state.encoder), state.u))

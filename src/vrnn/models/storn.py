@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
-from vrnn.distributions import DiagonalGaussian, Distribution, Gaussian, parse_emission
+from vrnn.distributions import Distribution, Gaussian, LatentDistribution, parse_emission
 from vrnn.models.config import ModelConfig, roles
 from vrnn.models.contract import Features, Model, join, observed
 from vrnn.models.encoders import StepEncoder
@@ -87,7 +87,7 @@ class STORN(Model):
     def initial_state(self) -> STORNState:
         return STORNState(self.h0, self.x0, self.h0.new_zeros(self.known))
 
-    def posterior(self, state: STORNState, evidence: Features) -> DiagonalGaussian:
+    def posterior(self, state: STORNState, evidence: Features) -> LatentDistribution:
         return self.latent(evidence)
 
     def with_latent(self, state: STORNState, z: Float[Tensor, "n latent"]) -> STORNState:

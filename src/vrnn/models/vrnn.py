@@ -7,7 +7,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
-from vrnn.distributions import DiagonalGaussian, Distribution, Gaussian, parse_emission
+from vrnn.distributions import (
+    DiagonalGaussian,
+    Distribution,
+    Gaussian,
+    LatentDistribution,
+    parse_emission,
+)
 from vrnn.errors import ConfigError, Setting
 from vrnn.models.config import ModelConfig, roles
 from vrnn.models.contract import Features, Model, join, no_features
@@ -129,7 +135,7 @@ class VRNN(Model):
         zeros = self.h0.new_zeros
         return VRNNState(self.h0, zeros(self.z_width), zeros(self.known))
 
-    def prior(self, state: VRNNState) -> DiagonalGaussian:
+    def prior(self, state: VRNNState) -> LatentDistribution:
         if self.standard:
             return self.latent.standard(state.h)
         return self.prior_head(join(self.cell.output(state.h), state.u))

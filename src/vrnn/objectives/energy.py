@@ -139,7 +139,7 @@ def positions(
     before: Float[Tensor, "*#lead dim"],
     is_increment: Bool[Tensor, " dim"],
 ) -> Float[Tensor, "*lead time dim"]:
-    """Return increments summed from the beginning; other dimensions stay.
+    """Return the sums of increments from the beginning; other dimensions stay.
 
     Args:
         before: what was drawn before the beginning in the same gap.

@@ -8,6 +8,7 @@ from vrnn.data.batch import Batch
 from vrnn.inference.embed import Embedded
 from vrnn.inference.noise import Noise
 from vrnn.inference.particle_filter import FilterConfig, Filtered, particle_filter
+from vrnn.inference.step import Belief
 from vrnn.inference.traits import looks_ahead
 from vrnn.models.contract import Model
 from vrnn.objectives.bound import Bound, BoundConfig, prepare
@@ -24,6 +25,7 @@ def fivo(
     generator: torch.Generator | None = None,
     prefix: Batch | None = None,
     embedded: Embedded | None = None,
+    start: Belief | None = None,
 ) -> Bound:
     """Return the bound of a particle filter with N particles on log p of each sequence.
 
@@ -38,6 +40,7 @@ def fivo(
         samples, generator: of the noise drawn here; torch's default generator when None.
         prefix: what is given before the batch, for a model that reads a prefix.
         embedded: what `embed` returns, when it is there already.
+        start: the belief to go on from, whose weights count; the initial state when None.
 
     Source: Maddison et al. 2017, arXiv:1705.09279, eq. 5.
 
@@ -64,7 +67,7 @@ def fivo(
         ratio_weight=config.kl_weight,
         unscored=first,
     )
-    filtered = particle_filter(model, batch, noise, settings, embedded=embedded)
+    filtered = particle_filter(model, batch, noise, settings, embedded=embedded, start=start)
     kl_first = 0 if first and looks_ahead(model, batch.u.shape[-1]) else first
     kl = kl_terms(model, filtered).after(first, kl_first)
     value = filtered.log_prob.sum(-1)

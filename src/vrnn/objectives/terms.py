@@ -82,7 +82,8 @@ def kl_terms(model: Model, passed: Unrolled | Filtered) -> KL:
     global_one = once.posterior is once.prior
     against = once.prior
     if global_one:
-        family = model.global_latent if isinstance(model, GlobalLatentModel) else Model.latent
+        here = isinstance(model, GlobalLatentModel) and once.z.shape[-1] > 0  # not by a start
+        family = model.global_latent if here else Model.latent
         against = family.standard(once.z[0])
     global_kl = once.posterior.kl(against)[None]
     kept, left = (kl[..., :0], kl) if one else (kl, kl[..., :0])

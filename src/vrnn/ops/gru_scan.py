@@ -69,9 +69,11 @@ def gru_scan(
     flat = x.flatten(0, -3)
     first = start.expand(*lead, -1).flatten(0, -2)
     if not runs_on(x, start, weight_hh, bias_hh, *given):
-        run = _reference if feedback is None else _fed_back
-        more = (weight_ih, bias_ih) if feedback is None else (feedback,)
-        return run(flat, first, weight_hh, bias_hh, *more).unflatten(0, lead)
+        if feedback is None:
+            found = _reference(flat, first, weight_hh, bias_hh, weight_ih, bias_ih)
+        else:
+            found = _fed_back(flat, first, weight_hh, bias_hh, feedback)
+        return found.unflatten(0, lead)
     gates = flat if weight_ih is None else nn.functional.linear(flat, weight_ih, bias_ih)
     states = _GruScan.apply(
         torch.is_grad_enabled(), gates, first, weight_hh, bias_hh, *(feedback or ())
@@ -209,9 +211,9 @@ class _GruScan(torch.autograd.Function):
             tensors |= dict(zip(("of_output", "to_gates", "fed"), feedback, strict=True))
             tensors["d_fed"] = torch.empty_like(tensors["fed"])
         _call("gru_backward", tensors, rows, time)
-        m, of_input = tensors["d_gates"].split([hidden, 3 * hidden], -1)
+        m, d_input = tensors["d_gates"].split([hidden, 3 * hidden], -1)
         # in the order of the weights: r, u, m
-        recurrent = torch.cat([of_input[..., : 2 * hidden], m], -1).flatten(0, 1)
+        recurrent = torch.cat([d_input[..., : 2 * hidden], m], -1).flatten(0, 1)
         before = states[:-1].flatten(0, 1)
         d_feedback = []
         if feedback:
@@ -219,11 +221,11 @@ class _GruScan(torch.autograd.Function):
             d_feedback = [
                 d_fed.T @ before,
                 d_fed.sum(0),
-                of_input.flatten(0, 1).T @ tensors["fed"].flatten(0, 1),
+                d_input.flatten(0, 1).T @ tensors["fed"].flatten(0, 1),
             ]
         return (
             None,
-            of_input.transpose(0, 1),
+            d_input.transpose(0, 1),
             tensors["d_start"],
             recurrent.T @ before,
             recurrent.sum(0),

@@ -122,5 +122,7 @@ class VRNNStepper:
             scan.prior_mean, scan.prior_scale = parts[2].data_ptr(), parts[3].data_ptr()
         if self.run(ctypes.byref(scan), self.packed):
             raise RuntimeError("a compiled recurrence ran out of memory")
-        prior = (None, None) if self.standard else parts[2:]
-        return VRNNStepped(states[0], states[1], parts[0], parts[1], z, features, *prior, raw)
+        prior_mean, prior_scale = (None, None) if self.standard else parts[2:]
+        return VRNNStepped(
+            states[0], states[1], parts[0], parts[1], z, features, prior_mean, prior_scale, raw
+        )

@@ -180,9 +180,10 @@ def _name(axis: Any, points: list[tuple[float, float, str]]) -> None:
 
 def _legend(fig: Any, count: int, normal: int, threshold: float | None, above: int) -> None:
     lines = require("matplotlib.lines", "plot")
-    dot = lambda colour, size: lines.Line2D(
-        [], [], color=colour, linestyle="", marker="o", markersize=size
-    )
+
+    def dot(colour: str, size: float) -> Any:
+        return lines.Line2D([], [], color=colour, linestyle="", marker="o", markersize=size)
+
     handles, names = [dot(canvas.MEAN, 4)], [f"{count} track" + "s" * (count != 1)]
     if normal:
         handles.append(lines.Line2D([], [], color=canvas.QUIET, linewidth=2.0))

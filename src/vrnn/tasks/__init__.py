@@ -1,0 +1,1 @@
+"""What a trained model can be used for: one module for each task."""

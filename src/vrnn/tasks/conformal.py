@@ -1,27 +1,31 @@
-"""Seen points hidden on purpose: how far intervals through gaps must be widened or narrowed to hold what they should."""
+"""Conformal widening of gaps: seen points are hidden to measure how much intervals must hold."""
 
 import math
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import DataError, Function, Setting, Text
+from vrnn.errors import DataError, Setting
 from vrnn.inference.noise import Stream
 
-SHARE = 4  # of the gaps of a track one in so many is hidden a second time, and at least one: more of them would make each harder to fill
-FEWEST = 20  # hidden rows below which nothing can be said
+# One gap of a track in so many is hidden a second time, and at least one. More would make each of
+# them harder to fill than a real gap.
+GAPS_PER_HIDDEN = 4
+FEWEST_ROWS = 20  # fewer hidden rows say nothing
 
 
 def hide(tracks: Tracks, seed: int) -> tuple[Tracks, list[Bool[np.ndarray, " time"]]]:
-    """Hide seen rows of tracks with gaps, in each a few runs that are as long as some of its gaps between seen rows.
+    """Return tracks with more gaps: seen rows are hidden in runs as long as real gaps.
 
-    A run begins anywhere, at random, where a visible row stays on both of its sides; a gap for which there is no such place has none.
-    They are few, so that around each there is about as much to be seen as around a gap.
+    A run begins at random, where a visible row stays on both of its sides. A gap without such a
+    place is not repeated. Few runs are hidden, so that as much stays visible around each as
+    around a real gap.
 
     Args:
-        seed: of the places.
+        tracks: tracks with gaps.
+        seed: seed of the places.
 
     Returns:
         the tracks with the further gaps, and which rows were hidden, (T_i,) each.
@@ -37,15 +41,11 @@ def hide(tracks: Tracks, seed: int) -> tuple[Tracks, list[Bool[np.ndarray, " tim
         seen = np.asarray(np.isfinite(x).all(-1))
         visible, gone = seen.copy(), np.zeros(len(x), bool)
         gaps = _gaps(seen)
-        for length in rng.permutation(gaps)[: max(1, len(gaps) // SHARE)]:
-            ahead = (
-                np.lib.stride_tricks.sliding_window_view(visible, length + 2)
-                if len(x) > length + 1
-                else np.zeros((0, 1), bool)
-            )
-            places = np.flatnonzero(ahead.all(-1)) + 1
+        for length in rng.permutation(gaps)[: max(1, len(gaps) // GAPS_PER_HIDDEN)]:
+            places = _places(visible, int(length))
             if len(places):
-                run = slice(start := int(rng.choice(places)), start + int(length))
+                start = int(rng.choice(places))
+                run = slice(start, start + int(length))
                 visible[run], gone[run] = False, True
         shown.append(np.where(gone[:, None], np.nan, x))
         hidden.append(gone)
@@ -59,35 +59,40 @@ def widening(
     high: Float[np.ndarray, " entry"],
     share: float,
 ) -> float:
-    """Give the factor for the distances of interval ends from the mean with which intervals hold about `share` of such entries.
+    """Return the factor by which intervals must grow about their means to hold a share of entries.
 
-    r_i = (x_i - m_i) / (high_i - m_i) above the mean, (m_i - x_i) / (m_i - low_i) below;   c = the ceil((n + 1) share)-th smallest r_i
+    r_i = (x_i - m_i) / (high_i - m_i) above the mean, (m_i - x_i) / (m_i - low_i) below
+    c = the ceil((n + 1) share)-th smallest r_i
 
-    Of entries that are exchangeable with these one more lies in an interval so widened with a probability of at least `share`; those of a row,
-    or of a run, hang together, so that it is about that.
+    One more entry, exchangeable with these, lies in its widened interval with a probability of at
+    least `share`. Entries of one row or run depend on each other, so for them it is about that.
+
+    Args:
+        truth: hidden values x_i.
+        mean, low, high: means m_i and interval ends.
+        share: share of the entries that intervals should hold.
 
     Raises:
-        DataError: too few entries for the share, or too many intervals without any width, which no factor widens.
+        DataError: too few entries for the share, or too many intervals of no width.
 
-    Source: Papadopoulos et al. 2008, "Normalized nonconformity measures for regression conformal prediction".
+    Source: Papadopoulos et al. 2008, "Normalized nonconformity measures for regression conformal
+    prediction".
     """
     room = np.where(truth > mean, high - mean, mean - low)
     off = np.abs(truth - mean)
     flat = (room <= 0) & (off > 0)
-    ratio = np.sort(
-        np.where(off == 0, 0.0, np.where(flat, np.inf, off / np.where(room > 0, room, 1.0)))
-    )
+    outside = np.where(flat, np.inf, off / np.where(room > 0, room, 1.0))
+    ratio = np.sort(np.where(off == 0, 0.0, outside))
     rank = math.ceil((len(ratio) + 1) * share)
     if rank > len(ratio):
+        least = math.ceil(round(share / (1 - share), 6))
         raise DataError(
-            f"{len(ratio)} hidden entries say nothing about intervals of {share:g}: expected "
-            f"at least {math.ceil(round(share / (1 - share), 6))}; impute "
-            f"more tracks together, or calibrate a smaller share"
+            f"{len(ratio)} hidden entries say nothing about intervals of {share:g}: expected at "
+            f"least {least}; impute more tracks together, or calibrate a smaller share"
         )
     if not np.isfinite(ratio[rank - 1]):
         raise DataError(
-            f"all paths are one at {int(flat.sum())} of {len(flat)} hidden entries, and no "
-            "factor widens that",
+            f"all paths are one at {int(flat.sum())} of {len(flat)} hidden entries, and no factor widens that",
             hint=(
                 "raise ",
                 Setting("samples"),
@@ -104,32 +109,35 @@ def check_hidden(tracks: Tracks, hidden: list[Bool[np.ndarray, " time"]]) -> Non
     """Refuse tracks of which too little can be hidden.
 
     Raises:
-        DataError: how many rows were.
+        DataError: too few rows were hidden.
     """
     count = sum(int(gone.sum()) for gone in hidden)
-    if count >= FEWEST:
+    if count >= FEWEST_ROWS:
         return
-    gaps = sum(int(_gaps(np.asarray(np.isfinite(x).all(-1))).sum()) for x in tracks.x)
-    way_out: Text = ("impute more tracks together, or leave ", Setting("calibrate"), " out")
-    if not gaps:
+    way_out = "impute more tracks together, or leave calibrate"
+    if not any(len(_gaps(np.asarray(np.isfinite(x).all(-1)))) for x in tracks.x):
         way_out = (
-            "no row is missing between seen ones (gaps in time get rows from ",
-            Function("regular"),
-            "); leave ",
-            Setting("calibrate"),
-            " out",
+            "no row is missing between seen ones (gaps in time get rows from vrnn.regular or "
+            "--insert-rows); leave calibrate"
         )
     raise DataError(
         "seen rows are hidden in gaps like the real ones",
         setting="calibrate",
-        expected=f"at least {FEWEST} such rows",
+        expected=f"at least {FEWEST_ROWS} such rows",
         found=count,
         hint=way_out,
     )
 
 
-def _gaps(seen: Bool[np.ndarray, " time"]) -> np.ndarray:
-    """Give the lengths of the gaps between seen rows."""
-    rows = np.flatnonzero(seen)
-    between = np.diff(rows) - 1
+def _gaps(seen: Bool[np.ndarray, " time"]) -> Int[np.ndarray, " gap"]:
+    """Return the lengths of the gaps between seen rows."""
+    between = np.diff(np.flatnonzero(seen)) - 1
     return between[between > 0]
+
+
+def _places(visible: Bool[np.ndarray, " time"], length: int) -> Int[np.ndarray, " place"]:
+    """Return where a run of visible rows can begin that has a visible row on both sides."""
+    if len(visible) < length + 2:
+        return np.zeros(0, np.int64)
+    runs = np.lib.stride_tricks.sliding_window_view(visible, length + 2)
+    return np.flatnonzero(runs.all(-1)) + 1

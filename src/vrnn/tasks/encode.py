@@ -1,4 +1,4 @@
-"""Codes: the n x 2 table, mean and scale of every latent dimension, that an encoder hands over."""
+"""Codes: the mean and scale of every latent dimension, given the data."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,21 +11,22 @@ from vrnn.data.io.write import OutputTable, write_table
 from vrnn.data.tracks import Tracks
 from vrnn.errors import DataError, UnsupportedError, check_seed, require
 from vrnn.inference.noise import Stream, draw_noise, seeded
-from vrnn.kernels import unroll
-from vrnn.models.rollout import RolloutVAE
-from vrnn.tasks.futures import PASS_SIZE
+from vrnn.inference.unroll import unroll
+from vrnn.models.contract import GlobalLatentModel
+from vrnn.tasks import memory
+from vrnn.trained import to_numpy
 from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 
 @dataclass(frozen=True)
 class Codes:
-    """Hold the tables of tracks.
+    """The codes of tracks.
 
     Attributes:
-        tables: one array a track: (n, 2) for a model that encodes a track once, (T_i, n, 2) for one with a latent at every
-            step; [..., 0] is the mean and [..., 1] the scale.
+        tables: one array for each track: (n, 2) from a model with a global latent, (T_i, n, 2)
+            from one with a latent at every time step. [..., 0] is the mean, [..., 1] the scale.
         ids: the tracks.
-        per_step: which of the two it is.
+        per_step: whether there is a table for every time step.
     """
 
     tables: list[np.ndarray]
@@ -33,7 +34,7 @@ class Codes:
     per_step: bool
 
     def to_columns(self) -> OutputTable:
-        """Give a table with a row a track (and step): id, step, mean0.., scale0.. ."""
+        """Return a table with a row for each track, or time step: id, step, mean0, ..., scale0."""
         rows = [t if self.per_step else t[None] for t in self.tables]
         flat = np.concatenate(rows)
         columns: OutputTable = {"id": np.repeat(np.array(self.ids, object), [len(r) for r in rows])}
@@ -44,7 +45,7 @@ class Codes:
         return columns
 
     def to_frame(self) -> Any:
-        """Give the table as a pandas DataFrame."""
+        """Return the table as a pandas DataFrame."""
         return require("pandas", "frames").DataFrame(self.to_columns())
 
     def save(self, path: str | Path) -> Path:
@@ -54,13 +55,16 @@ class Codes:
 
 @torch.no_grad()
 def encode(tracks: Tracks | np.ndarray, *, model: ModelOrFolder, seed: int = 0) -> Codes:
-    """Encode tracks as tables (mu, s) of the latent's Gaussian given the data.
+    """Return the codes of tracks: mean and scale of the latent's Gaussian given the data.
 
-    A RolloutVAE gives one table a track, N(mu(T), s(T)). The others give one a row, N(mu_t, s_t) given the data up to t and
-    one sampled past. Rows that a displacement transform takes as given have no code.
+    A RolloutVAE has one global latent, N(mu(T), s(T)), and so one table for each track. The other
+    models have a table for every time step, N(mu_t, s_t), given one sampled past. The first row
+    has no code under a displacement transform, because it only says where the track begins.
 
     Args:
-        seed: of the sampled past.
+        tracks: tracks, or an array (batch, time, dim) or (time, dim).
+        model: a trained model, or the path of a run folder.
+        seed: seed of the sampled past.
 
     Raises:
         UnsupportedError: an RNN, which has no latent.
@@ -77,31 +81,26 @@ def encode(tracks: Tracks | np.ndarray, *, model: ModelOrFolder, seed: int = 0) 
     """
     check_seed(seed)
     model = resolve_model(model)
-    network, preprocessor = model.network, model.preprocessor
-    if not network.latent.dim and not network.code_dim:
+    network = model.network
+    if model.exact:
         raise UnsupportedError(
             "an RNN has no latent to encode into; train a seq2seq, rollout or vrnn model"
         )
-    least = 1 + preprocessor.transform.given
-    tracks = preprocessor.trim(model.as_tracks(tracks), least)
+    least = 1 + model.preprocessor.transform.given
+    tracks = model.preprocessor.trim(model.as_tracks(tracks), least)
     if not len(tracks):
-        raise DataError(
-            f"expected a track of at least {least} observed {'row' if least == 1 else 'rows'}, found none"
-        )
-    tables: list[np.ndarray] = []
-    size = max(1, PASS_SIZE // int(tracks.lengths.max()))
-    for start in range(0, len(tracks), size):
-        batch = preprocessor.batch(tracks[start : start + size])[0]
-        batch = (batch.swap_target() if network.supervised else batch).to(
-            next(network.parameters())
-        )
-        if isinstance(network, RolloutVAE):
-            table = network.table_of(batch)
-            tables += list(torch.stack([table.mean, table.scale], -1).cpu().double().numpy())
+        rows = "row" if least == 1 else "rows"
+        raise DataError(f"expected a track of at least {least} observed {rows}, found none")
+    tables = []
+    at_once = max(1, memory.ENCODED_ROWS // int(tracks.lengths.max()))
+    for chunk in model.batches(tracks, at_once=at_once):
+        batch = chunk.batch
+        if isinstance(network, GlobalLatentModel):
+            tables += list(to_numpy(network.encode(batch, network.embed_inputs(batch.u)).table))
             continue
         count, time = batch.x.shape[:2]
-        noise = draw_noise(network, 1, count, time, seeded(seed, Stream.ENCODE, start))
-        posterior = unroll(network, batch, noise).posterior
-        both = torch.stack([posterior.mean[0], posterior.scale[0]], -1).cpu().double().numpy()
-        tables += [t[:n] for t, n in zip(both, batch.length.tolist(), strict=True)]
-    return Codes(tables, list(tracks.ids), per_step=not isinstance(network, RolloutVAE))
+        noise = draw_noise(network, 1, count, time, seeded(seed, Stream.ENCODE, chunk.start))
+        posterior = to_numpy(unroll(network, batch, noise).posterior.table[0])
+        tables += [t[:n] for t, n in zip(posterior, batch.length.tolist(), strict=True)]
+    per_step = not isinstance(network, GlobalLatentModel)
+    return Codes(tables, list(tracks.ids), per_step=per_step)

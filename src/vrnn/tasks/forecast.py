@@ -1,36 +1,36 @@
-"""Forecasts: joint sample paths of what comes after a prefix, in the units of the data."""
+"""Forecasts: joint sample paths of what follows a prefix, in data units."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
-from vrnn.data.arrays import pad
 from vrnn.data.io.write import OutputTable, write_table
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, DataError, Setting, UnsupportedError, check_seed, require
-from vrnn.inference.noise import Stream, draw_noise, seeded
-from vrnn.inference.rollout import condition, rollout
+from vrnn.errors import ConfigError, Setting, UnsupportedError, check_seed, require
 from vrnn.metrics.clusters import cluster_paths
-from vrnn.tasks.futures import PASS_SIZE, future_times, futures, futures_after, last_rows
-from vrnn.tasks.observe import TrackBelief
+from vrnn.tasks.belief import TrackBelief
+from vrnn.tasks.future_inputs import Inputs, future_times
+from vrnn.tasks.futures import futures, futures_after, last_rows
+from vrnn.tasks.sampling import SamplingConfig
 from vrnn.trained import TrainedModel
 from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 
 @dataclass(frozen=True, repr=False)
 class Forecast:
-    """Hold sampled futures.
+    """A set of sampled futures.
 
     Attributes:
-        samples: joint sample paths in data units, emission noise included, (sample, batch, horizon, dim).
-        times: their times, (batch, horizon).
-        history: the tracks they continue.
+        samples: joint sample paths in data units, (sample, batch, horizon, dim). They include the
+            noise of the emission.
+        times: times of their rows, (batch, horizon).
+        history: the tracks that they continue.
         names: columns of the last axis.
-        weights: probability of each path, (sample, batch); equal unless the paths are clusters or modes.
+        weights: probability of each path, (sample, batch). All are equal unless the paths are
+            clusters or modes.
     """
 
     samples: Float[np.ndarray, "sample batch horizon dim"]
@@ -41,7 +41,8 @@ class Forecast:
 
     def __repr__(self) -> str:
         count, batch, horizon, _ = self.samples.shape
-        return f"Forecast({count} paths of {horizon} steps for {batch} tracks, {', '.join(self.names)})"
+        columns = ", ".join(self.names)
+        return f"Forecast({count} paths of {horizon} steps for {batch} tracks, {columns})"
 
     @property
     def mean(self) -> Float[np.ndarray, "batch horizon dim"]:
@@ -49,23 +50,31 @@ class Forecast:
         return np.einsum("sb,sbhd->bhd", self.weights, self.samples)
 
     def quantile(self, q: float | list[float]) -> np.ndarray:
-        """Give quantiles over equally weighted paths, a column and a step at a time, (batch, horizon, dim) for one q."""
+        """Return quantiles of the paths, for each column and time step on its own.
+
+        The paths count alike, whatever their weights.
+
+        Returns:
+            (batch, horizon, dim) for one q; a leading axis for a list.
+        """
         return np.quantile(self.samples, q, axis=0)
 
     def cluster(self, k: int, seed: int = 0) -> "Forecast":
-        """Give k centres of the paths with their probabilities, chosen without the truth (k-means on whole paths)."""
+        """Return the centres of k clusters of paths, with their probabilities.
+
+        K-means clusters whole paths. It does not see the true future.
+        """
         check_seed(seed)
         if k < 1 or k >= len(self.samples):
             raise ConfigError(
-                f"expected at least one cluster and more samples than clusters, found {k} of "
-                f"{len(self.samples)} "
-                f"samples; forecast with ten times as many"
+                "expected at least one cluster and more samples than clusters, "
+                f"found {k} of {len(self.samples)} samples; forecast with ten times as many"
             )
         centres, weights = cluster_paths(self.samples, k, seed=seed)
         return replace(self, samples=centres, weights=weights)
 
     def to_columns(self) -> OutputTable:
-        """Give a long table: id, sample, step, t, one column a dimension, and the weight where weights differ."""
+        """Return a long table: id, sample, step, t and the columns, a weight where they differ."""
         count, batch, horizon, _ = self.samples.shape
         shape = (batch, count, horizon)
         ids = np.array(self.history.ids, dtype=object)
@@ -82,7 +91,7 @@ class Forecast:
         return columns
 
     def to_frame(self) -> Any:
-        """Give the long table as a pandas DataFrame."""
+        """Return the long table as a pandas DataFrame."""
         return require("pandas", "frames").DataFrame(self.to_columns())
 
     def save(self, path: str | Path) -> Path:
@@ -90,14 +99,19 @@ class Forecast:
         return write_table(self.to_columns(), path)
 
     def plot(self, path: str | Path, truth: Tracks | None = None, **options: Any) -> Path:
-        """Draw histories and futures to a picture file; `options` go to `vrnn.plots.plot_forecast`."""
+        """Draw histories and futures to a picture file.
+
+        Args:
+            truth: what happened, drawn beside the futures.
+            options: further arguments of `vrnn.plots.plot_forecast`.
+        """
         from vrnn.plots import plot_forecast
 
-        futures = None if truth is None else np.stack(truth.x)
+        happened = None if truth is None else np.stack(truth.x)
         return plot_forecast(
             self.history.x,
             self.samples,
-            futures,
+            happened,
             path,
             names=self.names,
             ids=self.history.ids,
@@ -112,40 +126,45 @@ def forecast(
     horizon: int = 12,
     samples: int = 20,
     seed: int = 0,
-    inputs: np.ndarray | Literal["hold"] | None = None,
+    inputs: Inputs = None,
     qmc: bool = False,
     prefix_samples: int | None = None,
     temperature: float = 1.0,
 ) -> Forecast:
-    """Sample joint futures of tracks: x_{T+1:T+H} ~ p(. | x_{1:T}).
+    """Return joint sample paths of the future of tracks.
 
-    The prefix is filtered through the model's posterior, once a sample or as often as `prefix_samples` says, and the model then
-    goes on alone, its own draws fed back. A model with a heading transform reads the last `observe` rows of a prefix, the length it was trained with. From a
-    belief, particles are drawn by their weights, and the model goes on from each.
+    x_{T+1:T+H} ~ p(. | x_{1:T})
+
+    The posterior of the model filters the prefix, once for each sample. Then the model continues
+    alone and reads its own draws. A model with a heading transform reads the last `observe` rows
+    of a prefix, the number that it was trained with.
 
     Args:
-        tracks: what the future follows, or an array (batch, time, dim) or (time, dim). For a supervised model
-            the tracks have x up to the end of the horizon, and y of the last `horizon` rows is drawn. Or the belief that
-            `observe` or `filter_tracks` gives; `history` is then the last position of each track.
+        tracks: prefixes, as tracks or an array (batch, time, dim) or (time, dim). For a
+            supervised model they hold x to the end of the horizon, and y of the last `horizon`
+            rows is drawn. A belief, from `observe` or `filter_tracks`, is continued from
+            particles chosen by weight; `history` is then the last position of each track.
+        model: a trained model, or the path of a run folder.
         horizon: rows to draw.
-        samples: paths a track.
-        seed: of all noise; the same seed gives the same paths.
-        inputs: known inputs of the horizon in data units, (batch, horizon, inputs), for a model that has any; "hold"
-            carries the last value on.
-        qmc: let the paths of a track cover their distribution more evenly than independent draws do, by quasi-random
-            normals: each path is distributed as before, and means, or the best of a few, vary less.
-        prefix_samples: draws of the state that the prefix leaves, which the paths of a track go on from in turn; one a path when
-            omitted, and never more than that. Fewer take less time, 1 reads every prefix once; each path is distributed as before,
-            and the paths that share a state vary less among themselves than all of them would.
-        temperature: what the distances from their means of the latents and observations of the horizon are multiplied by; what the
-            prefix leaves, a global latent with it, is drawn as it is. Below 1 for paths nearer to the likely ones, above 1 where
-            regions hold less than they should: see `reliability`, which takes one too.
+        samples: sample paths of each track.
+        seed: seed of all noise. The same seed draws the same paths.
+        inputs: known inputs of the horizon in data units, (batch, horizon, inputs), for a model
+            that has any. "hold" repeats the last values.
+        qmc: draw quasi-random normals, so that the paths of a track cover their distribution more
+            evenly. Each path keeps its distribution. Means, and the best of a few, vary less.
+        prefix_samples: how often the prefix is filtered; once for each sample when None. Fewer
+            take less time. Paths that share a filtered state differ less from each other.
+        temperature: factor of the spread of the latents and observations over the horizon. The
+            states after the prefix and a global latent keep theirs. Above 1 suits a model whose
+            regions hold too little, see `reliability`.
 
     Raises:
-        DataError: tracks that do not fit the model, or a belief without the point that displacements start from.
-        ConfigError: a horizon or a number of samples below 1, missing inputs, or a temperature of 0 or less.
-        UnsupportedError: a belief of a supervised model, which does not hold x of the horizon; prefix_samples with a belief or a supervised
-            model; a temperature other than 1 with an emission whose draws are not reparameterised.
+        DataError: tracks that do not fit the model, or a belief without an observed point, where
+            displacements start from one.
+        ConfigError: a horizon or a number of samples below 1, inputs that are missing, or a
+            temperature that is not above 0.
+        UnsupportedError: a belief about a supervised model; prefix_samples with a belief or a
+            supervised model; a temperature with an emission whose draws are not reparameterised.
 
     Example:
         >>> import numpy as np, vrnn
@@ -159,105 +178,48 @@ def forecast(
         >>> vrnn.forecast(belief, model=run.model, horizon=4, samples=10).samples.shape
         (10, 3, 4, 2)
     """
-    check_seed(seed)
-    if horizon < 1 or samples < 1:
-        raise ConfigError(
-            expected=(Setting("horizon"), " and ", Setting("samples"), " of at least 1"),
-            found=f"{horizon} and {samples}",
-        )
-    if prefix_samples is not None and prefix_samples < 1:
-        raise ConfigError(setting="prefix_samples", expected="at least 1", found=prefix_samples)
+    sampling = SamplingConfig(samples, seed, qmc, prefix_samples, temperature)
+    if horizon < 1:
+        raise ConfigError(f"expected a horizon of at least 1, found {horizon}")
     model = resolve_model(model)
-    if prefix_samples is not None and isinstance(tracks, TrackBelief):
+    _check_prefix_samples(model, tracks, prefix_samples)
+    if isinstance(tracks, TrackBelief):
+        history = last_rows(model, tracks)
+        drawn = futures_after(model, tracks, horizon, sampling, inputs=inputs)
+    else:
+        history = model.as_tracks(tracks)
+        drawn = futures(model, history, horizon, sampling, inputs=inputs)
+    paths = np.concatenate([f.decode() for f in drawn], 1)
+    if model.network.supervised:
+        times = np.stack([t[-horizon:] for t in history.times])
+        history = target_tracks(model, history.cut(stop=-horizon))
+    else:
+        times = future_times(history, model.preprocessor.step, horizon)
+    weights = np.full((samples, len(history)), 1.0 / samples)
+    return Forecast(paths, times, history, model.output_names, weights)
+
+
+def target_tracks(model: TrainedModel, tracks: Tracks) -> Tracks:
+    """Return tracks whose x is y of the given tracks, NaN where it is not known."""
+    names = model.output_names
+    y = tracks.y if tracks.y_dim else [np.full((len(x), len(names)), np.nan) for x in tracks.x]
+    return Tracks(y, ids=tracks.ids, times=tracks.times, x_names=names)
+
+
+def _check_prefix_samples(
+    model: TrainedModel, tracks: Tracks | np.ndarray | TrackBelief, prefix_samples: int | None
+) -> None:
+    """Refuse prefix_samples where there is no prefix to filter that often."""
+    if prefix_samples is None:
+        return
+    if isinstance(tracks, TrackBelief):
         raise UnsupportedError(
-            setting="prefix_samples",
-            expected="tracks",
-            found="a belief, which has its own particles",
+            "prefix_samples says how often a prefix is filtered: expected tracks, found a belief, "
+            "which has its own particles"
         )
-    if prefix_samples is not None and model.network.supervised:
+    if model.network.supervised:
         raise UnsupportedError(
             "a supervised model filters x and y once a path",
             expected=("no ", Setting("prefix_samples")),
             found=prefix_samples,
         )
-    if isinstance(tracks, TrackBelief):
-        belief, tracks = tracks, last_rows(model, tracks)
-        drawn = futures_after(model, belief, horizon, samples, seed, inputs, qmc, temperature)
-    else:
-        tracks = model.as_tracks(tracks)
-        if model.network.supervised:
-            return _draw_targets(model, tracks, horizon, samples, seed, qmc, temperature)
-        drawn = futures(
-            model,
-            tracks,
-            horizon,
-            samples,
-            seed,
-            inputs,
-            qmc=qmc,
-            prefix_samples=prefix_samples,
-            temperature=temperature,
-        )
-    return Forecast(
-        samples=np.concatenate([f.decode() for f in drawn], 1),
-        times=future_times(tracks, model.preprocessor.step, horizon),
-        history=tracks,
-        names=model.preprocessor.x_names,
-        weights=np.full((samples, len(tracks)), 1.0 / samples),
-    )
-
-
-def _targets(tracks: Tracks, names: tuple[str, ...]) -> Tracks:
-    """Show y as what the tracks hold, NaN where it is not known."""
-    y = tracks.y if tracks.y_dim else [np.full((len(x), len(names)), np.nan) for x in tracks.x]
-    return Tracks(y, ids=tracks.ids, times=tracks.times, x_names=names)
-
-
-@torch.no_grad()
-def _draw_targets(
-    model: TrainedModel,
-    tracks: Tracks,
-    horizon: int,
-    samples: int,
-    seed: int,
-    qmc: bool,
-    temperature: float,
-) -> Forecast:
-    network, preprocessor = model.network, model.preprocessor
-    given = preprocessor.transform.given
-    for name, x in zip(tracks.ids, tracks.x, strict=True):
-        if len(x) < horizon + given:
-            raise DataError(
-                f"track {name}: a supervised model needs x to the end of the horizon: "
-                "expected at least "
-                f"{horizon + given} rows, found {len(x)}"
-            )
-    parts, size = [], max(1, PASS_SIZE // samples)
-    for start in range(0, len(tracks), size):
-        chunk = tracks[start : start + size]
-        batch = preprocessor.batch(chunk)[0].swap_target().to(next(network.parameters()))
-        cut = batch.length - horizon
-        prefix, rest = batch.split_at(cut)
-        count, longest = prefix.x.shape[:2]
-        past = draw_noise(
-            network, samples, count, longest, seeded(seed, Stream.PREFIX, start), qmc=qmc
-        )
-        ahead = draw_noise(
-            network, samples, count, horizon, seeded(seed, Stream.FUTURE, start), qmc=qmc
-        )
-        belief = condition(network, prefix, past)
-        drawn = (
-            rollout(network, belief, rest.u, ahead, temperature=temperature)
-            .x.cpu()
-            .double()
-            .numpy()
-        )
-        parts.append(drawn * np.array(preprocessor.y_scale) + np.array(preprocessor.y_mean))
-    last = pad([t[-horizon:, None] for t in tracks.times], horizon, np.nan)[..., 0]
-    return Forecast(
-        samples=np.concatenate(parts, 1),
-        times=last,
-        history=_targets(tracks.cut(stop=-horizon), preprocessor.y_names),
-        names=preprocessor.y_names,
-        weights=np.full((samples, len(tracks)), 1.0 / samples),
-    )

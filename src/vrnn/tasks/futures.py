@@ -1,39 +1,42 @@
-"""Futures in model units, chunk by chunk: of tracks, whose rows are filtered first, or of a belief that has come from them."""
+"""Sampled futures in model units, chunk by chunk: of tracks or of a belief about tracks."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
+from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Anchor
 from vrnn.distributions.base import Distribution
-from vrnn.errors import ConfigError, DataError, Setting, UnsupportedError
-from vrnn.inference.noise import Stream, draw_noise, seeded
+from vrnn.errors import DataError, UnsupportedError
+from vrnn.inference.noise import Noise, Stream, draw_noise, seeded
 from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.inference.rollout import condition, fan_out, rollout
 from vrnn.inference.step import Belief
-from vrnn.tasks.observe import TrackBelief, check_begun
+from vrnn.inference.traits import reads_prefix
+from vrnn.tasks.belief import TrackBelief, check_begun
+from vrnn.tasks.future_inputs import Inputs, future_inputs
+from vrnn.tasks.memory import tracks_at_once
+from vrnn.tasks.sampling import SamplingConfig
 from vrnn.trained import TrainedModel
-
-PASS_SIZE = 16384  # sample paths that go through a model at once
-ROWS = 1 << 23  # rows of sample paths, padding included, whose noise is held at once
 
 
 @dataclass(frozen=True)
 class Futures:
-    """Hold the futures of one chunk of tracks with what they were drawn from; the inner form of a forecast.
+    """The futures of one chunk of tracks, and what they were drawn from.
 
     Attributes:
-        rows: which tracks.
-        belief: states after the prefix, a sample each.
-        u: encoded inputs of the horizon.
-        drawn: paths in model units, (sample, batch, horizon, dim).
-        emissions: what each of their rows was drawn from, where they were to be kept.
+        model: the model that drew them.
+        rows: places of the tracks among all tracks.
+        belief: the states after the prefix, one for each sample.
+        u: inputs of the horizon in model units.
+        drawn: sample paths in model units, (sample, batch, horizon, dim).
+        anchor: where the prefixes end.
+        emissions: the distribution that each row was drawn from, where it was kept.
     """
 
     model: TrainedModel
@@ -45,11 +48,23 @@ class Futures:
     emissions: list[Distribution] | None = None
 
     def decode(self) -> Float[np.ndarray, "sample batch horizon dim"]:
-        """Give the paths in data units."""
-        gap = self.belief.pending.cpu().double().numpy()
-        return self.model.preprocessor.transform.decode(
-            self.drawn.cpu().double().numpy(), self.anchor, gap
-        )
+        """Return the sample paths in data units."""
+        return self.model.decode(self.drawn, self.anchor, self.belief.pending)
+
+    def windows(self, windows: Tracks, observe: int) -> tuple[Batch, int]:
+        """Return whole windows, prefix and future, in the coordinates of these futures.
+
+        Args:
+            windows: the windows whose first `observe` rows are the prefixes.
+
+        Returns:
+            the windows as a batch, and the rows of the batch that belong to the prefix.
+        """
+        transform = self.model.preprocessor.transform
+        if transform.heading is not None:
+            read = transform.heading.row + 1
+            windows, observe = windows.cut(start=observe - read), read
+        return self.model.batch(windows)[0], observe - transform.given
 
 
 @torch.no_grad()
@@ -57,46 +72,45 @@ def futures(
     model: TrainedModel,
     tracks: Tracks,
     horizon: int,
-    samples: int,
-    seed: int,
-    inputs: np.ndarray | Literal["hold"] | None = None,
-    keep: bool = False,
-    qmc: bool = False,
-    prefix_samples: int | None = None,
-    temperature: float = 1.0,
+    sampling: SamplingConfig,
+    *,
+    inputs: Inputs = None,
+    keep_emissions: bool = False,
 ) -> Iterator[Futures]:
-    """Draw futures chunk by chunk, so that memory does not grow with the number of tracks.
+    """Yield the sampled futures of tracks, chunk by chunk.
 
     Args:
-        keep: hand on their emissions too.
-        qmc, prefix_samples, temperature: see `forecast`.
+        tracks: prefixes. For a supervised model they hold x to the end of the horizon.
+        horizon: rows of a future.
+        sampling: number and kind of the samples.
+        inputs: inputs of the horizon, for a model of x that has any.
+        keep_emissions: keep the distribution that each row is drawn from.
     """
-    network, preprocessor = model.network, model.preprocessor
-    tracks = readable(model, tracks)
-    u = future_inputs(model, tracks, horizon, inputs, np.stack([x[0] for x in tracks.x]))
-    size = max(1, PASS_SIZE // samples)
-    for start in range(0, len(tracks), size):
-        rows = slice(start, min(start + size, len(tracks)))
-        prefix, anchor = preprocessor.batch(tracks[rows])
-        prefix = prefix.to(next(network.parameters()))
-        u_rows = u[rows].to(prefix.x)
-        count, time = prefix.x.shape[:2]
-        filtered = samples if prefix_samples is None else min(prefix_samples, samples)
-        past = draw_noise(
-            network,
-            filtered,
-            count,
-            time,
-            seeded(seed, Stream.PREFIX, start),
-            observations=prefix.has_missing,
-            qmc=qmc,
+    supervised = model.network.supervised
+    if supervised:
+        u = None
+        _check_horizon(model, tracks, horizon)
+    else:
+        tracks = readable(model, tracks)
+        u = future_inputs(model, tracks, horizon, inputs, np.stack([x[0] for x in tracks.x]))
+    for chunk in model.batches(tracks, at_once=tracks_at_once(sampling.samples)):
+        prefix = chunk.batch
+        if u is None:
+            prefix, rest = prefix.split_at(prefix.length - horizon)
+            ahead = rest.u
+        else:
+            ahead = u[chunk.rows].to(prefix.x)
+        belief = _after_prefix(model, prefix, chunk.start, sampling)
+        noise = _future_noise(model, len(prefix.x), horizon, chunk.start, sampling)
+        found = rollout(
+            model.network,
+            belief,
+            ahead,
+            noise,
+            keep=keep_emissions,
+            temperature=sampling.temperature,
         )
-        ahead = draw_noise(
-            network, samples, count, horizon, seeded(seed, Stream.FUTURE, start), qmc=qmc
-        )
-        belief = fan_out(condition(network, prefix, past), samples)
-        found = rollout(network, belief, u_rows, ahead, keep=keep, temperature=temperature)
-        yield Futures(model, rows, belief, u_rows, found.x, anchor, found.emissions)
+        yield Futures(model, chunk.rows, belief, ahead, found.x, chunk.anchor, found.emissions)
 
 
 @torch.no_grad()
@@ -104,72 +118,98 @@ def futures_after(
     model: TrainedModel,
     belief: TrackBelief,
     horizon: int,
-    samples: int,
-    seed: int,
-    inputs: np.ndarray | Literal["hold"] | None = None,
-    qmc: bool = False,
-    temperature: float = 1.0,
+    sampling: SamplingConfig,
+    *,
+    inputs: Inputs = None,
 ) -> Iterator[Futures]:
-    """Draw futures of particles chosen by weight, chunk by chunk."""
-    network, anchor = model.network, belief.anchor
-    u = future_inputs(model, last_rows(model, belief), horizon, inputs, anchor.first)
-    u = u.to(next(network.parameters()))
-    size = max(1, PASS_SIZE // samples)
-    for start in range(0, len(u), size):
-        rows = slice(start, min(start + size, len(u)))
-        weights, chance = belief.belief.log_weight[:, rows], seeded(seed, Stream.PARTICLES, start)
-        chosen = draw_ancestors(
-            weights,
-            torch.randn(1, weights.shape[1], generator=chance).to(weights),
-            "systematic",
-            samples,
-        )
-        # systematic draws come in the order of the particles, and a part of the paths is to be as good as any
-        chosen = chosen[torch.randperm(samples, generator=chance).to(chosen.device)]
-        state, gap = belief.belief.state, belief.belief.pending
-        part = Belief(
-            type(state)(*(take(s[:, rows], chosen) for s in state)),
-            take(gap[:, rows], chosen),
-            weights.new_full(chosen.shape, -math.log(samples)),
-        )
-        ahead = draw_noise(
-            network, samples, weights.shape[1], horizon, seeded(seed, Stream.FUTURE, start), qmc=qmc
-        )
-        drawn = rollout(network, part, u[rows], ahead, temperature=temperature).x
-        yield Futures(model, rows, part, u[rows], drawn, Anchor(*(a[rows] for a in anchor)))
+    """Yield the sampled futures of a belief, chunk by chunk; particles are chosen by weight."""
+    anchor, weight = belief.anchor, model.weight
+    u = future_inputs(model, last_rows(model, belief), horizon, inputs, anchor.first).to(weight)
+    at_once = tracks_at_once(sampling.samples)
+    for start in range(0, len(u), at_once):
+        rows = slice(start, start + at_once)
+        part = _chosen(belief.belief, rows, sampling)
+        noise = _future_noise(model, len(u[rows]), horizon, start, sampling)
+        found = rollout(model.network, part, u[rows], noise, temperature=sampling.temperature)
+        yield Futures(model, rows, part, u[rows], found.x, Anchor(*(a[rows] for a in anchor)))
+
+
+def _after_prefix(
+    model: TrainedModel, prefix: Batch, start: int, sampling: SamplingConfig
+) -> Belief:
+    """Return the states after a prefix, one for each sample."""
+    samples = sampling.samples
+    filtered = min(sampling.prefix_samples or samples, samples)
+    count, time = prefix.x.shape[:2]
+    noise = draw_noise(
+        model.network,
+        filtered,
+        count,
+        time,
+        seeded(sampling.seed, Stream.PREFIX, start),
+        observations=prefix.has_missing,
+        qmc=sampling.qmc,
+    )
+    return fan_out(condition(model.network, prefix, noise), samples)
+
+
+def _future_noise(
+    model: TrainedModel, batch: int, horizon: int, start: int, sampling: SamplingConfig
+) -> Noise:
+    """Return the noise of the futures of a chunk of tracks."""
+    generator = seeded(sampling.seed, Stream.FUTURE, start)
+    samples = sampling.samples
+    return draw_noise(model.network, samples, batch, horizon, generator, qmc=sampling.qmc)
+
+
+def _chosen(belief: Belief, rows: slice, sampling: SamplingConfig) -> Belief:
+    """Return particles of some tracks, chosen by weight, one for each sample."""
+    samples, generator = sampling.samples, seeded(sampling.seed, Stream.PARTICLES, rows.start)
+    weights = belief.log_weight[:, rows]
+    normals = torch.randn(1, weights.shape[1], generator=generator).to(weights)
+    chosen = draw_ancestors(weights, normals, "systematic", samples)
+    # Systematic draws come in the order of the particles. Shuffled, any part of them is as good.
+    chosen = chosen[torch.randperm(samples, generator=generator).to(chosen.device)]
+    state = type(belief.state)(*(take(s[:, rows], chosen) for s in belief.state))
+    log_weight = weights.new_full(chosen.shape, -math.log(samples))
+    return Belief(state, take(belief.pending[:, rows], chosen), log_weight)
 
 
 def last_rows(model: TrainedModel, belief: TrackBelief) -> Tracks:
-    """Give the last observed position of each track as a track of one row, at the time that the belief has come to.
+    """Return the last observed position of each track, as a track of one row.
 
     Raises:
         UnsupportedError: a supervised model.
-        DataError: no such position where displacements start from one.
+        DataError: a track without an observed point, where displacements start from one.
     """
-    transform, anchor = model.preprocessor.transform, belief.anchor
+    preprocessor = model.preprocessor
     if model.network.supervised:
         raise UnsupportedError(
-            "a supervised model draws y given x of the horizon, which a belief does not "
-            "hold: give vrnn.forecast the tracks, or "
-            "ask vrnn.predictive(belief, model=model, x=...) for the next row"
+            "a supervised model draws y given x of the horizon, which a belief does not hold: "
+            "give vrnn.forecast the tracks, or ask "
+            "vrnn.predictive(belief, model=model, x=...) for the next row"
         )
     check_begun(model, belief)
-    x = transform.position(anchor)[:, None]
-    before = -model.preprocessor.step  # so that the first row comes at 0, as `observe` has it
+    x = preprocessor.transform.position(belief.anchor)[:, None]
+    # The first row after an empty belief comes at time 0, as `observe` has it.
+    time = np.where(np.isnan(belief.time), -preprocessor.step, belief.time)
     return Tracks(
         list(x),
-        times=list(np.where(np.isnan(belief.time), before, belief.time)[:, None]),
+        times=list(time[:, None]),
         u=list(belief.u[:, None]),
-        x_names=model.preprocessor.x_names,
-        u_names=model.preprocessor.u_names,
+        x_names=preprocessor.x_names,
+        u_names=preprocessor.u_names,
     )
 
 
 def readable(model: TrainedModel, tracks: Tracks) -> Tracks:
-    """Cut prefixes to what the model reads and refuse those it cannot go on from."""
-    heading, transform = model.preprocessor.transform.heading, model.preprocessor.transform
-    conditions = reads_prefix(model.network)
-    least = transform.given + 1 if heading is None else heading.row + 1
+    """Return prefixes cut to the rows that the model reads.
+
+    Raises:
+        DataError: a prefix that is too short, or that the model cannot continue.
+    """
+    heading = model.preprocessor.transform.heading
+    least = model.preprocessor.transform.given + 1 if heading is None else heading.row + 1
     tracks = tracks if heading is None else tracks.cut(start=-least)
     for name, x in zip(tracks.ids, tracks.x, strict=True):
         if heading is not None and len(x) < least:
@@ -177,74 +217,29 @@ def readable(model: TrainedModel, tracks: Tracks) -> Tracks:
                 f"track {name}: expected a prefix of at least {least} rows to forecast from, "
                 f"found {len(x)}"
             )
-        if conditions and np.isnan(x[-1:]).any():
+        if reads_prefix(model.network) and np.isnan(x[-1:]).any():
             raise DataError(
-                f"track {name}: its last row has a missing value, and this model goes on from "
-                "the last observed point; drop "
-                f"the trailing rows and forecast that much further"
+                f"track {name}: its last row has a missing value, and this model continues from "
+                "the last observed point; drop the trailing rows and forecast that much further"
             )
-    trimmed = model.preprocessor.trim(tracks, ends=False)
-    rows = (
-        dict(zip(trimmed.ids, trimmed.lengths.tolist(), strict=True))
-        if len(trimmed) < len(tracks)
-        else None
-    )
-    for i, name in enumerate(tracks.ids):
-        found = int(trimmed.lengths[i]) if rows is None else rows.get(name, 0)
-        if found < least:
-            raise DataError(
-                f"track {name}: expected at least {least} rows from its first observed point "
-                f"on to forecast from, found {found}"
-            )
-    return trimmed
-
-
-def future_times(tracks: Tracks, step: float, horizon: int) -> np.ndarray:
-    """Times of the rows after each track, a usual step apart, (batch, horizon)."""
-    last = np.array([t[-1] for t in tracks.times])
-    return last[:, None] + step * np.arange(1, horizon + 1)
-
-
-def future_inputs(
-    model: TrainedModel,
-    tracks: Tracks,
-    horizon: int,
-    inputs: np.ndarray | Literal["hold"] | None,
-    first: Float[np.ndarray, "batch dim"],
-) -> torch.Tensor:
-    """Encode the inputs of a horizon; `first` is the first row of each track."""
-    preprocessor = model.preprocessor
-    width, count = len(preprocessor.u_names), len(tracks)
-    if width and inputs is None:
-        raise ConfigError(
-            f"the model has known inputs ({', '.join(preprocessor.u_names)})",
-            hint=(
-                f"give their values over the horizon as inputs (batch, horizon, {width}), or ",
-                Setting("inputs", "hold"),
-                " to carry the last values on",
-            ),
+    usable = model.usable(tracks, least=1)
+    found = np.zeros(len(tracks), np.int64)
+    found[usable.index] = usable.tracks.lengths
+    if (short := found < least).any():
+        i = int(short.argmax())
+        raise DataError(
+            f"track {tracks.ids[i]}: expected at least {least} rows from its first observed point "
+            f"on to forecast from, found {found[i]}"
         )
-    if isinstance(inputs, str) and inputs != "hold":
-        raise ConfigError(f"expected inputs as an array or 'hold', found {inputs!r}")
-    last = np.stack([last_known(u) for u in tracks.u])[:, None]
-    if inputs is None or isinstance(inputs, str):
-        values = np.repeat(last, horizon, axis=1)
-    else:
-        values = np.asarray(inputs, dtype=np.float64)
-        if values.shape != (count, horizon, width):
-            raise ConfigError(
-                f"expected inputs of shape {(count, horizon, width)}, found {values.shape}"
+    return usable.tracks.rename(tracks.ids)
+
+
+def _check_horizon(model: TrainedModel, tracks: Tracks, horizon: int) -> None:
+    """Refuse tracks of a supervised model that do not hold x to the end of the horizon."""
+    least = horizon + model.preprocessor.transform.given
+    for name, x in zip(tracks.ids, tracks.x, strict=True):
+        if len(x) < least:
+            raise DataError(
+                f"track {name}: a supervised model needs x to the end of the horizon: "
+                f"expected at least {least} rows, found {len(x)}"
             )
-    times = future_times(tracks, preprocessor.step, horizon)[..., None]
-    now = np.array([t[-1:] for t in tracks.times])[:, None]
-    u = preprocessor.inputs(
-        np.concatenate([last, values], 1), np.concatenate([now, times], 1), first
-    )
-    return u[:, 1:]
-
-
-def last_known(u: np.ndarray) -> np.ndarray:
-    """Last finite value of every column (T, inputs), NaN where there is none."""
-    known = np.isfinite(u)
-    index = np.where(known, np.arange(len(u))[:, None], 0).max(0)
-    return u[index, np.arange(u.shape[1])]

@@ -1,16 +1,19 @@
-"""New sequences from nothing but the model."""
+"""New tracks, from nothing but the model."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, Function, Setting, UnsupportedError, check_seed
 from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.inference.rollout import condition, rollout
+from vrnn.inference.traits import reads_prefix
 from vrnn.tasks.constant_inputs import constant_inputs
+from vrnn.trained import TrainedModel
 from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 
@@ -24,23 +27,27 @@ def generate(
     start: np.ndarray | None = None,
     inputs: np.ndarray | Mapping[str, str | float] | None = None,
 ) -> Tracks:
-    """Sample new tracks x_{1:T} ~ p, latents from the prior, the model's own draws fed back.
+    """Return new tracks x_{1:T} ~ p.
 
-    Under a displacement transform the first point is given: it is `start`, and `steps` - 1 points follow it.
+    Latents are drawn from the prior, and the model reads its own draws. Under a displacement
+    transform the first point is given: it is `start`, and `steps` - 1 points follow it.
 
     Args:
-        count: tracks.
+        model: a trained model, or the path of a run folder.
+        count: number of tracks.
         steps: rows of each.
-        seed: of all noise.
-        start: first points in data units, (dim,) or (count, dim), for a displacement transform; when None the origin, and NaN
-            in columns that the transform does not take displacements of. Under a heading transform all tracks head along +x.
-        inputs: known inputs in data units, (count, steps, inputs), for a model that has any; or what stays the same in every
-            row, by column, such as {"letter": "a"}.
+        seed: seed of all noise.
+        start: first points in data units, (dim,) or (count, dim), for a displacement transform.
+            None is the origin, and NaN in columns without displacements. Under a heading
+            transform all tracks head along +x.
+        inputs: known inputs in data units, (count, steps, inputs), for a model that has any. A
+            mapping gives the value of each column, the same in every row: {"letter": "a"}.
 
     Raises:
-        UnsupportedError: a forecasting RolloutVAE, which has no p(prefix), or a supervised model, which needs x.
-        ConfigError: missing inputs, sizes below 1, a start for a model that draws the first point itself, or none for one
-            that knows its position.
+        UnsupportedError: a forecasting RolloutVAE, which has no p(prefix), or a supervised model,
+            which needs x.
+        ConfigError: inputs that are missing, sizes below 1, or a start where none fits or where
+            one is needed.
 
     Example:
         >>> import numpy as np, vrnn
@@ -51,76 +58,25 @@ def generate(
         >>> vrnn.generate(model=run.model, count=3, steps=10).lengths.tolist()
         [10, 10, 10]
     """
-    model = resolve_model(model)
-    network, preprocessor = model.network, model.preprocessor
-    transform = preprocessor.transform
     check_seed(seed)
-    if reads_prefix(network):
-        raise UnsupportedError(
-            "a forecasting RolloutVAE models the future of a prefix and has no distribution "
-            "of prefixes to generate from",
-            hint=(
-                "train it with ",
-                Setting("task", "autoencoding"),
-                ", or use ",
-                Function("forecast"),
-            ),
-        )
-    if network.supervised:
-        raise UnsupportedError(
-            "a supervised model draws y given x and cannot generate x",
-            hint=("use ", Function("forecast")),
-        )
-    if count < 1 or steps < 1 + transform.given:
+    model = resolve_model(model)
+    _check_generates(model)
+    network, preprocessor = model.network, model.preprocessor
+    transform, given = preprocessor.transform, preprocessor.transform.given
+    if count < 1 or steps < 1 + given:
         raise ConfigError(
-            expected=(
-                Setting("count"),
-                f" of at least 1 and at least {1 + transform.given} ",
-                Setting("steps"),
-            ),
-            found=f"{count} and {steps}",
+            f"expected a count of at least 1 and at least {1 + given} steps, "
+            f"found {count} and {steps}"
         )
-    if start is not None and not transform.given:
-        raise ConfigError(
-            "this model works in positions and draws the first point itself",
-            hint=("leave ", Setting("start"), " out"),
-        )
-    if start is None and (preprocessor.position_mean or transform.plane):
-        raise ConfigError(
-            "this model knows where on the map it is",
-            hint=(
-                "give a ",
-                Setting("start"),
-                f", first points of {', '.join(preprocessor.x_names)}",
-            ),
-        )
-    if start is not None and not np.isfinite(np.asarray(start, np.float64)).all():
-        raise ConfigError(setting="start", expected="finite numbers", found="NaN or infinity")
-    width = len(preprocessor.u_names)
-    if isinstance(inputs, Mapping):
-        inputs = constant_inputs(preprocessor.u_names, inputs, count, steps)
-    if width and inputs is None:
-        raise ConfigError(
-            f"the model has known inputs ({', '.join(preprocessor.u_names)}): give them, "
-            f"(count, steps, {width})"
-        )
-    u = np.zeros((count, steps, 0)) if inputs is None else np.asarray(inputs, np.float64)
-    if u.shape != (count, steps, width):
-        raise ConfigError(f"expected inputs of shape {(count, steps, width)}, found {u.shape}")
+    origin = _origin(model, start, count)
+    u = _inputs(model, inputs, count, steps)
     times = np.broadcast_to(preprocessor.step * np.arange(steps)[:, None], (count, steps, 1))
-    dim, drawn = transform.dim, steps - transform.given
-    unknown = np.where(transform.is_increment, 0.0, np.nan)
-    origin = np.broadcast_to(
-        unknown if start is None else np.asarray(start, np.float64), (count, dim)
-    )
-    known = preprocessor.inputs(u, times, origin)[:, transform.given :].to(
-        next(network.parameters())
-    )
-    noise = draw_noise(network, 1, count, drawn, seeded(seed, Stream.GENERATE))
-    empty = Batch.of(known.new_zeros(count, 0, dim), u=known[:, :0])
-    x = rollout(network, condition(network, empty, noise), known, noise).x.cpu().double().numpy()
-    path = transform.decode(x, transform.begin(origin))[0]
-    if transform.given:
+    known = preprocessor.inputs(u, times, origin)[:, given:].to(model.weight)
+    noise = draw_noise(network, 1, count, steps - given, seeded(seed, Stream.GENERATE))
+    empty = Batch.of(known.new_zeros(count, 0, transform.dim), u=known[:, :0])
+    drawn = rollout(network, condition(network, empty, noise), known, noise).x
+    path = model.decode(drawn, transform.begin(origin))[0]
+    if given:
         path = np.concatenate([origin[:, None], path], 1)
     return Tracks(
         list(path),
@@ -129,3 +85,70 @@ def generate(
         x_names=preprocessor.x_names,
         u_names=preprocessor.u_names,
     )
+
+
+def _check_generates(model: TrainedModel) -> None:
+    """Refuse a model without a distribution of whole tracks."""
+    if reads_prefix(model.network):
+        raise UnsupportedError(
+            "a forecasting RolloutVAE models the future of a prefix and has no distribution of prefixes to generate from",
+            hint=(
+                "train it with ",
+                Setting("task", "autoencoding"),
+                ", or use ",
+                Function("forecast"),
+            ),
+        )
+    if model.network.supervised:
+        raise UnsupportedError(
+            "a supervised model draws y given x and cannot generate x",
+            hint=("use ", Function("forecast")),
+        )
+
+
+def _origin(
+    model: TrainedModel, start: np.ndarray | None, count: int
+) -> Float[np.ndarray, "{count} dim"]:
+    """Return the first point of every track."""
+    preprocessor, transform = model.preprocessor, model.preprocessor.transform
+    if start is None:
+        if preprocessor.position_mean or transform.plane:
+            raise ConfigError(
+                "this model knows where on the map it is",
+                hint=(
+                    "give a ",
+                    Setting("start"),
+                    f", first points of {', '.join(preprocessor.x_names)}",
+                ),
+            )
+        start = np.where(transform.is_increment, 0.0, np.nan)
+    elif not transform.given:
+        raise ConfigError(
+            "this model works in positions and draws the first point itself",
+            hint=("leave ", Setting("start"), " out"),
+        )
+    elif not np.isfinite(np.asarray(start, np.float64)).all():
+        raise ConfigError(setting="start", expected="finite numbers", found="NaN or infinity")
+    return np.broadcast_to(np.asarray(start, np.float64), (count, transform.dim))
+
+
+def _inputs(
+    model: TrainedModel,
+    inputs: np.ndarray | Mapping[str, str | float] | None,
+    count: int,
+    steps: int,
+) -> Float[np.ndarray, "{count} {steps} inputs"]:
+    """Return the inputs in data units."""
+    names = model.preprocessor.u_names
+    if isinstance(inputs, Mapping):
+        inputs = constant_inputs(names, inputs, count, steps)
+    if names and inputs is None:
+        raise ConfigError(
+            f"the model has known inputs ({', '.join(names)}): give them, "
+            f"(count, steps, {len(names)})"
+        )
+    u = np.zeros((count, steps, 0)) if inputs is None else np.asarray(inputs, np.float64)
+    if u.shape != (count, steps, len(names)):
+        expected = (count, steps, len(names))
+        raise ConfigError(f"expected inputs of shape {expected}, found {u.shape}")
+    return u

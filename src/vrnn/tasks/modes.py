@@ -1,14 +1,16 @@
-"""The mode set of a track: k futures of a track and how likely each is, in the units of the data."""
-
-from typing import Literal
+"""The mode set of a track: k futures and the probability of each, in data units."""
 
 import numpy as np
 import torch
 
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, Function
+from vrnn.models.modes import ModeHead
+from vrnn.tasks import memory
 from vrnn.tasks.forecast import Forecast
-from vrnn.tasks.futures import PASS_SIZE, future_inputs, future_times, readable
+from vrnn.tasks.future_inputs import Inputs, future_inputs, future_times
+from vrnn.tasks.futures import readable
+from vrnn.trained import Chunk, TrainedModel, to_numpy
 from vrnn.training.mode_context import context_of
 from vrnn.training.resolve import ModelOrFolder, resolve_model
 
@@ -19,21 +21,24 @@ def predict_modes(
     *,
     model: ModelOrFolder,
     horizon: int | None = None,
-    inputs: np.ndarray | Literal["hold"] | None = None,
+    inputs: Inputs = None,
 ) -> Forecast:
-    """Give k futures of tracks that are to have one near whatever happens, and how likely each is to be that one.
+    """Return k futures of each track, and the probability that each is the nearest to the truth.
 
-    They have been learned (`vrnn.fit_modes`), for pasts as long as those of that training; one call of a network, and nothing
-    is drawn: no samples of the model's distribution, but what best covers it and what the model gets wrong about it. For typical futures of a model without them,
-    `Forecast.cluster` takes the centres of many samples.
+    `vrnn.fit_modes` fits them so that one of them lies near whatever happens, for prefixes as long
+    as in that training. One call of a network computes them. Nothing is drawn, so they are not
+    samples of the model. For a model without modes, `Forecast.cluster` returns typical futures.
 
     Args:
-        tracks: what the future follows, or an array, as of `forecast`.
-        horizon: rows of a future, at most those that were learned; all of them when None.
-        inputs: known inputs of the horizon as of `forecast`; the head sees the model's own way through them alone.
+        tracks: prefixes, as for `forecast`.
+        model: a trained model with modes, or the path of its run folder.
+        horizon: rows of a future, at most those of the fit; all of them when None.
+        inputs: known inputs of the horizon, as for `forecast`. The head reads them only through
+            the model's own prediction.
 
     Returns:
-        a forecast whose `samples` are the k futures, likeliest first, `weights` their probabilities.
+        a forecast whose `samples` are the k futures, likeliest first, and whose `weights` are
+        their probabilities.
 
     Raises:
         ConfigError: a model without modes, or a longer horizon.
@@ -61,40 +66,39 @@ def predict_modes(
                 ", or take clusters of the samples of a forecast",
             ),
         )
-    learned = head.config.horizon
-    horizon = learned if horizon is None else horizon
-    if not 1 <= horizon <= learned:
+    fitted = head.config.horizon
+    horizon = fitted if horizon is None else horizon
+    if not 1 <= horizon <= fitted:
         raise ConfigError(
-            f"the modes were fitted for {learned} rows",
-            setting="horizon",
-            expected="no more than that",
-            found=horizon,
+            f"the modes were fitted for {fitted} rows: expected a horizon up to that, "
+            f"found {horizon}"
         )
-    preprocessor, read = model.preprocessor, readable(model, tracks)
-    if isinstance(inputs, np.ndarray) and inputs.ndim == 3 and inputs.shape[1] == horizon:
-        inputs = np.concatenate(
-            [inputs, np.repeat(inputs[:, -1:], learned - horizon, 1)], 1
-        )  # beyond what is asked for
-    u = future_inputs(model, read, learned, inputs, np.stack([x[0] for x in read.x]))
-    paths, weights = [], []
-    for start in range(0, len(read), PASS_SIZE):
-        part = slice(start, start + PASS_SIZE)
-        batch, anchor = preprocessor.batch(read[part])
-        batch = batch.to(next(model.network.parameters()))
-        seen = context_of(model.network, batch, u[part].to(batch.x))
-        x, log_weight = head(seen.state, seen.rollout)
-        log_weight, order = log_weight.sort(dim=0, descending=True, stable=True)
-        x = x.gather(0, order[..., None, None].expand_as(x))[:, :, :horizon].cpu().double().numpy()
-        paths.append(
-            preprocessor.transform.decode(
-                x, anchor, seen.pending.expand(len(x), -1, -1).cpu().double().numpy()
-            )
-        )
-        weights.append(log_weight.double().softmax(0).cpu().numpy())
-    return Forecast(
-        samples=np.concatenate(paths, 1),
-        times=future_times(tracks, preprocessor.step, horizon),
-        history=tracks,
-        names=preprocessor.x_names,
-        weights=np.concatenate(weights, 1),
-    )
+    read = readable(model, tracks)
+    first = np.stack([x[0] for x in read.x])
+    u = future_inputs(model, read, fitted, _extended(inputs, horizon, fitted), first)
+    found = [
+        _modes(model, head, chunk, u[chunk.rows], horizon)
+        for chunk in model.batches(read, at_once=memory.PATHS)
+    ]
+    paths, weights = (np.concatenate(parts, 1) for parts in zip(*found, strict=True))
+    times = future_times(tracks, model.preprocessor.step, horizon)
+    return Forecast(paths, times, tracks, model.preprocessor.x_names, weights)
+
+
+def _modes(
+    model: TrainedModel, head: ModeHead, chunk: Chunk, u: torch.Tensor, horizon: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the futures of a chunk in data units, likeliest first, and their probabilities."""
+    past = context_of(model.network, chunk.batch, u.to(chunk.batch.x))
+    x, log_weight = head(past.state, past.rollout)
+    log_weight, order = log_weight.sort(dim=0, descending=True, stable=True)
+    x = x.gather(0, order[..., None, None].expand_as(x))[:, :, :horizon]
+    paths = model.decode(x, chunk.anchor, past.pending.expand(len(x), -1, -1))
+    return paths, to_numpy(log_weight.double().softmax(0))
+
+
+def _extended(inputs: Inputs, horizon: int, fitted: int) -> Inputs:
+    """Return inputs for all fitted rows: the last values repeated after a shorter horizon."""
+    if not isinstance(inputs, np.ndarray) or inputs.ndim != 3 or inputs.shape[1] != horizon:
+        return inputs
+    return np.concatenate([inputs, np.repeat(inputs[:, -1:], fitted - horizon, 1)], 1)

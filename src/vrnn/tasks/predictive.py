@@ -1,4 +1,4 @@
-"""The predictive distribution: what the next row of tracks may be, as a density, as draws and as a mean, in data units."""
+"""The predictive distribution of the next row: its density, draws and mean, in data units."""
 
 from dataclasses import dataclass
 
@@ -7,40 +7,42 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vrnn.data.transforms import Anchor, Standardise, Transform
+from vrnn.data.transforms import Anchor, Transform
 from vrnn.distributions.base import Distribution
 from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed
+from vrnn.inference.flat import flatten, unflatten
 from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.models.contract import Model, State
-from vrnn.tasks.observe import TrackBelief, check_begun, encode_row
+from vrnn.tasks import memory
+from vrnn.tasks.belief import TrackBelief, check_begun
+from vrnn.tasks.encoded_row import encode_row
+from vrnn.trained import to_numpy
 from vrnn.training.resolve import ModelOrFolder, resolve_model
-
-NUMBERS = 1 << 22  # candidates times particles times columns that are compared at once
 
 
 @dataclass(frozen=True, repr=False)
 class Predictive:
-    """Hold p(x_{t+1} | x_{1:t}) as a mixture with a component a particle, sum_i w_i p(x | s^i, z^i), z^i from its prior.
+    """The distribution p(x_{t+1} | x_{1:t}) as a mixture with one component for each particle.
 
-    Density, draws and mean are of this one mixture. More particles bring it nearer to the model's own distribution; of a model
-    without latents one is enough where no point is missing.
+    p(x) = sum_i w_i p(x | s^i, z^i), with z^i drawn from its prior. Density, draws and mean are
+    those of this mixture. More particles bring it nearer to the model's own distribution. One is
+    enough for a model without latents, where no point is missing.
 
     Attributes:
-        network: the model.
-        state: particles with the latents of the row in them.
-        known: features of the row's inputs, (batch, .).
-        log_weight: log of the particles' weights, (particle, batch).
-        gap: what each has drawn itself since the last observed entry, in model units, (particle, batch, dim).
-        transform, anchor: map and place of the row in data units.
+        network: the network.
+        state: states of the particles, with the latents of the row in them.
+        log_weight: log-weights of the particles, (particle, batch).
+        pending: what each has drawn since the last observed entry, in model units,
+            (particle, batch, dim).
+        transform, anchor: map of the row to data units, and where the tracks are.
         names: columns of the row.
     """
 
     network: Model
     state: State
-    known: Float[Tensor, "batch known"]
     log_weight: Float[Tensor, "particle batch"]
-    gap: Float[Tensor, "particle batch dim"]
+    pending: Float[Tensor, "particle batch dim"]
     transform: Transform
     anchor: Anchor
     names: tuple[str, ...]
@@ -51,22 +53,23 @@ class Predictive:
 
     @property
     def emission(self) -> Distribution:
-        """The components, (particle, batch), in model units less what the particle has drawn in a gap."""
-        return self.network.emission(self.state, self.known)
+        """The components, (particle, batch), in model units and without `pending`."""
+        return self._emission(self.state)
 
     @property
     @torch.no_grad()
     def mean(self) -> Float[np.ndarray, "batch dim"]:
-        """E[x_{t+1} | x_{1:t}]; of a binary column the probability of a 1."""
-        weights = self.log_weight.exp().cpu().double().numpy()
-        return np.einsum("pb,pbd->bd", weights, self._decode(self.emission.mean, self.gap))
+        """E[x_{t+1} | x_{1:t}]; for a binary column the probability of a 1."""
+        means = self._decode(self.emission.mean, self.pending)
+        return np.einsum("pb,pbd->bd", to_numpy(self.log_weight.exp()), means)
 
     @torch.no_grad()
     def log_prob(self, x: np.ndarray) -> np.ndarray:
-        """Give log p(x | x_{1:t}) of candidates in nats of data units.
+        """Return log p(x | x_{1:t}) of candidates, in nats of data units.
 
         Args:
-            x: complete rows in data units, (batch, dim), or (k, batch, dim) for k candidates a track.
+            x: complete rows in data units, (batch, dim), or (k, batch, dim) for k candidates of
+                each track.
 
         Returns:
             (batch,) or (k, batch).
@@ -78,19 +81,18 @@ class Predictive:
         batch, dim = self.log_weight.shape[1], len(self.names)
         if x.ndim not in (2, 3) or x.shape[-2:] != (batch, dim):
             raise DataError(
-                f"expected rows ({', '.join(self.names)}) for {batch} tracks, {(batch, dim)}, or k candidates of each, "
-                f"(k, {batch}, {dim}); found shape {x.shape}"
+                f"expected rows ({', '.join(self.names)}) for {batch} tracks, {(batch, dim)}, "
+                f"or k candidates of each, (k, {batch}, {dim}); found shape {x.shape}"
             )
         if not np.isfinite(x).all():
             raise DataError("expected finite candidates, found NaN or infinity")
         rows = x if x.ndim == 3 else x[None]
-        values = torch.from_numpy(
-            self.transform.encode_next(rows.swapaxes(0, 1), self.anchor)[0].swapaxes(0, 1)
-        )
+        values = self.transform.encode_next(rows.swapaxes(0, 1), self.anchor)[0].swapaxes(0, 1)
+        at_once = max(1, memory.CANDIDATE_DENSITIES // (self.pending.numel() or 1))
         emission, found = self.emission, []
-        for part in values.to(self.gap).split(max(1, NUMBERS // (self.gap.numel() or 1))):
-            density = emission.log_prob(part[:, None] - self.gap)
-            found.append((self.log_weight + density).logsumexp(1).cpu().double().numpy())
+        for part in torch.from_numpy(values).to(self.pending).split(at_once):
+            density = emission.log_prob(part[:, None] - self.pending)
+            found.append(to_numpy((self.log_weight + density).logsumexp(1)))
         log_prob = np.concatenate(found) + self.transform.log_jacobian(self.anchor.first).sum(-1)
         return log_prob if x.ndim == 3 else log_prob[0]
 
@@ -99,25 +101,34 @@ class Predictive:
         """Draw rows in data units.
 
         Args:
-            count: draws a track.
-            seed: of the choice of particles and of the emission; latents are those of `log_prob`.
+            count: draws for each track.
+            seed: seed of the particles that are chosen and of the emission. The latents are those
+                of `log_prob`.
         """
         check_seed(seed)
         if count < 1:
             raise ConfigError(f"expected a count of at least 1, found {count}")
-        batch, chance = self.log_weight.shape[1], seeded(seed, Stream.PREDICTIVE_SAMPLES)
-        normal = lambda *shape: torch.randn(*shape, generator=chance).to(self.gap)  # noqa: E731
+        batch, generator = self.log_weight.shape[1], seeded(seed, Stream.PREDICTIVE_SAMPLES)
+
+        def normal(*shape: int) -> Tensor:
+            return torch.randn(*shape, generator=generator).to(self.pending)
+
         chosen = draw_ancestors(self.log_weight, normal(count, batch), "multinomial", count)
         state = type(self.state)(*(take(s, chosen) for s in self.state))
-        drawn = self.network.emission(state, self.known).sample(
-            normal(count, batch, self.network.observation.noise_size)
-        )
-        return self._decode(drawn, take(self.gap, chosen))
+        emission = self._emission(state)
+        drawn = emission.sample(normal(count, batch, self.network.observation.noise_size))
+        return self._decode(drawn, take(self.pending, chosen))
 
-    def _decode(self, values: Tensor, gap: Tensor) -> Float[np.ndarray, "sample batch dim"]:
-        shape = (*gap.shape[:2], values.shape[-1])
-        rows, before = (part.expand(shape).cpu().double().numpy() for part in (values, gap))
-        return self.transform.decode(rows[:, :, None], self.anchor, before)[:, :, 0]
+    def _emission(self, state: State) -> Distribution:
+        """Return the emission of states (particle, batch, .)."""
+        lead = (state[0].shape[0], state[0].shape[1])
+        return unflatten(self.network.emission(flatten(state, lead)), lead)
+
+    def _decode(self, values: Tensor, before: Tensor) -> Float[np.ndarray, "sample batch dim"]:
+        """Return rows in data units."""
+        shape = (*before.shape[:2], values.shape[-1])
+        rows, drawn = (to_numpy(part.expand(shape)) for part in (values, before))
+        return self.transform.decode(rows[:, :, None], self.anchor, drawn)[:, :, 0]
 
 
 @torch.inference_mode()
@@ -129,20 +140,23 @@ def predictive(
     x: np.ndarray | None = None,
     time: np.ndarray | float | None = None,
 ) -> Predictive:
-    """Give the distribution of the next row of every track: p(x_{t+1} | x_{1:t}), before the row is there.
+    """Return the distribution of the next row of every track, p(x_{t+1} | x_{1:t}).
 
-    Latents of the particles are drawn here, once, by the seed and the steps of the belief. Of a supervised model it is p(y | x).
+    For a supervised model it is p(y | x). The latents of the particles are drawn once, here, from
+    the seed and the steps of the belief.
 
     Args:
-        belief: what `observe` or `filter_tracks` gives.
-        u: known inputs of the row, (batch, inputs), for a model that has any; the last ones when None.
-        x: the row's x in data units, (batch, dim), for a supervised model, which predicts y from it.
-        time: of the row, (batch,); one usual step after the last when None.
+        belief: the belief that `observe` or `filter_tracks` returned.
+        model: a trained model, or the path of a run folder.
+        u: known inputs of the row, (batch, inputs), for a model that has any; the last ones when
+            None.
+        x: x of the row in data units, (batch, dim), for a supervised model.
+        time: time of the row, (batch,); one usual step after the last when None.
 
     Raises:
         UnsupportedError: x for a model that predicts x itself.
-        DataError: a supervised model without x, a row that does not fit the model or the belief, or a track without the
-            point that displacements start from.
+        DataError: a supervised model without x, a row that does not fit the model or the belief,
+            or a track without the point that displacements start from.
 
     Example:
         >>> import numpy as np, vrnn
@@ -156,39 +170,34 @@ def predictive(
         ((3, 2), (50, 3, 2), (3,))
     """
     model = resolve_model(model)
-    network, preprocessor = model.network, model.preprocessor
+    network, names = model.network, model.preprocessor.x_names
     if network.supervised and x is None:
         raise DataError(
-            f"a supervised model predicts y from the row's x ({', '.join(preprocessor.x_names)}): expected x, found None"
+            f"a supervised model predicts y from the row's x ({', '.join(names)}): "
+            "expected x, found None"
         )
     if not network.supervised and x is not None:
         raise UnsupportedError(
-            "this model predicts x: leave x out, and give candidates for it to log_prob of what is returned"
+            "this model predicts x: leave x out, and give candidates for it to log_prob of what "
+            "is returned"
         )
     check_begun(model, belief)
-    count = len(belief.time)
-    row = np.full((count, len(preprocessor.x_names)), np.nan) if x is None else x
-    encoded = encode_row(model, belief, row, u, None, time)
-    particles = len(belief.belief.log_weight)
-    noise = draw_noise(
-        network, particles, count, 1, seeded(belief.seed, Stream.PREDICTIVE, belief.steps)
-    )
-    entering = network.with_input(belief.belief.state, encoded.row.known)
-    z = network.prior(entering, encoded.row.known).sample(noise.latent[:, :, 0])
-    transform, anchor, names = preprocessor.transform, belief.anchor, preprocessor.x_names
-    if network.supervised:
-        names = preprocessor.y_names
-        transform = Transform(
-            len(names), standardise=Standardise(preprocessor.y_mean, preprocessor.y_scale)
-        )
-        anchor = Anchor.zero(count, len(names))
+    row = np.full((len(belief.time), len(names)), np.nan) if x is None else x
+    inputs = encode_row(model, belief, row, u=u, time=time).step.inputs
+    generator = seeded(belief.seed, Stream.PREDICTIVE, belief.steps)
+    particles, count = belief.belief.log_weight.shape
+    noise = draw_noise(network, particles, count, 1, generator)
+    lead = (particles, count)
+    state = network.with_input(flatten(belief.belief.state, lead), flatten(inputs, lead))
+    if network.latent.dim:
+        z = network.prior(state).sample(flatten(noise.latent[:, :, 0], lead))
+        state = network.with_latent(state, z)
     return Predictive(
         network=network,
-        state=network.with_latent(entering, z),
-        known=encoded.row.known,
+        state=unflatten(state, lead),
         log_weight=belief.belief.log_weight,
-        gap=belief.belief.pending,
-        transform=transform,
-        anchor=anchor,
-        names=names,
+        pending=belief.belief.pending,
+        transform=model.output_transform,
+        anchor=model.output_anchor(belief.anchor),
+        names=model.output_names,
     )

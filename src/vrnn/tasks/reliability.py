@@ -1,4 +1,7 @@
-"""Reliability of forecasts: how much of its probability a model puts nearer than what happened, at each step ahead."""
+"""Reliability of forecasts: the probability that a model puts on likelier positions than the truth.
+
+It is counted for every window and every number of steps ahead.
+"""
 
 import math
 from dataclasses import dataclass
@@ -12,25 +15,25 @@ from torch import Tensor
 
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
-from vrnn.errors import ConfigError, Setting, UnsupportedError, check_seed
+from vrnn.errors import ConfigError, Setting, UnsupportedError
 from vrnn.inference.ranking import rank_draws
-from vrnn.tasks.evaluate import whole_rows
+from vrnn.tasks import memory
 from vrnn.tasks.futures import Futures, futures
+from vrnn.tasks.sampling import SamplingConfig
+from vrnn.trained import to_numpy
 from vrnn.training.resolve import ModelOrFolder, resolve_model
-
-PAIRS = 1 << 22  # densities of one draw by one sample that are held at once
 
 
 @dataclass(frozen=True, repr=False)
 class Reliability:
-    """Hold, for every window and step ahead, where the truth fell in the predictive distribution of that step.
+    """Where the truth lies in the predictive distributions, for every window and step ahead.
 
     Attributes:
-        level: probability of the positions at that step that are likelier than the true one, (window, horizon).
-            The truth lies in the region that holds the likeliest 90 % if its level is below 0.9; if the model is right
-            levels are uniform.
-        nll: minus the log-density of the true position at that step, given the prefix alone, in nats of data units,
-            (window, horizon).
+        level: probability of the positions at that step that are likelier than the true one,
+            (window, horizon). The region of the likeliest 90 % holds the truth if the level is
+            below 0.9. Levels are uniform if the model is right.
+        nll: minus the log-density of the true position at that step, given the prefix alone, in
+            nats of data units, (window, horizon).
         step: time from one row to the next.
     """
 
@@ -43,18 +46,21 @@ class Reliability:
         return f"Reliability({count} windows, {horizon} steps ahead)"
 
     def coverage(self, share: float) -> Float[np.ndarray, " horizon"]:
-        """Give the share of windows whose truth lies in the region that should hold `share`, a step at a time."""
+        """Return how often the region that should hold `share` holds the truth, at each step."""
         if not 0 < share < 1:
             raise ConfigError(f"expected a share between 0 and 1, found {share}")
         return np.asarray((self.level < share).mean(0))
 
     def plot(self, path: str | Path, **options: Any) -> Path:
-        """Draw the reliability of regions of every size; `options` go to `vrnn.plots.plot_reliability`."""
+        """Draw the coverage of regions of every size to a picture file.
+
+        Args:
+            options: further arguments of `vrnn.plots.plot_reliability`.
+        """
         from vrnn.plots import plot_reliability
 
-        return plot_reliability(
-            self.level, path, self.step * np.arange(1, self.level.shape[1] + 1), **options
-        )
+        steps = self.step * np.arange(1, self.level.shape[1] + 1)
+        return plot_reliability(self.level, path, steps, **options)
 
 
 @torch.no_grad()
@@ -68,28 +74,35 @@ def reliability(
     seed: int = 0,
     temperature: float = 1.0,
 ) -> Reliability:
-    """Compare the predictive distribution of every step ahead with what happened, over all windows of tracks.
+    """Return where the truth lies in the predictive distribution of every step ahead.
 
-    p(x_{T+h} | x_{1:T}) = 1/K sum_i p(x_{T+h} | s_h^i),   level_h = P( p(X) > p(x_{T+h}) ),  X from that distribution
+    p(x_{T+h} | x_{1:T}) = 1/K sum_i p(x_{T+h} | s_h^i)
 
-    The density is that of K sampled futures with the model's own emission at their last step: no kernel, no
-    bandwidth. Regions are those of highest density, of any shape. Each draw is compared with
-    the truth under the others; where r of K draws are likelier, the level is (r + 1/2) / (K + 1).
+    level_h = P( p(X) > p(x_{T+h}) )
+
+    X is drawn from that distribution. The density is that of K sampled futures, with the model's own emission at their last step. It
+    needs no kernel and no bandwidth. Regions are those of highest density, of any shape. Each
+    draw and the truth are compared under the other draws. Where r of K draws are likelier, the
+    level is (r + 1/2) / (K + 1).
 
     Args:
-        observe: rows known.
+        tracks: tracks, or an array (batch, time, dim) or (time, dim). All their windows count.
+        model: a trained model, or the path of a run folder.
+        observe: rows of the prefix.
         horizon: rows to forecast.
-        samples: sampled futures a window, K.
-        seed: of all noise.
+        samples: sampled futures of each window, K.
+        seed: seed of all noise.
         temperature: of the futures and of the density at their last step, see `forecast`.
 
     Raises:
         DataError: no track has `observe` + `horizon` consecutive complete rows.
-        ConfigError: sizes that make no sense.
-        UnsupportedError: a supervised model; a temperature other than 1 with an emission whose draws are not reparameterised.
+        ConfigError: numbers that are too small.
+        UnsupportedError: a supervised model, or a temperature with an emission whose draws are
+            not reparameterised.
 
-    Source: Hyndman 1996, "Computing and graphing highest density regions", for the regions; the level is the
-    probability integral transform of the density (Gneiting, Balabdaoui & Raftery 2007 on calibration).
+    Source: Hyndman 1996, "Computing and graphing highest density regions", for the regions. The
+    level is the probability integral transform of the density, see Gneiting, Balabdaoui & Raftery
+    2007 on calibration.
 
     Example:
         >>> import numpy as np, vrnn
@@ -101,7 +114,6 @@ def reliability(
         >>> found, found.coverage(0.9).shape
         (Reliability(60 windows, 6 steps ahead), (6,))
     """
-    check_seed(seed)
     if observe < 2 or horizon < 1 or samples < 2:
         raise ConfigError(
             expected=(
@@ -114,6 +126,7 @@ def reliability(
             ),
             found=f"{observe}, {samples}, {horizon}",
         )
+    sampling = SamplingConfig(samples, seed, temperature=temperature)
     model = resolve_model(model)
     if model.network.supervised:
         raise UnsupportedError(
@@ -122,41 +135,38 @@ def reliability(
     cut = windows(model.as_tracks(tracks), observe + horizon)
     u = np.stack(cut.u)[:, observe:] if cut.u_dim else None
     levels, nll = [], []
-    for f in futures(
-        model, cut.cut(stop=observe), horizon, samples, seed, u, keep=True, temperature=temperature
-    ):
+    prefixes = cut.cut(stop=observe)
+    for f in futures(model, prefixes, horizon, sampling, inputs=u, keep_emissions=True):
         found = compare(f, cut[f.rows], observe)
-        levels.append(found[0].cpu().double().numpy())
-        nll.append(found[1].cpu().double().numpy())
+        levels.append(to_numpy(found[0]))
+        nll.append(to_numpy(found[1]))
     return Reliability(np.concatenate(levels), np.concatenate(nll), model.preprocessor.step)
 
 
 def compare(
     f: Futures, cut: Tracks, observe: int
 ) -> tuple[Float[Tensor, "batch horizon"], Float[Tensor, "batch horizon"]]:
-    """Give the level and minus the log-density of every step of a chunk's truth."""
+    """Return the level and minus the log-density of the truth, for every step of a chunk."""
     assert f.emissions is not None
-    whole, rows = whole_rows(f, cut, observe)
+    whole, rows = f.windows(cut, observe)
     rest = whole.after(rows)
-    count, size = f.drawn.shape[:2]
+    count, size, _, dim = f.drawn.shape
+    at_once = max(1, memory.COMPARED_DENSITIES // (count * size * dim))
     own = torch.eye(count, dtype=torch.bool, device=f.drawn.device)[..., None]
+    # Increments add up from the last observed point on, in every sample and in the truth.
     before, passed = f.belief.pending, torch.zeros_like(rest.x[:, 0])
     levels, nll = [], []
     for t, emission in enumerate(f.emissions):
         drawn, truth = f.drawn[:, :, t], rest.x[:, t]
-        place = drawn + before  # of every sample, and of the truth, since the last observed row
-        against = torch.cat([place, (truth + passed)[None]])
-        density = torch.cat(
-            [
-                emission.log_prob(part[:, None] - before)
-                for part in against.split(max(1, PAIRS // (count * size * f.drawn.shape[-1])))
-            ]
-        )
+        place, reached = drawn + before, truth + passed
+        every = torch.cat([place, reached[None]])
+        parts = [emission.log_prob(part[:, None] - before) for part in every.split(at_once)]
+        density = torch.cat(parts)
         ranked = rank_draws(density, own)
         likelier = count - ranked.less - ranked.ties
         levels.append((likelier.double() + 0.5 * (ranked.ties + 1)) / (count + 1))
-        true = density[-1].logsumexp(0) - math.log(count)
-        nll.append(-true - rest.log_jacobian.sum(-1))
+        log_mean = density[-1].logsumexp(0) - math.log(count)
+        nll.append(-log_mean - rest.log_jacobian.sum(-1))
         before = torch.where(rest.is_increment, place, 0.0)
-        passed = torch.where(rest.is_increment, truth + passed, 0.0)
+        passed = torch.where(rest.is_increment, reached, 0.0)
     return torch.stack(levels, -1), torch.stack(nll, -1)

@@ -41,7 +41,11 @@ class CollapseReport(NamedTuple):
         """
         if not self.active or self.active_units:
             return None
-        kind = "the posterior equals the prior" if has_posterior else "the latents do not depend on the data"
+        kind = (
+            "the posterior equals the prior"
+            if has_posterior
+            else "the latents do not depend on the data"
+        )
         return (
             f"collapse: none of {len(self.active)} latent dimensions is active, {kind}, "
             "and the model works as an RNN; try ",

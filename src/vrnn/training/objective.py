@@ -128,10 +128,10 @@ class Objective(nn.Module):
         found, belief = [], None
         for begin in range(0, time, chunk):
             steps = slice(begin, begin + chunk)
-            part = Work(None, work.batch.time_steps(begin, begin + chunk), work.noise.steps(steps), None)
-            terms, belief = checkpoint(
-                self._terms, part, kl_weight, belief, use_reentrant=False
+            part = Work(
+                None, work.batch.time_steps(begin, begin + chunk), work.noise.steps(steps), None
             )
+            terms, belief = checkpoint(self._terms, part, kl_weight, belief, use_reentrant=False)
             belief = belief.map(torch.detach) if self.config.truncate else belief
             found.append(terms)
         return Terms(*(torch.stack(column).sum(0) for column in zip(*found, strict=True)))
@@ -156,13 +156,13 @@ class Objective(nn.Module):
             resampling_term=config.resampling_term,
             first_scored=start,
         )
-        going_on = {} if belief is None else {"start": belief}
         value, nll, penalty, kl, passed = BOUNDS[config.objective](
-            model, batch, noise, settings, prefix=prefix, **going_on
+            model, batch, noise, settings, prefix=prefix, start=belief
         )
         with torch.no_grad():
             density = batch.log_jacobian_per_step[:, start:].sum(-1)
-            steps = torch.cat([kl.kl, kl.regulariser], -1)  # one of them has width 0
+            # one of the two has width 0
+            steps = torch.cat([kl.kl.sum(-2), kl.regulariser.sum(-2)], -1)
             once = torch.cat([kl.global_kl, kl.global_regulariser], -1)
         nothing = torch.zeros_like(nll)
         score, energy_rows = (nothing, nothing) if future is None else self.score(future)
@@ -172,9 +172,7 @@ class Objective(nn.Module):
             score=score,
             energy_rows=energy_rows,
             bound=value.detach() + density,
-            kl=torch.cat(
-                [steps.sum(-2).mean(0), once.mean(0).expand(len(batch.x), -1)], -1
-            ).detach(),
+            kl=torch.cat([steps.mean(0), once.mean(0).expand(len(batch.x), -1)], -1).detach(),
             rows=passed.mask[:, start:].sum(-1).to(nll.dtype),
             means=self._moments(passed, start),
         )

@@ -1,6 +1,7 @@
 """The `model` argument of every task: a trained model, or the path of its run folder."""
 
 from os import PathLike
+from pathlib import Path
 
 from vrnn.errors import ConfigError
 from vrnn.trained import TrainedModel
@@ -19,7 +20,7 @@ def resolve_model(model: ModelOrFolder) -> TrainedModel:
     if isinstance(model, TrainedModel):
         return model
     if isinstance(model, str | PathLike):
-        return load(model)
+        return load(Path(model))
     hint = ""
     if isinstance(getattr(model, "model", None), TrainedModel):
         hint = "; vrnn.train returns a run, and the model is its .model"

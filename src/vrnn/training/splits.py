@@ -2,15 +2,14 @@
 
 import numpy as np
 
+from vrnn.data.resample import at_rate
 from vrnn.data.tracks import Tracks, concatenate
-from vrnn.data.windows import at_rate, windows
+from vrnn.data.windows import windows
 from vrnn.errors import DataError, Setting, Text
 from vrnn.inference.noise import Stream
 from vrnn.training.config import TrainConfig
 
 FEWEST_TRACKS = 10  # a smaller data set is trained on whole
-
-
 WHOLE_TRACKS = ("train on whole tracks (", Setting("window", None), "), which may have gaps")
 """What a message advises where no track is long enough for a window."""
 

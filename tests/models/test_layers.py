@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from vrnn.models.encoders import RowEncoder, SequenceEncoder, turn_round
+from vrnn.models.encoders import SequenceEncoder, StepEncoder, reverse
 from vrnn.models.layers import (
     GRUCell,
     JointGaussianHead,
@@ -13,13 +13,14 @@ from vrnn.models.layers import (
     features_dim,
     mlp,
 )
+from vrnn.ops import backend
 
 
 def test_gru_cell_is_that_of_torch():
     ours, theirs = GRUCell(3, 5), nn.GRUCell(3, 5)
     theirs.load_state_dict(
-        {"weight_ih": ours.of_input.weight, "weight_hh": ours.of_carry.weight,
-         "bias_ih": ours.of_input.bias, "bias_hh": ours.of_carry.bias}
+        {"weight_ih": ours.weight_ih, "weight_hh": ours.weight_hh,
+         "bias_ih": ours.bias_ih, "bias_hh": ours.bias_hh}
     )  # fmt: skip
     x, h = torch.randn(7, 3), torch.randn(7, 5)
     torch.testing.assert_close(ours.step(ours.project(x), h), theirs(x, h))
@@ -38,8 +39,8 @@ def test_gru_cell_keeps_the_type_of_its_carry_under_autocast():
 def test_lstm_cell_is_that_of_torch():
     ours, theirs = LSTMCell(3, 5), nn.LSTMCell(3, 5)
     theirs.load_state_dict(
-        {"weight_ih": ours.of_input.weight, "weight_hh": ours.of_carry.weight,
-         "bias_ih": ours.of_input.bias, "bias_hh": torch.zeros(20)}
+        {"weight_ih": ours.weight_ih, "weight_hh": ours.weight_hh,
+         "bias_ih": ours.bias_ih, "bias_hh": torch.zeros(20)}
     )  # fmt: skip
     x, h, c = torch.randn(7, 3), torch.randn(7, 5), torch.randn(7, 5)
     carry = ours.step(ours.project(x), torch.cat([h, c], -1))
@@ -56,23 +57,31 @@ def test_samples_lead_and_share_what_is_projected(cell):
     assert cell.project(x).shape[-1] == cell.gates
 
 
+@pytest.mark.parametrize("backend_name", ["auto", "reference"])
+@pytest.mark.parametrize("lengths", [[7, 7, 7, 7], [7, 2, 0, 4]])
 @pytest.mark.parametrize("cell", [GRUCell, LSTMCell])
-def test_run_is_the_loop_of_steps(cell):
-    cell = cell(3, 5).double()
-    x = torch.randn(4, 7, 3).double().requires_grad_()
-    carry = torch.randn(4, cell.carry_dim).double().requires_grad_()
-    state, outputs = carry, []
-    for projected in cell.project(x).unbind(1):
-        state = cell.step(projected, state)
+def test_scan_is_the_loop_of_steps(cell, lengths, backend_name):
+    cell, length = cell(3, 5).double(), torch.tensor(lengths)
+    x = torch.randn(2, 4, 7, 3).double().requires_grad_()
+    carry = torch.randn(2, 4, cell.carry_dim).double().requires_grad_()
+    state, outputs, last = carry, [], carry
+    for t, gates in enumerate(cell.project(x).unbind(2)):
+        state = cell.step(gates, state)
         outputs.append(cell.output(state))
-    loop, at_once = torch.stack(outputs, 1), cell.run(cell.project(x), carry)
+        last = torch.where((t < length)[:, None], state, last)
+    loop = torch.stack(outputs, 2)
+    with backend(backend_name):
+        carries, end = cell.scan(cell.project(x), carry, length)
+    there = (torch.arange(7) < length[:, None])[..., None]
+    at_once = torch.where(there, cell.output(carries), 0.0)
+    loop = torch.where(there, loop, 0.0)
     torch.testing.assert_close(at_once, loop, rtol=1e-12, atol=1e-12)
-    direction, leaves = torch.randn_like(loop), [x, carry, *cell.parameters()]
-    expected = torch.autograd.grad((loop * direction).sum(), leaves)
-    for a, b in zip(
-        torch.autograd.grad((at_once * direction).sum(), leaves), expected, strict=True
-    ):
-        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(end, last, rtol=1e-12, atol=1e-12)
+    direction, leaves = torch.randn_like(loop), [x, carry, cell.weight_ih, cell.weight_hh]
+    value = lambda h, c: (h * direction).sum() + (c * c).sum()  # noqa: E731
+    expected = torch.autograd.grad(value(loop, last), leaves)
+    for a, b in zip(torch.autograd.grad(value(at_once, end), leaves), expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize("name", ["gru", "lstm"])
@@ -87,21 +96,21 @@ def test_sequence_encoder_stops_at_each_end(name):
 
 @pytest.mark.parametrize("backward", [False, True])
 @pytest.mark.parametrize("name", ["gru", "lstm"])
-def test_row_encoder_reads_each_sequence_from_its_own_end(name, backward):
-    encoder = RowEncoder(name, 3, 5, backward)
+def test_step_encoder_reads_each_sequence_from_its_own_end(name, backward):
+    encoder = StepEncoder(name, 3, 5, backward)
     x, length = torch.randn(4, 6, 3), torch.tensor([6, 2, 0, 4])
     rows = encoder(x, length)
     assert rows.shape == (4, 6, 5)
     for i, n in enumerate(length.tolist()):
         for t in range(n):
             part = x[i : i + 1, t:n].flip(1) if backward else x[i : i + 1, : t + 1]
-            torch.testing.assert_close(rows[i, t], encoder.cell(part)[0][0, -1])
+            torch.testing.assert_close(rows[i, t], encoder.network(part)[0][0, -1])
 
 
-def test_turning_round_twice_changes_nothing():
+def test_reversing_twice_changes_nothing():
     x, length = torch.randn(3, 5, 2), torch.tensor([5, 0, 3])
-    once = turn_round(x, length)
-    assert torch.equal(turn_round(once, length), x)
+    once = reverse(x, length)
+    assert torch.equal(reverse(once, length), x)
     assert torch.equal(once[0], x[0].flip(0)) and torch.equal(once[1], x[1])
     assert torch.equal(once[2], torch.cat([x[2, :3].flip(0), x[2, 3:]]))
 
@@ -109,9 +118,9 @@ def test_turning_round_twice_changes_nothing():
 def test_joint_head_is_one_network_of_both_parts():
     head = JointGaussianHead(3, 4, hidden=6, dim=2, depth=1)
     fixed, state = torch.randn(5, 3), torch.randn(2, 5, 4)
-    weight = torch.cat([head.of_fixed.weight, head.of_state.weight], -1)
+    weight = torch.cat([head.evidence_layer.weight, head.state_layer.weight], -1)
     both = torch.cat([fixed.expand(2, 5, 3), state], -1)
-    expected = head.rest(both @ weight.T + head.of_fixed.bias)
+    expected = head.rest(both @ weight.T + head.evidence_layer.bias)
     found = head(head.project(fixed), state)
     torch.testing.assert_close(found.mean, expected[..., :2])
     assert bool((found.scale > 0).all())

@@ -12,7 +12,7 @@ import vrnn
 from vrnn.errors import ConfigError, DataError
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.unroll import unroll
-from vrnn.tasks.score import Scores, fewest_normal
+from vrnn.tasks.scores import Scores, fewest_normal
 
 GAPS = [(0, slice(0, 3)), (1, slice(5, 7)), (2, slice(10, None)), (3, slice(None))]
 
@@ -334,7 +334,7 @@ def test_seeds():
 def test_tracks_in_parts(monkeypatch):
     model, tracks = made("rnn"), walks(5)
     whole = vrnn.score(tracks, model=model, particles=4)
-    monkeypatch.setattr("vrnn.tasks.score.PAIRS", 64)
+    monkeypatch.setattr("vrnn.tasks.memory.RANKED_DENSITIES", 64)
     parts = vrnn.score(tracks, model=model, particles=4)
     np.testing.assert_allclose(parts.score, whole.score, rtol=1e-6)
 

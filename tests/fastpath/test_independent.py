@@ -3,18 +3,18 @@
 import pytest
 import torch
 from tests.models.settings import CONFIGS, LATENT, build, make_case, tensors
+from vrnn.kernels.apart import COMPILED, fits, unroll_apart
+from vrnn.models.loops import PLAIN
+from vrnn.objectives.bounds import bound
 
 from vrnn import kernels
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.step import embed
 from vrnn.inference.unroll import unroll
-from vrnn.kernels.apart import COMPILED, fits, unroll_apart
 from vrnn.models.dmm import DMMConfig
+from vrnn.models.encoders import SequenceEncoder
 from vrnn.models.rollout import RolloutVAEConfig
 from vrnn.models.srnn import SRNNConfig
-from vrnn.models.encoders import SequenceEncoder
-from vrnn.models.loops import PLAIN
-from vrnn.objectives.bounds import bound
 from vrnn.objectives.elbo import elbo
 
 MORE = {  # beside those of the contract's suite

@@ -12,8 +12,8 @@ import vrnn
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, UnsupportedError
 from vrnn.models.config import ModelConfig
-from vrnn.tasks.filtering import chunks, steps
-from vrnn.tasks.observe import TrackBelief
+from vrnn.tasks.belief import TrackBelief
+from vrnn.tasks.filtering import filter_chunks, steps
 from vrnn.trained import TrainedModel
 from vrnn.training.prepare import prepare
 
@@ -167,11 +167,9 @@ def test_a_belief_after_whole_tracks_goes_on_row_by_row(name, displacement, firs
 def test_particles_are_resampled_on_the_way(name):
     """Or the tests above would prove nothing of the noise that resampling takes."""
     model, tracks = untrained(KINDS[name]), without_inputs(holed(walks()))
-    (chunk,) = chunks(model, tracks, 6)
+    (chunk,) = filter_chunks(model, tracks, 6)
     kept = torch.arange(6)[:, None]
-    assert any(
-        bool((step.ancestor != kept).any()) for step, _ in steps(model.network, chunk, 6, seed=3)
-    )
+    assert any(bool((step.ancestor != kept).any()) for step, _ in steps(model, chunk, 6, seed=3))
 
 
 def test_a_row_of_one_track_may_be_flat_and_its_time_left_out():
@@ -346,9 +344,9 @@ def test_bad_beginnings_are_refused():
     for given in ({"count": 0}, {"particles": 0}):
         with pytest.raises(ConfigError, match="count and particles of at least 1, found"):
             vrnn.initial_belief(model=model, **given)
-    with pytest.raises(ConfigError, match="seed: expected at least 0"):
+    with pytest.raises(ConfigError, match="seed of at least 0"):
         vrnn.initial_belief(model=model, seed=-1)
-    with pytest.raises(ConfigError, match="particles of at least 1, found 0"):
+    with pytest.raises(ConfigError, match="particles: expected at least 1, found 0"):
         vrnn.filter_tracks(walks(1), model=model, particles=0)
     nowhere = without_inputs(walks(2))
     nowhere.x[1][:] = np.nan

@@ -9,6 +9,7 @@ from tests.inference.small import KINDS, SUPERVISED, bits, holed, made, walks
 
 import vrnn
 from vrnn.errors import ConfigError, UnsupportedError
+from vrnn.tasks.imputed import Imputed
 
 QUICK = {"samples": 7, "particles": 30}
 GAPS = [(0, slice(4, 6)), (2, slice(9, None)), (3, slice(0, 3)), (4, slice(None))]
@@ -114,9 +115,7 @@ def test_distinct_paths_are_counted_where_they_are_fewest():
     x = np.array([[0.0, 0], [np.nan, 0], [np.nan, 0], [3, 0]])
     paths = np.stack([np.where(np.isnan(x), value, x) for value in (1.0, 1.0, 2.0)])
     paths[2, 1, 0] = 1.0  # three paths, of which two differ at one row and none at the other
-    filled = vrnn.tasks.impute.Imputed(
-        vrnn.Tracks([x, x[[0, 3]]]), [paths, paths[:, [0, 3]]], ("x", "y")
-    )
+    filled = Imputed(vrnn.Tracks([x, x[[0, 3]]]), [paths, paths[:, [0, 3]]], ("x", "y"))
     assert filled.distinct.tolist() == [1, 3]
 
 
@@ -181,7 +180,7 @@ def test_seeds_and_parts(monkeypatch):
     one, two, other = (vrnn.impute(tracks, model=model, seed=s, **QUICK).samples for s in (1, 1, 2))
     assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one, two, strict=True))
     assert not np.array_equal(one[0], other[0])
-    monkeypatch.setattr("vrnn.tasks.impute.PASS_SIZE", 40)
+    monkeypatch.setattr("vrnn.tasks.memory.PATHS", 40)
     parts = vrnn.impute(tracks, model=model, **QUICK)
     assert [m.sum() for m in parts.missing] == [4, 0, 6, 0, 0, 0]
 

@@ -1,4 +1,4 @@
-"""Positions as inputs: what the model is told is where the track is, in every verb, and it learns from it."""
+"""Positions as inputs: the model reads where the track is, in every task, and learns from it."""
 
 from dataclasses import replace
 
@@ -39,10 +39,12 @@ def made(name: str, geographic: str = "", **settings) -> TrainedModel:
 
 
 def place(model: TrainedModel, u: torch.Tensor, moved: torch.Tensor) -> np.ndarray:
-    """The position that `Placed` tells its inner model, in data units."""
+    """The position that `PositionConditioned` tells its inner model, in data units."""
     start, factor = u[..., -4:-2], u[..., -2:]
     told = (start + factor * moved).detach().double().numpy()
-    return told * np.array(model.preprocessor.position_scale) + np.array(model.preprocessor.position_mean)
+    return told * np.array(model.preprocessor.position_scale) + np.array(
+        model.preprocessor.position_mean
+    )
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -89,7 +91,7 @@ def test_point_by_point_equals_the_whole_track_and_forecasts_go_on_from_both(nam
     np.testing.assert_allclose(from_tracks.mean(0), from_belief.mean(0), atol=0.5)
 
 
-def test_every_verb_and_a_saved_run(tmp_path):
+def test_every_task_and_a_saved_run(tmp_path):
     tracks = on_the_map(walks(20))
     settings = vrnn.TrainConfig(
         steps=3, position_input=True, transform=vrnn.TransformConfig(geographic="nmi")
@@ -98,7 +100,7 @@ def test_every_verb_and_a_saved_run(tmp_path):
         tracks, config=CONFIGS["vrnn"], training=settings, out=tmp_path / "run", quiet=True
     )
     again, gaps = vrnn.load(tmp_path / "run"), on_the_map(holed(walks(), *GAPS[:2]))
-    for verb in (
+    for task in (
         lambda m: vrnn.forecast(tracks[:3], model=m, horizon=4, samples=5).samples,
         lambda m: np.stack(
             vrnn.generate(model=m, count=3, steps=5, start=np.array([10.0, 20.0])).x
@@ -110,7 +112,7 @@ def test_every_verb_and_a_saved_run(tmp_path):
             vrnn.evaluate(tracks[:3], model=m, observe=4, horizon=3, samples=5).model.nll
         ),
     ):
-        np.testing.assert_array_equal(verb(run.model), verb(again))
+        np.testing.assert_array_equal(task(run.model), task(again))
 
 
 def test_it_learns_what_only_the_place_tells():

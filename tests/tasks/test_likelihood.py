@@ -107,7 +107,7 @@ def test_seeds_and_parts(monkeypatch):
     assert not np.array_equal(one.values, other.values, equal_nan=True)
     rnn = made("rnn")
     whole = vrnn.likelihood(tracks, model=rnn, samples=2)
-    monkeypatch.setattr("vrnn.tasks.likelihood.ROWS", 30)
+    monkeypatch.setattr("vrnn.tasks.memory.UNROLLED_ROWS", 30)
     np.testing.assert_allclose(
         vrnn.likelihood(tracks, model=rnn, samples=2).values, whole.values, rtol=1e-6
     )

@@ -11,13 +11,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.models.settings import CONFIGS, build
+from vrnn.kernels import native
+from vrnn.kernels.online import OnlineStep, online_step
 
 import vrnn
 from vrnn.data.batch import Batch
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.particle_filter import particle_filter
-from vrnn.kernels import native
-from vrnn.kernels.online import OnlineStep, online_step
 from vrnn.models.vrnn import VRNNConfig
 from vrnn.tasks import observe as observing
 

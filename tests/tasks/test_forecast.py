@@ -1,51 +1,17 @@
-"""The verbs on trained models: units, equivariance, seeds, gaps, refusals and files."""
+"""Forecasts: units, equivariance, seeds, gaps, temperature, refusals and files."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from tests.helpers.trained_models import CONFIGS, SETTINGS, walks
 
 import vrnn
 from vrnn.data.transforms import rotate
 from vrnn.errors import ConfigError, DataError, UnsupportedError
-from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.unroll import unroll
 from vrnn.tasks.futures import futures
-from vrnn.trained import TrainedModel
-
-SETTINGS = vrnn.TrainConfig(steps=20, batch_size=16, warmup=0, learning_rate=5e-3, holdout=0.0)
-WINDOWED = replace(SETTINGS, window=12, observe=5, transform=vrnn.TransformConfig(heading=True))
-CONFIGS = {
-    "rnn": vrnn.RNNConfig(x_dim=2, hidden=8),
-    "seq2seq": vrnn.Seq2SeqVAEConfig(x_dim=2, hidden=8, latent_dim=3),
-    "same": vrnn.Seq2SeqVAEConfig(x_dim=2, hidden=8, latent_dim=3, target="same"),
-    "rollout": vrnn.RolloutVAEConfig(x_dim=2, hidden=8, latent_dim=3),
-    "autoencoder": vrnn.RolloutVAEConfig(
-        x_dim=2, hidden=8, latent_dim=3, latent="driven", task="autoencoding"
-    ),
-    "vrnn": vrnn.VRNNConfig(x_dim=2, hidden=8, latent_dim=3, emission="full_gaussian"),
-    "dmm": vrnn.DMMConfig(x_dim=2, hidden=8, latent_dim=3),
-    "srnn": vrnn.SRNNConfig(x_dim=2, hidden=8, latent_dim=3, cell="lstm"),
-    "storn": vrnn.STORNConfig(x_dim=2, hidden=8, latent_dim=3, emission="mixture(2)"),
-}
-
-
-def walks(count: int = 24, rows: int = 14, seed: int = 0) -> vrnn.Tracks:
-    """Straight walks in all directions with a little noise, metres."""
-    rng = np.random.default_rng(seed)
-    angle = rng.uniform(0, 2 * np.pi, count)
-    velocity = np.stack([np.cos(angle), np.sin(angle)], -1)[:, None]
-    steps = velocity + 0.05 * rng.normal(size=(count, rows, 2))
-    return vrnn.Tracks(list(np.cumsum(steps, 1) + rng.normal(size=(count, 1, 2))))
-
-
-@pytest.fixture(scope="module")
-def trained() -> dict[str, TrainedModel]:
-    return {
-        name: vrnn.train(walks(), config=c, training=WINDOWED, quiet=True).model
-        for name, c in CONFIGS.items()
-    }
+from vrnn.tasks.sampling import SamplingConfig
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -117,7 +83,7 @@ def test_a_forecast_after_missing_points_reconnects():
     assert np.allclose(drawn.times, [[6.0, 7.0]])
 
 
-def test_representatives_have_probabilities_and_are_refused_without_enough_samples(trained):
+def test_clusters_have_probabilities_and_are_refused_without_enough_samples(trained):
     drawn = vrnn.forecast(walks(3, 5), model=trained["vrnn"], horizon=4, samples=40)
     few = drawn.cluster(5)
     assert few.samples.shape == (5, 3, 4, 2) and np.allclose(few.weights.sum(0), 1.0)
@@ -172,7 +138,7 @@ def test_what_a_forecast_refuses(trained):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_fewer_states_are_shared_among_the_paths(trained, name):
+def test_fewer_prefix_samples_are_shared_among_the_paths(trained, name):
     """Path i goes on from state i modulo their number, as the paths of a forecast with so many would."""
     model, prefix = trained[name], walks(7, 5, seed=1)
     each = vrnn.forecast(prefix, model=model, horizon=4, samples=6).samples
@@ -183,11 +149,11 @@ def test_fewer_states_are_shared_among_the_paths(trained, name):
         each, vrnn.forecast(prefix, model=model, horizon=4, samples=6, prefix_samples=9).samples
     )
     shared = vrnn.forecast(prefix, model=model, horizon=4, samples=6, prefix_samples=2).samples
-    if (
-        model.network.latent.dim + model.network.code_dim == 0
-    ):  # the prefix leaves one state whatever is drawn
+    if model.exact:  # the prefix leaves one state whatever is drawn
         np.testing.assert_allclose(each, shared, rtol=1e-5, atol=1e-5)
-    (found,), (two,) = (futures(model, prefix, 4, n, seed=0, prefix_samples=2) for n in (6, 2))
+    sampling = SamplingConfig(samples=6, prefix_samples=2)
+    (found,) = futures(model, prefix, 4, sampling)
+    (two,) = futures(model, prefix, 4, replace(sampling, samples=2))
     for part, expected in zip(found.belief.state, two.belief.state, strict=True):
         assert torch.equal(part, expected[[0, 1, 0, 1, 0, 1]])
     torch.testing.assert_close(found.belief.log_weight.exp().sum(0), torch.ones(7))
@@ -226,145 +192,19 @@ def test_paths_at_a_temperature_lie_nearer_to_the_mean(trained):
 
 
 def test_what_a_temperature_does_not_go_with(trained):
-    with pytest.raises(ConfigError, match="temperature: expected a number above 0"):
+    with pytest.raises(ConfigError, match="temperature above 0"):
         vrnn.forecast(walks(2, 5), model=trained["vrnn"], horizon=2, temperature=0.0)
     for verb in (vrnn.evaluate, vrnn.reliability):
         with pytest.raises(UnsupportedError, match="leave temperature 1"):
             verb(walks(), model=trained["storn"], observe=5, horizon=4, temperature=0.9)
 
 
-def test_what_states_do_not_go_with(trained):
-    with pytest.raises(ConfigError, match="prefix_samples: expected at least 1"):
+def test_what_prefix_samples_do_not_go_with(trained):
+    with pytest.raises(ConfigError, match="prefix_samples of at least 1"):
         vrnn.forecast(walks(2, 5), model=trained["vrnn"], horizon=2, prefix_samples=0)
     belief = vrnn.filter_tracks(walks(2, 5), model=trained["vrnn"]).belief
     with pytest.raises(UnsupportedError, match="found a belief"):
         vrnn.forecast(belief, model=trained["vrnn"], horizon=2, prefix_samples=1)
-
-
-@pytest.mark.parametrize("name", [n for n in CONFIGS if n != "rollout"])
-def test_generate_starts_where_it_is_told(trained, name):
-    drawn = vrnn.generate(
-        model=trained[name], count=3, steps=9, seed=1, start=np.array([5.0, -2.0])
-    )
-    assert drawn.lengths.tolist() == [9, 9, 9] and np.allclose([x[0] for x in drawn.x], [5.0, -2.0])
-    again = vrnn.generate(model=trained[name], count=3, steps=9, seed=1)
-    assert np.allclose(np.stack(again.x) + np.array([5.0, -2.0]), np.stack(drawn.x))
-
-
-def test_generate_is_refused_where_it_has_no_meaning(trained):
-    with pytest.raises(UnsupportedError, match="no distribution of prefixes"):
-        vrnn.generate(model=trained["rollout"])
-    with pytest.raises(ConfigError, match="at least 2 steps"):
-        vrnn.generate(model=trained["vrnn"], steps=1)
-
-
-@pytest.mark.parametrize(
-    ("name", "shape"),
-    [
-        *((name, (13, 3, 2)) for name in ("vrnn", "same", "dmm", "srnn", "storn")),
-        *((name, (3, 2)) for name in ("autoencoder", "rollout")),
-    ],
-)
-def test_encode_gives_the_table_of_means_and_scales(trained, name, shape):
-    codes = vrnn.encode(walks(4), model=trained[name])
-    assert (
-        len(codes.tables) == 4
-        and codes.tables[0].shape == shape
-        and (codes.tables[0][..., 1] > 0).all()
-    )
-    transform = codes.to_frame()
-    assert len(transform) == (4 * 13 if len(shape) == 3 else 4) and {"mean0", "scale2"} <= set(
-        transform.columns
-    )
-
-
-def test_an_rnn_has_no_code(trained):
-    with pytest.raises(UnsupportedError, match="no latent"):
-        vrnn.encode(walks(2), model=trained["rnn"])
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_evaluate_scores_the_paths_that_forecast_draws(trained, name):
-    tracks = walks(6, 14, seed=5)
-    scores = vrnn.evaluate(tracks, model=trained[name], observe=5, horizon=7, samples=5)
-    assert scores.windows == 6 * 3 and scores.selection == "samples"
-    cut = vrnn.windows(tracks, 12)
-    drawn = vrnn.forecast(cut.cut(stop=5), model=trained[name], horizon=7, samples=5)
-    truth = np.stack(cut.x)[:, 5:]
-    far = np.linalg.norm(drawn.samples - truth, axis=-1)
-    assert scores.model.min_ade == pytest.approx(far.mean(-1).min(0).mean())
-    assert scores.model.min_fde == pytest.approx(far[..., -1].min(0).mean())
-    assert scores.model.ade == pytest.approx(np.linalg.norm(drawn.mean - truth, axis=-1).mean())
-    assert np.isfinite(list(vars(scores.model).values())).all()
-    assert set(scores.to_dict()) == {
-        "windows",
-        "samples",
-        "selection",
-        "model",
-        "constant_velocity",
-    }
-    assert "constant velocity" in scores.to_text() and "Windows:" in scores.to_text()
-
-
-def test_the_nll_of_an_rnn_is_the_exact_density_of_the_future_in_data_units():
-    """log p(future | past) = log p(whole) - log p(past), from two separate passes; the model has no latents."""
-    model = vrnn.train(
-        walks(),
-        config=vrnn.RNNConfig(x_dim=2, hidden=8, emission="full_gaussian"),
-        training=SETTINGS,
-        quiet=True,
-    ).model
-    tracks = walks(5, 9, seed=6)
-    scores = vrnn.evaluate(tracks, model=model, observe=4, horizon=5, samples=3)
-
-    def log_density(some: vrnn.Tracks) -> float:
-        batch, _ = model.preprocessor.batch(some)
-        count, time = batch.x.shape[:2]
-        noise = draw_noise(model.network, 1, count, time, seeded(0))
-        jacobian = (batch.present * batch.log_jacobian[:, None]).sum((-1, -2))
-        with torch.no_grad():
-            return float((unroll(model.network, batch, noise).log_prob.sum(-1)[0] + jacobian).sum())
-
-    exact = -(log_density(tracks) - log_density(tracks.cut(stop=4))) / (5 * 5)
-    assert scores.model.nll == pytest.approx(exact, abs=1e-4)
-
-
-def test_the_nll_does_not_depend_on_units():
-    """In centimetres a density is 100 times smaller a dimension: the NLL rises by 2 log 100 a step."""
-    metres, centimetres = walks(), vrnn.Tracks([100 * x for x in walks().x])
-    nll = []
-    for tracks in (metres, centimetres):
-        model = vrnn.train(tracks, config=CONFIGS["vrnn"], training=SETTINGS, quiet=True).model
-        nll.append(vrnn.evaluate(tracks, model=model, observe=5, horizon=7, samples=5).model.nll)
-    assert nll[1] - nll[0] == pytest.approx(2 * np.log(100), abs=1e-3)
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        vrnn.RNNConfig(x_dim=2, hidden=8, supervised=True),
-        vrnn.Seq2SeqVAEConfig(x_dim=2, hidden=8, latent_dim=3, target="supervised"),
-        vrnn.VRNNConfig(x_dim=2, hidden=8, latent_dim=3, supervised="encoder"),
-        vrnn.VRNNConfig(x_dim=2, hidden=8, latent_dim=3, supervised="conditional"),
-    ],
-    ids=lambda c: type(c).__name__ + str(getattr(c, "supervised", "")),
-)
-def test_supervised_models_draw_and_score_y(config):
-    tracks = walks(20)
-    y = [x[:, :1] * 2 + 30 for x in tracks.x]
-    tracks = replace(tracks, y=y, y_names=("load",))
-    model = vrnn.train(tracks, config=config, training=SETTINGS, quiet=True).model
-    drawn = vrnn.forecast(tracks, model=model, horizon=3, samples=4)
-    assert drawn.samples.shape == (4, 20, 3, 1) and drawn.names == ("load",)
-    assert abs(drawn.samples.mean() - 30) < 40
-    scores = vrnn.evaluate(tracks, model=model, samples=4)
-    assert scores.rows == 20 * 13 and np.isfinite([scores.rmse, scores.nll]).all()
-    with pytest.raises(UnsupportedError, match="cannot generate x"):
-        vrnn.generate(model=model)
-    with pytest.raises(UnsupportedError, match="leave temperature 1"):
-        vrnn.evaluate(tracks, model=model, temperature=0.5)
-    with pytest.raises(UnsupportedError, match="supervised"):
-        vrnn.forecast(tracks, model=model, horizon=3, prefix_samples=1)
 
 
 @pytest.mark.parametrize("name", ["vrnn", "dmm", "srnn", "storn"])

@@ -14,9 +14,9 @@ import vrnn
 from vrnn.data.transforms import rotate
 from vrnn.errors import ConfigError, DataError, UnsupportedError
 from vrnn.inference.noise import draw_noise, seeded
-from vrnn.inference.rollout import imagine
+from vrnn.inference.rollout import rollout
 from vrnn.inference.unroll import unroll
-from vrnn.tasks.observe import TrackBelief
+from vrnn.tasks.belief import TrackBelief
 from vrnn.training.prepare import prepare
 
 EITHER_FRAME = pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_many_candidates_are_compared_in_parts(monkeypatch):
     )
     rows = 10 + np.random.default_rng(0).normal(size=(50, 2, 2))
     whole = ahead.log_prob(rows)
-    monkeypatch.setattr("vrnn.tasks.predictive.NUMBERS", 100)
+    monkeypatch.setattr("vrnn.tasks.memory.CANDIDATE_DENSITIES", 100)
     np.testing.assert_allclose(ahead.log_prob(rows), whole, rtol=1e-12)
 
 
@@ -290,7 +290,7 @@ def test_many_tracks_go_on_in_parts(monkeypatch):
     model, tracks = made("rnn"), walks(5)
     belief = vrnn.filter_tracks(tracks, model=model, particles=1).belief
     whole = vrnn.forecast(belief, model=model, horizon=2, samples=3000).mean
-    monkeypatch.setattr("vrnn.tasks.futures.PASS_SIZE", 6000)
+    monkeypatch.setattr("vrnn.tasks.memory.PATHS", 6000)
     parts = vrnn.forecast(belief, model=model, horizon=2, samples=3000)
     error = parts.samples.std(0) * math.sqrt(2 / 3000)
     assert (np.abs(parts.mean - whole) < 4.5 * error).all()

@@ -1,4 +1,4 @@
-"""The equations of docs/systems.md, written out once more, against what a pass computes."""
+"""The equations of the models' pages, written out once more, against what a pass computes."""
 
 import pytest
 import torch
@@ -7,10 +7,11 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from vrnn.distributions import SCALE_FLOOR, DiagonalGaussian
+from vrnn.inference.traits import has_posterior
 from vrnn.models.contract import Model
 
 TIME = 4
-SYSTEMS = [n for n, c in CONFIGS.items() if c.u_dim == 0 and c.cell == "gru"]
+SYSTEMS = [n for n, c in CONFIGS.items() if c.u_dim == 0 and getattr(c, "cell", "") == "gru"]
 
 
 def read(cell, x: Tensor, h: Tensor) -> Tensor:
@@ -55,22 +56,22 @@ def rollout(model: Model, x, u, prefix, noise):
     carry = model.reader(
         torch.cat([track, torch.ones_like(track)], -1), torch.tensor([track.shape[1]])
     )
-    table = model.table(carry)
+    table = model.kind(model.table_net(carry))
     if model.per_step:
-        z = noise.code  # z'_0
+        z = noise.global_latent  # z'_0
     else:
-        z0 = table.sample(noise.code[..., :n])
-        z = z0 if model.carried else noise.code[..., n:]
+        z0 = table.sample(noise.global_latent[..., :n])
+        z = z0 if model.carried else noise.global_latent[..., n:]
     if prefix is not None:
         h, last = carry.expand(1, 1, -1), model.cell.project(model.features(prefix[:, -1]))
     else:
         h, last = model.h0.expand(1, 1, -1), model.x0
-        h = h if model.per_step else h + model.h0_of_latent(z0)
+        h = h if model.per_step else h + model.h0_latent(z0)
     for t in range(TIME):
         if not model.carried:
             z0_t = table.sample(noise.latent[:, :, t]) if model.per_step else z0
             z = model.next_latent(beside(z0_t, z))
-        h = model.cell.step(last + model.of_latent(z), h)
+        h = model.cell.step(last + model.latent_gates(z), h)
         yield model.head(h), z0_t if model.per_step else z0[..., :0]
         if model.carried:
             z = model.next_latent(h)
@@ -80,7 +81,7 @@ def rollout(model: Model, x, u, prefix, noise):
 def vrnn(model: Model, x, u, prefix, noise):
     h = model.h0.expand(1, 1, -1)
     for t in range(TIME):
-        if model.tied:
+        if not model.has_posterior:
             q = model.prior_head(beside(h, u[:, t]))
         else:
             of_x = (model.y_features if model.supervised else model.x_features)(x[:, t])
@@ -89,14 +90,14 @@ def vrnn(model: Model, x, u, prefix, noise):
         phi = model.z_features(z)
         yield model.head(beside(phi, h, u[:, t])), z
         inputs = model.u_features(u[:, t]) if model.supervised else model.x_features(x[:, t])
-        h = model.cell.step(model.cell.project(inputs) + model.of_latent(phi), h)
+        h = model.cell.step(model.cell.project(inputs) + model.latent_gates(phi), h)
 
 
 def rows_read(encoder, x: Tensor) -> list[Tensor]:
     """a_t = f(x_t, a_{t+1}) from the last row on, or b_t = f(x_t, b_{t-1}) from the first."""
     weights, a, outputs = (
-        list(encoder.cell.parameters()),
-        x.new_zeros(1, encoder.cell.hidden_size),
+        list(encoder.network.parameters()),
+        x.new_zeros(1, encoder.network.hidden_size),
         {},
     )
     for t in range(TIME)[:: -1 if encoder.backward else 1]:
@@ -111,7 +112,7 @@ def dmm(model: Model, x, u, prefix, noise):
         gate, h = torch.sigmoid(transition.gate(z)), transition.proposed(z)
         mean = (1 - gate) * transition.linear(z) + gate * h
         prior = DiagonalGaussian(mean, SCALE_FLOOR + softplus(transition.scale(h.relu())))
-        combined = (torch.tanh(model.of_latent(z)) + evidence[t]) / 2
+        combined = (torch.tanh(model.latent_layer(z)) + evidence[t]) / 2
         mean, raw = model.posterior_head.net(combined).split([n, n], -1)
         z = DiagonalGaussian(mean, SCALE_FLOOR + softplus(raw)).sample(noise.latent[:, :, t])
         yield model.head(z), z, prior
@@ -136,8 +137,9 @@ def storn(model: Model, x, u, prefix, noise):
     there = torch.cat([x, torch.ones_like(x)], -1)
     forward, backward = rows_read(model.reader, there), rows_read(model.backward_reader, there)
     for t in range(TIME):
-        z = model.posterior_head(beside(forward[t], backward[t])).sample(noise.latent[:, :, t])
-        h = model.cell.step(last + model.of_latent(z), h)
+        raw = model.posterior_net(beside(forward[t], backward[t]))
+        z = model.latent(raw).sample(noise.latent[:, :, t])
+        h = model.cell.step(last + model.latent_gates(z), h)
         yield model.head(h), z
         last = model.cell.project(model.features(x[:, t]))
 
@@ -153,7 +155,7 @@ def test_pass_computes_the_equations_of_the_system(name):
     model = build(CONFIGS[name])
     case = make_case(model, CONFIGS[name], samples=1, gaps=False)
     batch, _ = case.batch.sequences(slice(1)).split(TIME)
-    prefix, noise = case.prefix, case.noise.rows(slice(1))
+    prefix, noise = case.prefix, case.noise.sequences(slice(1))
     if prefix is not None:
         prefix = prefix.sequences(slice(1))
         prefix = prefix._replace(present=torch.ones_like(prefix.present))
@@ -180,23 +182,23 @@ def test_prior_is_what_the_system_declares(name):
     model = build(CONFIGS[name])
     case = make_case(model, CONFIGS[name], gaps=False)
     unrolled, forced = run(model, case), run(model, case, "prior")
+    u_dim = case.batch.u.shape[-1]
     standard = ("seq2seq-same", "vrnn-standard", "rollout-auto", "storn")
     standard = [unrolled.prior] if name.startswith(standard) else []
-    standard += [unrolled.code_prior] if name.startswith("rollout-auto") else []
+    standard += [unrolled.once.prior] if name.startswith("rollout-auto") else []
     for prior in standard:
-        assert not prior.mean.any() and bool((prior.scale == 1).all())
-    for proposal in (unrolled, forced) if model.tied else (forced,):
-        for p, q in (
-            (proposal.prior, proposal.posterior),
-            (proposal.code_prior, proposal.code_posterior),
-        ):
-            assert all(torch.equal(a, b) for a, b in zip(p, q, strict=True))
-    if not model.tied:
+        zero = torch.zeros_like(prior.mean)
+        normal = torch.distributions.Normal(0.0, 1.0)
+        assert torch.equal(prior.mean, zero)
+        torch.testing.assert_close(prior.log_prob(zero + 0.7), normal.log_prob(zero + 0.7).sum(-1))
+    for passed in (forced,) if has_posterior(model, u_dim) else (unrolled, forced):
+        assert passed.prior is passed.posterior and passed.once.prior is passed.once.posterior
+    if has_posterior(model, u_dim):
         moved = case.batch._replace(x=case.batch.x.roll(1, 0))
         other = run(model, case._replace(batch=moved))
         pairs = zip(
-            (unrolled.posterior, unrolled.code_posterior),
-            (other.posterior, other.code_posterior),
+            (unrolled.posterior, unrolled.once.posterior),
+            (other.posterior, other.once.posterior),
             strict=True,
         )
         assert any(

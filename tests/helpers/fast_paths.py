@@ -1,0 +1,384 @@
+"""Models, batches and comparisons for the tests that a fast path equals the plain reference."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple, get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+from vrnn.data.batch import Batch
+from vrnn.distributions import Family, Product, tree_map
+from vrnn.distributions.tree import tensors_of
+from vrnn.inference.embed import embed
+from vrnn.inference.noise import Noise, draw_noise, seeded
+from vrnn.inference.plans import PLANS
+from vrnn.inference.step import Belief
+from vrnn.inference.traits import has_posterior, reads_prefix
+from vrnn.inference.unroll import Unrolled, unroll
+from vrnn.models.config import ModelConfig
+from vrnn.models.contract import Model
+from vrnn.models.dmm import DMMConfig
+from vrnn.models.position import PositionConditioned
+from vrnn.models.registry import REGISTRY, make_model, name_of
+from vrnn.models.rnn import RNNConfig
+from vrnn.models.rollout import RolloutVAEConfig
+from vrnn.models.seq2seq import Seq2SeqVAEConfig
+from vrnn.models.srnn import SRNNConfig
+from vrnn.models.storn import STORNConfig
+from vrnn.models.vrnn import VRNNConfig
+from vrnn.objectives.terms import elbo_terms
+from vrnn.ops import backend
+from vrnn.ops.build import library
+
+needs_compiler = pytest.mark.skipif(library() is None, reason="no C++ compiler")
+
+SMALL = {"hidden": 5}
+LATENT = {**SMALL, "latent_dim": 3}
+PEN = "mixture(2):2+bernoulli:1"
+STANDARD = {  # of DMM, SRNN and STORN
+    "": {"x_dim": 2},
+    "-lstm-u": {"x_dim": 2, "u_dim": 1, "cell": "lstm", "emission": "full_gaussian"},
+    "-mixture-u": {"x_dim": 2, "u_dim": 2, "emission": "mixture(2)"},
+    "-pen": {"x_dim": 3, "emission": PEN},
+    "-affine": {"x_dim": 2, "u_dim": 1, "depth": 0},
+    "-deep": {"x_dim": 2, "depth": 2},
+}
+DECODERS = {
+    "carried": {"latent": "carried"},
+    "step": {"latent": "driven", "redraw": "step"},
+    "sequence": {"latent": "driven", "redraw": "sequence"},
+}
+
+CONFIGS: dict[str, ModelConfig] = {
+    "rnn": RNNConfig(2, **SMALL),
+    "rnn-lstm-u-mixture": RNNConfig(2, u_dim=2, cell="lstm", emission="mixture(2)", **SMALL),
+    "rnn-pen": RNNConfig(3, emission=PEN, **SMALL),
+    "rnn-mixed-columns": RNNConfig(3, u_dim=1, emission="student_t:2+categorical(3):1", **SMALL),
+    "rnn-supervised": RNNConfig(2, y_dim=2, supervised=True, **SMALL),
+    "rnn-supervised-lstm-u": RNNConfig(
+        2, 1, 3, cell="lstm", emission="bernoulli", supervised=True, **SMALL
+    ),
+    "seq2seq-next": Seq2SeqVAEConfig(2, **LATENT),
+    "seq2seq-next-lstm-u": Seq2SeqVAEConfig(
+        2, u_dim=1, cell="lstm", emission="full_gaussian", **LATENT
+    ),
+    "seq2seq-same": Seq2SeqVAEConfig(2, target="same", **LATENT),
+    "seq2seq-same-lstm-u": Seq2SeqVAEConfig(
+        2, u_dim=1, cell="lstm", emission="mixture(2)", target="same", **LATENT
+    ),
+    "seq2seq-supervised": Seq2SeqVAEConfig(2, y_dim=2, target="supervised", **LATENT),
+    "seq2seq-supervised-lstm-u": Seq2SeqVAEConfig(
+        2, 1, 2, cell="lstm", emission="full_gaussian", target="supervised", **LATENT
+    ),
+    **{
+        f"rollout-{task}-{name}": RolloutVAEConfig(2, task=task, **decoder, **LATENT)
+        for task in ("forecasting", "autoencoding")
+        for name, decoder in DECODERS.items()
+    },
+    "rollout-forecasting-step-lstm-u": RolloutVAEConfig(
+        2, 1, cell="lstm", emission="full_gaussian", latent="driven", **LATENT
+    ),
+    "rollout-autoencoding-carried-lstm-u": RolloutVAEConfig(
+        3, 1, cell="lstm", emission=PEN, task="autoencoding", **LATENT
+    ),
+    "rollout-autoencoding-sequence-affine": RolloutVAEConfig(
+        2, 1, depth=0, latent="driven", redraw="sequence", task="autoencoding", **LATENT
+    ),
+    "rollout-carried-affine": RolloutVAEConfig(2, depth=0, **LATENT),
+    "rollout-carried-u": RolloutVAEConfig(2, u_dim=1, **LATENT),
+    "rollout-carried-lstm": RolloutVAEConfig(2, cell="lstm", **LATENT),
+    "rollout-sequence-deep": RolloutVAEConfig(
+        2, depth=2, latent="driven", redraw="sequence", task="autoencoding", **LATENT
+    ),
+    "vrnn": VRNNConfig(2, **LATENT),
+    "vrnn-u": VRNNConfig(2, u_dim=2, **LATENT),
+    "vrnn-lstm-u": VRNNConfig(2, u_dim=1, cell="lstm", emission="full_gaussian", **LATENT),
+    "vrnn-pen": VRNNConfig(3, emission=PEN, **LATENT),
+    "vrnn-nade": VRNNConfig(4, emission="nade(3)", **LATENT),
+    "vrnn-affine": VRNNConfig(2, u_dim=1, depth=0, **LATENT),
+    "vrnn-deep": VRNNConfig(2, u_dim=1, depth=2, **LATENT),
+    "vrnn-standard": VRNNConfig(2, prior="standard", **LATENT),
+    "vrnn-standard-u": VRNNConfig(2, u_dim=1, prior="standard", **LATENT),
+    "vrnn-standard-lstm-u": VRNNConfig(
+        2, u_dim=1, cell="lstm", prior="standard", emission="mixture(2)", **LATENT
+    ),
+    "vrnn-supervised": VRNNConfig(2, y_dim=2, supervised="encoder", **LATENT),
+    "vrnn-supervised-lstm-u": VRNNConfig(
+        2, 1, 3, cell="lstm", emission="bernoulli", supervised="encoder", **LATENT
+    ),
+    "vrnn-conditional": VRNNConfig(2, y_dim=2, supervised="conditional", **LATENT),
+    "vrnn-conditional-lstm-u": VRNNConfig(
+        2, 1, 2, cell="lstm", emission="full_gaussian", supervised="conditional", **LATENT
+    ),
+    **{
+        f"{kind}{name}": config(**settings, **LATENT)
+        for kind, config in {"dmm": DMMConfig, "srnn": SRNNConfig, "storn": STORNConfig}.items()
+        for name, settings in STANDARD.items()
+    },
+}
+LEFT_TO_THE_LOOP = {
+    "seq2seq-same-lstm-u": "the posterior goes on from the memory of an LSTM",
+    "rollout-carried-affine": "the next latent is not one hidden layer",
+    "dmm-affine": "the posterior has no tanh",
+    "srnn-affine": "the heads are not one hidden layer",
+    "srnn-deep": "the heads are not one hidden layer",
+    "vrnn-affine": "the networks are not one hidden layer",
+    "vrnn-deep": "the networks are not one hidden layer",
+    "vrnn-lstm-u": "an LSTM",
+    "vrnn-standard-lstm-u": "an LSTM",
+    "vrnn-conditional-lstm-u": "an LSTM",
+    "vrnn-supervised": "no posterior of its own",
+    "vrnn-supervised-lstm-u": "no posterior of its own",
+}
+"""The settings whose plan declines a pass from the posterior, and why."""
+
+
+@dataclass(frozen=True)
+class PositionConfig:
+    """The config of a model that has the position in its first column as an input."""
+
+    inner: ModelConfig
+
+    @property
+    def x_dim(self) -> int:
+        return self.inner.x_dim
+
+    @property
+    def u_dim(self) -> int:
+        return self.inner.u_dim + 1  # a start and a factor in place of a position
+
+
+POSITIONED = {
+    "position-rnn": PositionConfig(RNNConfig(2, u_dim=1, **SMALL)),
+    "position-vrnn-lstm-u": PositionConfig(
+        VRNNConfig(2, u_dim=2, cell="lstm", emission="full_gaussian", **LATENT)
+    ),
+    "position-srnn-u": PositionConfig(SRNNConfig(2, u_dim=2, **LATENT)),
+    "position-dmm": PositionConfig(DMMConfig(2, u_dim=1, **LATENT)),
+}
+
+
+def settings_of(*models: str) -> list[str]:
+    """Return the settings of some models, by their names in the registry."""
+    assert set(models) <= set(REGISTRY)
+    return [name for name, config in CONFIGS.items() if name_of(config) in models]
+
+
+def build(config: ModelConfig | PositionConfig, seed: int = 0) -> Model:
+    """Return a model in float64 whose every weight is off its starting value."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if isinstance(config, PositionConfig):
+            model = PositionConditioned(make_model(config.inner), (0,), torch.tensor([0.3]))
+        else:
+            model = make_model(config)
+        model = model.double()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter += 0.2 * torch.randn_like(parameter)
+    return model
+
+
+def calm(model: Model) -> Model:
+    """Return a model with its weights made small.
+
+    Wide random recurrences are chaotic: they magnify rounding errors from step to step.
+    """
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight *= min(1.0, (5 / max(weight.shape[-1], 1)) ** 0.5)
+    return model
+
+
+def observations(family: Family, count: int, time: int, seed: int) -> Tensor:
+    """Return values that a family gives some mass or density to, (count, time, dim)."""
+    parts = family.parts if isinstance(family, Product) else (family,)
+    generator = seeded(seed, 1)
+    columns = []
+    for part in parts:
+        raw = torch.randn(count, time, part.size, generator=generator).double()
+        normals = torch.randn(count, time, part.noise_size, generator=generator).double()
+        columns.append(part(raw).sample(normals))
+    return torch.cat(columns, -1)
+
+
+class Case(NamedTuple):
+    """What a pass needs: a batch, its noise, the prefix that some models read, and a start."""
+
+    batch: Batch
+    noise: Noise
+    prefix: Batch | None = None
+    start: Belief | None = None
+
+
+TIME = 14
+LENGTHS = torch.tensor([14, 9, 12, 3, 0])
+Kind = Literal["even", "unequal", "gaps", "start", "start in a gap"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+PLAN_CALLS: dict[Kind, int] = {
+    "even": 1,
+    "unequal": 1,
+    "gaps": 2,
+    "start": 1,
+    "start in a gap": 1,
+}
+"""The complete segments of each kind of case, which a plan takes."""
+
+
+def make_case(
+    model: Model, config: ModelConfig | PositionConfig, kind: Kind, samples: int = 2, seed: int = 0
+) -> Case:
+    """Return five sequences, all of 14 steps or of different lengths, one of which is empty.
+
+    With gaps, steps 5 and 6 of the first sequence and the last one of the third are missing, and
+    single entries where the emission factorises. Steps 0 to 4 and 8 to 10 are then complete. A
+    start is the belief after 4 steps, or after 6 within the gap. Every second continuous column is
+    one of increments.
+    """
+    family, gaps = model.observation, kind in ("gaps", "start in a gap")
+    x = observations(family, len(LENGTHS), TIME, seed)
+    if gaps:
+        x[0, 5:7], x[2, 11] = torch.nan, torch.nan
+        if family.factorises:
+            x[1, 5, -1] = x[1, 6, 0] = torch.nan
+    generator = seeded(seed, 2)
+    u = torch.randn(len(x), TIME, config.u_dim, generator=generator).double()
+    length = torch.full_like(LENGTHS, TIME) if kind == "even" else LENGTHS
+    more = {"u": u, "length": length, "factorises": family.factorises}
+    if model.supervised:
+        read = torch.randn(len(x), TIME, config.x_dim, generator=generator).double()
+        read[1, 2] = torch.nan
+        batch = Batch.of(read, y=x, **more).swap_target()
+    else:
+        is_increment = torch.tensor([c and i % 2 == 0 for i, c in enumerate(family.continuous)])
+        batch = Batch.of(x, is_increment=is_increment, **more)
+    prefix = _make_prefix(model, config, seed) if reads_prefix(model) else None
+    case = Case(batch, draw_noise(model, samples, len(x), TIME, seeded(seed, 3)), prefix)
+    if not kind.startswith("start"):
+        return case
+    cut = 6 if gaps else 4
+    with backend("reference"):
+        first = run(model, Case(batch.split(cut)[0], case.noise.steps(slice(cut)), prefix))
+    start = first.belief.map(lambda t: t.detach().contiguous())
+    return Case(batch.after(cut), case.noise.steps(slice(cut, None)), prefix, start)
+
+
+def _make_prefix(model: Model, config: ModelConfig | PositionConfig, seed: int) -> Batch:
+    """Return the prefixes that a forecasting model reads, of different lengths and with a gap."""
+    count = len(LENGTHS)
+    x = observations(model.observation, count, 4, seed + 100)
+    x[0, 1] = torch.nan
+    if model.observation.factorises:
+        x[1, 3, 0] = torch.nan  # in the last point
+    u = torch.randn(count, 4, config.u_dim, generator=seeded(seed, 4)).double()
+    length = torch.tensor([4, 4, 2, 1, 3])
+    return Batch.of(x, u=u, length=length, factorises=model.observation.factorises)
+
+
+def run(model: Model, case: Case, **more: Any) -> Unrolled:
+    """Return the record of a pass over a case."""
+    embedded = embed(model, case.batch, case.prefix)
+    return unroll(model, case.batch, case.noise, embedded=embedded, start=case.start, **more)
+
+
+def in_both(call: Callable[[], Any]) -> tuple[Any, Any]:
+    """Return what a call gives by the fast path, and by the reference."""
+    fast = call()
+    with backend("reference"):
+        return fast, call()
+
+
+def assert_same(found: Any, expected: Any, tolerance: float = 1e-10) -> None:
+    """Compare two trees tensor by tensor; axes of length 1 may stand for many."""
+    for a, b in zip(tensors_of(found), tensors_of(expected), strict=True):
+        a, b = torch.broadcast_tensors(a.double(), b.double())
+        size = float(b.detach().abs().max()) if b.numel() else 0.0
+        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance * max(1.0, size))
+
+
+def within(unrolled: Unrolled, case: Case) -> Unrolled:
+    """Return a record with 0 past the end of each sequence, where values mean nothing."""
+    there = case.batch.in_sequence
+    samples = len(case.noise.latent)
+
+    def one(t: Tensor) -> Tensor:
+        t = t if t.dim() > 3 or t.shape[:3] == (samples, *there.shape) else t[None]
+        return torch.where(there.view(*there.shape, *(1,) * (t.dim() - 3)), t, 0.0)
+
+    timed = ("log_prob", "prior", "posterior", "latent", "emission", "x")
+    return unrolled._replace(**{name: tree_map(one, getattr(unrolled, name)) for name in timed})
+
+
+def outcome(model: Model, case: Case, **more: Any) -> tuple[Unrolled, dict[str, Tensor]]:
+    """Return the record of a pass and the gradients of a loss that reads all of it.
+
+    The gradients are those of all parameters, of the normals and of the start.
+    """
+    normals = {
+        f"noise.{name}": t.detach().clone().requires_grad_()
+        for name, t in case.noise._asdict().items()
+        if t.numel()
+    }
+    noise = case.noise._replace(**{name.split(".")[1]: t for name, t in normals.items()})
+    given = dict(model.named_parameters()) | normals
+    start = None
+    if case.start is not None:
+        start = case.start.map(lambda t: t.detach().clone().requires_grad_())
+        given |= {f"start.{i}": t for i, t in enumerate(tensors_of(start.state))}
+    found = within(run(model, case._replace(noise=noise, start=start), **more), case)
+    value = found.log_prob.square().sum() + found.log_weight.square().sum()
+    if more.get("proposal", "posterior") == "posterior":
+        value = value + elbo_terms(model, found).bound.sum()
+    read = (found.latent, found.belief.state, found.emission.mean, found.once.z)
+    for i, t in enumerate(tensors_of(read)):
+        value = value + (t.pow(3) + (i + 1) * t).sum()
+    gradients = torch.autograd.grad(value, list(given.values()), materialize_grads=True)
+    return found, dict(zip(given, gradients, strict=True))
+
+
+def compare(model: Model, case: Case, tolerance: float = 1e-10, **more: Any) -> None:
+    """Compare the record of a pass and all of its gradients with those of the reference."""
+    fast, plain = in_both(lambda: outcome(model, case, **more))
+    for name in Unrolled._fields:
+        assert_same(getattr(fast[0], name), getattr(plain[0], name), tolerance)
+    assert (fast[0].prior is fast[0].posterior) == (plain[0].prior is plain[0].posterior)
+    for name, gradient in plain[1].items():
+        assert_same(fast[1][name], gradient, tolerance)
+
+
+def count_plan_calls(
+    monkeypatch: pytest.MonkeyPatch, model: Model, function: str = "scan"
+) -> list[bool]:
+    """Return a list that gets an entry at every call of a plan: whether it took the call."""
+    plan, calls = PLANS[type(model)], []
+    original = getattr(plan, function)
+
+    def counted(*given: Any, **more: Any) -> Any:
+        found = original(*given, **more)
+        calls.append(found is not None)
+        return found
+
+    monkeypatch.setitem(PLANS, type(model), replace(plan, **{function: counted}))
+    return calls
+
+
+def check_plan(name: str, kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare a setting's plan with the reference, and check which of them really ran."""
+    model = build(CONFIGS[name])
+    case = make_case(model, CONFIGS[name], kind)
+    calls = count_plan_calls(monkeypatch, model)
+    with backend("reference"):
+        run(model, case)
+    assert calls == []
+    run(model, case)
+    assert calls == [name not in LEFT_TO_THE_LOOP] * PLAN_CALLS[kind]
+    compare(model, case)
+
+
+def tied(name: str) -> bool:
+    """Return whether the posterior of a setting is its prior."""
+    model = build(CONFIGS[name])
+    width = make_case(model, CONFIGS[name], "even").batch.u.shape[-1]
+    return not has_posterior(model, width)

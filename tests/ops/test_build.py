@@ -1,0 +1,168 @@
+"""Building, caching and loading the C++, and what it agrees upon with Python."""
+
+import ctypes
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from tests.helpers.fast_paths import CONFIGS, build, make_case, needs_compiler, run
+
+from vrnn.ops import backend, vrnn_rollout, vrnn_scan
+from vrnn.ops import build as building
+from vrnn.ops.build import compiled, packed_size, runs_on
+
+TINY = 'extern "C" int answer() { return 42; }\n'
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """A source that compiles in no time, in place of those of the recurrences."""
+    source = tmp_path / "tiny.cpp"
+    source.write_text(TINY)
+    monkeypatch.setattr(building, "SOURCES", [source])
+    return source
+
+
+@needs_compiler
+def test_is_built_once_and_whole(tiny, tmp_path):
+    cache = tmp_path / "cache"
+    path = building.build(cache)
+    made = path.stat().st_ino
+    assert building.build(cache) == path and path.stat().st_ino == made
+    assert [p.name for p in cache.iterdir()] == [path.name]
+    assert ctypes.CDLL(str(path)).answer() == 42
+
+
+@needs_compiler
+def test_another_source_is_another_library(tiny, tmp_path):
+    first = building.build(tmp_path / "cache")
+    tiny.write_text(TINY.replace("42", "43"))
+    second = building.build(tmp_path / "cache")
+    assert first != second and first.exists()
+    assert ctypes.CDLL(str(second)).answer() == 43
+
+
+@needs_compiler
+def test_another_compiler_is_another_library(tiny, tmp_path, monkeypatch):
+    usual = building.build(tmp_path / "cache")
+    monkeypatch.setenv("CXX", "c++ -DOTHER")
+    assert building.build(tmp_path / "cache") != usual
+
+
+@needs_compiler
+def test_the_oldest_of_many_libraries_are_removed(tiny, tmp_path):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for age in range(10):
+        old = cache / f"ops-{age}.so"
+        old.touch()
+        os.utime(old, (1e9 - age, 1e9 - age))
+    path = building.build(cache)
+    left = {p.name for p in cache.iterdir()}
+    assert left == {path.name, *(f"ops-{age}.so" for age in range(building.KEPT - 1))}
+
+
+@needs_compiler
+def test_a_compiler_that_refuses_leaves_nothing(tiny, tmp_path):
+    tiny.write_text("this is not C++")
+    with pytest.raises(subprocess.CalledProcessError):
+        building.build(tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_the_cache_is_the_users(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert building.cache_folder() == tmp_path / "vrnn"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert building.cache_folder() == tmp_path / ".cache" / "vrnn"
+
+
+def test_no_compiler_at_all_is_said(monkeypatch, tmp_path):
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="no C\\+\\+ compiler found"):
+        building.build(tmp_path / "cache")
+
+
+@pytest.mark.parametrize("name", ["vrnn", "srnn", "storn"])
+def test_without_a_compiler_the_reference_serves_and_it_is_said_once(
+    name, monkeypatch, caplog, tmp_path
+):
+    monkeypatch.setenv("CXX", f"{tmp_path / 'none'} -std=c++17")
+    building.library.cache_clear()
+    try:
+        model = build(CONFIGS[name])
+        case = make_case(model, CONFIGS[name], "unequal")
+        found = [run(model, case).log_prob for _ in range(2)]
+        assert len(caplog.records) == 1 and "run in PyTorch" in caplog.text
+    finally:
+        building.library.cache_clear()
+    with backend("reference"):
+        expected = run(model, case).log_prob
+    torch.testing.assert_close(found, [expected, expected], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other threads")
+def test_the_pool_of_torch_is_found():
+    assert building.torch_pool().value
+
+
+@needs_compiler
+def test_which_tensors_a_compiled_recurrence_works_on():
+    wide, single = torch.zeros(2).double(), torch.zeros(2)
+    assert runs_on(wide, wide) and runs_on(single)
+    assert not runs_on(wide, single)
+    assert not runs_on(single.half()) and not runs_on(single.to("meta")) and not runs_on()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not runs_on(single)
+    with backend("reference"):
+        assert not runs_on(single)
+
+
+@needs_compiler
+def test_tensors_of_several_types_are_refused_by_name():
+    with pytest.raises(RuntimeError, match="all in float32 or all in float64 on the CPU") as error:
+        compiled("forward", [torch.zeros(1), torch.zeros(1).double()])
+    assert "torch.float32 on cpu, torch.float64 on cpu" in str(error.value)
+
+
+@needs_compiler
+def test_running_out_of_memory_is_an_error(monkeypatch):
+    monkeypatch.setattr(building, "function", lambda name, dtype: lambda *given: 1)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        compiled("forward", [torch.zeros(1)])()
+
+
+@needs_compiler
+def test_packed_weights_take_at_least_their_own_number():
+    hidden, latent, dim, size = 5, 3, 2, 4
+    least = hidden * (5 * hidden + 2 * latent + latent + 4 * hidden + size + dim + 3 * hidden)
+    assert least <= packed_size(torch.float64, hidden, latent, dim, size) < 10 * least
+
+
+@pytest.mark.parametrize(
+    ("source", "record", "mirror"),
+    [
+        ("vrnn_scan.cpp", "VrnnScan", vrnn_scan.Struct),
+        ("vrnn_rollout.cpp", "RolloutStep", vrnn_rollout._Struct),
+        ("gru_scan.cpp", "GruScan", sys.modules["vrnn.ops.gru_scan"]._Struct),
+        ("latent_scan.cpp", "LatentScan", sys.modules["vrnn.ops.latent_scan"]._Struct),
+    ],
+)
+def test_the_layout_of_both_sides_is_one(source, record, mirror):
+    """The fields of the C++ record, read from its source, are those that Python hands over."""
+    text = (building.CSRC / source).read_text("utf-8")
+    body = text[text.index(f"struct {record} {{") :]
+    body = body[body.index("{") + 1 : body.index("};")]
+    code = " ".join(line.split("//")[0] for line in body.splitlines())
+    names = []
+    for statement in filter(str.strip, code.split(";")):
+        kind = ctypes.c_int64 if "int64_t" in statement else ctypes.c_void_p
+        kind = ctypes.c_double if "double" in statement else kind
+        for word in ("const T", "std::int64_t", "double", "T *", "T*", "*"):
+            statement = statement.replace(word, "")
+        names += [(name.strip(), kind) for name in statement.split(",")]
+    assert names == list(mirror._fields_)

@@ -1,0 +1,97 @@
+"""Evaluation: the scores of the very forecasts, exact densities, units, and supervised models."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tests.helpers.trained_models import CONFIGS, SETTINGS, walks
+
+import vrnn
+from vrnn.errors import UnsupportedError
+from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.unroll import unroll
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_evaluate_scores_the_paths_that_forecast_draws(trained, name):
+    tracks = walks(6, 14, seed=5)
+    scores = vrnn.evaluate(tracks, model=trained[name], observe=5, horizon=7, samples=5)
+    assert scores.windows == 6 * 3 and scores.selection == "samples"
+    cut = vrnn.windows(tracks, 12)
+    drawn = vrnn.forecast(cut.cut(stop=5), model=trained[name], horizon=7, samples=5)
+    truth = np.stack(cut.x)[:, 5:]
+    far = np.linalg.norm(drawn.samples - truth, axis=-1)
+    assert scores.model.min_ade == pytest.approx(far.mean(-1).min(0).mean())
+    assert scores.model.min_fde == pytest.approx(far[..., -1].min(0).mean())
+    assert scores.model.ade == pytest.approx(np.linalg.norm(drawn.mean - truth, axis=-1).mean())
+    assert np.isfinite(list(vars(scores.model).values())).all()
+    assert set(scores.to_dict()) == {
+        "windows",
+        "samples",
+        "selection",
+        "model",
+        "constant_velocity",
+    }
+    assert "constant velocity" in scores.to_text() and "Windows:" in scores.to_text()
+
+
+def test_the_nll_of_an_rnn_is_the_exact_density_of_the_future_in_data_units():
+    """log p(future | past) = log p(whole) - log p(past), from two separate passes; the model has no latents."""
+    model = vrnn.train(
+        walks(),
+        config=vrnn.RNNConfig(x_dim=2, hidden=8, emission="full_gaussian"),
+        training=SETTINGS,
+        quiet=True,
+    ).model
+    tracks = walks(5, 9, seed=6)
+    scores = vrnn.evaluate(tracks, model=model, observe=4, horizon=5, samples=3)
+
+    def log_density(some: vrnn.Tracks) -> float:
+        batch, _ = model.preprocessor.batch(some)
+        count, time = batch.x.shape[:2]
+        noise = draw_noise(model.network, 1, count, time, seeded(0))
+        jacobian = (batch.present * batch.log_jacobian[:, None]).sum((-1, -2))
+        with torch.no_grad():
+            return float((unroll(model.network, batch, noise).log_prob.sum(-1)[0] + jacobian).sum())
+
+    exact = -(log_density(tracks) - log_density(tracks.cut(stop=4))) / (5 * 5)
+    assert scores.model.nll == pytest.approx(exact, abs=1e-4)
+
+
+def test_the_nll_does_not_depend_on_units():
+    """In centimetres a density is 100 times smaller a dimension: the NLL rises by 2 log 100 a step."""
+    metres, centimetres = walks(), vrnn.Tracks([100 * x for x in walks().x])
+    nll = []
+    for tracks in (metres, centimetres):
+        model = vrnn.train(tracks, config=CONFIGS["vrnn"], training=SETTINGS, quiet=True).model
+        nll.append(vrnn.evaluate(tracks, model=model, observe=5, horizon=7, samples=5).model.nll)
+    assert nll[1] - nll[0] == pytest.approx(2 * np.log(100), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        vrnn.RNNConfig(x_dim=2, hidden=8, supervised=True),
+        vrnn.Seq2SeqVAEConfig(x_dim=2, hidden=8, latent_dim=3, target="supervised"),
+        vrnn.VRNNConfig(x_dim=2, hidden=8, latent_dim=3, supervised="encoder"),
+        vrnn.VRNNConfig(x_dim=2, hidden=8, latent_dim=3, supervised="conditional"),
+    ],
+    ids=lambda c: type(c).__name__ + str(getattr(c, "supervised", "")),
+)
+def test_supervised_models_draw_and_score_y(config):
+    tracks = walks(20)
+    y = [x[:, :1] * 2 + 30 for x in tracks.x]
+    tracks = replace(tracks, y=y, y_names=("load",))
+    model = vrnn.train(tracks, config=config, training=SETTINGS, quiet=True).model
+    drawn = vrnn.forecast(tracks, model=model, horizon=3, samples=4)
+    assert drawn.samples.shape == (4, 20, 3, 1) and drawn.names == ("load",)
+    assert abs(drawn.samples.mean() - 30) < 40
+    scores = vrnn.evaluate(tracks, model=model, samples=4)
+    assert scores.rows == 20 * 13 and np.isfinite([scores.rmse, scores.nll]).all()
+    with pytest.raises(UnsupportedError, match="cannot generate x"):
+        vrnn.generate(model=model)
+    with pytest.raises(UnsupportedError, match="leave temperature 1"):
+        vrnn.evaluate(tracks, model=model, temperature=0.5)
+    with pytest.raises(UnsupportedError, match="supervised"):
+        vrnn.forecast(tracks, model=model, horizon=3, prefix_samples=1)
