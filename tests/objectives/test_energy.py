@@ -147,7 +147,9 @@ def test_gradient_is_that_of_finite_differences(emission):
 @torch.no_grad()
 def test_a_batch_without_a_future_scores_nothing():
     model = walker()
-    future = cut_future(model, Batch.of(tracks_with_gaps()), seeded(0), samples=2, steps=4, observe=9)
+    future = cut_future(
+        model, Batch.of(tracks_with_gaps()), seeded(0), samples=2, steps=4, observe=9
+    )
     assert energy_loss(model, future).shape == (5, 0)
 
 
