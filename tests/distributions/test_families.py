@@ -22,6 +22,7 @@ from vrnn.distributions import (
     Nade,
     Product,
     StudentT,
+    parse_emission,
 )
 from vrnn.distributions.choice import choose
 from vrnn.distributions.student_t import StudentTDistribution, log_gamma_step
@@ -349,6 +350,66 @@ def test_any_leading_axes(case):
     torch.testing.assert_close(alone.sample(noise[0, 0]), whole.sample(noise)[0, 0])
 
 
+def kept_and_drawn(case: Case, seed: int = 12) -> tuple[Distribution, Tensor, Tensor, Tensor]:
+    """Return a distribution, values, which of them are there, and normals; NaN where they are not.
+
+    A family that does not factorise has a value as a whole or not at all, part by part of a product.
+    """
+    _, p = distribution(case, 40)
+    x, noise = values(case, 40), draw(40, case.family.noise_size, seed=13)
+    parts = case.family.parts if isinstance(case.family, Product) else (case.family,)
+    there = []
+    for i, part in enumerate(parts):
+        width = part.dim if part.factorises else 1
+        there.append((draw(40, width, seed=seed + i) > 0).expand(40, part.dim))
+    present = torch.cat(there, -1)
+    return p, x.masked_fill(~present, torch.nan), present, noise
+
+
+@every_case
+@torch.no_grad()
+def test_a_sample_keeps_what_is_present(case):
+    """The other entries are those of a draw from the same noise, and absent values are never read."""
+    p, x, present, noise = kept_and_drawn(case)
+    free, found = p.sample(noise), p.sample(noise, x, present)
+    assert present.any() and not present.all()
+    assert torch.equal(found, torch.where(present, x, free)) and found.isfinite().all()
+    whole = values(case, 40)
+    assert torch.equal(p.sample(noise, whole, torch.ones_like(present)), whole)
+    assert torch.equal(p.sample(noise, whole, torch.zeros_like(present)), free)
+    assert torch.equal(p.sample(noise, whole), whole)
+
+
+@every_case
+@torch.no_grad()
+def test_a_sample_keeps_what_is_present_for_many_samples(case):
+    """Values without an axis of samples are kept in every one of them."""
+    p, x, present, _ = kept_and_drawn(case)
+    noise = draw(3, 40, case.family.noise_size, seed=14)
+    found = p.sample(noise, x, present)
+    assert found.shape == (3, 40, case.family.dim)
+    for one, normals in zip(found, noise, strict=True):
+        torch.testing.assert_close(one, p.sample(normals, x, present))
+
+
+@every_case
+def test_a_kept_entry_has_no_gradient_into_the_distribution(case):
+    if not all(case.family.continuous):
+        pytest.skip("draws of classes have no gradient at all")
+    raw = draw(40, case.family.size).requires_grad_()
+    p, noise = case.family(raw), draw(40, case.family.noise_size, seed=13)
+    x = values(case, 40).requires_grad_()
+    present = (torch.arange(40) % 2 == 0)[:, None].expand(x.shape)
+    p.sample(noise, x, present).sum().backward()
+    assert not raw.grad[::2].any() and raw.grad[1::2].any()
+    assert (x.grad[::2] == 1).all() and not x.grad[1::2].any()
+
+
+@every_case
+def test_distributions_satisfy_the_protocol(case):
+    assert isinstance(case.family(draw(2, case.family.size)), Distribution)
+
+
 @every_case
 def test_sizes(case):
     family = case.family
@@ -399,6 +460,47 @@ def test_half_step_of_log_gamma_in_single_precision():
     torch.testing.assert_close(log_gamma_step(a), expected, rtol=0, atol=1e-9)
     torch.testing.assert_close(log_gamma_step(a[a < 20]), expected[a < 20], rtol=0, atol=2e-11)
     torch.testing.assert_close(log_gamma_step(a.float()).double(), expected, rtol=0, atol=3e-6)
+
+
+@pytest.mark.parametrize(
+    ("emission", "expected"),
+    [
+        ("gaussian", True),
+        ("full_gaussian", True),
+        ("student_t", True),
+        ("mixture(2)", False),
+        ("gaussian:1+student_t:1", True),
+        ("gaussian:1+bernoulli:1", False),
+    ],
+)
+def test_families_say_whether_their_draws_are_differentiable(emission, expected):
+    """Where they say so, the gradient of a mean over draws is that of the expectation, here E|x|^2."""
+    family = (
+        parse_emission(emission, 2).double() if "+" in emission else parse_emission(emission, 2)
+    )
+    assert family.reparameterised is expected
+    if not expected:
+        return
+    raw = torch.full((family.size,), 0.7, dtype=torch.float64, requires_grad=True)
+    noise = draw(200_000, family.noise_size)
+    square = (
+        family(raw).sample(noise).square().sum(-1).clamp(max=100.0)
+    )  # heavy tails have no variance
+    square.mean().backward()
+    fresh = draw(200_000, family.noise_size, seed=1)
+    with torch.no_grad():
+        for i in range(family.size):
+            step = torch.zeros_like(raw)
+            step[i] = 0.05
+            up, down = (
+                family(raw + s).sample(fresh).square().sum(-1).clamp(max=100.0)
+                for s in (step, -step)
+            )
+            difference = (up - down) / 0.1
+            error = 4.5 * float(difference.std()) / math.sqrt(200_000)
+            assert float(difference.mean()) == pytest.approx(
+                float(raw.grad[i]), abs=2 * error + 1e-2
+            )
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,16 @@ def test_rows_with_an_absent_entry_count_nothing(nade):
         torch.testing.assert_close(found, g)
 
 
+@torch.no_grad()
+def test_a_sample_keeps_a_value_as_a_whole(nade):
+    """A value that is there is kept; another is the draw from the same noise."""
+    p, noise, x = nade(draw(40, nade.size)), draw(40, DIM, seed=8), binary(40, DIM)
+    present = (torch.arange(40) % 2 == 0)[:, None].expand(40, DIM)
+    found = p.sample(noise, x.masked_fill(~present, torch.nan), present)
+    assert torch.equal(found, torch.where(present, x, p.sample(noise)))
+    assert torch.equal(p.sample(noise, x), x)
+
+
 def test_sizes():
     family = Nade(88, 100)
     assert (family.size, family.noise_size, family.factorises) == (188, 88, False)
@@ -216,9 +226,9 @@ def test_weights_belong_to_the_model(emission, tmp_path):
     assert all(any(p is w for p in model.parameters()) and w.grad.any() for w in weights)
     save_file(model.state_dict(), tmp_path / "model.safetensors")
     again = make_model(config).double()
-    assert not torch.equal(again.family(raw).log_prob(x), family(raw).log_prob(x))
+    assert not torch.equal(again.observation(raw).log_prob(x), family(raw).log_prob(x))
     again.load_state_dict(load_file(tmp_path / "model.safetensors"))
-    assert torch.equal(again.family(raw).log_prob(x), family(raw).log_prob(x))
+    assert torch.equal(again.observation(raw).log_prob(x), family(raw).log_prob(x))
     assert len(model.state_dict()) == len(list(model.parameters()))
 
 

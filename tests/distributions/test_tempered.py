@@ -62,6 +62,21 @@ def test_a_product_is_moved_part_by_part():
     torch.testing.assert_close(found.log_prob(x, one_missing), single.log_prob(x[2:]))
 
 
+@pytest.mark.parametrize(
+    "name", ["gaussian", "full_gaussian", "student_t", "gaussian:1+student_t:1"]
+)
+def test_a_sample_keeps_what_is_present(name):
+    """The rest is moved as it would be without."""
+    family = parse_emission(name, 2)
+    warm = temper(family(raw(family, 30)), family, 0.4)
+    noise = torch.randn(30, family.noise_size, generator=torch.Generator().manual_seed(2)).double()
+    free, x = warm.sample(noise), raw(family, 30, 3)[:, :2]
+    present = (torch.arange(30) % 2 == 0)[:, None].expand(30, 2)
+    found = warm.sample(noise, x.masked_fill(~present, torch.nan), present)
+    assert torch.equal(found, torch.where(present, x, free))
+    assert torch.equal(warm.sample(noise, x), x)
+
+
 def test_refuses_what_has_no_mean_to_move_to():
     for name in ("mixture(3)", "bernoulli", "gaussian:1+bernoulli:1"):
         check_temperature(parse_emission(name, 2), 1.0)

@@ -1,5 +1,7 @@
 """Segments: complete steps for a fast path, the rest for the loop, and every step in exactly one."""
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,12 +13,12 @@ from vrnn.inference.segments import LEAST, segments
 def test_segments_cover_every_step_once(complete):
     cut = segments(complete)
     assert cut[0][0] == 0 and cut[-1][1] == len(complete)
-    assert all(a[1] == b[0] for a, b in zip(cut, cut[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in pairwise(cut))
     for begin, end, fast in cut:
         assert begin < end or not complete
         if fast:
             assert all(complete[begin:end]) and (end - begin >= LEAST or len(cut) == 1)
-    assert all(a[2] or b[2] for a, b in zip(cut, cut[1:], strict=False))  # no two slow ones
+    assert all(a[2] or b[2] for a, b in pairwise(cut))  # no two slow ones
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)

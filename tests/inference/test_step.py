@@ -109,9 +109,7 @@ def test_global_latent_is_of_the_posterior_where_anything_is_observed(name):
     blind = draw_global(model, normals, embedded.context)
     assert blind.prior is blind.posterior
     torch.testing.assert_close(blind.z, blind.prior.sample(normals))
-    found = draw_global(
-        model, normals, embedded.context, batch=batch, evidence=embedded.evidence
-    )
+    found = draw_global(model, normals, embedded.context, batch=batch, evidence=embedded.evidence)
     torch.testing.assert_close(found.z, found.posterior.sample(normals))
     own = model.global_posterior(embedded.context, embedded.evidence)
     if own is None:  # the latent is drawn at every step; only noise is drawn once
