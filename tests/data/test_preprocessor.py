@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from vrnn.data.arrays import before_first_value, carry_forward, pad
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import TransformConfig
@@ -136,13 +135,6 @@ def test_gaps_in_an_input_without_gaps_in_training_still_give_numbers():
     )
 
 
-def test_carry_forward_and_before_first_value():
-    values = np.array([[[NAN, 1.0], [2.0, NAN], [NAN, NAN]]])
-    assert carry_forward(values).tolist() == [[[0.0, 1.0], [2.0, 1.0], [2.0, 1.0]]]
-    assert before_first_value(values).tolist() == [[[True, False], [False, False], [False, False]]]
-    assert pad([np.ones((1, 2)), np.ones((3, 2))], 3, NAN).shape == (2, 3, 2)
-
-
 def test_time_between_rows_as_an_input():
     times = [np.array([0.0, 10, 20, 60, 70]), np.array([5.0, 15, 25]), np.array([0.0, 10, 20, 25])]
     tracks = example(times=times)
@@ -233,3 +225,15 @@ def test_half_a_row_is_no_row_where_the_emission_does_not_factorise():
     ):
         batch, _ = Preprocessor.fit(tracks, transform, parse_emission(emission, 2)).batch(tracks)
         assert batch.x[0, 2].tolist() == after and batch.present[0, 1].tolist() == known
+
+
+def test_rows_since_the_last_point_count_no_padding():
+    short, long = np.zeros((3, 2)), np.arange(12.0).reshape(6, 2)
+    short[1:] = [[1, 1], [np.nan, np.nan]]
+    tracks = Tracks([short, long])
+    preprocessor = Preprocessor.fit(tracks, TransformConfig(), parse_emission("full_gaussian", 2))
+    _, anchor = preprocessor.batch(tracks)
+    assert anchor.since.tolist() == [[1, 1], [0, 0]]
+    for i in range(2):
+        alone = preprocessor.batch(tracks[i])[1]
+        assert all(np.array_equal(a[i], b[0]) for a, b in zip(anchor, alone, strict=True))
