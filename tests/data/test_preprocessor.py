@@ -207,15 +207,15 @@ def test_round_trip_through_json(heading):
         assert torch.equal(a, b)
 
 
-def test_change_is_applied_before_the_frame():
+def test_a_change_is_applied_before_the_transform():
     tracks = example()
     preprocessor = fit(tracks, TransformConfig(standardise=False))
     plain, double = preprocessor.batch(tracks)[0], preprocessor.batch(tracks, lambda x: 2 * x)[0]
     assert torch.allclose(double.x, 2 * plain.x)
 
 
-def test_half_a_row_is_no_row_where_the_emission_does_not_factorise():
-    """Increments start anew after the row as a whole, or the other column would be told that it has not moved."""
+def test_half_a_point_is_no_point_where_the_emission_does_not_factorise():
+    """No increment ends at such a point, or the other column would seem not to have moved."""
     x = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, np.nan], [3.0, 3.0]])
     tracks = Tracks([x])
     transform = TransformConfig(standardise=False)
@@ -227,7 +227,7 @@ def test_half_a_row_is_no_row_where_the_emission_does_not_factorise():
         assert batch.x[0, 2].tolist() == after and batch.present[0, 1].tolist() == known
 
 
-def test_rows_since_the_last_point_count_no_padding():
+def test_time_steps_since_the_last_point_count_no_padding():
     short, long = np.zeros((3, 2)), np.arange(12.0).reshape(6, 2)
     short[1:] = [[1, 1], [np.nan, np.nan]]
     tracks = Tracks([short, long])

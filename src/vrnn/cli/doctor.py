@@ -5,8 +5,8 @@ from pathlib import Path
 
 from vrnn.cli.data import ColumnFlags, read
 from vrnn.cli.flags import CommandWords
-from vrnn.data.describe.advice import advise
 from vrnn.data.describe import describe
+from vrnn.data.describe.advice import advise
 from vrnn.errors import write
 
 

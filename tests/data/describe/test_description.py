@@ -16,8 +16,8 @@ def test_zeros_and_ones():
     ones = np.concatenate(binary().x).sum(axis=1).mean()
     (line,) = (line for line in str(d).splitlines() if "x0" in line)
     assert (
-        line
-        == f"columns       x0 to x5 (6 columns, observed): 0 or 1, in a row on average {ones:.3g} of them 1"
+        line == "columns       x0 to x5 (6 columns, observed): 0 or 1, "
+        f"in a row on average {ones:.3g} of them 1"
     )
     assert "displacement" not in str(d).partition("advice")[0]
 

@@ -59,7 +59,7 @@ def test_refuses_hurdat2(write, old, new, message):
 
 
 def test_constant_velocity_of_the_storm_benchmark(data_dir):
-    """Cases and great-circle errors that the data's README gives, from lat, lon and `tropical` alone."""
+    """Cases and great-circle errors are those that the README of the data gives."""
     started = time.perf_counter()
     tracks = read_tracks(data_dir / "hurdat2" / "hurdat2.txt", Columns(u=("tropical",)))
     assert time.perf_counter() - started < 10

@@ -1,4 +1,4 @@
-"""Piano rolls from notes in JSON and from packed archives: by hand, on real music, and every bad input."""
+"""Piano rolls from notes in JSON and from packed archives, and every bad input."""
 
 import numpy as np
 import pytest
@@ -189,7 +189,7 @@ MUSIC = {
 
 @pytest.mark.parametrize("name", MUSIC)
 def test_music(data_dir, name):
-    """Counts as published, and the nats per step of independent keys, which the data's README gives."""
+    """Counts are as published, and nats of independent keys as in the README of the data."""
     path = data_dir / "polymusic" / f"{name}.npz"
     sets = {s: read_tracks(path, group=s, format="piano-roll") for s in ("train", "valid", "test")}
     assert tuple((len(s), int(s.lengths.sum())) for s in sets.values()) == MUSIC[name][:3]

@@ -10,7 +10,8 @@ BAD_FILES = {
     "blank": ("\n \n", "expected a table of tracks, found an empty file"),
     "latin-1": (
         "id,t,x,y\nJosé,0,1,2\n".encode("latin-1"),
-        "line 2: expected UTF-8 text, found the byte 0xe9; probably WINDOWS-1252.*iconv -f WINDOWS-1252",
+        "line 2: expected UTF-8 text, found the byte 0xe9; "
+        "probably WINDOWS-1252.*iconv -f WINDOWS-1252",
     ),
     "utf-16": (
         "id,t,x,y\n1,0,1,2\n".encode("utf-16"),

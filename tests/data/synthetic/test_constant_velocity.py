@@ -60,7 +60,7 @@ class TestConstantVelocityWalk:
         whole = np.concatenate([np.broadcast_to(x, (4000, *x.shape)), futures], axis=2)
         for track in range(2):
             nats = -self.world.log_prob(whole[:, track], given=6)
-            # entropy of the conditional in 2 dimensions: log det (2 pi e C), from the joint of what is there
+            # entropy of the conditional in 2 dimensions: log det (2 pi e C), from observed points
             keep = np.flatnonzero(~np.isnan(whole[0, track, :, 0]))
             joint, known = self.world.covariance(10)[np.ix_(keep, keep)], self.world.covariance(6)
             known = known[np.ix_(keep[keep < 6], keep[keep < 6])]

@@ -103,7 +103,10 @@ class TestCrossroads:
     def test_true_futures_score_best(self):
         paths = stacked(self.world.sample(300, seed=9))
         prefix, truth = paths[:, :8], paths[:, 8:]
-        score = lambda world: energy_score(world.future(prefix, 12, 50, seed=1), truth)  # noqa: E731
+
+        def score(world):
+            return energy_score(world.future(prefix, 12, 50, seed=1), truth)
+
         best = score(self.world)
         for other in (
             Crossroads(noise=0.3),

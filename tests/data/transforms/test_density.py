@@ -19,7 +19,7 @@ from vrnn.objectives.elbo import elbo, log_jacobian
 @pytest.mark.parametrize("gaps", [False, True])
 @pytest.mark.parametrize("displacement", [True, False])
 def test_density_in_data_units_equals_the_direct_one(displacement, gaps):
-    """An RNN that emits one constant Gaussian makes a random walk (or white noise), whose density scipy knows."""
+    """An RNN that emits one Gaussian makes a random walk or white noise, which SciPy knows."""
     x = walks(2, 8, 5)
     if gaps:
         x[0, 3:5], x[1, 7] = np.nan, np.nan

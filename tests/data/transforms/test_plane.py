@@ -16,7 +16,7 @@ from vrnn.geo import RADIUS, great_circle
 
 
 def test_a_geographic_transform_measures_small_steps_as_the_sphere_does():
-    """Increments at the first point's latitude are great-circle distances; east and north have their signs."""
+    """Increments near the first latitude are great-circle distances with their signs."""
     random = np.random.default_rng(0)
     first = random.uniform([-70, -180], [70, 180], (50, 2))
     x = first[:, None] + np.cumsum(

@@ -47,7 +47,7 @@ def test_the_rest_of_a_track_is_decoded_from_where_its_prefix_ends(config, seed,
 
 
 def interpolated(transform: Transform, path: Increments, x: np.ndarray) -> np.ndarray:
-    """Put numbers into the missing rows and subtract them from the increment after, as the time loop does."""
+    """Fill missing increments and subtract them from the next one, as the time loop does."""
     values, own = path.values.copy(), np.random.default_rng(0)
     for track, there in zip(values, np.isfinite(x[:, 1:, 0]), strict=True):
         gap = np.zeros(2)
