@@ -1,4 +1,4 @@
-"""Writing files so that each appears whole or not at all."""
+"""Files that appear whole or not at all."""
 
 import json
 import os
@@ -13,7 +13,15 @@ from vrnn.errors import DataError
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; what is written there takes its place when the block ends without error.
+    """Return, in a `with` block, a temporary path that replaces `path` at the end of the block.
+
+    If the block fails, `path` stays as it was and the temporary file is removed.
+
+    Args:
+        path: the file to write; its folder is made.
+
+    Raises:
+        DataError: a place that cannot be written.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -47,6 +55,10 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write JSON, whole or not at all."""
+    """Write a value as JSON, whole or not at all.
+
+    Raises:
+        DataError: a place that cannot be written.
+    """
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, Int
 
 
 def pad(
-    arrays: list[Float[np.ndarray, "?time width"]], time: int, fill: float
+    arrays: list[Float[np.ndarray, "_ width"]], time: int, fill: float
 ) -> Float[np.ndarray, "batch time width"]:
     """Return arrays of different lengths as one, filled up past their ends.
 
@@ -64,7 +64,7 @@ def last_observed(
 
 
 def mean_and_scale(
-    arrays: list[Float[np.ndarray, "?rows width"]],
+    arrays: list[Float[np.ndarray, "_ width"]],
 ) -> tuple[Float[np.ndarray, " width"], Float[np.ndarray, " width"]]:
     """Return the mean and the standard deviation of every column, without its missing values.
 

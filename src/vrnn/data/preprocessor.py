@@ -256,10 +256,13 @@ class Preprocessor:
     ) -> Float[Tensor, "batch time inputs"]:
         """Return the inputs of a model.
 
-        They are, in this order: the input columns, with gaps filled and standardised; 0/1 columns
-        for values that are missing; the time since the row before; two columns for each position
-        that is an input. These two are where the track starts, and the factor that turns the sum of
-        its increments into the displacement from there.
+        The columns are, in this order:
+
+            the inputs of the tracks, with gaps filled, standardised
+            0/1 columns that mark missing values
+            the time since the row before, where it is an input
+            the start of each position that is an input
+            the factor that turns the sum of its increments into the displacement from the start
 
         Args:
             u: input columns in data units (batch, time, U), NaN where missing.

@@ -1,0 +1,1 @@
+"""Errors and proper scores of forecasts, and clusters of sampled paths."""

@@ -1,36 +1,37 @@
-"""A few paths that stand for many: k-means centres of sampled futures, chosen without the ground truth."""
+"""A few paths in place of many sampled ones: k-means, without the true future."""
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from vrnn.errors import ConfigError, DataError
 
 ENTRIES_AT_ONCE = 16_000_000
-"""Numbers held at a time, 128 MB in float64; larger batches go in blocks of tracks."""
+"""Numbers held at a time, 128 MB in float64; larger batches are split into blocks of tracks."""
 
 
 def cluster_paths(
     samples: Float[np.ndarray, "sample batch time dim"], k: int, seed: int = 0, iterations: int = 50
 ) -> tuple[Float[np.ndarray, "{k} batch time dim"], Float[np.ndarray, "{k} batch"]]:
-    """Choose k paths a track that stand for its samples, by k-means on whole paths.
+    """Return the centres and weights of k clusters of each track's samples, by k-means.
 
-        minimise  sum_s min_c || samples_s - centre_c ||^2,    weight_c = share of samples nearest to centre c
+        minimise  sum_s min_c || samples_s - centre_c ||^2
+        weight_c = fraction of the samples that are nearest to centre c
 
-    k-means++ start, then Lloyd's iterations until no sample changes its centre. An empty cluster takes the
-    sample farthest from its own centre. The start uses the same random numbers for every track, so a track's
-    result depends on its samples and the seed alone, not on its company.
+    A sample is a whole path. The start is k-means++. Lloyd's iterations follow until no sample
+    changes its centre. An empty cluster takes the sample farthest from its own centre. All tracks
+    share the random numbers of the start, so that a track's result does not depend on the others.
 
     Args:
         samples: sampled paths (sample, batch, time, dim), at least k of them.
-        k: centres a track.
-        seed: of the start.
-        iterations: the most Lloyd iterations.
+        k: clusters of each track.
+        seed: seed of the start.
+        iterations: most Lloyd iterations.
 
     Returns:
-        centres (k, batch, time, dim), in the units of the data, heaviest first; weights (k, batch), which sum
-        to 1 over k and are 0 where a track has fewer than k distinct samples.
+        Centres (k, batch, time, dim), in the units of the data, heaviest first. Weights (k, batch)
+        sum to 1 over k; one is 0 where a track has fewer than k distinct samples.
 
     Raises:
         ConfigError: fewer samples than centres.
@@ -46,7 +47,7 @@ def cluster_paths(
     count, batch, time, dim = samples.shape
     if not 1 <= k <= count:
         raise ConfigError(
-            f"expected at least as many samples as representatives (k = {k}), found {count}; "
+            f"expected at least as many samples as clusters (k = {k}), found {count}; "
             "draw more samples"
         )
     if not np.isfinite(samples).all():
@@ -56,9 +57,8 @@ def cluster_paths(
         .reshape(count, batch, -1)
         .transpose(0, 1)
     )
-    origin = points.mean(
-        dim=1, keepdim=True
-    )  # centred, so that products of large coordinates lose no digits
+    # centred, so that products of large coordinates lose no digits
+    origin = points.mean(dim=1, keepdim=True)
     draws = torch.from_numpy(np.random.default_rng(seed).random(k))
     blocks = (points - origin).split(max(1, ENTRIES_AT_ONCE // (count * max(k, time * dim))))
     found = [_lloyd(block.contiguous(), _start(block, draws), iterations) for block in blocks]
@@ -66,20 +66,23 @@ def cluster_paths(
     weights = torch.cat([weight for _, weight in found])
     weights, order = weights.sort(dim=1, descending=True, stable=True)
     centres = centres.gather(1, order[..., None].expand_as(centres))
-    return centres.transpose(0, 1).reshape(
-        k, batch, time, dim
-    ).numpy(), weights.T.contiguous().numpy()
+    centres = centres.transpose(0, 1).reshape(k, batch, time, dim)
+    return centres.numpy(), weights.T.contiguous().numpy()
 
 
 def _start(
     points: Float[Tensor, "batch sample width"], draws: Float[Tensor, "k"]
 ) -> Float[Tensor, "batch k width"]:
-    """Draw each next centre with probability proportional to its squared distance to the nearest so far."""
+    """Return centres of k-means++.
+
+    Each next centre is drawn with probability proportional to its squared distance to the nearest
+    one so far.
+    """
     tracks = torch.arange(len(points))
     far = torch.ones(points.shape[:2], dtype=points.dtype)  # the first centre is uniform
     chosen: list[Tensor] = []
     for draw in draws:
-        # Where all samples coincide with centres every distance is 0 and any sample serves.
+        # If all samples coincide with centres, every distance is 0 and any sample is right.
         total = far.cumsum(dim=1)
         index = torch.searchsorted(total, draw * total[:, -1:], right=True).clamp_(
             max=points.shape[1] - 1
@@ -96,7 +99,7 @@ def _lloyd(
     centres: Float[Tensor, "batch k width"],
     iterations: int,
 ) -> tuple[Float[Tensor, "batch k width"], Float[Tensor, "batch k"]]:
-    """Move centres to the means of their samples until no sample changes its centre; add the shares."""
+    """Return centres at the means of their samples, and the fraction of samples of each."""
     count, k = points.shape[1], centres.shape[1]
     square = points.square().sum(dim=-1)
     nearest, distance = _assign(points, centres, square)
@@ -117,7 +120,7 @@ def _assign(
     centres: Float[Tensor, "batch k width"],
     square: Float[Tensor, "batch sample"],
 ) -> tuple[Int[Tensor, "batch sample"], Float[Tensor, "batch sample"]]:
-    """Find each sample's nearest centre and its squared distance."""
+    """Return each sample's nearest centre and its squared distance."""
     partial = torch.baddbmm(
         centres.square().sum(dim=-1)[:, None], points, centres.transpose(1, 2), alpha=-2.0
     )
@@ -125,8 +128,12 @@ def _assign(
     return nearest, least + square
 
 
-def _farthest(points: Tensor, distance: Tensor, empty: Tensor) -> Float[Tensor, "batch k width"]:
-    """Give the j-th empty cluster of a track the j-th farthest sample; other rows are not read."""
+def _farthest(
+    points: Float[Tensor, "batch sample width"],
+    distance: Float[Tensor, "batch sample"],
+    empty: Bool[Tensor, "batch k"],
+) -> Float[Tensor, "batch k width"]:
+    """Return the j-th farthest sample for the j-th empty cluster; other entries are not used."""
     order = distance.argsort(dim=1, descending=True, stable=True)
     place = (empty.cumsum(dim=1) - 1).clamp(min=0)
     index = order.gather(1, place)

@@ -1,4 +1,4 @@
-"""Distances between forecast and true paths, in units of the data, and the forecast that needs no model."""
+"""Distances between forecast and true paths, and a forecast that needs no model."""
 
 from collections.abc import Callable
 
@@ -8,12 +8,17 @@ from jaxtyping import Float
 from vrnn.errors import DataError
 
 Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""A distance of points (..., dim) from others, which broadcast: (...)."""
 
 
 def euclidean(
     a: Float[np.ndarray, "*#batch dim"], b: Float[np.ndarray, "*#batch dim"]
 ) -> Float[np.ndarray, "..."]:
-    """Measure the distance between points of a plane or space, (...), in the units of the data."""
+    """Return the distance between points of a plane or space, (...), in the units of the data.
+
+    >>> euclidean(np.array([3.0, 4.0]), np.zeros(2)).item()
+    5.0
+    """
     return np.asarray(np.linalg.norm(a - b, axis=-1))
 
 
@@ -22,18 +27,18 @@ def average_displacement(
     truth: Float[np.ndarray, "*#batch time dim"],
     distance: Distance = euclidean,
 ) -> Float[np.ndarray, "..."]:
-    """Average the distance over time (ADE).
+    """Return the average displacement error (ADE), the mean distance over time.
 
         ADE = 1/T sum_t || pred_t - truth_t ||
 
     Args:
         pred: forecast paths (..., time, dim).
-        truth: true paths (..., time, dim); leading axes broadcast, so truth (batch, time, dim) also serves
-            samples (sample, batch, time, dim). A missing point makes the result NaN.
-        distance: between points; `vrnn.geo.great_circle` for latitude and longitude.
+        truth: true paths (..., time, dim). Leading axes broadcast, so that truth (batch, time, dim)
+            also fits samples (sample, batch, time, dim). A missing point makes the result NaN.
+        distance: distance of points; `vrnn.geo.great_circle` for latitude and longitude.
 
     Returns:
-        (...), in the units of the distance.
+        Errors (...), in the units of the distance.
 
     Source: Pellegrini et al. 2009, "You'll never walk alone"; Alahi et al. 2016, "Social LSTM".
 
@@ -48,9 +53,11 @@ def final_displacement(
     truth: Float[np.ndarray, "*#batch time dim"],
     distance: Distance = euclidean,
 ) -> Float[np.ndarray, "..."]:
-    """Take the distance at the last time (FDE): || pred_T - truth_T ||.
+    """Return the final displacement error (FDE), the distance at the last time step.
 
-    Shapes and units as in `average_displacement`.
+        FDE = || pred_T - truth_T ||
+
+    Shapes, units and sources are those of `average_displacement`.
 
     >>> final_displacement(np.array([[0.0, 0.0], [3.0, 4.0]]), np.zeros((2, 2))).item()
     5.0
@@ -63,17 +70,17 @@ def best_of(
     truth: Float[np.ndarray, "batch time dim"],
     distance: Distance = euclidean,
 ) -> tuple[Float[np.ndarray, "batch"], Float[np.ndarray, "batch"]]:
-    """Take the least ADE and the least FDE over samples, each by its own best sample.
+    """Return the least ADE and the least FDE over samples.
 
         min_ade = min_k ADE(samples_k, truth),    min_fde = min_k FDE(samples_k, truth)
 
-    The two minima may come from different samples, and both fall as samples are added: compare at equal K
-    only.
+    The two minima may come from different samples. Both fall as samples are added, so only results
+    of equal K compare.
 
     Args:
-        samples: K sampled paths a track (sample, batch, time, dim).
+        samples: K sampled paths for each track (sample, batch, time, dim).
         truth: true paths (batch, time, dim).
-        distance: between points.
+        distance: distance of points.
 
     Returns:
         min_ade (batch,) and min_fde (batch,), in the units of the distance.
@@ -95,20 +102,22 @@ def best_of(
 def constant_velocity(
     prefix: Float[np.ndarray, "batch time dim"], horizon: int
 ) -> Float[np.ndarray, "batch {horizon} dim"]:
-    """Repeat the last observed displacement: x_{T+h} = x_T + h (x_T - x_{T-1}).
+    """Return the forecast that repeats the last observed displacement.
+
+        x_{T+h} = x_T + h (x_T - x_{T-1})
 
     Args:
         prefix: observed paths (batch, time, dim), at least two points.
-        horizon: steps to forecast.
+        horizon: time steps to forecast.
 
     Returns:
         Forecast paths (batch, horizon, dim), in the units of the data.
 
     Raises:
-        DataError: a prefix of one point has no displacement.
+        DataError: a prefix of one point, which has no displacement.
 
-    Source: Schöller et al. 2020, "What the constant velocity model can teach us about pedestrian motion
-    prediction".
+    Source: Schöller et al. 2020, "What the constant velocity model can teach us about pedestrian
+    motion prediction".
 
     >>> constant_velocity(np.array([[[0.0, 0.0], [1.0, 2.0]]]), horizon=2).tolist()
     [[[2.0, 4.0], [3.0, 6.0]]]

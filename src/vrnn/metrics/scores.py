@@ -1,4 +1,4 @@
-"""Proper scores of a forecast given as samples: least in expectation for the true distribution."""
+"""Proper scores of sampled forecasts: the true distribution has the least expected score."""
 
 import numpy as np
 import torch
@@ -15,34 +15,34 @@ def energy_score(
     truth: Float[np.ndarray, "batch *shape"],
     fair: bool = True,
 ) -> Float[np.ndarray, "batch"]:
-    """Score K sampled paths against the true one, the whole path as one vector.
+    """Return the energy score of K sampled paths against the true one.
 
         ES = 1/K sum_k || X_k - y ||  -  1/(2 c) sum_{j,k} || X_j - X_k ||
 
-    `fair`: c = K (K - 1), an unbiased estimate of the score of the distribution that was sampled, so values
-    at different K compare. Otherwise c = K^2, the score of the K points themselves as a discrete
-    distribution, biased upwards by E||X - X'|| / (2 K); take it for chosen or weighted points, whose pairs
-    are no random draws. The norm is over time and dimensions together, so a path that is right in each margin
-    but not jointly costs.
+    A path is one vector: the norm is over time and dimensions together. Paths that are right in
+    each margin but not jointly therefore score worse.
 
     Args:
-        samples: (sample, batch, ...), with any axes after batch.
-        truth: (batch, ...).
-        fair: which of the two forms.
+        samples: sampled paths (sample, batch, ...), with any axes after batch.
+        truth: true paths (batch, ...).
+        fair: the constant c. With True c = K (K - 1), an unbiased estimate for the sampled
+            distribution, so that scores at different K compare. With False c = K^2, the score of
+            the K points as a discrete distribution. It is biased upwards by E||X - X'|| / (2 K).
+            Use it for chosen or weighted points, whose pairs are not random draws.
 
     Returns:
-        (batch,), in the units of the data; lower is better.
+        Scores (batch,), in the units of the data; lower is better.
 
     Raises:
-        ConfigError: the fair form needs two samples.
+        ConfigError: the fair form with fewer than two samples.
 
     Source: Gneiting & Raftery 2007, "Strictly proper scoring rules", eq. 22; fair form: Ferro 2014,
     "Fair scores for ensemble forecasts".
 
-    >>> samples = np.array([[[0.0, 0.0]], [[3.0, 4.0]]])           # two samples of one path, 5 apart
-    >>> energy_score(samples, np.zeros((1, 2))).item()             # (0 + 5) / 2 - 5 / 2
+    >>> samples = np.array([[[0.0, 0.0]], [[3.0, 4.0]]])  # two samples of one path, 5 apart
+    >>> energy_score(samples, np.zeros((1, 2))).item()  # (0 + 5) / 2 - 5 / 2
     0.0
-    >>> energy_score(samples, np.zeros((1, 2)), fair=False).item() # (0 + 5) / 2 - 5 / 4
+    >>> energy_score(samples, np.zeros((1, 2)), fair=False).item()  # (0 + 5) / 2 - 5 / 4
     1.25
     """
     count, batch = samples.shape[:2]
@@ -59,7 +59,7 @@ def energy_score(
     rows = max(1, PAIRS_AT_ONCE // (count * tracks))
     for part, total in zip(points.split(tracks), spread.split(tracks), strict=True):
         for block in part.split(rows, dim=1):
-            # The plain mode takes differences first: coincident samples are exactly 0 apart.
+            # This mode subtracts first, so that equal samples are exactly 0 apart.
             distance = torch.cdist(block, part, compute_mode="donot_use_mm_for_euclid_dist")
             total += distance.sum(dim=(1, 2))
     return (to_truth - spread / (2 * pairs)).numpy()
@@ -70,19 +70,24 @@ def crps(
     truth: Float[np.ndarray, "*shape"],
     fair: bool = True,
 ) -> Float[np.ndarray, "*shape"]:
-    """Score samples of each number on its own: the continuous ranked probability score, entry by entry.
+    """Return the continuous ranked probability score of samples, entry by entry.
 
-        CRPS = 1/K sum_k |X_k - y|  -  1/(2 c) sum_{j,k} |X_j - X_k|,    c = K (K - 1) if fair else K^2
+        CRPS = 1/K sum_k |X_k - y|  -  1/(2 c) sum_{j,k} |X_j - X_k|
+        c = K (K - 1) if fair else K^2
 
-    It sees margins only; for joint paths read `energy_score`, of which it is the case of one dimension.
+    It is the energy score of one number, so it sees margins only. For joint paths use
+    `energy_score`.
 
     Args:
-        samples: (sample, ...).
-        truth: (...).
-        fair: as in `energy_score`.
+        samples: samples (sample, ...).
+        truth: true values (...).
+        fair: the constant c, as in `energy_score`.
 
     Returns:
-        (...), in the units of the data; lower is better.
+        Scores (...), in the units of the data; lower is better.
+
+    Raises:
+        ConfigError: the fair form with fewer than two samples.
 
     Source: Gneiting & Raftery 2007, eq. 21; the sum over pairs by sorting, O(K log K).
 
@@ -98,9 +103,11 @@ def crps(
 
 
 def _pairs(count: int, fair: bool) -> int:
+    """Return the constant c, or refuse a fair score of one sample."""
     if fair and count < 2:
         raise ConfigError(
-            f"a fair score needs at least 2 samples, found {count}; draw more samples or pass fair=False, "
+            f"a fair score needs at least 2 samples, found {count}; "
+            "draw more samples, or pass fair=False, "
             "which for one sample is its distance to the truth"
         )
     return count * (count - 1) if fair else count**2

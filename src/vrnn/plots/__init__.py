@@ -1,4 +1,7 @@
-"""Pictures of forecasts, their calibration, gaps, scores, tracks and training, drawn without a display, written whole or not at all."""
+"""Pictures of forecasts, imputed gaps, reliability, scores, tracks and training.
+
+They are drawn without a display and written whole or not at all.
+"""
 
 from vrnn.plots.forecast import plot_forecast
 from vrnn.plots.futures import plot_futures

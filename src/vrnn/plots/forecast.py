@@ -1,4 +1,4 @@
-"""Forecasts beside what was observed and what came, one panel a track."""
+"""Forecasts beside observed points and the true future, one panel for each track."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float
 
 from vrnn.errors import DataError, require
-from vrnn.plots import canvas
+from vrnn.plots import canvas, maps
 
 MOST_ROWS = 4
-"""Dimensions of a track that is not a path in the plane of which a picture shows the first ones."""
+"""Most dimensions that are drawn against time; further ones are left out."""
 
 
 def plot_forecast(
@@ -25,22 +25,23 @@ def plot_forecast(
     title: str | None = None,
     ids: Sequence[str] | None = None,
 ) -> Path:
-    """Draw sampled futures of the first tracks, with their history and what came.
+    """Draw sampled futures of the first tracks, with observed points and the true future.
 
-    A path in the plane (dim 2) gets one map a track, both axes in one scale. Any other dim gets one column a
-    track and one row a dimension, up to 4, with the median and the central 50 % and 90 % of the samples
-    against time.
+    A path in the plane (dim 2) gets one map for each track, both axes in one scale. Any other dim
+    gets one column for each track and one row for each of the first 4 dimensions. These panels show
+    the median and the central 50 % and 90 % of the samples against time.
 
     Args:
-        history: observed points (batch, time, dim), or one array (time, dim) a track; NaN where missing.
+        history: observed points (batch, time, dim), or one array (time, dim) for each track; NaN
+            where missing.
         samples: sampled futures (sample, batch, horizon, dim).
-        truth: what came (batch, horizon, dim).
-        path: the picture to write; the ending says which kind.
+        truth: true futures (batch, horizon, dim).
+        path: the picture to write; its ending names the format.
         count: the most tracks to draw.
-        names: of the dimensions.
-        units: of the dimensions, shown on the axes.
-        title: over the picture.
-        ids: names of the tracks, over the panels.
+        names: names of the dimensions.
+        units: units of the dimensions, shown on the axes.
+        title: shown over the picture.
+        ids: names of the tracks, shown over the panels.
 
     Returns:
         The path written.
@@ -57,7 +58,7 @@ def plot_forecast(
         )
     if not np.isfinite(samples).all():
         raise DataError("expected finite samples to draw, found NaN or infinity")
-    if canvas.turned(names):
+    if maps.is_lat_lon(names):
         history, samples, names = [h[:, ::-1] for h in history], samples[..., ::-1], names[::-1]
         truth = None if truth is None else truth[..., ::-1]
     shown = range(min(count, batch))
@@ -66,7 +67,7 @@ def plot_forecast(
     else:
         names = names if len(names) == dim else [f"x{d}" for d in range(dim)]
         fig = _series(history, samples, truth, shown, tuple(names), units, ids)
-    canvas.head(fig, title)
+    canvas.add_title(fig, title)
     return canvas.save(fig, path)
 
 
@@ -79,6 +80,7 @@ def _maps(
     units: str | None,
     ids: Any,
 ) -> Any:
+    """Return a figure with one map for each track that is shown."""
     columns = min(3, len(shown)) if len(shown) != 4 else 2
     rows = -(-len(shown) // columns)
     fig, axes = canvas.figure(rows, columns, panel=(3.7, 3.5) if len(shown) > 1 else (5.4, 5.2))
@@ -86,17 +88,17 @@ def _maps(
         axis.set_axis_off()
     for i, axis in zip(shown, axes.flat, strict=False):
         seen = np.asarray(history[i], np.float64)
-        now = canvas.last_point(seen)
-        canvas.draw_fan(axis, _joined(now, samples[:, i]))
-        canvas.draw_history(axis, seen)
+        now = maps.last_point(seen)
+        maps.draw_fan(axis, _joined(now, samples[:, i]))
+        maps.draw_history(axis, seen)
         if truth is not None:
-            canvas.draw_truth(axis, _joined(now, truth[i]))
-        limits = canvas.bounds([seen] if truth is None else [seen, truth[i]], samples[:, i])
-        canvas.set_map(axis, limits, ticks=6 if len(shown) > 1 else 9)
+            maps.draw_truth(axis, _joined(now, truth[i]))
+        limits = maps.map_limits([seen] if truth is None else [seen, truth[i]], samples[:, i])
+        maps.set_map(axis, limits, ticks=6 if len(shown) > 1 else 9)
         if ids is not None:
             axis.set_title(ids[i], color=canvas.INK, fontsize=10, loc="left")
-    canvas.name_axes(axes, names, units)
-    canvas.legend(fig, truth is not None, future=_futures(len(samples)))
+    maps.name_axes(axes, names, units)
+    maps.add_path_legend(fig, truth is not None, future=_futures(len(samples)))
     return fig
 
 
@@ -109,6 +111,7 @@ def _series(
     units: str | None,
     ids: Any,
 ) -> Any:
+    """Return a figure with a column for each track that is shown and a row for each dimension."""
     dims, columns = min(MOST_ROWS, samples.shape[-1]), min(3, len(shown))
     fig, axes = canvas.figure(
         dims, columns, panel=(4.4 if columns > 1 else 7.0, 1.9 if dims > 1 else 2.9)
@@ -144,7 +147,7 @@ def _series(
         if ids is not None:
             column[0].set_title(ids[i], color=canvas.INK, fontsize=10, loc="left")
     for axis, name in zip(axes[:, 0], names, strict=False):
-        axis.set_ylabel(canvas.label(name, units), color=canvas.INK, fontsize=9)
+        axis.set_ylabel(canvas.axis_label(name, units), color=canvas.INK, fontsize=9)
     fig.align_ylabels(axes[:, 0])
     lines, patches = require("matplotlib.lines", "plot"), require("matplotlib.patches", "plot")
     handles = [
@@ -162,12 +165,14 @@ def _series(
         "ground truth",
     ]
     keep = len(labels) if truth is not None else -1
-    canvas.place_legend(fig, handles[:keep], labels[:keep])
+    canvas.add_legend(fig, handles[:keep], labels[:keep])
     return fig
 
 
-def _joined(now: Float[np.ndarray, "2"], future: Float[np.ndarray, "*sample time 2"]) -> np.ndarray:
-    """Let futures begin at the last observed point."""
+def _joined(
+    now: Float[np.ndarray, "2"], future: Float[np.ndarray, "*sample time 2"]
+) -> Float[np.ndarray, "*sample joined 2"]:
+    """Return futures that begin at the last observed point."""
     return np.concatenate([np.broadcast_to(now, (*future.shape[:-2], 1, 2)), future], axis=-2)
 
 

@@ -1,4 +1,4 @@
-"""Futures of one prefix by several sources, side by side in one scale: a model against the truth."""
+"""Futures of one prefix from several sources, side by side in one scale."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vrnn.errors import DataError
-from vrnn.plots import canvas
+from vrnn.plots import canvas, maps
 
 
 def plot_futures(
@@ -20,16 +20,19 @@ def plot_futures(
     units: str | None = None,
     title: str | None = None,
 ) -> Path:
-    """Draw the futures that each source samples for the same observed prefix, one panel a source.
+    """Draw the futures that several sources sample for one observed prefix.
+
+    Each source, such as a model or the true process, gets one panel.
 
     Args:
         history: the observed prefix (time, 2).
-        futures: for each source its sampled futures (sample, horizon, 2); panels come in this order.
-        path: the picture to write; the ending says which kind.
-        truth: the one future that came (horizon, 2), drawn in every panel.
-        notes: for some sources a short line under the name, such as a score.
-        names, units: of the axes.
-        title: over the picture.
+        futures: sampled futures (sample, horizon, 2) by the name of their source; panels come in
+            this order.
+        path: the picture to write; its ending names the format.
+        truth: the true future (horizon, 2), drawn in every panel.
+        notes: short lines under the names of some sources, such as a score.
+        names, units: those of the axes.
+        title: shown over the picture.
 
     Returns:
         The path written.
@@ -43,34 +46,38 @@ def plot_futures(
     for name, samples in futures.items():
         if samples.ndim != 3 or samples.shape[-1] != 2 or not np.isfinite(samples).all():
             raise DataError(
-                f"{name}: expected finite futures (sample, horizon, 2) of one prefix, found {samples.shape}"
+                f"{name}: expected finite futures (sample, horizon, 2) of one prefix, "
+                f"found {samples.shape}"
                 + ("" if np.isfinite(samples).all() else " with NaN or infinity")
             )
     notes = notes or {}
-    now = canvas.last_point(history)
+    now = maps.last_point(history)
     always = [history] if truth is None else [history, truth]
-    edges = np.array([canvas.bounds(always, samples, square=False) for samples in futures.values()])
+    edges = np.array(
+        [maps.map_limits(always, samples, square=False) for samples in futures.values()]
+    )
     low, high = edges[..., 0].min(axis=0), edges[..., 1].max(axis=0)
     ratio = float(np.clip((high - low)[1] / (high - low)[0], 0.5, 1.6))
     width = 4.0 if len(futures) > 1 else 5.6
     fig, axes = canvas.figure(1, len(futures), panel=(width, width * ratio + 0.8), share=True)
     for axis, (name, samples) in zip(axes.flat, futures.items(), strict=True):
         start = np.broadcast_to(now, (len(samples), 1, 2))
-        canvas.draw_fan(axis, np.concatenate([start, samples], axis=1))
-        canvas.draw_history(axis, history)
+        maps.draw_fan(axis, np.concatenate([start, samples], axis=1))
+        maps.draw_history(axis, history)
         if truth is not None:
-            canvas.draw_truth(axis, np.concatenate([now[None], truth]))
-        canvas.set_map(axis, ((low[0], high[0]), (low[1], high[1])))
+            maps.draw_truth(axis, np.concatenate([now[None], truth]))
+        maps.set_map(axis, ((low[0], high[0]), (low[1], high[1])))
         space = 20 if notes else 8
         axis.set_title(name, color=canvas.INK, fontsize=12, fontweight="bold", pad=space)
         if name in notes:
             axis.annotate(
-                notes[name], (0.5, 1.0), (0, 7), xycoords="axes fraction", textcoords="offset points",
+                notes[name], (0.5, 1.0), (0, 7),
+                xycoords="axes fraction", textcoords="offset points",
                 ha="center", color=canvas.QUIET, fontsize=9,
             )  # fmt: skip
-    canvas.name_axes(axes, names, units)
+    maps.name_axes(axes, names, units)
     counts = sorted({len(samples) for samples in futures.values()})
     number = f"{counts[0]} sampled futures" if len(counts) == 1 else "sampled futures"
-    canvas.legend(fig, truth is not None, future=f"{number}, early to late")
-    canvas.head(fig, title)
+    maps.add_path_legend(fig, truth is not None, future=f"{number}, early to late")
+    canvas.add_title(fig, title)
     return canvas.save(fig, path)

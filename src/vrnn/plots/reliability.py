@@ -1,4 +1,4 @@
-"""Reliability: how much of the time the truth lies in the regions that should hold it, at several steps ahead."""
+"""Reliability: how often the truth lies in the predictive regions of each size."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from vrnn.errors import DataError
 from vrnn.plots import canvas
 
 STEPS = 4
-"""Steps ahead that are drawn: the first, the last, and those between."""
+"""Most time steps ahead that are drawn: the first, the last, and others between."""
 
 
 def plot_reliability(
@@ -19,16 +19,17 @@ def plot_reliability(
     units: str | None = None,
     title: str | None = None,
 ) -> Path:
-    """Draw the coverage of predictive regions of every size; on the diagonal a model is calibrated.
+    """Draw the coverage of predictive regions of every size.
 
-    Above it regions are too wide, below it too narrow.
+    A calibrated model lies on the diagonal. Above it regions are too wide, below it too narrow.
 
     Args:
-        level: share of the predictive distribution that is likelier than the truth, see `vrnn.reliability`.
-        path: the picture to write; the ending says which kind.
-        ahead: how far ahead each step is, in units of time; steps are counted when None.
-        units: of that time.
-        title: over the picture.
+        level: fraction of the predictive distribution that is likelier than the truth, see
+            `vrnn.reliability`.
+        path: the picture to write; its ending names the format.
+        ahead: how far ahead each time step is, in units of time; steps are counted when None.
+        units: units of that time.
+        title: shown over the picture.
 
     Returns:
         The path written.
@@ -60,6 +61,6 @@ def plot_reliability(
     axis.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
     axis.set_xlabel("region should hold (%)", color=canvas.INK, fontsize=9)
     axis.set_ylabel(f"truth inside it (% of {count} windows)", color=canvas.INK, fontsize=9)
-    canvas.place_legend(fig, handles, names)
-    canvas.head(fig, title)
+    canvas.add_legend(fig, handles, names)
+    canvas.add_title(fig, title)
     return canvas.save(fig, path)

@@ -1,4 +1,4 @@
-"""Scores: all tracks in order beside the calibration, or the rows of one track."""
+"""Scores of all tracks beside the calibration set, or of the time steps of one track."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +11,9 @@ from vrnn.errors import DataError, require
 from vrnn.plots import canvas
 
 NAMED = 10
-"""Tracks above the threshold that are named; without a threshold the three highest are."""
+"""Most tracks above the threshold that are named; without a threshold the three highest are."""
 FAR = 12.0
-"""Where scores reach this many times the width of their middle half above the median, the axis bends."""
+"""The axis bends where a score is this many interquartile ranges above the median."""
 
 
 def plot_scores(
@@ -24,17 +24,18 @@ def plot_scores(
     calibration: Float[np.ndarray, " calibration"] | None = None,
     title: str | None = None,
 ) -> Path:
-    """Draw scores in rising order, those above the threshold marked and named, the calibration as a line.
+    """Draw the scores of tracks in rising order, with those of the calibration set as a line.
 
-    Tracks like those of the calibration lie along its line; what the model finds unusual leaves it at the right end.
+    Tracks like those of the calibration set lie along the line. Unusual ones leave it at the right
+    end. Those above the threshold are marked and named.
 
     Args:
-        score: minus log-density a row, (N,); tracks without one (NaN) are left out.
-        path: the picture to write; the ending says which kind.
+        score: mean minus log-density of the time steps of each track, (N,); NaN is left out.
+        path: the picture to write; its ending names the format.
         ids: names of the tracks.
         threshold: score above which a track is unusual.
-        calibration: scores of normal tracks, (M,).
-        title: over the picture.
+        calibration: scores of the calibration set, (M,).
+        title: shown over the picture.
 
     Returns:
         The path written.
@@ -77,9 +78,9 @@ def plot_scores(
     if ids is not None:
         _name(axis, [(place[-i], value[-i], ids[order[-i]]) for i in range(1, named + 1)])
     axis.set_xlabel("tracks, in order of score (%)", color=canvas.INK, fontsize=9)
-    axis.set_ylabel("score (nats a row)", color=canvas.INK, fontsize=9)
+    axis.set_ylabel("score (nats a time step)", color=canvas.INK, fontsize=9)
     _legend(fig, len(value), len(normal), threshold, int(above.sum()))
-    canvas.head(fig, title)
+    canvas.add_title(fig, title)
     return canvas.save(fig, path)
 
 
@@ -87,34 +88,34 @@ def plot_time_steps(
     times: Float[np.ndarray, " time"],
     log_prob: Float[np.ndarray, " time"],
     pit: Float[np.ndarray, " time"],
-    path: str | Path = "rows.png",
-    odd: float = 0.01,
+    path: str | Path = "steps.png",
+    unlikely: float = 0.01,
     title: str | None = None,
 ) -> Path:
-    """Draw minus the log-density of every row of a track against time, odd rows marked.
+    """Draw minus the log-density of each time step of a track, with unlikely ones marked.
 
     Args:
-        times: of the rows.
-        log_prob: log p(x_t | x_{<t}), nats; NaN where nothing is scored.
-        pit: probability integral transform of it.
-        path: the picture to write; the ending says which kind.
-        odd: rows whose transform is below this share are marked.
-        title: over the picture.
+        times: times of the steps, (time,).
+        log_prob: log p(x_t | x_{<t}) in nats, (time,); NaN where nothing is scored.
+        pit: probability integral transform of log_prob, (time,).
+        path: the picture to write; its ending names the format.
+        unlikely: time steps whose `pit` is below this probability are marked.
+        title: shown over the picture.
 
     Returns:
         The path written.
 
     Raises:
-        DataError: no scored row.
+        DataError: no scored time step.
         MissingExtraError: matplotlib is absent.
     """
     there = np.isfinite(log_prob)
     if not there.any():
-        raise DataError("expected at least one scored row to draw, found none")
+        raise DataError("expected at least one scored time step to draw, found none")
     fig, axes = canvas.figure(1, 1, panel=(7.2, 3.4))
     axis = axes[0, 0]
     _bend(axis, -log_prob[there])
-    value, marked = np.where(there, -log_prob, np.nan), there & (pit < odd)
+    value, marked = np.where(there, -log_prob, np.nan), there & (pit < unlikely)
     axis.plot(times, value, color=canvas.MEAN, linewidth=1.4, marker="o", markersize=3.2, zorder=2)
     axis.scatter(
         times[marked],
@@ -135,16 +136,16 @@ def plot_time_steps(
     ]
     count = int(marked.sum())
     names = [
-        f"{int(there.sum())} rows",
-        f"{count} less likely than {100 * (1 - odd):g} % of the model's own draws",
+        f"{int(there.sum())} time steps",
+        f"{count} less likely than {100 * (1 - unlikely):g} % of the model's own draws",
     ]
-    canvas.place_legend(fig, handles[: 1 + (count > 0)], names[: 1 + (count > 0)])
-    canvas.head(fig, title)
+    canvas.add_legend(fig, handles[: 1 + (count > 0)], names[: 1 + (count > 0)])
+    canvas.add_title(fig, title)
     return canvas.save(fig, path)
 
 
-def _bend(axis: Any, values: np.ndarray) -> None:
-    """Compress what lies far above the rest, so that one wild track leaves the others to be seen."""
+def _bend(axis: Any, values: Float[np.ndarray, " scores"]) -> None:
+    """Compress the axis far above the median, so that one high score does not hide the others."""
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
     width = max(high - low, 1e-9 * max(1.0, abs(middle)))
     if values.max() - middle <= FAR * width:
@@ -157,7 +158,7 @@ def _bend(axis: Any, values: np.ndarray) -> None:
     round_ones = (0.0, *(m * 10.0**p for p in powers for m in (1, 2, 5)))
     far = [tick for tick in round_ones if near[-1] < tick < 2 * values.max()]
     ticks: list[float] = []
-    for tick in (*near, *far):  # none so close to the one below that their numbers meet
+    for tick in (*near, *far):  # far enough above the one below that their numbers do not meet
         if not ticks or forward(tick) - forward(ticks[-1]) > 0.06 * (
             forward(values.max()) - forward(low)
         ):
@@ -167,24 +168,25 @@ def _bend(axis: Any, values: np.ndarray) -> None:
 
 
 def _name(axis: Any, points: list[tuple[float, float, str]]) -> None:
-    """Write names beside the panel, from the highest point down, each as near to its point as the others leave it."""
+    """Place names beside the panel, from the highest point down, each near its point."""
     place, last = axis.transData + axis.transAxes.inverted(), 1.06
     for x, y, name in points:
         last = min(place.transform((x, y))[1], last - 0.06)
         axis.annotate(
             name, (x, y), (1.03, last), xycoords="data", textcoords="axes fraction", va="center",
             color=canvas.INK, fontsize=8.5, annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": canvas.QUIET, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 3},
+            arrowprops={
+                "arrowstyle": "-", "color": canvas.QUIET, "linewidth": 0.6,
+                "shrinkA": 1, "shrinkB": 3,
+            },
         )  # fmt: skip
 
 
 def _legend(fig: Any, count: int, normal: int, threshold: float | None, above: int) -> None:
+    """Place a legend with the number of tracks, calibration tracks and tracks above a threshold."""
     lines = require("matplotlib.lines", "plot")
-
-    def dot(colour: str, size: float) -> Any:
-        return lines.Line2D([], [], color=colour, linestyle="", marker="o", markersize=size)
-
-    handles, names = [dot(canvas.MEAN, 4)], [f"{count} track" + "s" * (count != 1)]
+    dot = lines.Line2D([], [], color=canvas.MEAN, linestyle="", marker="o", markersize=4)
+    handles, names = [dot], [f"{count} track" + "s" * (count != 1)]
     if normal:
         handles.append(lines.Line2D([], [], color=canvas.QUIET, linewidth=2.0))
         names.append(f"{normal} calibration track" + "s" * (normal != 1))
@@ -201,4 +203,4 @@ def _legend(fig: Any, count: int, normal: int, threshold: float | None, above: i
             )
         )
         names.append(f"{above} above threshold {threshold:.4g}")
-    canvas.place_legend(fig, handles, names)
+    canvas.add_legend(fig, handles, names)

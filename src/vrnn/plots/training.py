@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from vrnn.errors import DataError, require
 from vrnn.plots import canvas
 
 FIRST = ("loss", "elbo", "bound", "nll", "kl")
-"""Quantities that come first, in this order; the others follow as they appear."""
+"""Quantities that come first, in this order; the others follow in order of appearance."""
 UNITS_OF_TIME = ("step", "epoch", "time", "seconds", "elapsed")
+"""Numbers that count time and get no panel."""
 MOST_PANELS = 8
 
 
@@ -20,14 +22,16 @@ def plot_training(
     path: str | Path = "training.png",
     title: str | None = None,
 ) -> Path:
-    """Draw every number of the records against the step, training and validation of a quantity in one panel.
+    """Draw the numbers of a training log against the step.
+
+    Training and validation of one quantity share a panel.
 
     Args:
-        records: one mapping a log line with "step" and any numbers; nested mappings are read as
-            "outer/inner"; a name with the part "val" or "valid" (as in "val/loss", "val_loss") is the
-            validation of the rest of the name.
-        path: the picture to write; the ending says which kind.
-        title: over the picture.
+        records: one mapping for each log line, with "step" and any numbers. A nested mapping is
+            read as "outer/inner". A name with the part "val" or "valid", as in "val/loss" or
+            "val_loss", is the validation of the rest of the name.
+        path: the picture to write; its ending names the format.
+        title: shown over the picture.
 
     Returns:
         The path written.
@@ -73,15 +77,15 @@ def plot_training(
         validation = lines.Line2D(
             [], [], color=canvas.TRUTH, linewidth=1.6, marker="o", markersize=4
         )
-        canvas.place_legend(fig, [training, validation], ["training", "validation"])
-    canvas.head(fig, title)
+        canvas.add_legend(fig, [training, validation], ["training", "validation"])
+    canvas.add_title(fig, title)
     return canvas.save(fig, path)
 
 
 def _curves(
     records: Sequence[Mapping[str, Any]],
 ) -> dict[str, dict[bool, list[tuple[float, float]]]]:
-    """Collect name -> is it validation -> (step, value) of the finite numbers."""
+    """Return the finite numbers: name -> whether it is validation -> list of (step, value)."""
     curves: dict[str, dict[bool, list[tuple[float, float]]]] = {}
     for record in records:
         if "step" not in record:
@@ -100,6 +104,7 @@ def _curves(
 
 
 def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Yield the numbers of a record, with nested names joined by a slash."""
     for name, value in record.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}/")
@@ -107,13 +112,15 @@ def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, fl
             yield f"{prefix}{name}", float(value)
 
 
-def _draw_noisy(axis: Any, steps: np.ndarray, values: np.ndarray) -> None:
-    """Draw a long noisy curve faintly under its running mean, a short one as it is."""
+def _draw_noisy(
+    axis: Any, steps: Float[np.ndarray, " points"], values: Float[np.ndarray, " points"]
+) -> None:
+    """Draw a long curve faintly under its running mean, and a short one as it is."""
     window = len(values) // 40
     if window < 2:
         axis.plot(steps, values, color=canvas.MEAN, linewidth=1.8)
         return
-    # A centred mean whose window shrinks towards the ends, so that it lags nowhere.
+    # The window of the mean shrinks towards the ends, so that the mean never lags.
     index = np.arange(len(values))
     reach = np.minimum(window, np.minimum(index, index[::-1]))
     total = np.concatenate([[0.0], values.cumsum()])
@@ -123,5 +130,5 @@ def _draw_noisy(axis: Any, steps: np.ndarray, values: np.ndarray) -> None:
     low, high = np.quantile(values, [0.01, 0.99])
     room = 0.12 * max(high - low, 1e-12)
     if values.min() < low - 3 * room or values.max() > high + 3 * room:
-        # A few stray values do not set the scale.
+        # A few far values do not set the scale.
         axis.set_ylim(low - room, high + room)

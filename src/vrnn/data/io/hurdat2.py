@@ -19,15 +19,14 @@ def read_hurdat2(path: Path) -> Table:
     """Return the fixes of storms in the agency's format.
 
     A storm is a header `AL011970, ALMA, 39,` and that many rows. Wind -99 and any -999 are missing.
-    The table has these columns:
+    Longitude is continuous where a storm crosses the date line. The columns of the table are:
 
-    - `id`: the storm, such as AL011970.
-    - `t`: hours since 1970-01-01 00 UTC.
-    - `lat`, `lon`: degrees north and east. Longitude is continuous where a storm crosses the date
-      line.
-    - `wind`, `pressure`: knots and millibars.
-    - `tropical`: 1 where the status is TD, TS, HU, SD or SS, else 0.
-    - `name`, `record`, `status`: text; a record is, for example, L for landfall.
+        id                    the storm, such as AL011970
+        t                     hours since 1970-01-01 00 UTC
+        lat, lon              degrees north and east
+        wind, pressure        knots and millibars
+        tropical              1 where the status is TD, TS, HU, SD or SS, else 0
+        name, record, status  text; a record is, for example, L for landfall
 
     Raises:
         DataError: rows that do not follow the format, or fewer rows than a header announces.

@@ -61,7 +61,7 @@ class ConstantVelocityWalk:
         """Draw tracks (steps, dim) by simulation."""
         random = np.random.default_rng(seed)
 
-        def draw(scale: float, time: int) -> Float[np.ndarray, "{count} {time} dim"]:
+        def draw(scale: float, time: int) -> Float[np.ndarray, "count time dim"]:
             return scale * random.standard_normal((count, time, self.dim))
 
         first, speed = draw(self.position, 1), draw(self.velocity, 1)

@@ -2,10 +2,10 @@
 
 A transform composes at most four parts, in this order:
 
-- `Plane` maps latitude and longitude to a plane.
-- `Heading` rotates every track to the direction that it has at a chosen time step.
-- `Displacement` replaces positions by increments.
-- `Standardise` centres and scales.
+    Plane         maps latitude and longitude to a plane
+    Heading       rotates every track to the direction that it has at a chosen time step
+    Displacement  replaces positions by increments
+    Standardise   centres and scales
 
 Arrays are NumPy float64 (batch, time, dim), with NaN where a value is missing. Each value comes
 with the number of increments in it: after a gap an increment starts from the last observed

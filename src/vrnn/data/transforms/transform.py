@@ -43,7 +43,7 @@ class Transform:
     @classmethod
     def fit(
         cls,
-        tracks: list[Float[np.ndarray, "?time dim"]],
+        tracks: list[Float[np.ndarray, "_ dim"]],
         config: TransformConfig,
         continuous: tuple[bool, ...],
         *,

@@ -1,11 +1,10 @@
-"""Columns of kinds: an input for each, the same ones for later files, and what is refused."""
+"""Categories: an input for each, the same ones for later files, and what is refused."""
 
 import numpy as np
 import pytest
 
 import vrnn
-from vrnn.errors import ConfigError, DataError
-from vrnn.tasks.constant_inputs import constant_inputs
+from vrnn.errors import DataError
 
 COLUMNS = vrnn.Columns(u=("kind", "load"))
 ROWS = "id,t,x,y,kind,load\n"
@@ -16,7 +15,7 @@ def written(path, *rows: str):
     return path
 
 
-def test_text_among_the_inputs_becomes_kinds(tmp_path):
+def test_text_among_the_inputs_becomes_categories(tmp_path):
     path = written(
         tmp_path / "a.csv", "1,0,0,0,tug,1", "1,1,0,0,,2", "2,0,0,0, ferry ,3", "2,1,0,0,NA,4"
     )
@@ -38,7 +37,7 @@ def test_later_files_get_the_inputs_of_the_training(tmp_path):
         vrnn.read_tracks(strange, trained)
 
 
-def test_files_of_a_folder_share_their_kinds(tmp_path):
+def test_files_of_a_folder_share_their_categories(tmp_path):
     written(tmp_path / "a.csv", "1,0,0,0,tug,1", "1,1,0,0,tug,2")
     written(tmp_path / "b.csv", "1,0,0,0,ferry,1", "1,1,0,0,ferry,2")
     tracks = vrnn.read_tracks(tmp_path, COLUMNS)
@@ -46,12 +45,12 @@ def test_files_of_a_folder_share_their_kinds(tmp_path):
     assert [u[0].tolist() for u in tracks.u] == [[0, 1, 1], [1, 0, 1]]
 
 
-def test_a_frame_of_kinds():
+def test_a_dataframe_with_categories():
     pandas = pytest.importorskip("pandas")
-    transform = pandas.DataFrame(
+    frame = pandas.DataFrame(
         {"id": [1, 1], "t": [0, 1], "x": [0.0, 1], "y": [0.0, 1], "kind": ["tug", None]}
     )
-    tracks = vrnn.read_tracks(transform, vrnn.Columns(u=("kind",)))
+    tracks = vrnn.read_tracks(frame, vrnn.Columns(u=("kind",)))
     assert (
         tracks.u_names == ("kind=tug",) and tracks.u[0][0, 0] == 1 and np.isnan(tracks.u[0][1, 0])
     )
@@ -71,25 +70,7 @@ def test_what_is_refused(tmp_path):
         vrnn.read_tracks(text, COLUMNS)
 
 
-def test_constant_inputs():
-    names = ("kind=ferry", "kind=tug", "load")
-    assert constant_inputs(names, {"kind": "ferry", "load": "2"}, 2, 3).shape == (2, 3, 3)
-    for given, word in (
-        ({"kind": "tug"}, "look at load"),
-        ({"kind": "tug", "load": 1, "wind": 2}, "look at wind"),
-        ({"kind": "sub", "load": 1}, "ferry, tug, found 'sub'"),
-        ({"kind": "tug", "load": "much"}, "load: expected a number, found 'much'"),
-        ({"kind": "tug", "load": "nan"}, "expected finite"),
-    ):
-        with pytest.raises(ConfigError, match=word):
-            constant_inputs(names, given, 1, 1)
-
-
-def test_columns_with_an_equals_sign_in_their_name():
-    assert constant_inputs(("a=b", "c"), {"a=b": 2, "c": 1}, 1, 1).tolist() == [[[2, 1]]]
-
-
-def test_other_kinds_are_not_taken_for_those_of_the_training(tmp_path):
+def test_other_categories_are_not_taken_for_those_of_the_training(tmp_path):
     one = vrnn.read_tracks(
         written(
             tmp_path / "a.csv",
@@ -112,13 +93,13 @@ def test_other_kinds_are_not_taken_for_those_of_the_training(tmp_path):
     ):
         with pytest.raises(
             DataError,
-            match=r"trained with the inputs kind=a, kind=b, load, the data has kind=b, kind=c, load",
+            match="the inputs kind=a, kind=b, load, the data has kind=b, kind=c, load",
         ):
             use()
 
 
-def test_a_model_learns_what_a_kind_does():
-    """Two kinds that move in opposite directions, told apart by their kind alone."""
+def test_a_model_learns_what_a_category_does():
+    """Two categories that move in opposite directions, told apart by nothing else."""
     random = np.random.default_rng(0)
     sign = np.where(np.arange(80) % 2, 1.0, -1.0)
     x = [np.cumsum(s + 0.3 * random.normal(size=(8, 2)), 0) for s in sign]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from vrnn.data.arrays import before_first_value, carry_forward, pad
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import TransformConfig
@@ -136,13 +135,6 @@ def test_gaps_in_an_input_without_gaps_in_training_still_give_numbers():
     )
 
 
-def test_carry_forward_and_before_first_value():
-    values = np.array([[[NAN, 1.0], [2.0, NAN], [NAN, NAN]]])
-    assert carry_forward(values).tolist() == [[[0.0, 1.0], [2.0, 1.0], [2.0, 1.0]]]
-    assert before_first_value(values).tolist() == [[[True, False], [False, False], [False, False]]]
-    assert pad([np.ones((1, 2)), np.ones((3, 2))], 3, NAN).shape == (2, 3, 2)
-
-
 def test_time_between_rows_as_an_input():
     times = [np.array([0.0, 10, 20, 60, 70]), np.array([5.0, 15, 25]), np.array([0.0, 10, 20, 25])]
     tracks = example(times=times)
@@ -215,15 +207,15 @@ def test_round_trip_through_json(heading):
         assert torch.equal(a, b)
 
 
-def test_change_is_applied_before_the_frame():
+def test_a_change_is_applied_before_the_transform():
     tracks = example()
     preprocessor = fit(tracks, TransformConfig(standardise=False))
     plain, double = preprocessor.batch(tracks)[0], preprocessor.batch(tracks, lambda x: 2 * x)[0]
     assert torch.allclose(double.x, 2 * plain.x)
 
 
-def test_half_a_row_is_no_row_where_the_emission_does_not_factorise():
-    """Increments start anew after the row as a whole, or the other column would be told that it has not moved."""
+def test_half_a_point_is_no_point_where_the_emission_does_not_factorise():
+    """No increment ends at such a point, or the other column would seem not to have moved."""
     x = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, np.nan], [3.0, 3.0]])
     tracks = Tracks([x])
     transform = TransformConfig(standardise=False)
@@ -233,3 +225,15 @@ def test_half_a_row_is_no_row_where_the_emission_does_not_factorise():
     ):
         batch, _ = Preprocessor.fit(tracks, transform, parse_emission(emission, 2)).batch(tracks)
         assert batch.x[0, 2].tolist() == after and batch.present[0, 1].tolist() == known
+
+
+def test_time_steps_since_the_last_point_count_no_padding():
+    short, long = np.zeros((3, 2)), np.arange(12.0).reshape(6, 2)
+    short[1:] = [[1, 1], [np.nan, np.nan]]
+    tracks = Tracks([short, long])
+    preprocessor = Preprocessor.fit(tracks, TransformConfig(), parse_emission("full_gaussian", 2))
+    _, anchor = preprocessor.batch(tracks)
+    assert anchor.since.tolist() == [[1, 1], [0, 0]]
+    for i in range(2):
+        alone = preprocessor.batch(tracks[i])[1]
+        assert all(np.array_equal(a[i], b[0]) for a, b in zip(anchor, alone, strict=True))

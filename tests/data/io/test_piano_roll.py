@@ -1,45 +1,12 @@
-"""Piano rolls from notes in JSON and from packed archives: worked by hand, on real music, and every bad input."""
-
-import json
+"""Piano rolls from notes in JSON and from packed archives, and every bad input."""
 
 import numpy as np
 import pytest
+from tests.helpers.piano_rolls import KEYS, PIECES, SOUNDING, roll, sounding
 
-from vrnn.cli.main import main
 from vrnn.data.describe import describe
 from vrnn.data.io import Columns, read_tracks
 from vrnn.errors import ConfigError, DataError
-from vrnn.training.checkpoint import load
-
-PIECES = [[[60, 64, 67], [], [21, 108]], [[60, 60, 72]]]
-SOUNDING = [[[39, 43, 46], [], [0, 87]], [[39, 51]]]
-"""The columns that are 1, by piece and step."""
-KEYS = tuple(f"key{note}" for note in range(21, 109))
-
-
-def sounding(tracks):
-    assert all(set(np.unique(x)) <= {0, 1} for x in tracks.x)
-    return [[np.flatnonzero(row).tolist() for row in x] for x in tracks.x]
-
-
-def roll() -> np.ndarray:
-    x = np.zeros((4, 88), dtype=bool)
-    for row, keys in enumerate(step for piece in SOUNDING for step in piece):
-        x[row, keys] = True
-    return x
-
-
-@pytest.fixture
-def notes(tmp_path):
-    def put(content: object, name: str = "a.json"):
-        path = tmp_path / name
-        path.write_text(content if isinstance(content, str) else json.dumps(content))
-        return path
-
-    return put
-
-
-# Notes in JSON
 
 
 def test_notes(notes):
@@ -160,9 +127,6 @@ def test_refuses_a_set_of_a_bare_list(notes):
         read_tracks(notes(PIECES), group="train")
 
 
-# Packed archives
-
-
 @pytest.mark.parametrize("packed", [True, False])
 def test_packed(tmp_path, packed):
     x = np.packbits(roll(), axis=1) if packed else roll()
@@ -217,44 +181,6 @@ def test_refuses_formats(notes):
         read_tracks(notes(PIECES), format="midi")
 
 
-# On the command line
-
-
-def test_a_run_on_notes(notes, tmp_path, capsys):
-    rng = np.random.default_rng(0)
-    pieces = [[rng.integers(40, 80, 4).tolist() for _ in range(24)] for _ in range(12)]
-    path = notes({"train": pieces, "test": pieces[:2]})
-    assert main(["doctor", str(path), "--group", "train"]) == 0
-    said = capsys.readouterr().out
-    assert "key21 to key108 (88 columns, observed): 0 or 1" in said
-    assert "--emission bernoulli" in said
-    small = ["--hidden", "4", "--latent-dim", "2", "--steps", "1", "--batch-size", "4"]
-    out = str(tmp_path / "r")
-    words = ["train", str(path), "--group", "train", "--emission", "bernoulli", "--out", out]
-    assert main([*words, *small]) == 0
-    preprocessor = load(tmp_path / "r").preprocessor
-    assert preprocessor.transform.given == 0, "every row of a track without displacements is scored"
-    batch, _ = preprocessor.batch(read_tracks(path, group="test"))
-    assert batch.x.shape == (2, 24, 88)
-    assert batch.x.unique().tolist() == [0, 1]
-    words = ["forecast", str(path), "--model", out, "--group", "test"]
-    words += ["--horizon", "2", "--samples", "2"]
-    assert main([*words, "--out", str(tmp_path / "f.csv")]) == 0
-    assert read_tracks(tmp_path / "f.csv", Columns(x=KEYS, t=None)).x_dim == 88
-
-
-def test_a_run_on_a_folder(notes, tmp_path, capsys):
-    folder = tmp_path / "pieces"
-    folder.mkdir()
-    np.savez(folder / "a.npz", x=np.packbits(roll(), axis=1), length=[3, 1])
-    assert main(["doctor", str(folder), "--format", "piano-roll"]) == 0
-    assert "key21 to key108" in capsys.readouterr().out
-    assert main(["doctor", str(folder)]) == 2
-    assert "piano-roll" in capsys.readouterr().err
-
-
-# Real music
-
 MUSIC = {
     "JSB_Chorales": ((229, 13807), (76, 4602), (77, 4725), 11.06),
     "Nottingham": ((694, 176561), (173, 45513), (170, 44463), 10.25),
@@ -263,7 +189,7 @@ MUSIC = {
 
 @pytest.mark.parametrize("name", MUSIC)
 def test_music(data_dir, name):
-    """Counts as published, and the nats per step of independent keys, which the data's README gives."""
+    """Counts are as published, and nats of independent keys as in the README of the data."""
     path = data_dir / "polymusic" / f"{name}.npz"
     sets = {s: read_tracks(path, group=s, format="piano-roll") for s in ("train", "valid", "test")}
     assert tuple((len(s), int(s.lengths.sum())) for s in sets.values()) == MUSIC[name][:3]

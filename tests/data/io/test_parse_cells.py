@@ -1,0 +1,49 @@
+"""Numbers, dates and missing values, and the cells that are none."""
+
+import numpy as np
+import pytest
+
+from vrnn.data.io import read_tracks
+from vrnn.errors import DataError
+
+
+@pytest.mark.parametrize("empty", ["", " ", "NaN", "NA", "nan", "null"])
+def test_missing_values(write, empty):
+    tracks = read_tracks(write(f"id,t,x,y\na,0,{empty},2\na,1,3,4\n"))
+    np.testing.assert_array_equal(tracks.x[0], [[np.nan, 2], [3, 4]])
+
+
+def test_dates_become_seconds(write):
+    tracks = read_tracks(
+        write("id,t,x,y\na,1970-01-02T00:00:00Z,1,2\na,1970-01-02 02:00:00+01:00,3,4\n")
+    )
+    assert tracks.times[0].tolist() == [86400, 86400 + 3600]
+
+
+BAD_CELLS = {
+    "text": (
+        "id,t,x,y\n1,0,1,2\n1,1,3,far\n",
+        "a.csv, line 3, column 'y': expected a number, found 'far'; map",
+    ),
+    "text time": (
+        "id,t,x,y\n1,noon,1,2\n",
+        "a.csv, line 2, column 't': expected a number, found 'noon'",
+    ),
+    "date": (
+        "id,t,x,y\n1,2018/05/25 12:00,1,2\n",
+        "line 2, column 't'.*write all of the column in ISO 8601",
+    ),
+    "comma": (
+        "id;t;x;y\n1;0;1,5;2\n",
+        "line 2, column 'x'.*found '1,5'; write decimals with a point",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CELLS)
+def test_refuses(write, case):
+    text, message = BAD_CELLS[case]
+    path = write(text)
+    with pytest.raises(DataError, match=message) as error:
+        read_tracks(path)
+    assert str(path) in str(error.value)

@@ -1,0 +1,89 @@
+"""Rows grouped into tracks, and every check of columns, ids and times."""
+
+import pytest
+
+from vrnn.data.io import Columns, read_tracks
+from vrnn.errors import DataError
+
+
+def test_mapped_columns_and_other_text_is_left_alone(write):
+    path = write('mmsi,when,lon,lat,ship\n219,1.5,10,55,"Ane, ""A"""\n219,2.5,11,56,\n')
+    tracks = read_tracks(path, Columns(id="mmsi", t="when", x=("lon", "lat"), y="lat"))
+    assert (tracks.ids, tracks.times[0].tolist()) == (["219"], [1.5, 2.5])
+    assert (tracks.x_names, tracks.y[0].ravel().tolist()) == (("lon", "lat"), [55, 56])
+
+
+def test_without_id_one_track_and_without_t_the_rows_are_counted(write):
+    tracks = read_tracks(write("x,y\n1,2\n3,4\n"))
+    assert (len(tracks), tracks.times[0].tolist()) == (1, [0, 1])
+    tracks = read_tracks(write("id,x,y\na,1,2\nb,3,4\na,5,6\n"))
+    assert [t.tolist() for t in tracks.times] == [[0, 1], [0]]
+    tracks = read_tracks(write("id,t,x,y\na,9,1,2\na,9,3,4\n"), Columns(t=None))
+    assert tracks.times[0].tolist() == [0, 1]
+
+
+def test_a_track_of_one_row_is_kept(write):
+    assert read_tracks(write("id,t,x,y\na,0,1,2\n")).lengths.tolist() == [1]
+
+
+BAD_ROWS = {
+    "column": (
+        "id,t,lon,lat\n1,0,1,2\n",
+        "expected a column 'x' for x, found id, t, lon, lat; map the columns",
+    ),
+    "id name": (
+        "track_id,t,x,y\n1,0,1,2\n",
+        r"no column 'id', but 'track_id' looks.*Columns\(id='track_id'\)",
+    ),
+    "id case": ("ID,t,x,y\n1,0,1,2\n", r"no column 'id', but 'ID' looks like the track"),
+    "t name": (
+        "id,frame,x,y\n1,0,1,2\n",
+        r"no column 't', but 'frame' looks.*Columns\(t='frame'\)",
+    ),
+    "duplicate": (
+        "id,t,x,y\n1,0,1,2\n2,0,1,2\n1,0,3,4\n",
+        "line 4: track 1 has time 0 twice, first in line 2; keep",
+    ),
+    "unsorted": (
+        "id,t,x,y\n1,5,1,2\n2,0,1,2\n1,3,3,4\n",
+        "line 4: expected the times of track 1 to rise, found 3 after 5 in line 2; sort",
+    ),
+    "infinite": (
+        "id,t,x,y\n1,0,1,2\n1,1,inf,2\n",
+        "line 3, column 'x': expected a finite number, found inf",
+    ),
+    "no time": (
+        "id,t,x,y\n1,0,1,2\n1,,1,2\n",
+        "line 3, column 't': expected a time in every row, found no time",
+    ),
+    "infinite time": (
+        "id,t,x,y\n1,inf,1,2\n",
+        "line 2, column 't': expected a time in every row, found inf",
+    ),
+    "no id": (
+        "id,t,x,y\n1,0,1,2\n,1,1,2\n",
+        "line 3, column 'id': expected the id of a track, found an empty cell",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ROWS)
+def test_refuses(write, case):
+    text, message = BAD_ROWS[case]
+    path = write(text)
+    with pytest.raises(DataError, match=message) as error:
+        read_tracks(path)
+    assert str(path) in str(error.value)
+
+
+def test_refuses_a_mapped_column_that_is_not_there(write):
+    path = write("id,t,x,y\n1,0,1,2\n")
+    for role, columns in {
+        "id": Columns(id="who"),
+        "t": Columns(t="who"),
+        "u": Columns(u=("who",)),
+    }.items():
+        with pytest.raises(
+            DataError, match=f"expected a column 'who' for {role}, found id, t, x, y"
+        ):
+            read_tracks(path, columns)
