@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from tests.helpers.pages import register_toy
 
 from vrnn.cli import main as cli
 from vrnn.cli.commands import command
@@ -26,7 +27,8 @@ def test_pages_are_found():
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_command_lines_parse(line):
+def test_command_lines_parse(line, monkeypatch):
+    register_toy(monkeypatch)
     words = shlex.split(line.partition(" > ")[0].partition(" | ")[0])
     if words[0].startswith("-"):
         assert cli.main(words) == 0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.helpers.pages import code_blocks, module_of
+from tests.helpers.pages import code_blocks, module_of, register_toy
 
 import vrnn
 from vrnn.data.synthetic import ConstantVelocityWalk
@@ -33,10 +33,8 @@ def test_model_of_the_page_in_a_loop_of_ones_own():
 
 def test_model_of_the_page_is_trained_and_used_by_every_task(monkeypatch, tmp_path):
     """One entry in the registry is enough for runs, forecasts, filters and filled gaps."""
-    from vrnn.models.registry import REGISTRY, Architecture
-
+    register_toy(monkeypatch)
     config = module_of("how-to/add-a-model.md", "vrnn.models.toy").ToyConfig
-    monkeypatch.setitem(REGISTRY, "toy", Architecture("vrnn.models.toy", "Toy", "a toy"))
     tracks = ConstantVelocityWalk().sample(40, steps=12, seed=0)
     training = vrnn.TrainConfig(steps=10, observe=6)
     vrnn.train(

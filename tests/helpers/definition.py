@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from tests.helpers.model_cases import Case
+from tests.models.settings import Case
 from torch import Tensor
 
 from vrnn.data.batch import Batch

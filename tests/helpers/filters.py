@@ -1,6 +1,6 @@
 """Particle filters over the cases of all models."""
 
-from tests.helpers.model_cases import CONFIGS, TIME, Case, build, make_case
+from tests.models.settings import CONFIGS, TIME, Case, build, make_case
 
 from vrnn.inference.embed import embed
 from vrnn.inference.noise import draw_noise, seeded

@@ -5,6 +5,10 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
+from vrnn.models.registry import REGISTRY, Architecture
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
@@ -21,3 +25,12 @@ def module_of(page: str, name: str) -> ModuleType:
         sys.modules[name] = module  # dataclasses look their module up
         exec(compile(code_blocks(page)[0], page, "exec"), module.__dict__)
     return sys.modules[name]
+
+
+def register_toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add the entry of the page on adding a model to the registry, as the page words it."""
+    page = "how-to/add-a-model.md"
+    module_of(page, "vrnn.models.toy")
+    (entry,) = [block for block in code_blocks(page, "text") if "Architecture(" in block]
+    for name, architecture in eval(f"{{{entry}}}", {"Architecture": Architecture}).items():
+        monkeypatch.setitem(REGISTRY, name, architecture)

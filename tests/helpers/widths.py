@@ -1,7 +1,7 @@
 """Widths that the configs of models mean."""
 
 from tests.helpers.linear_models import inputs_of
-from tests.helpers.model_cases import PositionConfig
+from tests.models.settings import PositionConfig
 
 
 def inputs_width(config) -> int:

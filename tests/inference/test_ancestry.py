@@ -3,7 +3,7 @@
 import pytest
 import torch
 from tests.helpers.filters import filtered, particle_case
-from tests.helpers.model_cases import CONFIGS, TIME
+from tests.models.settings import CONFIGS, TIME
 from torch import Tensor
 
 from vrnn.distributions.tree import tensors_of

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from tests.helpers.model_cases import CONFIGS, build
+from tests.models.settings import CONFIGS, build
 
 from vrnn.inference.noise import (
     Stream,

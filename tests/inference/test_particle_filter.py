@@ -10,8 +10,8 @@ from tests.helpers.enumeration import CASES, enumerate_paths, make_chain_world
 from tests.helpers.filters import filtered, particle_case
 from tests.helpers.kalman_worlds import SEEDS, make_kalman_world
 from tests.helpers.linear_models import make_linear_world
-from tests.helpers.model_cases import CONFIGS, alone, run
 from tests.helpers.monte_carlo import assert_mean, assert_moments, repeat
+from tests.models.settings import CONFIGS, alone, run
 
 from vrnn.distributions.tree import tensors_of
 from vrnn.inference.embed import embed

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tests.helpers.model_cases import CONFIGS, build
+from tests.models.settings import CONFIGS, build
 
 import vrnn.fastpath  # noqa: F401, fills the registry
 from vrnn.data.batch import Batch

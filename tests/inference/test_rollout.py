@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tests.helpers.model_cases import CONFIGS, TIME, build, make_case, run
+from tests.models.settings import CONFIGS, TIME, build, make_case, run
 
 from vrnn.data.batch import Batch
 from vrnn.distributions.tree import tensors_of

@@ -8,10 +8,10 @@ import torch
 from tests.helpers.enumeration import CASES, make_chain_world
 from tests.helpers.kalman import condition, joint
 from tests.helpers.kalman_worlds import CONFIGS, SEEDS, TIME, make_kalman_world
-from tests.helpers.model_cases import CONFIGS as EVERY
-from tests.helpers.model_cases import build, make_case
 from tests.helpers.monte_carlo import assert_mean, assert_moments, repeat
 from tests.helpers.smooth_walks import drawn_with_gaps, exact_displacements, velocity_model
+from tests.models.settings import CONFIGS as EVERY
+from tests.models.settings import build, make_case
 
 from vrnn.inference.noise import global_noise_size, seeded
 from vrnn.inference.smoother import smooth

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from tests.helpers.model_cases import CONFIGS, build, make_case
+from tests.models.settings import CONFIGS, build, make_case
 from torch import Tensor
 
 from vrnn.data.batch import Batch

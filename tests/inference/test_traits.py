@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from tests.helpers.model_cases import CONFIGS, build
 from tests.helpers.widths import inputs_width
+from tests.models.settings import CONFIGS, build
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch

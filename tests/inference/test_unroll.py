@@ -3,8 +3,8 @@
 import pytest
 import torch
 from tests.helpers.definition import plain_pass
-from tests.helpers.model_cases import CONFIGS, LENGTHS, TIME, alone, build, make_case, run
 from tests.helpers.widths import inputs_width
+from tests.models.settings import CONFIGS, LENGTHS, TIME, alone, build, make_case, run
 
 from vrnn.data.batch import Batch
 from vrnn.distributions.tree import tensors_of

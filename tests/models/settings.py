@@ -1,6 +1,5 @@
-"""The table of all models and settings that the contract tests run over, and the data they run on."""
+"""The table of models and settings that tests run over, and sequences with gaps for each of them."""
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,16 +7,17 @@ import torch
 from tests.helpers.pages import module_of
 from torch import Tensor
 
+import vrnn.fastpath  # noqa: F401, fills the registry of plans
 from vrnn.data.batch import Batch
-from vrnn.distributions import Family, LatentDistribution, Product
-from vrnn.distributions.tree import tensors_of, tree_map
+from vrnn.distributions import Family, Product
+from vrnn.distributions.tree import tensors_of
 from vrnn.inference.embed import embed
 from vrnn.inference.noise import Noise, draw_noise, seeded
-from vrnn.inference.step import Belief
-from vrnn.inference.traits import looks_ahead, reads_prefix
+from vrnn.inference.step import Proposal
+from vrnn.inference.traits import reads_prefix
 from vrnn.inference.unroll import Unrolled, unroll
 from vrnn.models.config import ModelConfig
-from vrnn.models.contract import GlobalLatentModel, Model
+from vrnn.models.contract import Model
 from vrnn.models.dmm import DMMConfig
 from vrnn.models.position import PositionConditioned
 from vrnn.models.registry import make_model
@@ -126,23 +126,22 @@ CONFIGS |= {
     "position-srnn-u": PositionConfig(SRNNConfig(2, u_dim=2, **LATENT)),
     "position-dmm": PositionConfig(DMMConfig(2, u_dim=1, **LATENT)),
 }
-
-ToyConfig = module_of("how-to/add-a-model.md", "vrnn.models.toy").ToyConfig
+TOY = module_of("how-to/add-a-model.md", "vrnn.models.toy")  # in no registry but in tests of it
 CONFIGS |= {
-    "toy": ToyConfig(2, u_dim=1, hidden=5, latent_dim=3),
-    "toy-pen": ToyConfig(3, hidden=5, latent_dim=3, emission=PEN),
+    "toy": TOY.ToyConfig(2, u_dim=1, hidden=5, latent_dim=3),
+    "toy-pen": TOY.ToyConfig(3, hidden=5, latent_dim=3, emission=PEN),
 }
 
 
 def make(config: ModelConfig | PositionConfig) -> Model:
-    """Make the model of a config."""
+    """Return the model of a config."""
     if isinstance(config, PositionConfig):
         return PositionConditioned(make_model(config.inner), (0,), torch.tensor([0.3]))
-    return make_model(config)
+    return TOY.Toy(config) if isinstance(config, TOY.ToyConfig) else make_model(config)
 
 
 def build(config: ModelConfig, seed: int = 0) -> Model:
-    """Make a model in float64 whose every weight is off its starting value, the learned constants included."""
+    """Return a model in float64 with every weight moved off its starting value."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = make(config).double()
@@ -153,7 +152,7 @@ def build(config: ModelConfig, seed: int = 0) -> Model:
 
 
 def observations(family: Family, count: int, time: int, seed: int) -> Tensor:
-    """Draw values that the emission gives some mass or density to, (count, time, dim)."""
+    """Return values that an emission gives some mass or density to, (count, time, dim)."""
     parts = family.parts if isinstance(family, Product) else (family,)
     generator = seeded(seed, 1)
     columns = []
@@ -172,7 +171,7 @@ TIME = 9
 
 
 class Case(NamedTuple):
-    """Hold what a pass needs: the prefix of a model that conditions (else None), the batch and its noise."""
+    """What a pass needs: a prefix where the model reads one (else None), a batch and its noise."""
 
     prefix: Batch | None
     batch: Batch
@@ -182,10 +181,11 @@ class Case(NamedTuple):
 def make_case(
     model: Model, config: ModelConfig, *, samples: int = 2, gaps: bool = True, seed: int = 0
 ) -> Case:
-    """Make four sequences of different lengths.
+    """Return four sequences of different lengths.
 
-    With gaps: two rows inside the first sequence, the first row of the second, the last row of the third; and where the
-    emission factorises single entries of the first and of the fourth. Half of the continuous columns are is_increment.
+    With gaps, points are missing: two inside the first sequence, the first of the second, one of
+    the third. Where the emission factorises, single entries of the first and the fourth are missing
+    too. Half of the continuous columns are increments.
     """
     family = model.observation
     x = observations(family, 4, TIME, seed)
@@ -209,7 +209,7 @@ def make_case(
 
 
 def make_prefix(model: Model, config: ModelConfig, seed: int) -> Batch:
-    """Make the prefixes that a forecasting model reads, of different lengths and with a gap."""
+    """Return the prefixes that a forecasting model reads, of different lengths and with a gap."""
     x = observations(model.observation, 4, 4, seed + 100)
     x[0, 1] = torch.nan
     if model.observation.factorises:
@@ -219,14 +219,14 @@ def make_prefix(model: Model, config: ModelConfig, seed: int) -> Batch:
     return Batch.of(x, u=u, length=length, factorises=model.observation.factorises)
 
 
-def run(model: Model, case: Case, proposal: str = "posterior", **more) -> Unrolled:
-    """Teacher-force a case."""
+def run(model: Model, case: Case, proposal: Proposal = "posterior", **more) -> Unrolled:
+    """Return the pass of a model over a case."""
     embedded = more.pop("embedded", None) or embed(model, case.batch, case.prefix)
     return unroll(model, case.batch, case.noise, proposal=proposal, embedded=embedded, **more)
 
 
 def alone(case: Case, i: int) -> Case:
-    """Take sequence i out of its batch, padding removed, with its rows of the noise."""
+    """Return sequence i of a case without its padding, and its part of the noise."""
     length = int(case.batch.length[i])
     row = slice(i, i + 1)
     batch, _ = case.batch.sequences(row).split(length)
@@ -239,74 +239,5 @@ def alone(case: Case, i: int) -> Case:
 
 
 def tensors(value) -> list[Tensor]:
-    """List the tensors of a distribution, a state or a belief, nested as it may be."""
+    """Return the tensors of a distribution, a state, a belief or a list of them."""
     return tensors_of(tuple(value) if isinstance(value, list) else value)
-
-
-@dataclass(frozen=True)
-class Step:
-    """What a plain pass computes at a step of one sequence."""
-
-    log_prob: Tensor
-    prior: LatentDistribution
-    posterior: LatentDistribution
-    latent: Tensor
-    x: Tensor
-
-
-def one_step(x: Tensor, there: Tensor, u: Tensor, batch: Batch) -> Batch:
-    """Make a step of one sequence a batch of its own: a sequence of length one for every sample."""
-    samples = len(x)
-    return batch._replace(
-        x=x[:, None],
-        present=there.expand(samples, -1)[:, None],
-        u=u.expand(samples, -1)[:, None],
-        length=torch.ones(samples, dtype=torch.long),
-    )
-
-
-def reference(model: Model, case: Case, proposal: str = "posterior") -> tuple[list[Step], Belief]:
-    """Unroll one sequence by the definition, one step at a time, with every branch taken for it."""
-    prefix, batch, noise = case
-    samples = len(noise.latent)
-    batch = batch._replace(x=torch.where(batch.present, batch.x, 0.0))
-    inputs = model.embed_inputs(batch.u)
-    evidence = model.embed_evidence(batch, inputs)
-    state = tree_map(lambda s: s.expand(samples, -1), model.initial_state())
-    if isinstance(model, GlobalLatentModel):
-        context = batch.x.new_zeros(1, 0)
-        if prefix is not None:
-            prefix = prefix._replace(x=torch.where(prefix.present, prefix.x, 0.0))
-            context = model.embed_prefix(prefix, model.embed_inputs(prefix.u))
-        once = model.global_prior(context)
-        if proposal == "posterior" and bool(batch.present.any()):
-            once = model.global_posterior(context, evidence) or once
-        z = once.sample(noise.global_latent)[:, 0]
-        state = model.with_global(state, z, context.expand(samples, -1))
-    pending = torch.zeros(samples, batch.x.shape[-1], dtype=batch.x.dtype)
-    ahead = looks_ahead(model, batch.u.shape[-1])
-    steps = []
-    for t in range(int(batch.length[0])):
-        there = batch.present[0, t]
-        x = torch.where(there, batch.x[0, t] - torch.where(batch.is_increment, pending, 0.0), 0.0)
-        inputs_t = inputs[0, t].expand(samples, -1)
-        state = model.with_input(state, inputs_t)
-        prior = posterior = model.prior(state)
-        if proposal == "posterior" and bool(there.any()):
-            read = evidence[0, t].expand(samples, -1)
-            if not ahead:
-                single = one_step(x, there, batch.u[0, t], batch)
-                read = model.embed_evidence(single, inputs_t[:, None])[:, 0]
-            posterior = model.posterior(state, read) or prior
-        z = posterior.sample(noise.latent[:, 0, t])
-        if model.latent.dim:
-            state = model.with_latent(state, z)
-        emission = model.emission(state)
-        if not bool(there.all()):
-            x = torch.where(there, x, emission.sample(noise.observation[:, 0, t]))
-        pending = torch.where(there, 0.0, pending + x) * batch.is_increment
-        steps.append(Step(emission.log_prob(x, there), prior, posterior, z, x))
-        state = model.with_observation(state, model.embed_observations(x, inputs_t))
-    weight = torch.full((samples, 1), -math.log(samples), dtype=pending.dtype)
-    full = tree_map(lambda s: s[:, None], state)
-    return steps, Belief(full, pending[:, None], weight)

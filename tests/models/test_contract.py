@@ -12,7 +12,6 @@ from tests.models.settings import (
     build,
     make,
     make_case,
-    reference,
     run,
     tensors,
 )
@@ -22,7 +21,6 @@ from vrnn.inference.embed import embed
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.rollout import condition, rollout
 from vrnn.inference.traits import looks_ahead
-from vrnn.inference.unroll import unroll
 from vrnn.models.contract import GlobalLatentModel
 from vrnn.models.registry import config_from_dict, config_to_dict, make_model
 from vrnn.objectives.terms import elbo_terms
@@ -171,27 +169,6 @@ def observations_like(x):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("proposal", PROPOSALS)
-def test_padded_batch_equals_the_definition_for_each_sequence(name, proposal):
-    model, _, case = made(name)
-    together = run(model, case, proposal)
-    for i in range(4):
-        steps, belief = reference(model, alone(case, i), proposal)
-        for t, step in enumerate(steps):
-            row = [a[:, i] for a in steps_of((together.latent, together.log_prob), t)]
-            assert_close(row, (step.latent, step.log_prob), f"sequence {i} step {t}")
-            each = together.x[..., i, t, :].reshape(-1, together.x.shape[-1])
-            assert_close(step.x.expand(2, -1), each.expand(2, -1), f"x of sequence {i} step {t}")
-            if bool(case.batch.mask[i, t]):
-                for of, by in ((together.prior, step.prior), (together.posterior, step.posterior)):
-                    assert_close([a[:, i] for a in steps_of(of, t)], tensors(by), f"{i} {t}")
-        assert not together.log_prob[:, i, len(steps) :].any()
-        assert_close(
-            [a[:, i : i + 1] for a in tensors(together.belief)], tensors(belief), f"belief {i}"
-        )
-
-
-@torch.no_grad()
 def test_sequence_alone_gives_the_numbers_it_gives_in_a_batch(name):
     model, _, case = made(name)
     together = run(model, case)
@@ -252,28 +229,6 @@ def test_increments_after_a_gap_add_up(name):
         seen = batch.present[:, t].expand(total.shape)
         assert_close(total[seen], batch.x[:, t].expand(total.shape)[seen], f"step {t}")
         total = torch.where(seen, 0.0, total)
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("cut", [2, 4, 5])
-def test_pass_in_two_parts_equals_one_pass(name, cut):
-    model, _, case = made(name)
-    case = case._replace(batch=case.batch.sequences(slice(1)), noise=case.noise.sequences(slice(1)))
-    if case.prefix is not None:
-        case = case._replace(prefix=case.prefix.sequences(slice(1)))
-    ahead = looks_ahead(model, case.batch.u.shape[-1])
-    proposal = "prior" if ahead else "posterior"
-    whole = run(model, case, proposal)
-    first, second = case.batch.split(cut)
-    _, latent, observation, _ = case.noise
-    before = case.noise._replace(latent=latent[:, :, :cut], observation=observation[:, :, :cut])
-    after = case.noise._replace(latent=latent[:, :, cut:], observation=observation[:, :, cut:])
-    one = run(model, Case(case.prefix, first, before), proposal)
-    embedded = embed(model, second, case.prefix)
-    two = unroll(model, second, after, proposal=proposal, embedded=embedded, start=one.belief)
-    assert_close(torch.cat([one.log_prob, two.log_prob], -1), whole.log_prob)
-    assert_close(one.log_weight + two.log_weight, whole.log_weight)
-    assert_close(two.belief, whole.belief)
 
 
 def test_gradients_of_the_bound_against_finite_differences(name):

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from tests.helpers.model_cases import CONFIGS, build, make_case
+from tests.models.settings import CONFIGS, build, make_case
 
 import vrnn
 from vrnn.errors import ConfigError

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tests.helpers.model_cases import CONFIGS, build, make_case
+from tests.models.settings import CONFIGS, build, make_case
 
 import vrnn
 from vrnn.data.batch import Batch

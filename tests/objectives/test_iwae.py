@@ -11,8 +11,8 @@ from tests.helpers.kalman import draw, kalman
 from tests.helpers.kalman_worlds import SEEDS, draw_linear, make_kalman_world, state_space
 from tests.helpers.linear_models import CONFIGS as LINEAR
 from tests.helpers.linear_models import make_linear_world
-from tests.helpers.model_cases import CONFIGS, build, make_case, run
 from tests.helpers.monte_carlo import assert_mean, repeat
+from tests.models.settings import CONFIGS, build, make_case, run
 
 from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise, draw_noise, seeded

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 from tests.helpers.filters import filtered, particle_case
-from tests.helpers.model_cases import CONFIGS, build, make_case, run
 from tests.helpers.widths import inputs_width
+from tests.models.settings import CONFIGS, build, make_case, run
 
 from vrnn.data.batch import Batch
 from vrnn.inference.particle_filter import FilterConfig

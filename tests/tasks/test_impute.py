@@ -192,9 +192,7 @@ def test_what_is_refused():
     with pytest.raises(UnsupportedError, match="a model with a heading transform"):
         vrnn.impute(tracks, model=made("vrnn", heading=True))
     for name, value, least in (("samples", 0, 1), ("particles", 1, 2), ("sweeps", -1, 0)):
-        with pytest.raises(
-            ConfigError, match=f"{name}: expected at least {least}, found {value}"
-        ):
+        with pytest.raises(ConfigError, match=f"{name}: expected at least {least}, found {value}"):
             vrnn.impute(tracks, model=model, **{name: value})
     with pytest.raises(ConfigError, match="seed"):
         vrnn.impute(tracks, model=model, seed=-1)
