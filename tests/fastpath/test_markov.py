@@ -5,7 +5,6 @@ import torch
 from tests.helpers.fast_paths import (
     CONFIGS,
     KINDS,
-    build,
     check_embedded,
     check_particles,
     check_plan,
@@ -13,6 +12,7 @@ from tests.helpers.fast_paths import (
     make_case,
     settings_of,
 )
+from tests.helpers.model_cases import build
 
 from vrnn.distributions import positive
 from vrnn.fastpath.markov import chain_of_srnn

@@ -8,11 +8,11 @@ from tests.helpers.fast_paths import (
     CONFIGS,
     KINDS,
     POSITIONED,
-    build,
     compare,
     make_case,
     run,
 )
+from tests.helpers.model_cases import build
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch

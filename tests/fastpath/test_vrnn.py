@@ -5,6 +5,7 @@ import gc
 import weakref
 from threading import Thread
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,7 +15,6 @@ from tests.helpers.fast_paths import (
     KINDS,
     LEFT_TO_THE_LOOP,
     assert_same,
-    build,
     calm,
     check_embedded,
     check_particles,
@@ -30,14 +30,16 @@ from tests.helpers.fast_paths import (
     settings_of,
     within,
 )
+from tests.helpers.model_cases import build
 
+import vrnn
 from vrnn.data.batch import Batch
 from vrnn.errors import ConfigError
 from vrnn.fastpath.vrnn import Stepper, fits, stepper
 from vrnn.inference.embed import embed
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.particle_filter import filter_step, particle_filter
-from vrnn.inference.plans import plan_of
+from vrnn.inference.plans import plan_of, stepper_of
 from vrnn.inference.rollout import rollout
 from vrnn.inference.step import StepNoise, start_belief, time_steps
 from vrnn.inference.unroll import filter_prefix
@@ -418,7 +420,6 @@ def streamed(model, x, particles=4):
     for t, point in enumerate(x):
         batch = Batch.of(point[None, None])
         (step,) = time_steps(batch, embed(model, batch), belief)
-        plan = plan_of(model)
         record = filter_step(
             model,
             belief,
@@ -427,7 +428,7 @@ def streamed(model, x, particles=4):
                 normals.latent[:, :, t], normals.observation[:, :, t], normals.resampling[..., t]
             ),
             batch,
-            stepper=None if plan is None else plan.stepper(model),
+            stepper=stepper_of(model),
         )
         belief = record.belief
         found.append(record.log_prob)
@@ -449,6 +450,29 @@ def test_points_that_come_one_at_a_time_are_taken_by_it(taken):
         expected = streamed(model, x)
     assert len(taken) == len(x) - 1
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_observe_takes_it(taken):
+    """A trained model in data units: the first point, the gap and what follows it go by the loop."""
+    walks = np.random.default_rng(0).normal(size=(20, 12, 2)).cumsum(1)
+    config = vrnn.VRNNConfig(x_dim=2, hidden=8, latent_dim=3)
+    training = vrnn.TrainConfig(steps=5)
+    model = vrnn.train(vrnn.Tracks(list(walks)), config=config, training=training, quiet=True).model
+    x = walks[0].copy()
+    x[5] = np.nan
+
+    def scores():
+        belief, found = vrnn.initial_belief(model=model, particles=4), []
+        for point in x:
+            belief, log_prob = vrnn.observe(point, belief=belief, model=model)
+            found.append(log_prob[0])
+        return np.array(found)
+
+    found = scores()
+    assert len(taken) == len(x) - 3
+    with backend("reference"):
+        np.testing.assert_allclose(found, scores(), rtol=1e-4, atol=1e-4)
+    assert len(taken) == len(x) - 3
 
 
 def test_weights_are_laid_out_again_after_a_change():

@@ -5,7 +5,8 @@ from threading import Thread
 
 import pytest
 import torch
-from tests.helpers.fast_paths import CONFIGS, build, make_case, needs_compiler, run
+from tests.helpers.fast_paths import CONFIGS, make_case, needs_compiler, run
+from tests.helpers.model_cases import build
 
 import vrnn.fastpath.vrnn
 from vrnn.errors import ConfigError
