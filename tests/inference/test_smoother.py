@@ -13,8 +13,9 @@ from tests.helpers.smooth_walks import drawn_with_gaps, exact_displacements, vel
 from tests.models.settings import CONFIGS as EVERY
 from tests.models.settings import build, make_case
 
+from vrnn.inference.ancestry import Ancestry
 from vrnn.inference.noise import global_noise_size, seeded
-from vrnn.inference.smoother import smooth
+from vrnn.inference.smoother import _most_distinct, smooth
 from vrnn.inference.twisting import missing_inside
 
 MANY_GAPS = [3, 11, 19, 27, 35, 43, 51]
@@ -163,3 +164,26 @@ def test_the_same_generator_gives_the_same_paths():
     one, two, other = (smooth(model, batch, 3, seeded(s), particles=20) for s in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
     assert not torch.equal(one.latent, other.latent)
+
+
+@pytest.mark.parametrize("enough", [True, False])
+def test_ancestors_are_drawn_again_by_the_weights_of_an_earlier_step(enough):
+    """Particles 2 and 3 carry all weight at the later step; their ancestors at the gap are 1 and 0.
+
+    Where the ancestors of the last step are distinct enough, they stay as they are.
+    """
+    count, time, gap, end = 4, 16, 1, 3
+    ancestor = torch.arange(count)[:, None, None].repeat(1, 1, time)
+    ancestor[:, 0, end + 1] = torch.tensor([3, 2, 1, 0])
+    nothing = torch.zeros(count, 1, time, 1)
+    ancestry = Ancestry(nothing[:, :, 0], ancestor, nothing, nothing)
+    weight = torch.full((count, 1, time), -math.log(count))
+    weight[:, 0, end + 8] = torch.tensor([0.0, 0.0, 0.5, 0.5]).log()
+    own = torch.tensor([0, 1, 0, 1] if enough else [0] * 16)[:, None]
+    found = _most_distinct(ancestry, weight, own, gap, end, time, seeded(0))
+    if enough:
+        assert torch.equal(found, own)
+    else:  # two are not half of sixteen, so the step four after the gap is asked too
+        assert len(found.unique()) == 4
+        few = _most_distinct(ancestry, weight, own[:4], gap, end, time, seeded(0))
+        assert set(few.flatten().tolist()) == {0, 1}

@@ -21,6 +21,10 @@ from vrnn.inference.traits import (
 )
 from vrnn.inference.unroll import unroll
 from vrnn.models.contract import Model, join, observed
+from vrnn.models.dmm import DMMConfig
+from vrnn.models.registry import make_model
+from vrnn.models.srnn import SRNNConfig
+from vrnn.models.storn import STORNConfig
 
 
 def kind_of(name: str) -> str:
@@ -129,6 +133,48 @@ class Opted(Flipped):
 
 def test_only_none_means_no_posterior():
     assert not has_posterior(Tied(), 0) and has_posterior(Opted(), 0)
+
+
+class Hidden(Flipped):
+    """A model that looks ahead through a layer of a few units, which may all be off at the start."""
+
+    def __init__(self, ahead: bool, zero: bool):
+        super().__init__(ahead)
+        self.read = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))
+        if zero:
+            nn.init.zeros_(self.read[-1].weight)
+
+    def embed_evidence(self, batch: Batch, inputs: Tensor) -> Tensor:
+        return self.read(super().embed_evidence(batch, inputs))
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+@pytest.mark.parametrize("zero", [True, False])
+def test_no_start_of_the_weights_hides_that_a_model_looks_ahead(ahead, zero):
+    """Neither a layer that starts at 0 nor one whose units are off for a few values."""
+    with torch.random.fork_rng(devices=[]):
+        for seed in range(50):
+            torch.manual_seed(seed)
+            model = Hidden(ahead, zero)
+            before = [p.detach().clone() for p in model.parameters()]
+            assert looks_ahead(model, 0) is ahead
+            assert all(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))
+
+
+@pytest.mark.parametrize("config", [STORNConfig, SRNNConfig, DMMConfig])
+def test_narrow_models_look_ahead_whatever_their_weights(config):
+    with torch.random.fork_rng(devices=[]):
+        for seed in range(50):
+            torch.manual_seed(seed)
+            assert looks_ahead(make_model(config(2, hidden=2, latent_dim=1)), 0)
+
+
+def test_asking_leaves_the_weights_of_a_model_in_their_place():
+    """The very tensors, not copies: an optimizer holds them."""
+    model = build(CONFIGS["srnn-lstm-u"])
+    before = [*model.parameters()]
+    looks_ahead(model, 1)
+    assert all(a is b for a, b in zip(model.parameters(), before, strict=True))
 
 
 def test_answers_are_kept_for_each_model():

@@ -12,6 +12,7 @@ from vrnn.inference.embed import embed
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.traits import looks_ahead
 from vrnn.objectives import BOUNDS, BoundConfig
+from vrnn.objectives.iwae import importance_bound
 
 EVERY = pytest.mark.parametrize("bound_name", BOUNDS)
 ALL = pytest.mark.parametrize("name", CONFIGS)
@@ -120,6 +121,42 @@ def test_first_steps_that_do_not_count(name, bound_name):
     else:
         expected = (log_prob + ratio).logsumexp(0) - torch.tensor(3.0).double().log()
     torch.testing.assert_close(found.bound, expected)
+
+
+@EVERY
+@pytest.mark.parametrize(
+    "name", ["vrnn", "srnn", "rnn", "seq2seq-same", "storn-lstm-u", "rollout-autoencoding-carried"]
+)
+@torch.no_grad()
+def test_chunks_add_up_to_the_whole(name, bound_name):
+    """From the belief that a chunk leaves, with its part of the features and of the noise.
+
+    The importance weights of an IWAE do not add up; those of each sample do.
+    """
+    model, case = made(name, gaps=False)
+    bound, config = BOUNDS[bound_name], BoundConfig(resample_below=0.9)
+    whole = bound(model, case.batch, case.noise, config)
+    embedded, belief, parts = embed(model, case.batch), None, []
+    for begin in range(0, 9, 4):
+        index = slice(begin, begin + 4)
+        piece = case.batch.time_steps(begin, begin + 4)
+        found = bound(
+            model,
+            piece,
+            case.noise.steps(index),
+            config,
+            embedded=embedded.steps(index),
+            start=belief,
+        )
+        belief = found.passed.belief
+        parts.append(found)
+    total = sum(part.bound for part in parts)
+    if bound_name == "iwae":
+        total = importance_bound(sum(part.passed.log_weight for part in parts))
+    torch.testing.assert_close(total, whole.bound)
+    kl = torch.cat([part.kl.kl for part in parts], 2)
+    torch.testing.assert_close(kl, whole.kl.kl)
+    assert all(part.kl.global_kl.numel() == 0 for part in parts[1:])
 
 
 @EVERY

@@ -15,7 +15,6 @@ from tests.models.settings import CONFIGS, build, make_case, run
 
 import vrnn
 from vrnn.data.batch import Batch
-from vrnn.inference.embed import embed
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.objectives.bound import BoundConfig
 from vrnn.objectives.elbo import elbo
@@ -72,27 +71,6 @@ def test_bound_is_the_mean_over_samples():
     warm = elbo(model, case.batch, case.noise, BoundConfig(kl_weight=0.3))
     torch.testing.assert_close(warm.bound, found.bound)
     torch.testing.assert_close(warm.penalty, 0.3 * found.penalty)
-
-
-@pytest.mark.parametrize("name", ["vrnn", "srnn", "rnn", "seq2seq-same", "storn-lstm-u"])
-@torch.no_grad()
-def test_chunks_add_up_to_the_whole(name):
-    """From the belief that a chunk leaves, with its part of the features and of the noise."""
-    model = build(CONFIGS[name])
-    case = make_case(model, CONFIGS[name])
-    whole = elbo(model, case.batch, case.noise).bound
-    embedded, belief, total = embed(model, case.batch), None, 0.0
-    for begin in range(0, 9, 4):
-        index = slice(begin, begin + 4)
-        found = elbo(
-            model,
-            case.batch.time_steps(begin, begin + 4),
-            case.noise.steps(index),
-            embedded=embedded.steps(index),
-            start=belief,
-        )
-        belief, total = found.passed.belief, total + found.bound
-    torch.testing.assert_close(total, whole)
 
 
 def test_certain_bernoulli_has_a_finite_loss_and_gradient():

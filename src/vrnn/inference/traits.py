@@ -3,11 +3,14 @@
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 
 from vrnn.data.batch import Batch
 from vrnn.distributions.tree import tree_map
 from vrnn.models.contract import GlobalLatentModel, Model
+
+PROBES = 8  # sets of weights that a model is asked with
 
 _LOOKS_AHEAD: "WeakKeyDictionary[Model, bool]" = WeakKeyDictionary()
 _HAS_POSTERIOR: "WeakKeyDictionary[Model, bool]" = WeakKeyDictionary()
@@ -32,21 +35,54 @@ def global_units(model: Model) -> int:
 def looks_ahead(model: Model, u_dim: int) -> bool:
     """Return whether the evidence of a time step depends on later ones.
 
-    The evidence of the first of two steps is computed twice, with two values of x at the second.
-    The answer is kept for each model.
+    The evidence of a first step is computed twice, with other values of x at all steps behind it.
+    That is done with weights moved at random. A layer that starts at 0, or whose units are
+    all off, would hide what it reads. The answer is kept for each model.
 
     Args:
         u_dim: width of the known inputs of a batch for the model.
     """
     known = _LOOKS_AHEAD.get(model)
     if known is None:
-        batch, inputs = _probe(model, u_dim)
-        later = torch.cat([batch.x[:, :1], batch.x[:, 1:] + 1], 1)
-        first, second = (
-            model.embed_evidence(batch._replace(x=x), inputs)[:, 0] for x in (batch.x, later)
-        )
-        known = _LOOKS_AHEAD[model] = not torch.equal(first, second)
+        generator = torch.Generator().manual_seed(0)
+        known = any(_reaches_first(model, u_dim, generator) for _ in range(PROBES))
+        _LOOKS_AHEAD[model] = known
     return known
+
+
+class _FirstEvidence(nn.Module):
+    """The evidence of a first step, as a module that can be called with other weights."""
+
+    def __init__(self, model: Model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self.model.embed_evidence(batch, self.model.embed_inputs(batch.u))[:, 0]
+
+
+def _reaches_first(model: Model, u_dim: int, generator: torch.Generator) -> bool:
+    """Return whether later values of x reach the evidence of a first step, with weights moved."""
+    weight = next(model.parameters())
+
+    def draw(like: Tensor) -> Tensor:
+        return torch.randn(like.shape, generator=generator).to(like)
+
+    # 0 and 1 are values of every family, so no model refuses them.
+    x, u = (
+        (draw(weight.new_zeros(8, 4, width)) > 0).to(weight)
+        for width in (model.observation.dim, u_dim)
+    )
+    later = torch.cat([x[:, :1], 1 - x[:, 1:]], 1)
+    module = _FirstEvidence(model)
+    weights = {
+        name: p + draw(p) / max(p.shape[-1] if p.dim() else 1, 1) ** 0.5
+        for name, p in module.named_parameters()
+    }
+    first, second = (
+        functional_call(module, weights, (Batch.of(values, u=u),)) for values in (x, later)
+    )
+    return not torch.equal(first, second)
 
 
 @torch.no_grad()
