@@ -22,9 +22,8 @@ A message that names no setting needs no fields: `DataError(f"{path}: the file i
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 
 class Absent(Enum):
@@ -36,8 +35,7 @@ class Absent(Enum):
 ABSENT = Absent.ABSENT
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """A setting that a message names, with a value or without.
 
     Args:
@@ -55,8 +53,7 @@ class Setting:
     value: Any = ABSENT
 
 
-@dataclass(frozen=True)
-class Function:
+class Function(NamedTuple):
     """A function of vrnn that a message advises to call; the command line names its command.
 
     >>> write(("see ", Function("describe")))
@@ -107,7 +104,7 @@ def write(text: Text, words: Words = PYTHON) -> str:
     >>> write(("lower ", Setting("learning_rate"), " or ", Setting("grad_clip")))
     'lower learning_rate or grad_clip'
     """
-    match text:
+    match text:  # settings and functions are tuples too, and come first
         case str():
             return text
         case Setting():
@@ -211,7 +208,7 @@ class MissingExtraError(VrnnError):
 def check_seed(seed: int) -> None:
     """Refuse a seed that the generators do not take."""
     if seed < 0:
-        raise ConfigError(setting="seed", expected="a number of at least 0", found=seed)
+        raise ConfigError(setting="seed", expected="at least 0", found=seed)
 
 
 def require(module: str, extra: str):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,6 @@ from vrnn.errors import DataError
 from vrnn.models import Model, ModelConfig, make_model
 from vrnn.models.modes import ModeHead
 from vrnn.models.position import Placed
-from vrnn.training.config import TrainConfig
 
 
 def build_network(config: ModelConfig, preprocessor: Preprocessor) -> Model:
@@ -37,7 +37,7 @@ class TrainedModel:
     network: Model
     preprocessor: Preprocessor
     config: ModelConfig
-    training: TrainConfig
+    training: dict[str, Any]
     modes: ModeHead | None = None
 
     def __repr__(self) -> str:
@@ -50,6 +50,11 @@ class TrainedModel:
         if self.modes is not None:
             self.modes.to(device)
         return self
+
+    @property
+    def observe(self) -> int | None:
+        """Rows known before the future begins, as the model was trained; None where it was not."""
+        return self.training["observe"]
 
     @property
     def first_scored(self) -> int:

@@ -11,6 +11,18 @@ from vrnn.cli.main import main
 from vrnn.cli.outputs import save_tracks
 
 SMALL = ["--hidden", "8", "--steps", "2", "--validate-every", "1", "--batch-size", "16"]
+SHORT = [
+    "--hidden",
+    "8",
+    "--latent-dim",
+    "3",
+    "--steps",
+    "4",
+    "--validate-every",
+    "2",
+    "--batch-size",
+    "16",
+]
 MODELS = {
     "rnn": ["rnn"],
     "seq2seq": ["seq2seq", "--latent-dim", "3"],
@@ -26,7 +38,7 @@ MODELS = {
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Walks over a crossroads: whole, their first 8 rows, with a speed, and with other names of columns."""
+    """Write walks over a crossroads: whole, cut, with gaps, with a speed, with other columns."""
     folder = tmp_path_factory.mktemp("cli")
     walks = Crossroads().sample(24, seed=0)
     save_tracks(walks, folder / "walks.csv")
@@ -72,7 +84,7 @@ def runs(folder: Path) -> dict[str, Path]:
 
 @pytest.fixture
 def fails(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., str]:
-    """Run a command that must end with code 2 and one line on standard error, and give that line."""
+    """Run a command that must end with code 2; return its one line on standard error."""
 
     def run(*words: object) -> str:
         capsys.readouterr()

@@ -77,6 +77,7 @@ COMMANDS = {
         "--samples",
         5,
     ],
+    "modes": lambda data, out, runs: ["modes", data, "--model", runs["vrnn"], "--count", 2],
     "likelihood": lambda data, out, runs: ["likelihood", data, "--model", runs["vrnn"], "--json"],
 }
 
@@ -87,6 +88,8 @@ def test_bad_file(kind, command, tmp_path, runs, fails):
     if kind == "one-point tracks" and command in ("doctor", "impute"):
         pytest.skip("a doctor looks at the ill, and nothing is missing in a point")
     content, reason = BAD[kind]
+    if kind == "one-point tracks" and command == "modes":
+        reason = "a point to begin at and one to come to"
     data = tmp_path / "bad.csv"
     data.write_bytes(content if isinstance(content, bytes) else content.encode())
     line = fails(*COMMANDS[command](data, tmp_path, runs))
@@ -169,7 +172,7 @@ def test_data_that_does_not_fit_the_run(folder, tmp_path, runs, fails):
         "--emission",
         "bernouli",
     )
-    assert "map columns with --y" in fails(
+    assert "map columns to --y" in fails(
         "train",
         folder / "walks.csv",
         "--arch",

@@ -1,4 +1,4 @@
-"""Run folders that cannot be used, and verbs that a model has no meaning for."""
+"""Run folders that cannot be used, and tasks that a model has no meaning for."""
 
 import json
 import shutil
@@ -41,6 +41,7 @@ COMMANDS = {
         out / "i.csv",
     ],
     "reliability": lambda run, folder, out: ["reliability", folder / "walks.csv", "--model", run],
+    "modes": lambda run, folder, out: ["modes", folder / "walks.csv", "--model", run],
     "likelihood": lambda run, folder, out: ["likelihood", folder / "walks.csv", "--model", run],
 }
 
@@ -69,13 +70,13 @@ def test_bad_run(command, folder, tmp_path, copy, fails):
     (copy / "model.safetensors").write_bytes(weights)
     change(copy, model={"kind": "vrnn", "x_dim": 2, "colour": "red"})
     assert "colour" in fails(*words(copy))
-    change(copy, format=99)
+    change(copy, version=99)
     assert "found 99" in fails(*words(copy))
     (copy / "config.json").write_text("{")
     assert "not a config" in fails(*words(copy))
 
 
-def test_refused_verbs(folder, tmp_path, runs, fails):
+def test_refused_tasks(folder, tmp_path, runs, fails):
     out = tmp_path / "out.csv"
     assert "--task autoencoding" in fails("generate", "--model", runs["rollout"], "--out", out)
     assert "no latent" in fails(

@@ -12,7 +12,7 @@ QUICK = ["--samples", 8, "--particles", 20]
 
 
 @pytest.mark.parametrize("name", [*MODELS])
-def test_new_verbs_of_every_model(run, folder, runs, tmp_path, name):
+def test_tasks_of_every_model(run, folder, runs, tmp_path, name):
     data = folder / ("speed.csv" if name in ("supervised", "inputs") else "walks.csv")
     found = json.loads(run("likelihood", data, "--model", runs[name], "--samples", 3, "--json"))
     assert np.isfinite(found["log_likelihood"])
@@ -24,7 +24,7 @@ def test_new_verbs_of_every_model(run, folder, runs, tmp_path, name):
 
 
 @pytest.mark.parametrize("kind", ["dmm", "srnn", "storn"])
-def test_verbs_on_models_whose_posterior_reads_the_whole_track(run, folder, runs, tmp_path, kind):
+def test_tasks_on_models_whose_posterior_reads_the_whole_track(run, folder, runs, tmp_path, kind):
     out = tmp_path / "out.csv"
     run(
         "forecast",

@@ -8,7 +8,7 @@ from vrnn.cli.demo import demo
 
 def test_the_demo_writes_its_picture_and_runs_and_replaces_them(tmp_path, capsys):
     for _ in range(2):
-        rows = demo(tmp_path, steps_factor=0.01)
+        rows = demo(out=tmp_path, steps_factor=0.01)
     assert [r.name for r in rows] == [
         "constant velocity",
         "RNN, one Gaussian",
@@ -24,6 +24,6 @@ def test_the_demo_writes_its_picture_and_runs_and_replaces_them(tmp_path, capsys
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_vrnn_of_the_demo_comes_to_the_true_process(tmp_path, seed):
     """Energy score within 10 % of the truth's, each share of turns within 5 points."""
-    _, _, model, truth = demo(tmp_path, seed=seed)
+    _, _, model, truth = demo(out=tmp_path, seed=seed)
     assert abs(model.energy / truth.energy - 1) < 0.10
     assert np.abs(model.shares - truth.shares).max() < 0.05

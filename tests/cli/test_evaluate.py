@@ -8,12 +8,21 @@ import vrnn
 from vrnn.cli.main import main
 
 
-@pytest.mark.parametrize("flags", [[], ["--representative"]])
-def test_evaluate(run, folder, runs, flags):
-    words = ["evaluate", folder / "walks.csv", "--model", runs["vrnn"], "--samples", 3, *flags]
+@pytest.mark.parametrize("selection", ["samples", "clusters"])
+def test_evaluate(run, folder, runs, selection):
+    words = [
+        "evaluate",
+        folder / "walks.csv",
+        "--model",
+        runs["vrnn"],
+        "--samples",
+        3,
+        "--selection",
+        selection,
+    ]
     found = json.loads(run(*words, "--json"))
     assert (found["windows"], found["samples"]) == (24, 3)
-    assert found["selection"] == ("representative" if flags else "iid")
+    assert found["selection"] == selection
     assert set(found["model"]) == {"ade", "fde", "min_ade", "min_fde", "nll", "energy_score"}
     text = run(*words)
     assert "constant velocity" in text
@@ -76,9 +85,9 @@ FOLDS = {
 def scene_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "a"
     vrnn.train(
-        vrnn.RNNConfig(x_dim=2, hidden=4),
         vrnn.Crossroads().sample(20),
-        vrnn.TrainConfig(steps=2, holdout=0.0),
+        config=vrnn.RNNConfig(x_dim=2, hidden=4),
+        training=vrnn.TrainConfig(steps=2, holdout=0.0),
         out=folder,
         quiet=True,
     )
@@ -94,7 +103,10 @@ def scene_run(tmp_path_factory):
 )
 def test_windows_and_constant_velocity_are_those_of_the_data(scene_run, data_dir, capsys, fold):
     data = data_dir / "eth_ucy" / fold / "test"
-    assert main(["evaluate", str(scene_run), str(data), "--samples", "2", "--json"]) in (0, None)
+    assert main(["evaluate", str(data), "--model", str(scene_run), "--samples", "2", "--json"]) in (
+        0,
+        None,
+    )
     found = json.loads(capsys.readouterr().out)
     count, ade, fde = FOLDS[fold]
     assert found["windows"] == count

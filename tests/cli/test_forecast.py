@@ -36,14 +36,14 @@ def test_forecast(run, folder, runs, tmp_path, ending):
     assert np.isfinite(np.asarray(table["y"])).all()
 
 
-def test_representatives_and_picture(run, folder, runs, tmp_path):
+def test_clusters_and_picture(run, folder, runs, tmp_path):
     out, plot = tmp_path / "f.csv", tmp_path / "f.png"
     run(
         "forecast",
         folder / "prefix.csv",
         "--model",
         runs["rollout"],
-        "--representative",
+        "--clusters",
         2,
         "--out",
         out,
@@ -56,7 +56,7 @@ def test_representatives_and_picture(run, folder, runs, tmp_path):
     assert plot.stat().st_size > 1000
 
 
-def test_states_and_temperature_reach_the_forecast(run, folder, runs, tmp_path):
+def test_prefix_samples_and_temperature_reach_the_forecast(run, folder, runs, tmp_path):
     """At no temperature to speak of, paths from one state are one path."""
     out = tmp_path / "f.csv"
     run(
@@ -66,7 +66,7 @@ def test_states_and_temperature_reach_the_forecast(run, folder, runs, tmp_path):
         runs["vrnn"],
         "--samples",
         5,
-        "--states",
+        "--prefix-samples",
         1,
         "--temperature",
         1e-6,

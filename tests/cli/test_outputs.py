@@ -9,9 +9,8 @@ import pytest
 @pytest.mark.parametrize(
     "words",
     [
-        "forecast run data.csv",
-        "generate run",
-        *(f"{c} run data.csv" for c in ("encode", "score", "impute")),
+        "generate --model run",
+        *(f"{c} data.csv --model run" for c in ("forecast", "encode", "score", "impute")),
     ],
 )
 def test_ending_of_outputs(words, ending, fails):
@@ -50,7 +49,7 @@ def test_failure_while_writing_leaves_nothing(tmp_path, runs, fails, monkeypatch
 def test_failure_while_writing_the_second_table_leaves_nothing(
     tmp_path, folder, runs, fails, monkeypatch
 ):
-    """Scores write the rows first, so that the table they are named after is there only when all is."""
+    """Scores write the rows first: the main table is there only when all is."""
     import vrnn.tasks.score as scores
 
     def full(columns, path):

@@ -2,18 +2,7 @@
 
 import json
 
-SMALL = [
-    "--hidden",
-    "8",
-    "--latent-dim",
-    "3",
-    "--steps",
-    "4",
-    "--validate-every",
-    "2",
-    "--batch-size",
-    "16",
-]
+from tests.cli.conftest import SHORT
 
 
 def test_columns_are_remembered(run, folder, tmp_path, fails):
@@ -32,7 +21,7 @@ def test_columns_are_remembered(run, folder, tmp_path, fails):
         "--x",
         "lon",
         "lat",
-        *SMALL,
+        *SHORT,
     )
     assert run("evaluate", ships, "--model", out, "--json") == run(
         "evaluate",

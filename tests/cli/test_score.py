@@ -1,6 +1,7 @@
 """`vrnn score` on good data, and calibration sets that do not fit."""
 
 import numpy as np
+from tests.cli.conftest import SHORT
 
 import vrnn
 from vrnn import read_tracks
@@ -79,7 +80,7 @@ def test_score_says_which_tracks_have_none(run, folder, runs, tmp_path):
 def test_calibration_from_another_set_of_the_archive(run, folder, tmp_path):
     data, out = folder / "chorales.npz", tmp_path / "run"
     flags = ["--format", "piano-roll", "--group"]
-    run("train", data, "--arch", "rnn", "--out", out, *(f for f in SMALL if f not in ("--latent-dim", "3")), "--emission",
+    run("train", data, "--arch", "rnn", "--out", out, *(f for f in SHORT if f not in ("--latent-dim", "3")), "--emission",
         "bernoulli", *flags, "train")  # fmt: skip
     words = [
         "score",
@@ -100,20 +101,6 @@ def test_calibration_from_another_set_of_the_archive(run, folder, tmp_path):
     assert text != run(*words, "--calibration", data)  # against themselves
 
 
-SMALL = [
-    "--hidden",
-    "8",
-    "--latent-dim",
-    "3",
-    "--steps",
-    "4",
-    "--validate-every",
-    "2",
-    "--batch-size",
-    "16",
-]
-
-
 def test_calibration_that_does_not_fit(folder, tmp_path, runs, fails):
     words = [
         "score",
@@ -129,5 +116,5 @@ def test_calibration_that_does_not_fit(folder, tmp_path, runs, fails):
         *words, folder / "walks.csv", "--false-alarms", 0.01
     )
     short = tmp_path / "short.csv"
-    short.write_text(BAD["one-point tracks"][0])
+    short.write_text("id,t,x,y\n" + "".join(f"{i},0,1,{i}\n" for i in range(20)))
     assert "calibration tracks with a scored row" in fails(*words, short)

@@ -3,33 +3,21 @@
 import shlex
 
 import pytest
+from tests.cli.conftest import SHORT
 
 from vrnn import read_tracks
 from vrnn.training.checkpoint import load
 from vrnn.training.trackers import read_metrics
 
-SMALL = [
-    "--hidden",
-    "8",
-    "--latent-dim",
-    "3",
-    "--steps",
-    "4",
-    "--validate-every",
-    "2",
-    "--batch-size",
-    "16",
-]
-
 
 def test_train_says_what_came_out(run, folder, tmp_path):
     data, out = folder / "walks.csv", tmp_path / "run"
-    text = run("train", data, "--arch", "vrnn", "--out", out, "--plot", tmp_path / "c.png", *SMALL)
+    text = run("train", data, "--arch", "vrnn", "--out", out, "--plot", tmp_path / "c.png", *SHORT)
     best = max(r["val_bound"] for r in read_metrics(out / "metrics.jsonl") if "val_bound" in r)
     assert f"{best:.4f} nats per step, in data units" in text
     assert "lower bound (ELBO) of log p(track | its first point)" in text
     assert "of 3 units active" in text
-    assert f"vrnn evaluate {out} {data} --observe 8 --horizon 12" in text
+    assert f"vrnn evaluate {data} --model {out} --observe 8 --horizon 12" in text
     assert (tmp_path / "c.png").stat().st_size > 1000
 
 
@@ -60,10 +48,10 @@ def test_commands_to_go_on_with_run_as_printed(run, folder, tmp_path, monkeypatc
     """Of binary keys: no distance is suggested, and the set and the format are told again."""
     data = folder / "chorales.npz"
     flags = ["--group", "train", *val, "--format", "piano-roll", "--emission", "bernoulli"]
-    text = run("train", data, "--arch", "vrnn", "--out", tmp_path / "run", *SMALL, *flags)
+    text = run("train", data, "--arch", "vrnn", "--out", tmp_path / "run", *SHORT, *flags)
     commands = [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("  vrnn ")]
     assert [c[0] for c in commands] == ["likelihood", "forecast", "score", "generate"]
-    assert all(["--group", "test" if val else "train"] == c[3:5] for c in commands[:3])
+    assert all(["--group", "test" if val else "train"] == c[2:4] for c in commands[:3])
     monkeypatch.chdir(tmp_path)
     for command in commands:
         run(*command)

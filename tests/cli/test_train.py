@@ -3,34 +3,26 @@
 import shutil
 
 import pytest
+from tests.cli.conftest import SHORT
 
 import vrnn
 from vrnn import read_tracks
 from vrnn.cli.main import main
+from vrnn.cli.train import ARCHITECTURES
+from vrnn.models import KINDS
 from vrnn.training.checkpoint import load
 from vrnn.training.trackers import read_metrics
 
-SMALL = [
-    "--hidden",
-    "8",
-    "--latent-dim",
-    "3",
-    "--steps",
-    "4",
-    "--validate-every",
-    "2",
-    "--batch-size",
-    "16",
-]
-
 
 def test_every_setting_arrives(run, folder, tmp_path):
-    flags = "--cell lstm --depth 0 --emission mixture(2) --prior standard --window 12 --observe 4 --heading --flip"
-    flags += " --speed 0.8 1.25 --jitter 0.1 --no-standardise --positions x y --patience 9 --seed 5 --schedule constant --kl_warmup 3"
+    flags = "--cell lstm --depth 0 --emission mixture(2) --prior standard --window 12 --observe 4"
+    flags += " --heading --flip --speed 0.8 1.25 --jitter 0.1 --no-standardise --positions x y"
+    flags += " --patience 9 --seed 5 --schedule constant --kl_warmup 3 --ema-decay 0.5"
+    flags += " --grad-clip 0.7 --augment-prob 0.25 --augment-until 0.75 --energy-weight 0.1"
     out = tmp_path / "run"
     val = ["--val", folder / "walks.csv"]
     text = run(
-        "train", folder / "walks.csv", "--arch", "vrnn", "--out", out, *val, *SMALL, *flags.split()
+        "train", folder / "walks.csv", "--arch", "vrnn", "--out", out, *val, *SHORT, *flags.split()
     )
     assert "log density of the future, under the states that a forecast starts from" in text
     model = load(out)
@@ -40,21 +32,23 @@ def test_every_setting_arrives(run, folder, tmp_path):
         "mixture(2)",
     )
     assert (model.config.x_dim, model.config.prior, model.config.latent_dim) == (2, "standard", 3)
-    settings = model.training
+    settings = vrnn.TrainConfig.from_dict(model.training)
     assert (settings.window, settings.observe, settings.patience, settings.seed) == (12, 4, 9, 5)
     assert (settings.schedule, settings.kl_warmup, settings.augment.flip) == ("constant", 3, True)
     assert (settings.augment.speed, settings.transform.heading) == ((0.8, 1.25), True)
-    assert settings.augment.jitter == 0.1
+    assert (settings.augment.jitter, settings.energy_weight) == (0.1, 0.1)
+    assert (settings.ema_decay, settings.grad_clip) == (0.5, 0.7)
+    assert (settings.augment.prob, settings.augment.until) == (0.25, 0.75)
     assert (settings.transform.standardise, settings.transform.positions) == (False, ("x", "y"))
 
 
 @pytest.mark.parametrize("kind", ["vrnn", "dmm", "srnn", "storn"])
 def test_resume_with_the_same_command(run, folder, tmp_path, monkeypatch, kind):
-    from vrnn.training.fit import Loop
+    from vrnn.training.trainer import Trainer
 
-    words = ["train", folder / "walks.csv", "--arch", kind, *SMALL, "--out"]
+    words = ["train", folder / "walks.csv", "--arch", kind, *SHORT, "--out"]
     run(*words, tmp_path / "whole")
-    step = Loop._train_step
+    step = Trainer._train_step
 
     def killed(self, number):
         if number == 3:
@@ -62,7 +56,7 @@ def test_resume_with_the_same_command(run, folder, tmp_path, monkeypatch, kind):
         return step(self, number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Loop, "_train_step", killed)
+        patch.setattr(Trainer, "_train_step", killed)
         assert main([str(w) for w in [*words, tmp_path / "part"]]) == 130
     run(*words, tmp_path / "part", "--resume")
     whole, part = (load(tmp_path / name).network.state_dict() for name in ("whole", "part"))
@@ -73,7 +67,7 @@ def test_resume_with_the_same_command(run, folder, tmp_path, monkeypatch, kind):
 def test_validation_on_another_set_of_the_archive(run, folder, tmp_path):
     data, small = (
         folder / "chorales.npz",
-        [*SMALL, "--emission", "bernoulli", "--format", "piano-roll"],
+        [*SHORT, "--emission", "bernoulli", "--format", "piano-roll"],
     )
     words = ["train", data, "--arch", "vrnn", *small, "--group", "train", "--out"]
     test = read_tracks(data, group="test", format="piano-roll")
@@ -83,9 +77,9 @@ def test_validation_on_another_set_of_the_archive(run, folder, tmp_path):
         r["val_bound"] for r in read_metrics(tmp_path / "a" / "metrics.jsonl") if "val_bound" in r
     )
     same = vrnn.train(
-        load(tmp_path / "a").config,
         read_tracks(data, group="train", format="piano-roll"),
-        load(tmp_path / "a").training,
+        config=load(tmp_path / "a").config,
+        training=vrnn.TrainConfig.from_dict(load(tmp_path / "a").training),
         val=test,
         quiet=True,
     )
@@ -107,7 +101,7 @@ def test_resume_is_asked_for_and_checked(folder, tmp_path, copy, fails):
         3,
     ]
     assert "--resume" in fails(*words, *small)
-    assert "training.seed" in fails(*words, *small, "--seed", 1, "--resume")
+    assert "changed: --seed" in fails(*words, *small, "--seed", 1, "--resume")
     assert "same tracks" in fails(*words, *small, "--x", "y", "x", "--resume")
     assert "nothing to resume" in fails(
         "train", folder / "walks.csv", "--arch", "vrnn", "--out", tmp_path / "new", "--resume"
@@ -117,3 +111,14 @@ def test_resume_is_asked_for_and_checked(folder, tmp_path, copy, fails):
 @pytest.fixture
 def copy(runs, tmp_path):
     return shutil.copytree(runs["vrnn"], tmp_path / "copy")
+
+
+def test_defaults_are_those_of_python(run, folder, tmp_path):
+    run("train", folder / "walks.csv", "--out", tmp_path, "--steps", 1)
+    model = load(tmp_path)
+    assert model.config == vrnn.VRNNConfig(x_dim=2)
+    assert vrnn.TrainConfig.from_dict(model.training) == vrnn.TrainConfig(steps=1)
+
+
+def test_every_architecture_is_described():
+    assert ARCHITECTURES.keys() == KINDS.keys()

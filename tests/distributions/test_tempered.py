@@ -68,5 +68,5 @@ def test_refuses_what_has_no_mean_to_move_to():
         with pytest.raises(UnsupportedError, match="leave temperature 1"):
             check_temperature(parse_emission(name, 2), 0.9)
     for bad in (0.0, -1.0, float("nan"), float("inf")):
-        with pytest.raises(ConfigError, match="temperature above 0"):
+        with pytest.raises(ConfigError, match="temperature: expected a number above 0"):
             check_temperature(parse_emission("gaussian", 2), bad)

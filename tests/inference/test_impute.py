@@ -194,7 +194,7 @@ def test_what_is_refused():
         vrnn.impute(tracks, model=made("vrnn", heading=True))
     for name, value, least in (("samples", 0, 1), ("particles", 1, 2), ("sweeps", -1, 0)):
         with pytest.raises(
-            ConfigError, match=f"expected {name} of at least {least}, found {value}"
+            ConfigError, match=f"{name}: expected at least {least}, found {value}"
         ):
             vrnn.impute(tracks, model=model, **{name: value})
     with pytest.raises(ConfigError, match="seed"):

@@ -128,7 +128,7 @@ def test_units_move_a_density_by_their_logarithm():
 
 def test_what_is_refused():
     model, tracks = made("vrnn"), walks(2)
-    with pytest.raises(ConfigError, match=r"among elbo, iwae, fivo, found 'nelbo'"):
+    with pytest.raises(ConfigError, match=r"bound: expected one of elbo, iwae, fivo, found 'nelbo'"):
         vrnn.likelihood(tracks, model=model, bound="nelbo")
     with pytest.raises(ConfigError, match="found 0 and 3"):
         vrnn.likelihood(tracks, model=model, samples=0)

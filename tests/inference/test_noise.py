@@ -7,7 +7,7 @@ import torch
 from tests.inference.small import KINDS, SUPERVISED, made, walks
 
 import vrnn
-from vrnn.inference.noise import draw_noise, quasi_normals, seeded
+from vrnn.inference.noise import Stream, draw_noise, quasi_normals, seeded
 
 
 def test_each_draw_is_standard_normal_and_sequences_are_independent():
@@ -85,3 +85,9 @@ def test_means_vary_less_and_agree():
 def test_evaluation_says_so():
     found = vrnn.evaluate(walks(), model=made("vrnn"), observe=5, horizon=4, samples=8, qmc=True)
     assert found.qmc and "8 quasi-random samples" in found.to_text()
+
+
+def test_no_two_purposes_share_a_stream():
+    assert len(set(Stream)) == len(Stream.__members__)
+    draws = {tuple(torch.randn(3, generator=seeded(0, s, 1)).tolist()) for s in Stream}
+    assert len(draws) == len(Stream)

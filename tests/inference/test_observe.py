@@ -346,9 +346,9 @@ def test_bad_beginnings_are_refused():
     for given in ({"count": 0}, {"particles": 0}):
         with pytest.raises(ConfigError, match="count and particles of at least 1, found"):
             vrnn.initial_belief(model=model, **given)
-    with pytest.raises(ConfigError, match="seed of at least 0"):
+    with pytest.raises(ConfigError, match="seed: expected at least 0"):
         vrnn.initial_belief(model=model, seed=-1)
-    with pytest.raises(ConfigError, match="particles of at least 1, found 0"):
+    with pytest.raises(ConfigError, match="particles: expected at least 1, found 0"):
         vrnn.filter_tracks(walks(1), model=model, particles=0)
     nowhere = without_inputs(walks(2))
     nowhere.x[1][:] = np.nan

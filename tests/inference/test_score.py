@@ -353,7 +353,7 @@ def test_arrays_and_what_is_refused():
         vrnn.score(tracks[:0], model=model)
     with pytest.raises(DataError, match=r"read_tracks\(path\)"):
         vrnn.score("walks.csv", model=model)
-    with pytest.raises(ConfigError, match="particles of at least 1, found 0"):
+    with pytest.raises(ConfigError, match="particles: expected at least 1, found 0"):
         vrnn.score(tracks, model=model, particles=0)
     with pytest.raises(ConfigError, match="seed"):
         vrnn.score(tracks, model=model, seed=-1)

@@ -226,7 +226,7 @@ def test_paths_at_a_temperature_lie_nearer_to_the_mean(trained):
 
 
 def test_what_a_temperature_does_not_go_with(trained):
-    with pytest.raises(ConfigError, match="temperature above 0"):
+    with pytest.raises(ConfigError, match="temperature: expected a number above 0"):
         vrnn.forecast(walks(2, 5), model=trained["vrnn"], horizon=2, temperature=0.0)
     for verb in (vrnn.evaluate, vrnn.reliability):
         with pytest.raises(UnsupportedError, match="leave temperature 1"):
@@ -234,7 +234,7 @@ def test_what_a_temperature_does_not_go_with(trained):
 
 
 def test_what_states_do_not_go_with(trained):
-    with pytest.raises(ConfigError, match="prefix_samples of at least 1"):
+    with pytest.raises(ConfigError, match="prefix_samples: expected at least 1"):
         vrnn.forecast(walks(2, 5), model=trained["vrnn"], horizon=2, prefix_samples=0)
     belief = vrnn.filter_tracks(walks(2, 5), model=trained["vrnn"]).belief
     with pytest.raises(UnsupportedError, match="found a belief"):

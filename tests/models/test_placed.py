@@ -142,7 +142,7 @@ def test_it_learns_what_only_the_place_tells():
 def test_what_is_refused():
     tracks = walks(20)
     with pytest.raises(
-        ConfigError, match="knows where on the map it is: give a start, first points of lat, lon"
+        ConfigError, match="knows where on the map it is; give a start, first points of lat, lon"
     ):
         vrnn.generate(model=made("rnn"), count=2, steps=5)
     with pytest.raises(ConfigError, match="models positions"):

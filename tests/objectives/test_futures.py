@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from accelerate import Accelerator
 from tests.models.settings import CONFIGS, build, make_case
 
 import vrnn
@@ -19,7 +18,7 @@ from vrnn.inference.rollout import imagine
 from vrnn.metrics.scores import energy_score
 from vrnn.models import make_model
 from vrnn.objectives.futures import cut_future, draw_future, futures_score
-from vrnn.training.fit import Loop
+from vrnn.training.objective import make_objective
 from vrnn.training.prepare import prepare
 
 NAN = float("nan")
@@ -208,15 +207,15 @@ def test_kinds_are_drawn_and_not_scored():
     config = vrnn.VRNNConfig(3, hidden=4, emission="mixture(2):2+bernoulli:1")
     settings = vrnn.TrainConfig(steps=4, batch_size=4, energy_weight=1.0, energy_from=0.0)
     prepared = prepare(config, tracks, settings, None)
-    loop = Loop(prepared, Accelerator(), None, None)
-    assert [bool(s > 0) for s in loop.plain_objective.scale] == [True, True, False]
+    objective = make_objective(prepared.trained, settings)
+    assert [bool(s > 0) for s in objective.scale] == [True, True, False]
     batch, _ = prepared.trained.preprocessor.batch(prepared.train)
     future = cut_future(prepared.trained.network, batch, seeded(0), samples=3, rows=4)
-    score = loop.plain_objective.score(future)[0]
+    score = objective.score(future)[0]
     other = future._replace(
         rest=future.rest._replace(x=future.rest.x * torch.tensor([1.0, 1.0, 7.0]))
     )
-    torch.testing.assert_close(loop.plain_objective.score(other)[0], score)
+    torch.testing.assert_close(objective.score(other)[0], score)
     belief = begin(prepared.trained.network, future.prefix, future.past)
     kinds = imagine(prepared.trained.network, belief, future.rest.u, future.ahead).x[..., 2]
     assert sorted(kinds.unique().tolist()) == [0.0, 1.0]

@@ -1,4 +1,4 @@
-"""Small runs that exercise every random part of training; as a program, one that kills itself at a chosen moment.
+"""Small runs that use every random part of training; as a program, one that kills itself.
 
 python runs.py OUT step 7       after the seventh record has been written
 python runs.py OUT before 3     before the third file takes its name (and with `after`, after it)
@@ -22,7 +22,7 @@ SETTINGS = vrnn.TrainConfig(
     learning_rate=1e-2,
     warmup=3,
     kl_warmup=6,
-    average=0.9,
+    ema_decay=0.9,
     energy_weight=2.0,
     energy_rows=4,
     energy_samples=3,
@@ -31,10 +31,17 @@ SETTINGS = vrnn.TrainConfig(
     log_every=1,
     augment=vrnn.AugmentConfig(flip=True, rotate=True, speed=(0.8, 1.2)),
 )
+RNN = vrnn.RNNConfig(2, hidden=8)
+QUICK = vrnn.TrainConfig(steps=4, batch_size=8, validate_every=2, log_every=1, warmup=0)
+
+
+def timeless(records: list[dict]) -> list[dict]:
+    """Return records without the seconds they took."""
+    return [{k: v for k, v in r.items() if k != "seconds"} for r in records]
 
 
 def walks(count: int = 30, rows: int = 9, seed: int = 0) -> vrnn.Tracks:
-    """Random walks of different lengths, some with a gap."""
+    """Return random walks of different lengths, some with a gap."""
     random = np.random.default_rng(seed)
     x = [random.normal(size=(rows + i % 3, 2)).cumsum(0) for i in range(count)]
     for a in x[::4]:

@@ -16,8 +16,9 @@ from safetensors.torch import load_file, save_file
 import vrnn
 from vrnn.errors import RunFolderError
 from vrnn.files import whole_file
-from vrnn.training.checkpoint import load_checkpoint, optimiser_tensors, restore_optimiser
+from vrnn.training.checkpoint import VERSION, read_config
 
+MODEL = vrnn.VRNNConfig(2, hidden=8, latent_dim=3)
 SETTINGS = vrnn.TrainConfig(steps=4, validate_every=2, batch_size=8, window=6)
 
 
@@ -31,7 +32,7 @@ def finished(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "a"
     vrnn.train(
         tracks(),
-        config=vrnn.VRNNConfig(2, hidden=8, latent_dim=3),
+        config=MODEL,
         training=SETTINGS,
         out=out,
         quiet=True,
@@ -54,11 +55,9 @@ def test_run_folder_holds_no_pickle(folder):
 
 
 def test_loaded_model_is_the_trained_one(folder):
-    run = vrnn.train(
-        tracks(), config=vrnn.VRNNConfig(2, hidden=8, latent_dim=3), training=SETTINGS, quiet=True
-    )
+    run = vrnn.train(tracks(), config=MODEL, training=SETTINGS, quiet=True)
     loaded = vrnn.load(folder)
-    assert loaded.config == run.model.config and loaded.training == SETTINGS
+    assert loaded.config == run.model.config and loaded.training == SETTINGS.to_dict()
     assert loaded.preprocessor == run.model.preprocessor and not loaded.network.training
     for name, value in run.model.network.state_dict().items():
         assert torch.equal(value, loaded.network.state_dict()[name])
@@ -93,18 +92,18 @@ def widen(folder: Path) -> None:
 BREAKAGES = {
     "no folder": (shutil.rmtree, "expected a run folder written by vrnn train; no such folder"),
     "no config": (lambda f: (f / "config.json").unlink(), "it has no config.json"),
-    "no weights": (lambda f: (f / "model.safetensors").unlink(), "has no model.safetensors.*--resume"),
+    "no weights": (lambda f: (f / "model.safetensors").unlink(), "has no model.safetensors.*resume=True"),
     "garbage config": (lambda f: (f / "config.json").write_text("{'a':"), "not a config that vrnn wrote"),
     "empty config": (lambda f: (f / "config.json").write_text(""), "not a config that vrnn wrote"),
     "config of something else": (lambda f: (f / "config.json").write_text("[1]"), "not a config that vrnn wrote"),
     "config that is no text": (lambda f: (f / "config.json").write_bytes(b"\xff\xfe\x00"), "not a config that vrnn wrote"),
-    "other format": (lambda f: edit(f, "format", value=99), "expected format 1, found 99; .* another version of vrnn"),
+    "another version": (lambda f: edit(f, "version", value=99), r"another version of vrnn \(expected version 2, found 99\); train again"),
     "unknown model": (lambda f: edit(f, "model", "kind", value="tcn"), "expected a model kind among .*'tcn'"),
     "unknown setting": (lambda f: edit(f, "model", "heads", value=8), "VRNNConfig does not have: heads"),
     "absent setting": (lambda f: edit(f, "model", "x_dim", value=None), "settings that this version does not know"),
     "bad emission": (lambda f: edit(f, "model", "emission", value="cauchy"), "found 'cauchy'"),
     "unknown training setting": (lambda f: edit(f, "training", "luck", value=1), "unknown training settings: luck"),
-    "bad training setting": (lambda f: edit(f, "training", "steps", value=-1), "expected steps above 0, found -1"),
+    "bad training setting": (lambda f: edit(f, "training", "steps", value=-1), "steps: expected a whole number of at least 1, found -1"),
     "no preprocessor": (lambda f: edit(f, "preprocessor", value=None), "'preprocessor'"),
     "damaged preprocessor": (lambda f: edit(f, "preprocessor", "transform", value=7), "settings that this version does not know"),
     "no model part": (lambda f: edit(f, "model", value={}), "expected a model kind among .*None"),
@@ -127,42 +126,33 @@ def test_broken_run_folders_are_refused(folder, name):
     assert str(folder) in str(error.value) and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("size", [0, 300, 5000])
-def test_damaged_training_state_is_refused_when_resuming(folder, size):
-    os.truncate(folder / "training.safetensors", size)
-    with pytest.raises(
-        RunFolderError, match=r"training.safetensors: damaged .*; delete it to start the run again"
-    ):
-        load_checkpoint(folder)
+OLD = """{
+  "format": 1,
+  "model": {"kind": "vrnn", "x_dim": 2, "hidden": 8, "latent_dim": 3},
+  "training": {"steps": 4, "average": 0.0, "clip": 1.0, "kernel": "auto"},
+  "encoding": {"frame": {"displacement": true}},
+  "data": "0123456789abcdef"
+}"""
 
 
-def test_training_state_of_another_program_is_refused(folder):
-    save_file({"weight": torch.zeros(2)}, folder / "training.safetensors")
-    with pytest.raises(RunFolderError, match="damaged"):
-        load_checkpoint(folder)
+def test_folders_of_older_versions_are_refused(folder):
+    (folder / "config.json").write_text(OLD)
+    message = "found a run folder of another version of vrnn (expected version 2, found 1)"
+    with pytest.raises(RunFolderError) as error:
+        vrnn.load(folder)
+    assert str(error.value) == f"{folder}: {message}; train again"
+    with pytest.raises(RunFolderError, match=r"of another version of vrnn .*; train again"):
+        vrnn.train(tracks(), config=MODEL, training=SETTINGS, out=folder, resume=True)
 
 
-def test_optimiser_comes_back_whole():
-    def steps(optimiser, parameter, count):
-        for i in range(count):
-            optimiser.zero_grad()
-            (parameter * (i + 1)).square().sum().backward()
-            optimiser.step()
-
-    a = torch.nn.Parameter(torch.ones(3))
-    first = torch.optim.AdamW([a], lr=0.1)
-    steps(first, a, 3)
-    b = torch.nn.Parameter(a.detach().clone())
-    second = torch.optim.AdamW([b], lr=0.1)
-    restore_optimiser(second, optimiser_tensors(first))
-    steps(first, a, 2)
-    steps(second, b, 2)
-    assert torch.equal(a, b)
+def test_the_version_is_written_and_kept(folder):
+    assert read_config(folder)["version"] == VERSION
 
 
 KILLED_WHILE_WRITING = """
 import os, signal, sys
 from vrnn.files import whole_file
+from vrnn.training.checkpoint import VERSION, read_config
 with whole_file(sys.argv[1]) as temporary:
     temporary.write_bytes(b"half of the new")
     os.kill(os.getpid(), signal.SIGKILL)

@@ -11,7 +11,7 @@ import torch
 from tests.training.runs import SETTINGS, walks
 
 import vrnn
-from vrnn.training.checkpoint import load_checkpoint
+from vrnn.training.resume import load_state
 
 CONFIGS = {
     "rnn": vrnn.RNNConfig(2, hidden=8),
@@ -68,8 +68,8 @@ def test_two_processes_give_the_losses_of_one(tmp_path):
             assert a.keys() == b.keys()
             for key in a.keys() - {"seconds"}:
                 assert a[key] == pytest.approx(b[key], rel=2e-5, abs=1e-6), (name, a["step"], key)
-        weights = load_checkpoint(tmp_path / "two" / name).model
-        for key, value in load_checkpoint(tmp_path / "one" / name).model.items():
+        weights = load_state(tmp_path / "two" / name).model
+        for key, value in load_state(tmp_path / "one" / name).model.items():
             torch.testing.assert_close(weights[key], value, rtol=1e-4, atol=1e-6)
 
 

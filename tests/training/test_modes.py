@@ -1,51 +1,16 @@
-"""Learned representatives: what they come to where the best set is known, for every model, in files, and refusals."""
+"""Mode sets: what they come to where the best set is known, for every model, and refusals."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
+from tests.training.forks import MODELS, SMALL, TRAINING, forks
 
 import vrnn
-from vrnn.data.batch import Batch
 from vrnn.data.transforms import rotate
 from vrnn.errors import ConfigError, DataError, NonFiniteError, RunFolderError, UnsupportedError
-from vrnn.inference.noise import seeded
 from vrnn.metrics.displacement import best_of
-from vrnn.models import make_model
-from vrnn.objectives.futures import cut_rows
-from vrnn.training.checkpoint import MODES, copy_weights, save_weights
-from vrnn.training.mode_context import context_of
-from vrnn.training.modes import _prepare, _terms
-
-TRAINING = vrnn.TrainConfig(
-    steps=10, batch_size=16, window=9, observe=5, transform=vrnn.TransformConfig(heading=True)
-)
-SMALL = vrnn.ModesConfig(count=4, horizon=4, hidden=8, steps=6, batch_size=8, validate_every=3)
-MODELS = {
-    "rnn": vrnn.RNNConfig(2, hidden=8, emission="mixture(2)"),
-    "seq2seq": vrnn.Seq2SeqVAEConfig(2, hidden=8, latent_dim=3),
-    "rollout": vrnn.RolloutVAEConfig(2, hidden=8, latent_dim=3),
-    "autoencoder": vrnn.RolloutVAEConfig(2, hidden=8, latent_dim=3, task="autoencoding"),
-    "vrnn": vrnn.VRNNConfig(2, hidden=8, latent_dim=3, emission="full_gaussian", cell="lstm"),
-    "dmm": vrnn.DMMConfig(2, hidden=8, latent_dim=3),
-    "srnn": vrnn.SRNNConfig(2, hidden=8, latent_dim=3, emission="student_t"),
-    "storn": vrnn.STORNConfig(2, hidden=8, latent_dim=3),
-}
-
-
-def forks(count: int, seed: int, rows: int = 9) -> vrnn.Tracks:
-    """Walks of unit steps that go straight for five rows and then, with one chance in three each, left, right or on."""
-    rng = np.random.default_rng(seed)
-    angle = np.repeat(rng.uniform(0, 2 * np.pi, (count, 1)), rows, 1)
-    angle[:, 5:] += rng.choice([-1.0, 0.0, 1.0], (count, 1))
-    return vrnn.Tracks(
-        list(
-            np.stack([np.cos(angle), np.sin(angle)], -1).cumsum(1) + rng.normal(size=(count, 1, 2))
-        )
-    )
 
 
 @pytest.fixture(scope="module")
@@ -100,54 +65,6 @@ def test_every_model_learns_them_and_stays_as_it_is(name):
         5,
         2,
     )
-
-
-def test_tracks_of_all_lengths_with_gaps():
-    """Cut anywhere: the head learns from any beginning, and paths go on from the last point that was seen."""
-    rng = np.random.default_rng(0)
-    x = [
-        rng.normal(size=(n, 2)).cumsum(0) + np.array([100.0, 0.0]) for n in rng.integers(2, 12, 30)
-    ]
-    for a in x[::3]:
-        a[len(a) // 2 : len(a) - 1] = np.nan
-    tracks = vrnn.Tracks(x)
-    trained = vrnn.train(
-        tracks, config=MODELS["dmm"], training=vrnn.TrainConfig(steps=10, batch_size=8), quiet=True
-    ).model
-    learned = vrnn.fit_modes(tracks, model=trained, config=SMALL, quiet=True)
-    work = _prepare(learned, tracks, SMALL, None, [])
-    batch = learned.preprocessor.batch(work.train)[0]
-    with torch.no_grad():
-        found = _terms(work, work.train, seeded(3))
-    cut = 1 + cut_rows(batch, seeded(3), rows=4, observe=None)[0].length.numpy()
-    assert len(set(cut)) > 3  # unequal
-    gaps = 0
-    for i, track in enumerate(work.train):
-        prefix, truth = track.cut(stop=cut[i]), track.x[0][cut[i] :][:4]
-        gaps += np.isnan(prefix.x[0][-1]).any()
-        named = vrnn.predict_modes(prefix, model=replace(learned, modes=work.head)).samples[:, 0]
-        there = np.isfinite(truth).all(-1)
-        assert bool(found.counted[i]) == there.any()
-        if there.any():
-            average, final = best_of(named[:, None, : len(truth)][:, :, there], truth[None, there])
-            assert float(found.best.average[i]) == pytest.approx(average[0], abs=1e-3)
-            assert float(found.best.final[i]) == pytest.approx(final[0], abs=1e-3)
-    assert gaps > 1  # some begin within a gap
-
-
-@pytest.mark.parametrize(
-    "name", [name for name in MODELS if name != "rollout"]
-)  # whose prefixes all have one length
-def test_the_head_reads_nothing_of_the_future(name):
-    torch.manual_seed(0)
-    model, x = make_model(MODELS[name]), torch.randn(6, 9, 2)
-    length, observe = torch.tensor([9, 9, 8, 7, 9, 5]), torch.tensor([2, 5, 3, 6, 8, 4])
-    later = torch.arange(9) >= observe[:, None]
-    states = []
-    for values in (x, torch.where(later[..., None], 50 * torch.randn(6, 9, 2), x)):
-        prefix, rest = Batch.of(values, length=length).split_at(observe)
-        states.append(context_of(model, prefix, rest.u[:, :4]))
-    assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))
 
 
 def test_on_the_globe_distances_are_those_of_its_unit():
@@ -216,45 +133,11 @@ def test_evaluation_takes_the_best_of_them(model):
         vrnn.evaluate(tracks, model=learned, observe=5, horizon=4, samples=4, selection="best")
 
 
-def test_they_are_kept_in_the_run_folder(tmp_path):
-    tracks, run = forks(30, 0), tmp_path / "run"
-    trained = vrnn.train(
-        tracks, config=MODELS["vrnn"], training=TRAINING, out=run, quiet=True
-    ).model
-    assert vrnn.load(run).modes is None
-    learned = vrnn.fit_modes(tracks, model=trained, config=SMALL, out=run, quiet=True)
-    prefix = tracks[:3].cut(stop=5)
-    loaded = vrnn.load(run)
-    assert loaded.modes.config == SMALL
-    assert np.array_equal(
-        vrnn.predict_modes(prefix, model=loaded).samples,
-        vrnn.predict_modes(prefix, model=learned).samples,
-    )
-    path = run / MODES
-    with safe_open(path, "pt") as stored:
-        assert json.loads(stored.metadata()["modes"])["config"]["count"] == 4
-    other = vrnn.train(
-        tracks, config=MODELS["vrnn"], training=replace(TRAINING, seed=1), quiet=True
-    ).model
-    with pytest.raises(RunFolderError, match="expected the run of this model, found other weights"):
-        vrnn.fit_modes(tracks, model=other, config=SMALL, out=run, quiet=True)
-    save_weights(run, copy_weights(other.network))
-    with pytest.raises(RunFolderError, match="learned from other weights of the model"):
-        vrnn.load(run)
-    save_weights(run, copy_weights(trained.network))
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(RunFolderError, match="learn the representatives again or delete the file"):
-        vrnn.load(run)
-    with pytest.raises(RunFolderError, match="expected a run folder"):
-        vrnn.fit_modes(tracks, model=trained, config=SMALL, out=tmp_path / "none", quiet=True)
-    assert not (tmp_path / "none").exists()
-
-
 def test_refusals(model):
     tracks, learn = forks(30, 0), vrnn.fit_modes
     with pytest.raises(ConfigError, match="has no modes yet"):
         vrnn.predict_modes(tracks.cut(stop=5), model=model)
-    with pytest.raises(ConfigError, match="expected observe of 5, found 3"):
+    with pytest.raises(ConfigError, match="observe: .* expected 5, found 3"):
         learn(tracks, model=model, config=replace(SMALL, observe=3), quiet=True)
     with pytest.raises(DataError, match=r"training tracks: .* lower horizon or observe"):
         learn(tracks, model=model, config=replace(SMALL, horizon=9), quiet=True)
@@ -262,7 +145,7 @@ def test_refusals(model):
         tracks, config=MODELS["rnn"], training=vrnn.TrainConfig(steps=1), quiet=True
     ).model
     with pytest.raises(
-        DataError, match=r"has 9 rows after .* the longest future has 7; lower horizon"
+        DataError, match=r"has 9 rows after .* found a longest future of 7; lower horizon"
     ):
         learn(tracks, model=whole, config=replace(SMALL, horizon=9), quiet=True)
     with pytest.raises(DataError, match=r"read it with vrnn.read_tracks"):
@@ -273,7 +156,7 @@ def test_refusals(model):
         learn(tracks, model="runs/a", config=SMALL)
     learned = learn(tracks, model=model, config=SMALL, quiet=True)
     with pytest.raises(
-        ConfigError, match="fitted for 4 rows: expected a horizon up to that, found 5"
+        ConfigError, match="fitted for 4 rows: expected no more than that, found 5"
     ):
         vrnn.predict_modes(tracks.cut(stop=5), model=learned, horizon=5)
     pen = vrnn.Tracks([np.concatenate([x, np.ones((9, 1))], 1) for x in tracks.x])
@@ -302,25 +185,16 @@ def test_refusals(model):
 def test_a_loss_that_is_not_finite_is_named(model):
     tracks = forks(30, 0)
     tracks.x[3][7] = 1e200
-    with pytest.raises(NonFiniteError, match="the loss of the representatives is not finite"):
+    with pytest.raises(NonFiniteError, match="the loss of the modes is not finite"):
         vrnn.fit_modes(
             tracks, model=model, config=replace(SMALL, steps=20, batch_size=30), quiet=True
         )
 
 
-def test_a_validation_that_is_not_finite_is_named(model):
-    far = forks(5, 1)
-    far.x[2][7] = 1e39
-    with pytest.raises(
-        NonFiniteError, match="the distances on the validation tracks are not finite"
-    ):
-        vrnn.fit_modes(forks(30, 0), model=model, config=SMALL, val=far, quiet=True)
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [("count", 0), ("horizon", 0), ("observe", 0), ("hidden", 0), ("depth", 0), ("steps", 0), ("learning_rate", 0.0),
-     ("average", 1.0), ("final_weight", -1.0), ("seed", -1)],
+     ("ema_decay", 1.0), ("final_weight", -1.0), ("seed", -1)],
 )  # fmt: skip
 def test_settings_that_make_no_sense(name, value):
     with pytest.raises(ConfigError, match=f"{name}"):

@@ -1,21 +1,26 @@
-"""What training reports of a batch: bounds in data units, rows that count, and the use of the latents."""
+"""The objective: bounds in data units, which time steps count, and sequences read chunk by chunk."""
 
-import numpy as np
+import subprocess
+import sys
+from dataclasses import replace
+
 import pytest
 import torch
-from tests.training.runs import walks
+from tests.models.settings import CONFIGS as EVERY
+from tests.models.settings import build, make_case
+from tests.training.runs import CONFIG, SETTINGS, walks
 
 import vrnn
-from vrnn.errors import write
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.step import embed
 from vrnn.inference.unroll import unroll
 from vrnn.objectives.elbo import elbo, log_jacobian
-from vrnn.training.collapse import collapse_report
 from vrnn.training.objective import Objective, Work
 from vrnn.training.prepare import prepare
 
-SETTINGS = vrnn.TrainConfig(observe=4, holdout=0.0)
+PREFIXED = vrnn.TrainConfig(observe=4, holdout=0.0)
+
+
 CONFIGS = {
     "rnn": vrnn.RNNConfig(2, hidden=5),
     "vrnn": vrnn.VRNNConfig(2, hidden=5, latent_dim=3),
@@ -29,7 +34,7 @@ CONFIGS = {
 }
 
 
-def made(name: str, settings: vrnn.TrainConfig = SETTINGS, samples: int = 2):
+def made(name: str, settings: vrnn.TrainConfig = PREFIXED, samples: int = 2):
     trained = prepare(CONFIGS[name], walks(), settings, None).trained
     batch = trained.preprocessor.batch(trained.preprocessor.trim(walks()))[0]
     objective = Objective(
@@ -84,26 +89,91 @@ def test_prefixes_end_at_an_observed_point():
     ]  # some have their gap where the prefix would end
 
 
-def test_collapse_report_counts_units_whose_mean_varies():
-    rows, random = torch.tensor([4.0, 6.0]), np.random.default_rng(0)
-    values = torch.from_numpy(random.normal(size=(10, 3)) * np.array([1.0, 0.05, 0.2]))
-    code = torch.tensor([[0.0], [1.0]]).double()
-    first, second = values[:4], values[4:]
-    means = torch.stack(
-        [
-            torch.cat([torch.stack([v.sum(0), (v**2).sum(0)]), torch.stack([c, c**2])], -1)
-            for v, c in ((first, code[0]), (second, code[1]))
-        ]
+WHOLE = replace(SETTINGS, energy_weight=0.0)
+
+
+STEPWISE = [
+    name
+    for name in EVERY
+    if not (m := build(EVERY[name])).looks_ahead and not m.code_dim and not m.conditions
+]
+
+
+def gradients(name: str, free_bits: float = 0.0, gaps: bool = True, **settings):
+    model = build(EVERY[name])
+    case = make_case(model, EVERY[name], gaps=gaps)
+    config = vrnn.TrainConfig(free_bits=free_bits, **settings)
+    objective = Objective(model, config, None, 0, torch.ones(model.family.dim).double())
+    terms = objective(Work(None, case.batch, case.noise, None), 0.7)
+    (terms.nll + terms.penalty).sum().backward()
+    return terms, {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("free_bits", [0.0, 0.1])
+@pytest.mark.parametrize("chunk", [1, 4, 8])
+@pytest.mark.parametrize("gaps", [True, False])
+@pytest.mark.parametrize("name", STEPWISE)
+def test_chunks_change_neither_terms_nor_gradients(name, gaps, chunk, free_bits):
+    """With gaps within and across chunks and without, and sequences that end before the last one begins."""
+    whole, of_whole = gradients(name, free_bits, gaps)
+    parts, of_parts = gradients(name, free_bits, gaps, chunk=chunk)
+    for expected, found in zip(whole, parts, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-10)
+    for key, expected in of_whole.items():
+        torch.testing.assert_close(of_parts[key], expected, rtol=1e-8, atol=1e-10)
+
+
+def test_truncated_gradients_are_those_of_a_detached_state():
+    model = build(EVERY["vrnn"])
+    case = make_case(model, EVERY["vrnn"], gaps=False)
+    batch, noise = (
+        case.batch.sequences(slice(0, 1)).time_steps(0, 8),
+        case.noise.rows(slice(0, 1)).steps(slice(0, 8)),
     )
-    kl = torch.tensor([[4.0, 0, 0, 1], [6.0, 0, 2, 1]])
-    report = collapse_report(kl, means, rows, code_dim=1)
-    variance = torch.cat([values.var(0, correction=0), code.var(0, correction=0)])
-    assert report.active == (variance > 0.01).tolist() == [True, False, True, True]
-    assert report.kl == pytest.approx([1.0, 0.0, 0.2, 0.2]) and report.active_units == 3
-    assert report.warning(tied=False) is None
-    nothing = report._replace(active=[False] * 4)
-    assert (
-        "none of 4 latent dimensions is active, the posterior equals the prior"
-        in write(nothing.warning(tied=False))
+    first = unroll(model, batch.time_steps(0, 4), noise.steps(slice(0, 4)))
+    left = first.belief.map(torch.detach)
+    second = unroll(model, batch.time_steps(4, 8), noise.steps(slice(4, 8)), start=left)
+    loss = -sum(elbo(model, part).bound.mean(0).sum() for part in (first, second))
+    by_hand = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+    config = vrnn.TrainConfig(chunk=4, truncate=True)
+    objective = Objective(model, config, None, 0, torch.ones(model.family.dim).double())
+    terms = objective(Work(None, batch, noise, None), 1.0)
+    found = torch.autograd.grad(
+        (terms.nll + terms.penalty).sum(), list(model.parameters()), allow_unused=True
     )
-    assert "the latents do not depend on the data" in write(nothing.warning(tied=True))
+    for a, b in zip(found, by_hand, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_training_in_chunks_is_the_training():
+    def run(**more):
+        return vrnn.train(walks(), config=CONFIG, training=replace(WHOLE, **more), quiet=True)
+
+    whole, parts, cut = run(), run(chunk=3), run(chunk=3, truncate=True)
+    last = [r.history[-1]["val_bound"] for r in (whole, parts, cut)]
+    assert last[1] == pytest.approx(last[0], abs=1e-4) and last[2] != pytest.approx(
+        last[0], abs=1e-4
+    )
+
+
+MEMORY = """
+import resource, sys, numpy as np, torch, vrnn
+torch.set_num_threads(1)
+rows, chunk = int(sys.argv[1]), int(sys.argv[2])
+tracks = vrnn.Tracks([np.random.default_rng(0).normal(size=(rows, 2)).cumsum(0)])
+settings = vrnn.TrainConfig(steps=2, chunk=chunk or None, holdout=0.0, warmup=0)
+vrnn.train(tracks, config=vrnn.VRNNConfig(2, hidden=64), training=settings, quiet=True)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+def test_ten_thousand_rows_are_trained_on_in_the_memory_of_a_chunk():
+    def peak(rows: int, chunk: int) -> float:
+        command = [sys.executable, "-c", MEMORY, str(rows), str(chunk)]
+        return (
+            int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) / 1024
+        )
+
+    base, long, whole = peak(200, 200), peak(10_000, 200), peak(10_000, 0)
+    assert long - base < 0.3 * (whole - base), (base, long, whole)

@@ -4,7 +4,10 @@ import inspect
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
-from types import NoneType, UnionType
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from types import GenericAlias, NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from cyclopts import CoercionError, Group, Parameter, Token
@@ -193,8 +196,10 @@ def _annotated(kind: Any, path: str, help_text: str | None, group: Group | None 
         made |= {"negative": (), "consume_multiple": get_args(kind)[-1] is ...}
     elif kind is bool and group is None:
         made["negative"] = ()  # of a command: it is off unless it is asked for
-    elif kind is int or set(get_args(kind)) == {int, NoneType}:
-        made["converter"] = _whole
+    elif kind is int:
+        made["converter"] = _reader(int)
+    elif (inner := set(get_args(kind)) - {NoneType}) and inner <= {int, str, Path}:
+        made["converter"] = _reader(*inner, optional=True)
     return Annotated[kind, Parameter(**made), *said]
 
 
@@ -208,18 +213,21 @@ def _bare(kind: Any) -> Any:
     if origin is Annotated:
         return _bare(parts[0])
     if origin in (Union, UnionType):
-        return Union[tuple(_bare(part) for part in parts)]  # noqa: UP007 (parts at run time)
+        return reduce(or_, map(_bare, parts))
     if origin is tuple:
-        return tuple[tuple(part if part is ... else _bare(part) for part in parts)]
+        return GenericAlias(tuple, tuple(part if part is ... else _bare(part) for part in parts))
     return kind
 
 
-def _whole(kind: Any, tokens: Sequence[Token]) -> int | None:
-    """Read a whole number; cyclopts itself would round 1.5."""
-    text = tokens[0].value
-    if kind is not int and text.lower() == "none":
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        raise CoercionError(token=tokens[0], target_type=int) from None
+def _reader(kind: Callable[[str], Any], optional: bool = False) -> Callable[..., Any]:
+    """Return what reads a value, where cyclopts would round 1.5 and take None for a text."""
+
+    def read(_: Any, tokens: Sequence[Token]) -> Any:
+        if optional and tokens[0].value == "None":
+            return None
+        try:
+            return kind(tokens[0].value)
+        except ValueError:
+            raise CoercionError(token=tokens[0], target_type=kind) from None  # type: ignore
+
+    return read

@@ -60,7 +60,7 @@ def forecast(
     if clusters is not None and not 1 <= clusters < count:
         raise ConfigError(
             setting="clusters",
-            expected="of at least 1 and less than the samples",
+            expected="at least 1 and less than the samples",
             found=f"{clusters} of {count} samples",
         )
     trained, tracks = open_run(model, data, columns)

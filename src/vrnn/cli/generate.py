@@ -6,7 +6,7 @@ import numpy as np
 
 from vrnn.cli.outputs import check_outputs, save_tracks
 from vrnn.cli.runs import Run
-from vrnn.errors import ConfigError, Function, Setting
+from vrnn.errors import ConfigError, Setting
 from vrnn.tasks.generate import generate as draw
 from vrnn.trained import TrainedModel
 from vrnn.training.checkpoint import load
@@ -42,7 +42,7 @@ def generate(
     if start and len(start) != len(names):
         raise ConfigError(
             setting="start",
-            expected=f"with one number for each of {', '.join(names)}",
+            expected=f"one number for each of {', '.join(names)}",
             found=len(start),
         )
     tracks = draw(
@@ -78,7 +78,7 @@ def _inputs(trained: TrainedModel, given: tuple[str, ...]) -> dict[str, str] | N
         f"the model has known inputs ({', '.join(bases)})",
         expected=("their values, as in ", Setting("given"), f" {example}"),
         found="none",
-        hint=("inputs that change along a track go to ", Function("generate"), " in Python"),
+        hint="in Python vrnn.generate takes inputs that change along a track",
     )
 
 

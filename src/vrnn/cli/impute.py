@@ -54,7 +54,7 @@ def impute(
     check_outputs(out, plot)
     if not 0 < interval < 1:
         raise ConfigError(
-            setting="interval", expected="that holds a share between 0 and 1", found=interval
+            setting="interval", expected="a share between 0 and 1", found=f"{interval:g}"
         )
     trained, tracks = open_run(model, data, columns)
     skipped = 0 if insert_rows else _skipped(tracks, trained.preprocessor.step)
@@ -98,8 +98,8 @@ def impute(
         )
     if skipped:
         print(
-            f"{plural(skipped, 'gap')} in time {'has' if skipped == 1 else 'have'} no rows to fill: "
-            "--insert-rows puts them in"
+            f"{plural(skipped, 'gap')} in time {'has' if skipped == 1 else 'have'} no rows to "
+            "fill: --insert-rows puts them in"
         )
     if plot is not None and drawn.any():
         filled.plot(plot)

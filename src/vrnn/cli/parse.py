@@ -1,13 +1,14 @@
 """From a command's function and the words after it to a call; usage errors become one line.
 
-The library that reads the words is cyclopts. It is well kept, makes flags from typed functions, and
-raises one class of exception for each kind of mistake, with the flag, the token and the type in
-fields. That last point decides against the others:
+The library that reads the words is cyclopts. It is well kept and makes flags from typed functions.
+It raises one class of exception for each kind of mistake, and their fields hold the flag, the token
+and the type. The others lack that:
 
-- tyro (1.0) draws a box on standard error and exits. Its hook for mistakes is private, may change in
-  any release, and hands over a bad number as a sentence.
-- typer hides the exceptions of click, and takes no dataclass for a group of flags.
-- click has such exceptions, but flags are declared by hand, one decorator each.
+- tyro 1.0 draws a box on standard error and exits. Its hook for mistakes is private and unstable.
+  The hook gets a bad number as a sentence.
+- typer takes no dataclass for a group of flags.
+
+In click, which has such exceptions, each flag is declared by hand.
 """
 
 import difflib
@@ -40,7 +41,8 @@ class Command:
     """A function that is called with the words of a command line.
 
     Args:
-        function: its parameters become flags, as `Flat` says; positional ones are named in capitals.
+        function: its parameters become flags, as `Flat` says; the name of a positional one is
+            shown in capitals.
         prog: what the help calls it.
 
     >>> def greet(name: str, /, *, times: int = 1): return ", ".join([f"hello {name}"] * times)
@@ -52,7 +54,7 @@ class Command:
     """
 
     def __init__(self, function: Callable[..., Any], prog: str):
-        self.prog = prog
+        self.function, self.prog = function, prog
         flat = Flat(function)
 
         def call(*args: Any, **values: Any) -> Any:
@@ -90,7 +92,7 @@ class Command:
         match error:
             case UnknownOptionError(token=token):
                 name = (token.keyword or token.value).partition("=")[0]
-                near = difflib.get_close_matches(name, self._names(), 1)
+                near = difflib.get_close_matches(name, ["--help", *self.flags], 1)
                 return f"no such option: {name}" + _meant(near)
             case UnusedCliTokensError(unused_tokens=tokens):
                 return f"expected nothing more, found {' '.join(tokens or [])}"
@@ -114,9 +116,10 @@ class Command:
     def _arguments(self) -> ArgumentCollection:
         return self._app.assemble_argument_collection()
 
-    def _names(self) -> list[str]:
-        """Return all flags, those that switch something off too."""
-        return ["--help", *(n for a in self._arguments() for n in a.names if n.startswith("--"))]
+    @property
+    def flags(self) -> list[str]:
+        """All flags, those that switch something off too."""
+        return [n for a in self._arguments() for n in a.names if n.startswith("--")]
 
     def _missing(self, first: str, words: Sequence[str]) -> list[str]:
         """Return what is required and not there, from the first one that was found missing."""

@@ -46,7 +46,7 @@ def reliability(
     for share in regions:
         if not 0 < share < 1:
             raise ConfigError(
-                setting="regions", expected="that hold a share between 0 and 1", found=f"{share:g}"
+                setting="regions", expected="shares between 0 and 1", found=f"{share:g}"
             )
     trained, tracks = open_run(model, data, columns)
     found = compare(

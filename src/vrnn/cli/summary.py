@@ -10,6 +10,7 @@ from vrnn.data.tracks import Tracks
 from vrnn.errors import write
 from vrnn.trained import TrainedModel
 from vrnn.training.collapse import CollapseReport
+from vrnn.training.config import TrainConfig
 from vrnn.training.trackers import Record, best_record
 
 
@@ -33,7 +34,7 @@ def summary(
         unseen: `data` was not trained on.
     """
     lines = [f"run            {out}"]
-    best = best_record(records, model.training.energy_weight)
+    best = best_record(records, TrainConfig.from_dict(model.training).energy_weight)
     if best:
         lines += [
             f"validation     {best['val_bound']:.4f} nats per step, in data units, "
@@ -67,7 +68,8 @@ def summary(
 
 def bound_name(model: TrainedModel) -> str:
     """Return what the number of a model is a bound on, and which bound."""
-    network, training, of = model.network, model.training, model.bounds_what
+    network, of = model.network, model.bounds_what
+    training = TrainConfig.from_dict(model.training)
     if model.exact:
         return f"{of}, exact; a lower bound where points are missing"
     if training.objective != "elbo":
@@ -85,7 +87,8 @@ def _next(model: TrainedModel, tracks: Tracks, out: Path, source: str) -> list[s
     if network.supervised:
         return [f"vrnn evaluate {source} {run}", f"vrnn likelihood {source} {run}"]
     commands = []
-    observe, window = model.training.observe or found.observe, model.training.window
+    training = TrainConfig.from_dict(model.training)
+    observe, window = training.observe or found.observe, training.window
     discrete = not any(network.family.continuous)  # no distance says how far such a forecast is off
     if discrete:
         commands.append(f"vrnn likelihood {source} {run}")

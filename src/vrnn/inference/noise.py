@@ -1,5 +1,6 @@
 """The standard normals that a pass through a model uses up: an argument everywhere, drawn here when omitted."""
 
+from enum import IntEnum
 from math import prod
 from typing import NamedTuple
 
@@ -117,10 +118,47 @@ def quasi_normals(
     return torch.cat([torch.special.ndtri(uniform).to(rest), rest], -1)
 
 
-def seeded(*numbers: int) -> torch.Generator:
-    """Make a CPU generator from whole numbers, such as (seed, step), each set giving its own stream.
+class Stream(IntEnum):
+    """The purposes of random numbers. Each has its own stream, so that no two depend on each other.
 
-    >>> torch.equal(torch.randn(2, generator=seeded(0, 1)), torch.randn(2, generator=seeded(1, 0)))
+    `observe` and `filter_tracks` share `BELIEF` and `FILTER` on purpose: they must agree.
+    """
+
+    ORDER = 1  # of the training tracks, in an epoch
+    AUGMENT = 2  # the changes of a training step
+    HOLDOUT = 3  # which tracks are held out for validation
+    TRAIN = 4  # the noise of a training step
+    VALIDATE = 5  # the noise of a validation batch
+    PREFIX = 6  # the states that a prefix leaves, before a forecast
+    FUTURE = 7  # the future of a forecast
+    GENERATE = 8
+    ENCODE = 9
+    FUTURE_NLL = 10  # the latents under which `evaluate` scores the true future
+    TARGETS = 11  # the latents under which `evaluate` predicts and scores y
+    BELIEF = 12  # the states before the first row of a filter
+    FILTER = 13  # a step of the filter
+    RANK = 14  # the draws that `score` ranks an observation among
+    IMPUTE = 15
+    LIKELIHOOD = 16
+    PARTICLES = 17  # the particles of a belief that a forecast starts from
+    PREDICTIVE = 18  # the latents of a predictive distribution
+    PREDICTIVE_SAMPLES = 19
+    CALIBRATION = 20  # the seed that a calibration set is scored by
+    TRAIN_CUTS = 21  # where the futures of a training step begin, and their noise
+    VALIDATE_CUTS = 22  # the same of a validation batch
+    TRAIN_MODES = 23  # where the futures begin that a mode head is trained on
+    VALIDATE_MODES = 24
+    HIDE = 25  # the rows that a calibrated imputation hides
+    JITTER = 26  # the noise that an augmentation adds to positions
+
+
+def seeded(*numbers: int) -> torch.Generator:
+    """Return a CPU generator for a seed, a purpose and more whole numbers, such as a step.
+
+    Each set of numbers gives a stream of its own.
+
+    >>> one, two = seeded(0, Stream.FUTURE), seeded(0, Stream.PREFIX)
+    >>> torch.equal(torch.randn(2, generator=one), torch.randn(2, generator=two))
     False
     """
     words = np.array([n % 2**32 for n in numbers], np.uint32)

@@ -18,9 +18,6 @@ def roles(
     if y_dim < 1:
         raise ConfigError(
             "a supervised model needs a target",
-            setting="y_dim",
-            expected="at least 1",
-            found=0,
-            hint=("set it, or map columns to ", Setting("Columns.y")),
+            hint=("map columns to ", Setting("Columns.y"), ", from which y_dim follows"),
         )
     return y_dim, u_dim + x_dim + 1, True

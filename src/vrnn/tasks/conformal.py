@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import DataError, Setting
+from vrnn.errors import DataError, Function, Setting, Text
+from vrnn.inference.noise import Stream
 
 SHARE = 4  # of the gaps of a track one in so many is hidden a second time, and at least one: more of them would make each harder to fill
 FEWEST = 20  # hidden rows below which nothing can be said
@@ -30,7 +31,7 @@ def hide(tracks: Tracks, seed: int) -> tuple[Tracks, list[Bool[np.ndarray, " tim
     >>> int(np.flatnonzero(hide(Tracks([x]), 0)[1][0])[0]) in (4, 5, 6)
     True
     """
-    rng = np.random.default_rng([seed, 20])
+    rng = np.random.default_rng([seed, Stream.HIDE])
     shown, hidden = [], []
     for x in tracks.x:
         seen = np.asarray(np.isfinite(x).all(-1))
@@ -109,9 +110,15 @@ def check_hidden(tracks: Tracks, hidden: list[Bool[np.ndarray, " time"]]) -> Non
     if count >= FEWEST:
         return
     gaps = sum(int(_gaps(np.asarray(np.isfinite(x).all(-1))).sum()) for x in tracks.x)
-    way_out = "impute more tracks together, or leave calibrate"
+    way_out: Text = ("impute more tracks together, or leave ", Setting("calibrate"), " out")
     if not gaps:
-        way_out = "no row is missing between seen ones (gaps in time get rows from vrnn.regular or --insert-rows); leave calibrate"
+        way_out = (
+            "no row is missing between seen ones (gaps in time get rows from ",
+            Function("regular"),
+            "); leave ",
+            Setting("calibrate"),
+            " out",
+        )
     raise DataError(
         "seen rows are hidden in gaps like the real ones",
         setting="calibrate",

@@ -10,7 +10,7 @@ import torch
 from vrnn.data.io.write import OutputTable, write_table
 from vrnn.data.tracks import Tracks
 from vrnn.errors import DataError, UnsupportedError, check_seed, require
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.kernels import unroll
 from vrnn.models import RolloutVAE
 from vrnn.tasks.futures import PASS_SIZE
@@ -100,7 +100,7 @@ def encode(tracks: Tracks | np.ndarray, *, model: ModelOrFolder, seed: int = 0) 
             tables += list(torch.stack([table.mean, table.scale], -1).cpu().double().numpy())
             continue
         count, time = batch.x.shape[:2]
-        noise = draw_noise(network, 1, count, time, seeded(seed, 9, start))
+        noise = draw_noise(network, 1, count, time, seeded(seed, Stream.ENCODE, start))
         posterior = unroll(network, batch, noise).posterior
         both = torch.stack([posterior.mean[0], posterior.scale[0]], -1).cpu().double().numpy()
         tables += [t[:n] for t, n in zip(both, batch.length.tolist(), strict=True)]

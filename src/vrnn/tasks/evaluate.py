@@ -15,7 +15,7 @@ from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
 from vrnn.errors import ConfigError, DataError, Function, Setting, UnsupportedError, check_seed
 from vrnn.geo import great_circle, to_cartesian
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.kernels import embed, unroll
 from vrnn.metrics.clusters import cluster_paths
 from vrnn.metrics.displacement import (
@@ -372,7 +372,12 @@ def _future_nll(
     belief = f.belief.map(lambda s: s[:samples])
     horizon = rest.x.shape[1]
     noise = draw_noise(
-        network, samples, len(rest.x), horizon, seeded(seed, 10, f.rows.start), observations=False
+        network,
+        samples,
+        len(rest.x),
+        horizon,
+        seeded(seed, Stream.FUTURE_NLL, f.rows.start),
+        observations=False,
     )
     log_weight = unroll(network, rest, noise, embedded=embedded, start=belief).log_weight
     log_mean = torch.logsumexp(log_weight, 0) - math.log(samples) + log_jacobian(rest)
@@ -404,7 +409,7 @@ def _evaluate_targets(
             .to(next(network.parameters()))
         )
         count, time = batch.x.shape[:2]
-        noise = draw_noise(network, samples, count, time, seeded(seed, 11, start))
+        noise = draw_noise(network, samples, count, time, seeded(seed, Stream.TARGETS, start))
         blind = unroll(network, batch, noise, proposal="prior")
         predicted = blind.emission.mean.mean(0).cpu().double().numpy() * scale + mean
         truth = batch.x.cpu().double().numpy() * scale + mean

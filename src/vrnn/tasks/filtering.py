@@ -12,7 +12,7 @@ from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Anchor
 from vrnn.errors import ConfigError, DataError, check_seed
-from vrnn.inference.noise import Noise, draw_noise, seeded
+from vrnn.inference.noise import Noise, Stream, draw_noise, seeded
 from vrnn.inference.particle_filter import FilterStep, filter_steps
 from vrnn.inference.step import Belief, Embedded, Row, embed_prefix, rows, start_belief
 from vrnn.kernels import embed, loops_of
@@ -124,7 +124,7 @@ def chunks(
     model: TrainedModel, tracks: Tracks, particles: int, at_once: int | None = None
 ) -> Iterator[Chunk]:
     """Encode tracks in portions of bounded size, `at_once` at most; tracks without a usable row are left out."""
-    network, preprocessor, training = model.network, model.preprocessor, model.training
+    network, preprocessor = model.network, model.preprocessor
     numbered = preprocessor.trim(
         tracks.rename([str(i) for i in range(len(tracks))]),
         1 + preprocessor.transform.given,
@@ -148,7 +148,7 @@ def chunks(
         prefix = None
         if network.conditions:
             prefix, batch, cut = batch.split_prefix(
-                (training.observe or 1) - preprocessor.transform.given
+                (model.observe or 1) - preprocessor.transform.given
             )
             offset = offset + cut.cpu().numpy()
         yield Chunk(index, batch, prefix, offset, model.first_scored, anchor, start)
@@ -162,7 +162,7 @@ def begin_chunk(model: Model, chunk: Chunk, particles: int, seed: int) -> Belief
         particles,
         len(chunk.batch.x),
         0,
-        seeded(seed, 12, *(chunk.start,) * bool(chunk.start)),
+        seeded(seed, Stream.BELIEF, *(chunk.start,) * bool(chunk.start)),
     )
     return start_belief(
         model, model.code_prior(context).sample(noise.code), context, chunk.batch.x.shape[-1]
@@ -188,7 +188,7 @@ def step_noise(model: Model, particles: int, batch: Batch, seed: int, start: int
     draws = batch.has_missing
     each = [
         draw_noise(
-            model, particles, len(batch.x), 1, seeded(seed, 13, t, *(start,) * bool(start)), observations=draws,
+            model, particles, len(batch.x), 1, seeded(seed, Stream.FILTER, t, *(start,) * bool(start)), observations=draws,
             resampling=True,
         )
         for t in range(batch.x.shape[1])

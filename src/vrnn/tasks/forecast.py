@@ -13,7 +13,7 @@ from vrnn.data.io.write import OutputTable, write_table
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, Setting, UnsupportedError, check_seed, require
 from vrnn.inference.begin import begin
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.kernels import imagine
 from vrnn.metrics.clusters import cluster_paths
 from vrnn.tasks.futures import PASS_SIZE, future_times, futures, futures_after, last_rows
@@ -240,8 +240,12 @@ def _draw_targets(
         cut = batch.length - horizon
         prefix, rest = batch.split_at(cut)
         count, longest = prefix.x.shape[:2]
-        past = draw_noise(network, samples, count, longest, seeded(seed, 6, start), qmc=qmc)
-        ahead = draw_noise(network, samples, count, horizon, seeded(seed, 7, start), qmc=qmc)
+        past = draw_noise(
+            network, samples, count, longest, seeded(seed, Stream.PREFIX, start), qmc=qmc
+        )
+        ahead = draw_noise(
+            network, samples, count, horizon, seeded(seed, Stream.FUTURE, start), qmc=qmc
+        )
         belief = begin(network, prefix, past)
         drawn = (
             imagine(network, belief, rest.u, ahead, temperature=temperature)

@@ -14,7 +14,7 @@ from vrnn.data.transforms import Anchor
 from vrnn.distributions.base import Distribution
 from vrnn.errors import ConfigError, DataError, Setting, UnsupportedError
 from vrnn.inference.begin import begin, fan_out
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.inference.step import Belief
 from vrnn.kernels import imagine
@@ -88,11 +88,13 @@ def futures(
             filtered,
             count,
             time,
-            seeded(seed, 6, start),
+            seeded(seed, Stream.PREFIX, start),
             observations=prefix.has_missing,
             qmc=qmc,
         )
-        ahead = draw_noise(network, samples, count, horizon, seeded(seed, 7, start), qmc=qmc)
+        ahead = draw_noise(
+            network, samples, count, horizon, seeded(seed, Stream.FUTURE, start), qmc=qmc
+        )
         belief = fan_out(begin(network, prefix, past), samples)
         found = imagine(network, belief, u_rows, ahead, keep=keep, temperature=temperature)
         yield Futures(model, rows, belief, u_rows, found.x, anchor, found.emissions)
@@ -116,7 +118,7 @@ def futures_after(
     size = max(1, PASS_SIZE // samples)
     for start in range(0, len(u), size):
         rows = slice(start, min(start + size, len(u)))
-        weights, chance = belief.belief.log_weight[:, rows], seeded(seed, 17, start)
+        weights, chance = belief.belief.log_weight[:, rows], seeded(seed, Stream.PARTICLES, start)
         chosen = draw_ancestors(
             weights,
             torch.randn(1, weights.shape[1], generator=chance).to(weights),
@@ -132,7 +134,7 @@ def futures_after(
             weights.new_full(chosen.shape, -math.log(samples)),
         )
         ahead = draw_noise(
-            network, samples, weights.shape[1], horizon, seeded(seed, 7, start), qmc=qmc
+            network, samples, weights.shape[1], horizon, seeded(seed, Stream.FUTURE, start), qmc=qmc
         )
         drawn = imagine(network, part, u[rows], ahead, temperature=temperature).x
         yield Futures(model, rows, part, u[rows], drawn, Anchor(*(a[rows] for a in anchor)))

@@ -9,7 +9,7 @@ from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, Function, Setting, UnsupportedError, check_seed
 from vrnn.inference.begin import begin
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.kernels import imagine
 from vrnn.tasks.constant_inputs import constant_inputs
 from vrnn.training.resolve import ModelOrFolder, resolve_model
@@ -117,7 +117,7 @@ def generate(
     known = preprocessor.inputs(u, times, origin)[:, transform.given :].to(
         next(network.parameters())
     )
-    noise = draw_noise(network, 1, count, drawn, seeded(seed, 8))
+    noise = draw_noise(network, 1, count, drawn, seeded(seed, Stream.GENERATE))
     empty = Batch.of(known.new_zeros(count, 0, dim), u=known[:, :0])
     x = imagine(network, begin(network, empty, noise), known, noise).x.cpu().double().numpy()
     path = transform.decode(x, transform.begin(origin))[0]

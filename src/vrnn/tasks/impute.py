@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from vrnn.data.io.write import OutputTable, write_table
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, Setting, UnsupportedError, check_seed, require
-from vrnn.inference.noise import seeded
+from vrnn.inference.noise import Stream, seeded
 from vrnn.inference.smoother import smooth
 from vrnn.tasks.conformal import check_hidden, hide, widening
 from vrnn.tasks.futures import PASS_SIZE, ROWS
@@ -253,7 +253,7 @@ def _drawn(
         batch = preprocessor.batch(part)[0]
         batch = batch.swap_target() if network.supervised else batch
         batch = batch.to(next(network.parameters()))
-        generator = seeded(seed, 15, start)
+        generator = seeded(seed, Stream.IMPUTE, start)
         drawn = smooth(network, batch, samples, generator, particles=particles, sweeps=sweeps).x
         values = drawn.cpu().double().numpy()
         if network.supervised:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, Function, Setting, check_seed
-from vrnn.inference.noise import Noise, draw_noise, seeded
+from vrnn.inference.noise import Noise, Stream, draw_noise, seeded
 from vrnn.inference.particle_filter import filter_steps, first_belief
 from vrnn.inference.step import Embedded
 from vrnn.kernels import embed
@@ -159,7 +159,7 @@ def likelihood(
         exact = exact and not batch.has_missing
         for repeat in range(repeats):
             noise = draw_noise(
-                network, samples, len(batch.x), batch.x.shape[1], seeded(seed, 16, chunk.start, repeat),
+                network, samples, len(batch.x), batch.x.shape[1], seeded(seed, Stream.LIKELIHOOD, chunk.start, repeat),
                 observations=batch.has_missing, resampling=bound == "fivo",
             )  # fmt: skip
             if bound == "fivo":

@@ -12,7 +12,7 @@ from vrnn.data.batch import Batch
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.transforms import Anchor
 from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.inference.particle_filter import Normals, filter_step
 from vrnn.inference.step import Belief, Row, start_belief
 from vrnn.kernels.online import online_step
@@ -99,7 +99,7 @@ def initial_belief(
             f"this model {why} and cannot begin without one: begin with vrnn.filter_tracks(prefix, model=model).belief"
         )
     weight = next(network.parameters())
-    noise = draw_noise(network, particles, count, 0, seeded(seed, 12))
+    noise = draw_noise(network, particles, count, 0, seeded(seed, Stream.BELIEF))
     context = weight.new_zeros(count, 0)
     code = network.code_prior(context).sample(noise.code)
     dim = len(model.preprocessor.y_names) if network.supervised else transform.dim
@@ -305,7 +305,13 @@ def _normals(
 ) -> Normals:
     """Draw the normals of a step, a function of (seed, step) alone; none are resampled before the first."""
     noise = draw_noise(
-        model, particles, batch, 1, seeded(seed, 13, step), observations=draws, resampling=True
+        model,
+        particles,
+        batch,
+        1,
+        seeded(seed, Stream.FILTER, step),
+        observations=draws,
+        resampling=True,
     )
     return Normals(
         noise.latent[:, :, 0],

@@ -10,7 +10,7 @@ from torch import Tensor
 from vrnn.data.transforms import Anchor, Standardise, Transform
 from vrnn.distributions.base import Distribution
 from vrnn.errors import ConfigError, DataError, UnsupportedError, check_seed
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.models.contract import Model, State
 from vrnn.tasks.observe import TrackBelief, check_begun, encode_row
@@ -105,7 +105,7 @@ class Predictive:
         check_seed(seed)
         if count < 1:
             raise ConfigError(f"expected a count of at least 1, found {count}")
-        batch, chance = self.log_weight.shape[1], seeded(seed, 19)
+        batch, chance = self.log_weight.shape[1], seeded(seed, Stream.PREDICTIVE_SAMPLES)
         normal = lambda *shape: torch.randn(*shape, generator=chance).to(self.gap)  # noqa: E731
         chosen = draw_ancestors(self.log_weight, normal(count, batch), "multinomial", count)
         state = type(self.state)(*(take(s, chosen) for s in self.state))
@@ -170,7 +170,9 @@ def predictive(
     row = np.full((count, len(preprocessor.x_names)), np.nan) if x is None else x
     encoded = encode_row(model, belief, row, u, None, time)
     particles = len(belief.belief.log_weight)
-    noise = draw_noise(network, particles, count, 1, seeded(belief.seed, 18, belief.steps))
+    noise = draw_noise(
+        network, particles, count, 1, seeded(belief.seed, Stream.PREDICTIVE, belief.steps)
+    )
     entering = network.with_input(belief.belief.state, encoded.row.known)
     z = network.prior(entering, encoded.row.known).sample(noise.latent[:, :, 0])
     transform, anchor, names = preprocessor.transform, belief.anchor, preprocessor.x_names

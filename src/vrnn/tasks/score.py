@@ -14,7 +14,7 @@ from torch import Tensor
 from vrnn.data.io.write import OutputTable, write_table
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, check_seed, require
-from vrnn.inference.noise import seeded
+from vrnn.inference.noise import Stream, seeded
 from vrnn.inference.particle_filter import FilterStep
 from vrnn.inference.ranking import rank_draws
 from vrnn.inference.resampling import draw_ancestors, take
@@ -236,7 +236,7 @@ def score(
     if calibration is None:
         return found
     # Noise of its own, or tracks of equal place would share it.
-    other = int(seeded(seed, 20).initial_seed() % 2**31)
+    other = int(seeded(seed, Stream.CALIBRATION).initial_seed() % 2**31)
     return found.against(_score(model, model.as_tracks(calibration), particles, other, by))
 
 
@@ -317,7 +317,7 @@ def _score(model: TrainedModel, tracks: Tracks, particles: int, seed: int, by: S
     log_prob, pit, excesses = ([np.full(len(x), np.nan) for x in tracks.x] for _ in range(3))
     at_once = max(1, PAIRS // (particles**2 * model.network.family.dim))
     for chunk in chunks(model, tracks, particles, at_once):
-        batch, generator = chunk.batch, seeded(seed, 14, chunk.start)
+        batch, generator = chunk.batch, seeded(seed, Stream.RANK, chunk.start)
         every = steps(model.network, chunk, particles, seed)
         scored, ranks, short = [], [], []
         for t, (step, row) in enumerate(every):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from vrnn.data.preprocessor import Change
+from vrnn.inference.noise import Stream
 from vrnn.training.config import AugmentConfig
 
 
@@ -19,9 +20,10 @@ def augmentation(config: AugmentConfig, seed: int, step: int, steps: int) -> Cha
         return None
 
     def change(x: np.ndarray) -> np.ndarray:
-        rng = np.random.default_rng([seed, step, 2])
+        rng = np.random.default_rng([seed, step, Stream.AUGMENT])
         x = _turned(x, config, rng) if config.turns else x
-        x = _jittered(x, config, np.random.default_rng([seed, step, 4])) if config.jitter else x
+        if config.jitter:
+            x = _jittered(x, config, np.random.default_rng([seed, step, Stream.JITTER]))
         shift = rng.integers(-config.transpose, config.transpose, len(x), endpoint=True)
         return _transposed(x, np.where(rng.random(len(x)) < config.prob, shift, 0))
 

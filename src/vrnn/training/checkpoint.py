@@ -6,7 +6,6 @@ files is a pickle.
 """
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ def save_config(folder: Path, trained: TrainedModel, fingerprint: str) -> None:
         {
             "version": VERSION,
             "model": config_to_dict(trained.config),
-            "training": asdict(trained.training),
+            "training": trained.training,
             "preprocessor": trained.preprocessor.to_dict(),
             "data": fingerprint,
         },
@@ -93,7 +92,7 @@ def load(
     config = read_config(folder)
     try:
         model_config = config_from_dict(config["model"])
-        training = TrainConfig.from_dict(config["training"])
+        training = TrainConfig.from_dict(config["training"]).to_dict()
         preprocessor = Preprocessor.from_dict(config["preprocessor"])
         with torch.random.fork_rng(devices=[]):
             network = build_network(model_config, preprocessor)

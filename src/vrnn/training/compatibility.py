@@ -165,7 +165,7 @@ def _check_random_changes(model: Model, tracks: Tracks, settings: TrainConfig) -
         )
     if augment.transpose and set(model.family.counts()) != {2}:
         raise ConfigError(
-            "shifts the keys of a piano roll",
+            "it shifts the keys of a piano roll",
             setting="augment.transpose",
             expected="every column to be binary, with emission bernoulli or nade",
             hint="switch it off",

@@ -1,6 +1,7 @@
 """The settings of training."""
 
-from dataclasses import dataclass, field, fields
+import json
+from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, Literal
 
 from vrnn.data.transforms import TransformConfig
@@ -176,9 +177,13 @@ class TrainConfig:
         self._check_objective()
         self._check_cuts()
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as config.json holds them."""
+        return json.loads(json.dumps(asdict(self)))
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
-        """Return the config that `dataclasses.asdict` turned into a dict.
+        """Return the config that `to_dict` turned into a dict.
 
         Raises:
             ConfigError: an unknown setting.

@@ -1,4 +1,4 @@
-"""The loss of a mode head: distances to the nearest of k futures, and the probability of that one."""
+"""The loss of a mode head: distances to the nearest future, and the probability of that one."""
 
 import math
 from typing import NamedTuple
@@ -10,11 +10,12 @@ from torch import Tensor
 from vrnn.data.preprocessor import Change
 from vrnn.data.tracks import Tracks
 from vrnn.errors import Function, NonFiniteError
-from vrnn.inference.noise import seeded
+from vrnn.inference.noise import Stream, seeded
 from vrnn.models.modes import ModeHead, ModesConfig
 from vrnn.objectives.best_of import BestOf, best_of_paths
 from vrnn.objectives.futures import cut_rows, positions
 from vrnn.trained import TrainedModel
+from vrnn.training.config import TrainConfig
 from vrnn.training.mode_context import context_of
 
 BATCH_SIZE = 512  # tracks of a validation batch
@@ -26,6 +27,7 @@ class ModeFit(NamedTuple):
     Attributes:
         model: the trained model whose states the head reads.
         head: the head.
+        settings: the settings that the model was trained with.
         train: training tracks or windows.
         val: validation tracks or windows.
         observe: time steps of a batch before the future begins; None for anywhere.
@@ -34,6 +36,7 @@ class ModeFit(NamedTuple):
 
     model: TrainedModel
     head: ModeHead
+    settings: TrainConfig
     train: Tracks
     val: Tracks
     observe: int | None
@@ -116,7 +119,11 @@ def mode_distances(fit: ModeFit, step: int) -> ModeDistances:
     """
     order = fit.val.lengths.argsort(kind="stable")
     parts = [
-        mode_terms(fit, fit.val[order[i : i + BATCH_SIZE]], seeded(fit.config.seed, 19, i))
+        mode_terms(
+            fit,
+            fit.val[order[i : i + BATCH_SIZE]],
+            seeded(fit.config.seed, Stream.VALIDATE_MODES, i),
+        )
         for i in range(0, len(order), BATCH_SIZE)
     ]
     counted = torch.cat([part.counted for part in parts])

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import torch
 
-from vrnn.data.resample import at_rate
-from vrnn.data.tracks import Tracks, concatenate
+from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, Function, NonFiniteError, Setting
-from vrnn.inference.noise import seeded
+from vrnn.inference.noise import Stream, seeded
 from vrnn.models.modes import ModeHead, ModesConfig
 from vrnn.trained import TrainedModel
 from vrnn.training.augmentation import augmentation
 from vrnn.training.checkpoint import check_weights
+from vrnn.training.config import TrainConfig
 from vrnn.training.ema import EMA
 from vrnn.training.mode_context import check_modes, context_of
 from vrnn.training.mode_loss import ModeFit, mode_distances, mode_terms
@@ -21,11 +21,14 @@ from vrnn.training.modes_file import save_modes
 from vrnn.training.resolve import ModelOrFolder, resolve_model
 from vrnn.training.sampling import BatchSampler
 from vrnn.training.schedule import half_cosine
-from vrnn.training.splits import cut_windows, hold_out
+from vrnn.training.splits import cut_windows, split_tracks
 from vrnn.training.trackers import NoProgress, ProgressBar
 from vrnn.training.weights import copy_weights
 
 GRAD_CLIP = 1.0  # largest norm of the gradient
+
+SHORTER = ("lower ", Setting("horizon"), " or ", Setting("observe"))
+"""What a message advises where no track is long enough for a future."""
 
 
 def fit_modes(
@@ -111,9 +114,19 @@ def prepare_modes(
         ConfigError: `observe` does not fit the model.
         DataError: no track is long enough.
     """
-    given = model.preprocessor.transform.given
+    given, settings = model.preprocessor.transform.given, TrainConfig.from_dict(model.training)
     observe = _observe(model, config)
-    train, val = _split_and_cut(model, tracks, config, val, observe, notes)
+    rows = None if observe is None else observe + config.horizon
+    train, val = (
+        cut_windows(part, rows, notes, name, way_out=SHORTER)
+        for part, name in zip(
+            split_tracks(tracks, val, settings, notes), ("training", "validation"), strict=True
+        )
+    )
+    # A track needs a point to begin at and one to come to.
+    train, val = (
+        model.preprocessor.trim(part, given + 2) if len(part) else part for part in (train, val)
+    )
     if not len(train):
         raise DataError(
             "no training track has a point to begin at and one to come to",
@@ -135,13 +148,14 @@ def prepare_modes(
     standard = model.preprocessor.transform.standardise
     dim = model.preprocessor.transform.dim
     unit = weight.new_tensor(standard.scale if standard else (1.0,) * dim)
-    return ModeFit(model, head, train, val, None if observe is None else observe - given, unit)
+    begin = None if observe is None else observe - given
+    return ModeFit(model, head, settings, train, val, begin, unit)
 
 
 def _observe(model: TrainedModel, config: ModesConfig) -> int | None:
     """Return the rows of a track before its future, None for anywhere."""
     heading, given = model.preprocessor.transform.heading, model.preprocessor.transform.given
-    observe = model.training.observe if config.observe is None else config.observe
+    observe = model.observe if config.observe is None else config.observe
     if heading is not None and observe != heading.row + 1:
         raise ConfigError(
             f"the model turns tracks to their heading at row {heading.row + 1}",
@@ -154,41 +168,9 @@ def _observe(model: TrainedModel, config: ModesConfig) -> int | None:
     return observe
 
 
-def _split_and_cut(
-    model: TrainedModel,
-    tracks: Tracks,
-    config: ModesConfig,
-    val: Tracks | None,
-    observe: int | None,
-    notes: list[str],
-) -> tuple[Tracks, Tracks]:
-    """Return (training, validation) tracks that have a point to begin at and one to come to."""
-    settings, transform = model.training, model.preprocessor.transform
-    if val is None:
-        tracks, val = hold_out(tracks, settings.holdout, settings.seed, notes)
-    if settings.augment.resamples:
-        tracks = concatenate([at_rate(tracks, rate) for rate in settings.augment.rates])
-    rows = None if observe is None else observe + config.horizon
-    train, val = (
-        cut_windows(
-            part,
-            rows,
-            notes,
-            name,
-            way_out=("lower ", Setting("horizon"), " or ", Setting("observe")),
-        )
-        for part, name in ((tracks, "training"), (val, "validation"))
-    )
-    train, val = (
-        model.preprocessor.trim(part, transform.given + 2) if len(part) else part
-        for part in (train, val)
-    )
-    return train, val
-
-
 def _train(fit: ModeFit, bar: ProgressBar | NoProgress) -> None:
     """Train the head, and leave it with the weights of the best validation."""
-    head, config, augment = fit.head, fit.config, fit.model.training.augment
+    head, config, augment = fit.head, fit.config, fit.settings.augment
     optimiser = torch.optim.Adam(head.parameters(), lr=config.learning_rate)
     ema = EMA(head, config.ema_decay)
     sampler = BatchSampler(fit.train.lengths, config.batch_size, config.seed)
@@ -198,7 +180,7 @@ def _train(fit: ModeFit, bar: ProgressBar | NoProgress) -> None:
             group["lr"] = config.learning_rate * half_cosine(math.pi * step / config.steps)
         change = augmentation(augment, config.seed, step, config.steps)
         tracks = fit.train[sampler.batch(step)]
-        loss = mode_terms(fit, tracks, seeded(config.seed, 18, step), change).loss(
+        loss = mode_terms(fit, tracks, seeded(config.seed, Stream.TRAIN_MODES, step), change).loss(
             config.final_weight
         )
         if not bool(torch.isfinite(loss)):

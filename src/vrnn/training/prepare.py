@@ -8,8 +8,7 @@ import numpy as np
 import torch
 
 from vrnn.data.preprocessor import Preprocessor
-from vrnn.data.resample import at_rate
-from vrnn.data.tracks import Tracks, concatenate
+from vrnn.data.tracks import Tracks
 from vrnn.errors import DataError, Function
 from vrnn.models import Model, ModelConfig, make_model
 from vrnn.models.vrnn import VRNNConfig
@@ -22,7 +21,7 @@ from vrnn.training.compatibility import (
     observed_rows,
 )
 from vrnn.training.config import TrainConfig
-from vrnn.training.splits import cut_windows, hold_out
+from vrnn.training.splits import cut_windows, split_tracks
 
 
 class Prepared(NamedTuple):
@@ -65,7 +64,9 @@ def prepare(
     model = _model_without_inputs(config, tracks)
     check_settings_fit(config, model, tracks, settings, val)
     notes: list[str] = []
-    train, val = _split_and_cut(tracks, val, settings, notes)
+    train, val = split_tracks(tracks, val, settings, notes)
+    train = cut_windows(train, settings.window, notes, "training")
+    val = cut_windows(val, settings.window, notes, "validation")
     preprocessor = Preprocessor.fit(
         train,
         settings.transform,
@@ -94,7 +95,7 @@ def prepare(
         # The CPU generator alone: fork_rng would not restore that of CUDA.
         torch.default_generator.manual_seed(settings.seed)
         network = build_network(config, preprocessor)
-    trained = TrainedModel(network, preprocessor, config, settings)
+    trained = TrainedModel(network, preprocessor, config, settings.to_dict())
     return Prepared(trained, settings, train, val, notes, fingerprint(train, val))
 
 
@@ -108,20 +109,6 @@ def _model_without_inputs(config: ModelConfig, tracks: Tracks) -> Model:
     """Return a model of the same kind, to ask what it needs before its input width is known."""
     with torch.random.fork_rng(devices=[]):
         return make_model(with_widths(config, u_dim=0, y_dim=tracks.y_dim))
-
-
-def _split_and_cut(
-    tracks: Tracks, val: Tracks | None, settings: TrainConfig, notes: list[str]
-) -> tuple[Tracks, Tracks]:
-    """Return (training, validation) tracks or windows; copies at other rates join the first."""
-    if val is None:
-        tracks, val = hold_out(tracks, settings.holdout, settings.seed, notes)
-    if settings.augment.resamples:
-        tracks = concatenate([at_rate(tracks, rate) for rate in settings.augment.rates])
-    return (
-        cut_windows(tracks, settings.window, notes, "training"),
-        cut_windows(val, settings.window, notes, "validation"),
-    )
 
 
 def _usable(

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from vrnn.errors import ConfigError, RunFolderError, Setting, joined
 from vrnn.files import whole_file
-from vrnn.models import ModelConfig, config_from_dict, config_to_dict
+from vrnn.models import config_from_dict, config_to_dict
 from vrnn.trained import TrainedModel
 from vrnn.training.checkpoint import read_config
 from vrnn.training.config import TrainConfig
@@ -163,13 +163,12 @@ def open_folder(folder: Path | None, prepared: Prepared, resume: bool) -> Traini
 def _changes(stored: dict, trained: TrainedModel) -> list[str]:
     """Return the names of the settings in which a stored run differs."""
 
-    def plain(model: ModelConfig, training: TrainConfig) -> dict:
-        settings = {"model": config_to_dict(model), "training": asdict(training)}
-        return json.loads(json.dumps(settings))
-
-    now = plain(trained.config, trained.training)
+    now = {"model": config_to_dict(trained.config), "training": trained.training}
     try:  # a setting that is newer than the run had its default
-        then = plain(config_from_dict(stored["model"]), TrainConfig.from_dict(stored["training"]))
+        then = {
+            "model": config_to_dict(config_from_dict(stored["model"])),
+            "training": TrainConfig.from_dict(stored["training"]).to_dict(),
+        }
     except (ConfigError, KeyError, TypeError):
         then = stored
     return [f"{k}.{name}" for k in now for name in now[k] if then[k].get(name) != now[k][name]]

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from vrnn.inference.noise import Stream
+
 BUCKET = 32  # batches whose sequences are sorted by length together, so that little is padded
 
 
@@ -14,7 +16,7 @@ def epoch_batches(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -
     >>> [sorted(b.tolist()) for b in epoch_batches(np.array([5, 5, 5]), 8, seed=0, epoch=0)]
     [[0, 1, 2]]
     """
-    rng = np.random.default_rng([seed, epoch, 1])
+    rng = np.random.default_rng([seed, epoch, Stream.ORDER])
     order = rng.permutation(len(lengths))
     count = max(len(order) // batch_size, 1)
     order = order[: count * batch_size]

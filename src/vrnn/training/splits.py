@@ -2,15 +2,34 @@
 
 import numpy as np
 
-from vrnn.data.tracks import Tracks
+from vrnn.data.resample import at_rate
+from vrnn.data.tracks import Tracks, concatenate
 from vrnn.data.windows import windows
 from vrnn.errors import DataError, Setting, Text
+from vrnn.inference.noise import Stream
+from vrnn.training.config import TrainConfig
 
 FEWEST_TRACKS = 10  # a smaller data set is trained on whole
-
-
 WHOLE_TRACKS = ("train on whole tracks (", Setting("window", None), "), which may have gaps")
 """What a message advises where no track is long enough for a window."""
+
+
+def split_tracks(
+    tracks: Tracks, val: Tracks | None, settings: TrainConfig, notes: list[str]
+) -> tuple[Tracks, Tracks]:
+    """Return (training, validation) tracks; copies at other rates join the first.
+
+    Args:
+        tracks: the training data.
+        val: the validation data; None holds out a fraction of `tracks`.
+        settings: the settings of training.
+        notes: gets a sentence for the user about what was held out.
+    """
+    if val is None:
+        tracks, val = hold_out(tracks, settings.holdout, settings.seed, notes)
+    if settings.augment.resamples:
+        tracks = concatenate([at_rate(tracks, rate) for rate in settings.augment.rates])
+    return tracks, val
 
 
 def held_out_count(tracks: Tracks, fraction: float) -> int:
@@ -30,7 +49,7 @@ def hold_out(tracks: Tracks, fraction: float, seed: int, notes: list[str]) -> tu
     count = held_out_count(tracks, fraction)
     if not count:
         return tracks, tracks[:0]
-    order = np.random.default_rng([seed, 3]).permutation(len(tracks))
+    order = np.random.default_rng([seed, Stream.HOLDOUT]).permutation(len(tracks))
     notes.append(f"{count} of {len(tracks)} tracks are held out for validation")
     return tracks[np.sort(order[count:])], tracks[np.sort(order[:count])]
 

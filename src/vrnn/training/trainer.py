@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vrnn.inference.noise import seeded
+from vrnn.inference.noise import Stream, seeded
 from vrnn.training.assemble import assemble
 from vrnn.training.augmentation import augmentation
 from vrnn.training.collapse import CollapseReport
@@ -146,13 +146,14 @@ class Trainer:
         """Return this process's part of a batch, the counts of all of it, and its tracks' names."""
         settings, accelerator = self.settings, self.accelerator
         tracks = self.tracks[self.sampler.batch(step)]
+        futures = seeded(settings.seed, Stream.TRAIN_CUTS, step)
         work = assemble(
             self.trained,
             self.plain_objective,
             tracks,
             samples=settings.samples,
-            noise=seeded(settings.seed, 4, step),
-            futures=seeded(settings.seed, 6, step) if step >= settings.first_future else None,
+            noise=seeded(settings.seed, Stream.TRAIN, step),
+            futures=futures if step >= settings.first_future else None,
             change=augmentation(settings.augment, settings.seed, step, settings.steps),
         )
         rows = work.batch.mask[:, self.trained.first_scored :].sum().clamp(min=1)

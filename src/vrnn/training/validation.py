@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int
 
 from vrnn.data.tracks import Tracks
-from vrnn.inference.noise import seeded
+from vrnn.inference.noise import Stream, seeded
 from vrnn.trained import TrainedModel
 from vrnn.training.assemble import assemble
 from vrnn.training.collapse import CollapseReport, collapse_report
@@ -86,8 +86,8 @@ class Validator:
     ) -> Terms:
         """Return the terms of some validation tracks; `first` numbers their noise."""
         settings, objective, tracks = self.settings, self.objective, self.tracks[index]
-        futures = seeded(settings.seed, 7, first) if draws_futures else None
-        noise = seeded(settings.seed, 5, first)
+        futures = seeded(settings.seed, Stream.VALIDATE_CUTS, first) if draws_futures else None
+        noise = seeded(settings.seed, Stream.VALIDATE, first)
         work = assemble(
             self.trained, objective, tracks, samples=samples, noise=noise, futures=futures
         )

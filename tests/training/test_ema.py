@@ -2,29 +2,27 @@
 
 from dataclasses import replace
 
-import pytest
 import torch
 from tests.training.runs import CONFIG, SETTINGS, walks
 
 import vrnn
-from vrnn.errors import ConfigError
 from vrnn.models import make_model
-from vrnn.training.checkpoint import copy_weights
-from vrnn.training.ema import Average
+from vrnn.training.ema import EMA
+from vrnn.training.weights import copy_weights
 
 
 def test_average_is_the_recursion():
     model = make_model(CONFIG)
-    average, expected = Average(model, 0.5, {}), copy_weights(model)
+    ema, expected = EMA(model, 0.5), copy_weights(model)
     for step in range(8):
         with torch.no_grad():
             for p in model.parameters():
                 p += torch.randn_like(p)
-        average.update(step)
+        ema.update(step)
         decay = min(0.5, (1 + step) / (10 + step))
         expected = {k: decay * expected[k] + (1 - decay) * v for k, v in model.state_dict().items()}
     now = copy_weights(model)
-    with average.applied():
+    with ema.applied():
         for name, value in model.state_dict().items():
             torch.testing.assert_close(value, expected[name])
     assert all(torch.equal(v, now[k]) for k, v in model.state_dict().items())
@@ -32,25 +30,20 @@ def test_average_is_the_recursion():
 
 def test_without_decay_nothing_is_kept():
     model = make_model(CONFIG)
-    average = Average(model, 0.0, {})
-    average.update(0)
+    ema = EMA(model, 0.0)
+    ema.update(0)
     before = copy_weights(model)
-    with average.applied():
+    with ema.applied():
         assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
-    assert not average.weights
+    assert not ema.weights
 
 
 def test_training_keeps_the_average():
     settings = replace(SETTINGS, validate_every=SETTINGS.steps)
     kept, last = (
         vrnn.train(
-            walks(), config=CONFIG, training=replace(settings, average=decay), quiet=True
+            walks(), config=CONFIG, training=replace(settings, ema_decay=decay), quiet=True
         ).model.network.state_dict()
         for decay in (0.9, 0.0)
     )
     assert any(not torch.equal(kept[k], last[k]) for k in last)
-
-
-def test_a_decay_outside_its_range_is_refused():
-    with pytest.raises(ConfigError, match="expected average from 0 up to 1, found 1"):
-        vrnn.TrainConfig(average=1.0)

@@ -1,0 +1,160 @@
+"""Settings as flags: configs become flags, and messages name flags that there are."""
+
+import ast
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+
+import vrnn
+from vrnn.cli import main as cli
+from vrnn.cli.commands import command
+from vrnn.cli.flags import COMMANDS, PYTHON_ONLY, CommandWords, Flat, flag_of
+from vrnn.cli.parse import Command
+from vrnn.cli.train import ARCHITECTURES
+from vrnn.errors import Function, Setting
+
+SOURCES = sorted(Path(vrnn.__file__).parent.rglob("*.py"))
+
+
+def flags() -> set[str]:
+    """Return the flags of all commands, those that switch something off too."""
+    commands = [command(name) for name in cli.COMMANDS]
+    commands += [command("train", ["--arch", arch]) for arch in ARCHITECTURES]
+    return {name for one in commands for name in one.flags}
+
+
+def literals(*functions: str) -> set[str]:
+    """Return the first argument of all calls of some functions in the package, where it is text."""
+    found = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            if called in functions and node.args and isinstance(node.args[0], ast.Constant):
+                found.add(node.args[0].value)
+            if called.endswith("Error"):
+                found |= {
+                    k.value.value
+                    for k in node.keywords
+                    if k.arg == "setting"
+                    and isinstance(k.value, ast.Constant)
+                    and "Setting" in functions
+                }
+    return found
+
+
+def test_messages_name_settings_that_are_flags():
+    settings = literals("Setting") - PYTHON_ONLY
+    assert len(settings) > 30
+    assert {flag_of(name) for name in settings} <= flags()
+
+
+def test_messages_name_functions_that_there_are():
+    assert COMMANDS.keys() | literals("Function") <= set(vrnn.__all__)
+
+
+@pytest.mark.parametrize("line", COMMANDS.values())
+def test_commands_in_messages_parse(line):
+    _, name, *words = line.split()
+    assert callable(command(name).parse(words))
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        (Setting("energy_weight"), "--energy-weight"),
+        (Setting("training.batch_size", 4), "--batch-size 4"),
+        (Setting("augment.prob", 0.5), "--augment-prob 0.5"),
+        (Setting("augment.flip", True), "--flip"),
+        (Setting("transform.displacement", False), "--no-displacement"),
+        (Setting("Columns.id", "the id"), "--id 'the id'"),
+        (Setting("Columns.id", None), "--id None"),
+        (Setting("Columns.x", ("lon", "lat")), "--x lon lat"),
+        (Setting("x_dim", 2), "x_dim=2"),
+    ],
+)
+def test_settings_in_the_words_of_flags(setting, words):
+    assert CommandWords().setting(setting) == words
+
+
+def test_functions_in_the_words_of_commands():
+    assert CommandWords().function(Function("describe")) == "vrnn doctor DATA"
+    assert CommandWords().function(Function("regular")) == "vrnn.regular in Python"
+
+
+@dataclass(frozen=True)
+class Inner:
+    """Settings inside others.
+
+    Args:
+        prob: how often.
+        name: a text
+            on two lines.
+    """
+
+    prob: Annotated[float, "a range"] = 0.5
+    name: str | None = "a"
+
+
+@dataclass(frozen=True)
+class Outer:
+    """Settings.
+
+    Args:
+        sizes: some numbers.
+        pair: two numbers.
+        kind: one of two.
+        on: a switch.
+        most: a number or None.
+        augment: inner settings.
+    """
+
+    sizes: tuple[float, ...] = ()
+    pair: tuple[int, int] = (1, 2)
+    kind: Literal["a", "b"] = "a"
+    on: bool = True
+    most: Annotated[int, "a range"] | None = None
+    augment: Inner = field(default_factory=Inner)
+
+
+def take(data: Path, /, *, settings: Outer = Outer(on=False)) -> Outer:
+    """Return the settings."""
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("", Outer(on=False)),
+        ("--on --sizes 1 2.5 --pair 3 4", Outer(sizes=(1.0, 2.5), pair=(3, 4))),
+        ("--no-on --kind b --most 7", Outer(kind="b", on=False, most=7)),
+        ("--most None --augment-prob 0.1", Outer(on=False, augment=Inner(prob=0.1))),
+        ("--name None", Outer(on=False, augment=Inner(name=None))),
+    ],
+)
+def test_a_config_is_built_from_flags(line, expected):
+    assert Command(take, "take").parse(["x.csv", *line.split()])() == expected
+
+
+def test_help_of_a_config_is_its_docstring(capsys):
+    Command(take, "take").parse(["--help"])()
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "Settings" in text and "Augment" in text
+    for words in ("some numbers.", "a text on two lines.", "choices: a, b", "default: 0.5"):
+        assert words in text
+
+
+def test_flat_parameters_have_names_of_their_own():
+    names = list(Flat(take).signature.parameters)
+    assert names == ["data", "sizes", "pair", "kind", "on", "most", "augment_prob", "name"]
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_flag_has_a_help_text_and_a_name_of_its_own(name):
+    for parameter in Flat(command(name).function).signature.parameters.values():
+        said = [m for m in parameter.annotation.__metadata__ if getattr(m, "help", None)]
+        assert said and said[-1].help.endswith("."), parameter.name
+    assert len(set(command(name).flags)) == len(command(name).flags)
