@@ -1,4 +1,4 @@
-"""The data that a command is given: which columns hold what, by flags, by a run or by the format."""
+"""The data that a command is given, and which columns hold what."""
 
 import shlex
 from dataclasses import asdict, dataclass

@@ -35,7 +35,10 @@ MODELS: dict[str, tuple[ModelConfig, int]] = {
 
 
 class Row(NamedTuple):
-    """One line of the table; distances in metres, nll in nats per step, shares of left, straight and right."""
+    """One line of the table.
+
+    Distances are in metres and nll is in nats per step. The shares are of left, straight and right.
+    """
 
     name: str
     ade: float
@@ -145,10 +148,10 @@ def to_text(rows: list[Row]) -> str:
         [
             *lines,
             "",
-            f"ADE is of the mean of {SAMPLES} sampled futures, minADE{SAMPLES} of the best of them. "
-            "The energy score takes",
-            "the future as one vector. NLL is a bound for the VRNN and exact for the others, in nats "
-            "per step of",
+            f"ADE is of the mean of {SAMPLES} sampled futures, "
+            f"minADE{SAMPLES} of the best of them. The energy score takes",
+            "the future as one vector. NLL is a bound for the VRNN and exact for the others, "
+            "in nats per step of",
             "metres. Shares are of the ends of sampled futures.",
         ]
     )

@@ -1,13 +1,8 @@
 """From a command's function and the words after it to a call; usage errors become one line.
 
-The library that reads the words is cyclopts. It is well kept, makes flags from typed functions, and
-raises one class of exception for each kind of mistake, with the flag, the token and the type in
-fields. That last point decides against the others:
-
-- tyro (1.0) draws a box on standard error and exits. Its hook for mistakes is private, may change in
-  any release, and hands over a bad number as a sentence.
-- typer hides the exceptions of click, and takes no dataclass for a group of flags.
-- click has such exceptions, but flags are declared by hand, one decorator each.
+The library that reads the words is cyclopts, which makes flags from typed functions. It raises one
+class of exception for each kind of mistake. The flag, the token and the type are fields of it, so
+that the mistake can be worded here. Libraries that print a finished sentence do not allow that.
 """
 
 import difflib
@@ -40,7 +35,8 @@ class Command:
     """A function that is called with the words of a command line.
 
     Args:
-        function: its parameters become flags, as `Flat` says; positional ones are named in capitals.
+        function: its parameters become flags, as `Flat` says. Positional ones are named in
+            capitals.
         prog: what the help calls it.
 
     >>> def greet(name: str, /, *, times: int = 1): return ", ".join([f"hello {name}"] * times)

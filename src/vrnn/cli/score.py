@@ -132,6 +132,7 @@ def _alarms(scores: Scores, share: float) -> str:
     )
     return (
         f"threshold {scores.threshold(share):.4f}, {share:g} false alarms among "
-        f"{len(scores.calibration)} calibration tracks: {len(above)} of {plural(len(scores.ids), 'track')} above it"
+        f"{len(scores.calibration)} calibration tracks: "
+        f"{len(above)} of {plural(len(scores.ids), 'track')} above it"
         + (f": {names}" if names else "")
     )

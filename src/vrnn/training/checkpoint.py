@@ -87,9 +87,9 @@ def load(
 
     Example:
         >>> import vrnn
-        >>> vrnn.load("no/such/run")
+        >>> vrnn.load("none")
         Traceback (most recent call last):
-        vrnn.errors.RunFolderError: no/such/run: expected a run folder written by vrnn train; no such folder
+        vrnn.errors.RunFolderError: none: expected a run folder written by vrnn.train; no such folder
     """
     folder = Path(folder)
     config = read_config(folder)
