@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from vrnn.models.registry import ModelConfig, name_of
 
 import vrnn
 from benchmarks.common import data_folder, keep, kept, parser, with_training
 from benchmarks.eth_ucy_tables import write_all
 from vrnn.metrics.clusters import cluster_paths
 from vrnn.metrics.displacement import best_of
+from vrnn.models.registry import ModelConfig, name_of
 from vrnn.trained import TrainedModel
 
 SETTINGS = vrnn.TrainConfig(

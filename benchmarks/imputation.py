@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.interpolate import CubicSpline
-from vrnn.geo import great_circle
 
 import vrnn
 from benchmarks.common import data_folder, keep, kept, parser, spread, with_training, write_table
 from benchmarks.eth_ucy import files
 from benchmarks.storms import YEARS, split, synoptic
+from vrnn.geo import great_circle
 from vrnn.metrics.displacement import euclidean
 
 RUN = 5  # points in a row

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from vrnn.models.registry import ModelConfig, name_of
 
 import vrnn
 from benchmarks.common import data_folder, keep, kept, parser, spread, with_training, write_table
+from vrnn.models.registry import ModelConfig, name_of
 from vrnn.training.trackers import best_record
 
 FILES = {"jsb": "JSB_Chorales.npz", "nottingham": "Nottingham.npz"}

@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from vrnn.models.registry import make_model
 
 import vrnn
 from benchmarks.baselines import PerStepVRNN, PublishedVRNN
@@ -33,6 +32,7 @@ from vrnn.inference.particle_filter import particle_filter
 from vrnn.inference.rollout import condition, fan_out, rollout
 from vrnn.inference.unroll import unroll
 from vrnn.models.contract import Model
+from vrnn.models.registry import make_model
 from vrnn.objectives.elbo import elbo
 
 SIZES = [

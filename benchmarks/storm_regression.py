@@ -4,11 +4,11 @@ from collections import Counter
 
 import numpy as np
 from scipy.linalg import solve
-from vrnn.data.transforms.plane import Plane
-from vrnn.geo import great_circle
 
 from benchmarks.storm_cases import HORIZONS, STEP, by_year, verification_cases
 from vrnn.data.tracks import Tracks
+from vrnn.data.transforms.plane import Plane
+from vrnn.geo import great_circle
 
 WIDTH, RIDGE = 5.0, 1.0
 MAP = Plane(0, 1, "nmi")

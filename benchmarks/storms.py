@@ -20,13 +20,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from vrnn.geo import great_circle
 
 import vrnn
 from benchmarks.common import data_folder, keep, kept, parser, spread, write_table
 from benchmarks.storm_cases import HORIZONS, STEP, by_year, columns, verification_cases
 from benchmarks.storm_regression import regression
 from vrnn.data.tracks import Tracks
+from vrnn.geo import great_circle
 from vrnn.trained import TrainedModel
 
 SAMPLES = 100

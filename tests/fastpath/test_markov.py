@@ -12,7 +12,7 @@ from tests.helpers.fast_paths import (
     make_case,
     settings_of,
 )
-from tests.helpers.model_cases import build
+from tests.models.settings import build
 
 from vrnn.distributions import positive
 from vrnn.fastpath.markov import chain_of_srnn

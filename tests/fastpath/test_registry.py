@@ -12,7 +12,7 @@ from tests.helpers.fast_paths import (
     make_case,
     run,
 )
-from tests.helpers.model_cases import build
+from tests.models.settings import build
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch

@@ -30,7 +30,7 @@ from tests.helpers.fast_paths import (
     settings_of,
     within,
 )
-from tests.helpers.model_cases import build
+from tests.models.settings import build
 
 import vrnn
 from vrnn.data.batch import Batch

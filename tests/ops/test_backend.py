@@ -6,7 +6,7 @@ from threading import Thread
 import pytest
 import torch
 from tests.helpers.fast_paths import CONFIGS, make_case, needs_compiler, run
-from tests.helpers.model_cases import build
+from tests.models.settings import build
 
 import vrnn.fastpath.vrnn
 from vrnn.errors import ConfigError

@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 from tests.helpers.fast_paths import CONFIGS, make_case, needs_compiler, run
-from tests.helpers.model_cases import build
+from tests.models.settings import build
 
 from vrnn.ops import backend, vrnn_rollout, vrnn_scan
 from vrnn.ops import build as building

@@ -73,7 +73,8 @@ def bound_name(model: TrainedModel) -> str:
         return f"{of}, exact; a lower bound where points are missing"
     if training["objective"] != "elbo":
         unit = "particles" if training["objective"] == "fivo" else "samples"
-        return f"lower bound ({training['objective'].upper()} with {training['samples']} {unit}) of {of}"
+        name = training["objective"].upper()
+        return f"lower bound ({name} with {training['samples']} {unit}) of {of}"
     if not model.has_posterior:
         return f"lower bound of {of}; the KL to N(0, I) is a regulariser and no part of it"
     return f"lower bound (ELBO) of {of}"
