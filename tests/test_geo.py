@@ -1,4 +1,4 @@
-"""Distances, scales and coordinates on the globe, against known arcs and the angle of unit vectors."""
+"""Distances, scales and coordinates on the globe, against known arcs and unit vectors."""
 
 import numpy as np
 import pytest

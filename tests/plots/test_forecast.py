@@ -14,8 +14,8 @@ pytest.importorskip("matplotlib")
 
 def test_forecast_draws_one_map_a_track(tmp_path, drawn):
     path = plot_forecast(
-        WALKS[:, :8], FUTURES, WALKS[:, 8:], tmp_path / "new" / "f.png", count=5, units="m", title="Five",
-        ids="abcdef",
+        WALKS[:, :8], FUTURES, WALKS[:, 8:], tmp_path / "new" / "f.png",
+        count=5, units="m", title="Five", ids="abcdef",
     )  # fmt: skip
     assert path.read_bytes()[:4] == PNG
     fig = drawn[0]

@@ -13,7 +13,7 @@ pytest.importorskip("matplotlib")
 
 
 def holed(count, dim, rows=30):
-    """Tracks with a gap of 4 rows at 10 and one of 2 at 20, and paths through them; every third track is whole."""
+    """Return tracks with gaps of 4 rows at 10 and 2 at 20, and paths; every third is whole."""
     random = np.random.default_rng(0)
     tracks = list(np.cumsum(random.normal(size=(count, rows, dim)), 1))
     samples = [np.repeat(x[None], 15, 0) for x in tracks]
