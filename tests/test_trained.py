@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from tests.inference.small import SUPERVISED, holed, made, walks
+from tests.helpers.untrained_models import SUPERVISED, holed, made, walks
 
 import vrnn
 from vrnn.errors import DataError

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.inference.small import bits, holed, walks
+from tests.helpers.untrained_models import bits, holed, walks
 
 import vrnn
 from vrnn.errors import ConfigError

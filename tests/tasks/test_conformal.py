@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.inference.small import SUPERVISED, holed, made, walks
+from tests.helpers.untrained_models import SUPERVISED, holed, made, walks
 
 import vrnn
 from vrnn.errors import ConfigError, DataError, UnsupportedError

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.inference.small import KINDS, SUPERVISED, bits, holed, made, walks
+from tests.helpers.untrained_models import KINDS, SUPERVISED, bits, holed, made, walks
 
 import vrnn
 from vrnn.errors import ConfigError, UnsupportedError

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from tests.inference.small import KINDS, SUPERVISED, bits, holed, made, walks
+from tests.helpers.untrained_models import KINDS, SUPERVISED, bits, holed, made, walks
 
 import vrnn
 from vrnn.errors import ConfigError, DataError

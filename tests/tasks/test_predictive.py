@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from tests.inference.small import SUPERVISED, bits, holed, made, walks
+from tests.helpers.untrained_models import SUPERVISED, bits, holed, made, walks
 from tests.models.settings import tensors
 
 import vrnn

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.inference.small import KINDS, SUPERVISED, made, walks
+from tests.helpers.untrained_models import KINDS, SUPERVISED, made, walks
 
 import vrnn
 

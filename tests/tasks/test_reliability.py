@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from tests.inference.small import KINDS, SUPERVISED, made, walks
+from tests.helpers.untrained_models import KINDS, SUPERVISED, made, walks
 
 import vrnn
 from vrnn.errors import ConfigError, DataError, UnsupportedError
