@@ -30,10 +30,9 @@ from benchmarks.speed_tables import write_all
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.particle_filter import particle_filter
 from vrnn.inference.rollout import condition, fan_out, rollout
-from vrnn.inference.unroll import unroll
 from vrnn.models.contract import Model
 from vrnn.models.registry import make_model
-from vrnn.objectives.elbo import elbo
+from vrnn.objectives import elbo
 
 SIZES = [
     (64, 20, 2, 64, 16),
@@ -98,7 +97,7 @@ def our_step(model: Model, batch: vrnn.Batch, backend: str) -> Callable[[], None
         model.zero_grad(set_to_none=True)
         noise = draw_noise(model, 1, *batch.x.shape[:2], seeded(1), observations=False)
         with BACKENDS[backend]():
-            (-elbo(model, unroll(model, batch, noise)).bound.mean()).backward()
+            (-elbo(model, batch, noise).bound.mean()).backward()
 
     return step
 
@@ -195,7 +194,7 @@ def filtering(rounds: int) -> dict[str, float]:
         def run() -> None:
             with torch.no_grad(), BACKENDS[backend]():
                 noise = draw_noise(model, 1, TRACKS, 20, seeded(1), observations=False)
-                elbo(model, unroll(model, batch, noise)).bound.mean()
+                elbo(model, batch, noise).bound.mean()
 
         return run
 
