@@ -81,9 +81,9 @@ def reliability(
     level_h = P( p(X) > p(x_{T+h}) )
 
     X is drawn from that distribution. The density is that of K sampled futures, with the model's
-    own emission at their last step. It needs no kernel and no bandwidth. Regions are those of highest density, of any shape. Each
-    draw and the truth are compared under the other draws. Where r of K draws are likelier, the
-    level is (r + 1/2) / (K + 1).
+    own emission at their last step. It needs no kernel and no bandwidth. Regions are those of
+    highest density, of any shape. Each draw and the truth are compared under the other draws. Where
+    r of K draws are likelier, the level is (r + 1/2) / (K + 1).
 
     Args:
         tracks: tracks, or an array (batch, time, dim) or (time, dim). All their windows count.

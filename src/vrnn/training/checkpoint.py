@@ -87,9 +87,9 @@ def load(
 
     Example:
         >>> import vrnn
-        >>> vrnn.load("none")
+        >>> vrnn.load("no")
         Traceback (most recent call last):
-        vrnn.errors.RunFolderError: none: expected a run folder written by vrnn.train; no such folder
+        vrnn.errors.RunFolderError: no: expected a run folder written by vrnn.train; no such folder
     """
     folder = Path(folder)
     config = read_config(folder)
