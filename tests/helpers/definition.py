@@ -10,7 +10,7 @@ from vrnn.data.batch import Batch
 from vrnn.distributions import Distribution, LatentDistribution
 from vrnn.distributions.tree import tree_map
 from vrnn.inference.step import Belief, Proposal
-from vrnn.inference.traits import looks_ahead
+from vrnn.inference.traits import evidence_of, looks_ahead
 from vrnn.models.contract import GlobalLatentModel, Model
 
 
@@ -48,7 +48,7 @@ def plain_pass(model: Model, case: Case, proposal: Proposal = "posterior") -> Pl
     assert batch.x.shape[:2] == (1, int(batch.length[0]))
     samples, time = noise.latent.shape[0], batch.x.shape[1]
     inputs = model.embed_inputs(batch.u)
-    evidence = model.embed_evidence(batch, inputs)
+    evidence = evidence_of(model, batch, inputs)
     state = tree_map(lambda t: t.expand(samples, -1), model.initial_state())
     prior = posterior = once = None
     if isinstance(model, GlobalLatentModel):
@@ -72,7 +72,7 @@ def plain_pass(model: Model, case: Case, proposal: Proposal = "posterior") -> Pl
                 read = evidence[:, t].expand(samples, -1)
                 if not looks_ahead(model, batch.u.shape[-1]):
                     seen = _single(step, x, there)
-                    read = model.embed_evidence(seen, now[:, None])[:, 0]
+                    read = evidence_of(model, seen, now[:, None])[:, 0]
                 q = model.posterior(state, read) or p
             z = q.sample(z)
             state = model.with_latent(state, z)

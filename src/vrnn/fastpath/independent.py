@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
-from vrnn.distributions import LatentDistribution
+from vrnn.distributions import LatentDistribution, tree_map
 from vrnn.fastpath.steps import before, constant, full, last, shared
 from vrnn.inference.embed import Embedded
 from vrnn.inference.flat import at_all
@@ -57,7 +57,7 @@ def scan_rnn(
     lead = tuple(noise.latent.shape[:3])
     h = shared(start.state.h)
     gates = embedded.inputs[..., model.known :] if model.supervised else embedded.features
-    after, end = model.cell.scan(gates.expand(len(h), *gates.shape), h, batch.length)
+    after, end = model.cell.scan(full(gates, (len(h), *lead[1:])), h, batch.length)
     entering = after if model.supervised else before(h, after)
     u = full(embedded.inputs[..., : model.known], lead)
     state = RNNState(full(entering, lead), u)
@@ -86,11 +86,17 @@ def scan_seq2seq(
     lead = tuple(noise.latent.shape[:3])
     first = shared(start.state.encoder)
     gates = embedded.inputs[..., model.known :] if model.supervised else embedded.features
-    after, end = model.encoder.scan(gates.expand(len(first), *gates.shape), first, batch.length)
+    after, end = model.encoder.scan(full(gates, (len(first), *lead[1:])), first, batch.length)
     encoder = full(after if model.supervised else before(first, after), lead)
     u = full(embedded.inputs[..., : model.known], lead)
     entering = Seq2SeqState(encoder, constant(start.state.decoder, lead[2]), u)
-    prior, posterior, z = draw_all(model, entering, embedded.evidence, noise, proposal)
+    if model.same and proposal == "posterior":  # the encoder has read x_t already
+        read = join(model.encoder.output(after), embedded.inputs)
+        prior = at_all(model.prior, entering, lead=lead)
+        posterior = tree_map(lambda t: full(t, lead), model.latent_head(read))
+        z = posterior.sample(noise.latent)
+    else:
+        prior, posterior, z = draw_all(model, entering, embedded.evidence, noise, proposal)
     decoder, decoded = model.decoder.scan(
         model.decoder.project(z), start.state.decoder, batch.length
     )
@@ -149,7 +155,7 @@ def scan_rollout(
     features = full(embedded.features, lead)
     u = full(embedded.inputs[..., : model.known], lead)
     read = (
-        before(state.x, features) + embedded.inputs[..., model.known :].expand(*lead, -1)
+        before(state.x, features) + full(embedded.inputs[..., model.known :], lead)
         if model.known
         else before(state.x, features)
     )

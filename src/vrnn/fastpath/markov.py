@@ -37,7 +37,7 @@ def scan_srnn(
         return None
     lead = tuple(noise.latent.shape[:3])
     first = shared(start.state.d)
-    features = embedded.features.expand(len(first), *embedded.features.shape)
+    features = full(embedded.features, (len(first), *embedded.features.shape[:2]))
     after, end = model.cell.scan(features, first, batch.length)
     d = before(first, after)
     chain = chain_of_srnn(model, model.cell.output(d), embedded)

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from vrnn.inference.flat import widened
 from vrnn.models.layers import last_step
 
 
@@ -22,7 +23,7 @@ def before(
 
 def full(t: Float[Tensor, "*#lead width"], lead: tuple[int, ...]) -> Float[Tensor, "*lead width"]:
     """Return a tensor with all of its leading axes."""
-    return t.expand(*lead, t.shape[-1])
+    return widened(t, lead)
 
 
 def constant(

@@ -31,15 +31,31 @@ def fits(model: VRNN) -> bool:
     They know a VRNN with a GRU, one hidden layer and a posterior of its own, on the CPU.
     """
     return (
-        model.has_posterior
-        and isinstance(model.cell, GRUCell)
-        and len(affine_layers(model.z_features)) == 1
-        and len(affine_layers(model.posterior_head.rest)) == 1
+        _has_known_layers(model)
         and model.h0.device.type == "cpu"
         and model.h0.dtype in (torch.float32, torch.float64)
         and not torch.is_autocast_enabled("cpu")
         and library() is not None
     )
+
+
+_KNOWN_LAYERS: "WeakKeyDictionary[VRNN, tuple[nn.Module, nn.Module, bool]]" = WeakKeyDictionary()
+
+
+def _has_known_layers(model: VRNN) -> bool:
+    """Return whether a model has the layers that are compiled; kept until they are replaced."""
+    cell, latent = model.cell, model.z_features
+    kept = _KNOWN_LAYERS.get(model)
+    if kept is not None and kept[0] is cell and kept[1] is latent:
+        return kept[2]
+    known = (
+        model.has_posterior
+        and isinstance(cell, GRUCell)
+        and len(affine_layers(latent)) == 1
+        and len(affine_layers(model.posterior_head.rest)) == 1
+    )
+    _KNOWN_LAYERS[model] = cell, latent, known
+    return known
 
 
 def embed(model: VRNN, batch: Batch) -> Embedded | None:
@@ -96,7 +112,7 @@ def scan(
         part.permute(1, 2, 0, 3)
         for part in (found.states[:-1], found.mean, found.scale, found.z, found.features)
     )
-    u = embedded.inputs.expand(samples, -1, -1, -1)
+    u = embedded.inputs[None].expand(samples, -1, -1, -1)
     state = VRNNState(h, features, u)
     prior = model.latent.standard(z) if model.standard else None
     if found.prior_mean is not None and found.prior_scale is not None:

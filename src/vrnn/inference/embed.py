@@ -9,7 +9,7 @@ from torch import Tensor
 from vrnn.data.batch import Batch
 from vrnn.errors import ConfigError
 from vrnn.inference.plans import plan_of
-from vrnn.inference.traits import looks_ahead, reads_prefix
+from vrnn.inference.traits import evidence_of, looks_ahead, reads_prefix
 from vrnn.models.contract import GlobalLatentModel, Model
 
 
@@ -59,7 +59,7 @@ def embed(model: Model, batch: Batch, prefix: Batch | None = None) -> Embedded:
         return found
     inputs = model.embed_inputs(batch.u)
     features = model.embed_observations(batch.x, inputs)
-    evidence = model.embed_evidence(batch, inputs)
+    evidence = evidence_of(model, batch, inputs, features)
     context = embed_prefix(model, batch if prefix is None else prefix)
     return Embedded(inputs, features, evidence, context)
 
@@ -82,7 +82,7 @@ def embed_online(model: Model, batch: Batch, prefix: Batch | None = None) -> Emb
     features = model.embed_observations(batch.x, inputs)
     count, time = batch.x.shape[:2]
     single = single_steps(batch)
-    evidence = model.embed_evidence(single, inputs.reshape(count * time, 1, -1))
+    evidence = evidence_of(model, single, inputs.reshape(count * time, 1, -1))
     context = embed_prefix(model, batch if prefix is None else prefix)
     return Embedded(inputs, features, evidence.reshape(count, time, -1), context)
 

@@ -34,6 +34,15 @@ def unflatten(tree: Any, lead: tuple[int, int]) -> Any:
     return tree_map(lambda t: t.unflatten(0, lead), tree)
 
 
+def widened(t: Tensor, lead: tuple[int, ...]) -> Tensor:
+    """Return a tensor with all the axes of `lead` before its last one.
+
+    Missing axes are put in before they are expanded: the gradient of an axis that `expand` puts in
+    is a sum, which copies the tensor even where the axis is of length 1.
+    """
+    return t[(None,) * (len(lead) + 1 - t.dim())].expand(*lead, t.shape[-1])
+
+
 def at_all(method: Callable[..., Any], *trees: Any, lead: tuple[int, ...]) -> Any:
     """Call a per-step method on trees (*lead, width) at once, and return its result (*lead, ...).
 
@@ -59,7 +68,7 @@ def at_all(method: Callable[..., Any], *trees: Any, lead: tuple[int, ...]) -> An
 
     def rows(t: Tensor) -> Tensor:
         width = t.shape[-1]
-        return t.expand(*lead, width).permute(*order, len(lead)).reshape(count, width)
+        return widened(t, lead).permute(*order, len(lead)).reshape(count, width)
 
     def full(t: Tensor) -> Tensor:
         parts = t.unflatten(0, [lead[axis] for axis in order])

@@ -13,7 +13,7 @@ from vrnn.distributions import Distribution, LatentDistribution
 from vrnn.distributions.tree import tree_map
 from vrnn.inference.embed import Embedded
 from vrnn.inference.flat import flatten, unflatten, where
-from vrnn.inference.traits import looks_ahead
+from vrnn.inference.traits import evidence_of, looks_ahead
 from vrnn.models.contract import GlobalLatentModel, Model, State
 
 Proposal = Literal["posterior", "prior"]
@@ -292,7 +292,7 @@ def _draw_latent(
     if proposal == "posterior":
         evidence = flatten(step.evidence, lead)
         if not step.complete and evidence.shape[-1] and not looks_ahead(model, step.u.shape[-1]):
-            evidence = model.embed_evidence(_single(step, x, batch, lead), inputs[:, None])[:, 0]
+            evidence = evidence_of(model, _single(step, x, batch, lead), inputs[:, None])[:, 0]
         posterior = model.posterior(entering, evidence)
     if posterior is None:
         prior = posterior = unflatten(model.prior(entering), lead)

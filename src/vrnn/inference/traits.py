@@ -8,7 +8,7 @@ from torch.func import functional_call
 
 from vrnn.data.batch import Batch
 from vrnn.distributions.tree import tree_map
-from vrnn.models.contract import GlobalLatentModel, Model
+from vrnn.models.contract import Features, GlobalLatentModel, Model
 
 PROBES = 8  # sets of weights that a model is asked with
 
@@ -29,6 +29,20 @@ def has_global_latent(model: Model) -> bool:
 def global_units(model: Model) -> int:
     """Return the units of the global latent; 0 of a model without one."""
     return model.global_latent.units if isinstance(model, GlobalLatentModel) else 0
+
+
+def evidence_of(
+    model: Model, batch: Batch, inputs: Features, features: Features | None = None
+) -> Features:
+    """Return what posteriors read of a batch.
+
+    Args:
+        features: what `embed_observations` returns, when it is there already.
+    """
+    evidence = model.embed_evidence(batch, inputs)
+    if evidence is not None:
+        return evidence
+    return model.embed_observations(batch.x, inputs) if features is None else features
 
 
 @torch.no_grad()
@@ -58,7 +72,7 @@ class _FirstEvidence(nn.Module):
         self.model = model
 
     def forward(self, batch: Batch) -> Tensor:
-        return self.model.embed_evidence(batch, self.model.embed_inputs(batch.u))[:, 0]
+        return evidence_of(self.model, batch, self.model.embed_inputs(batch.u))[:, 0]
 
 
 def _reaches_first(model: Model, u_dim: int, generator: torch.Generator) -> bool:
@@ -103,7 +117,7 @@ def has_posterior(model: Model, u_dim: int) -> bool:
 
 def _asked(model: Model, batch: Batch, inputs: Tensor) -> bool:
     """Return whether the model returns a posterior at a first step."""
-    evidence = model.embed_evidence(batch, inputs)
+    evidence = evidence_of(model, batch, inputs)
     state = tree_map(lambda t: t.expand(1, -1), model.initial_state())
     if isinstance(model, GlobalLatentModel):
         context = model.embed_prefix(batch, inputs)

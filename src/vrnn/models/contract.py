@@ -58,10 +58,11 @@ class Model(nn.Module, ABC):
         """
         return join(x, inputs)
 
-    def embed_evidence(self, batch: Batch, inputs: Features) -> Features:
+    def embed_evidence(self, batch: Batch, inputs: Features) -> Features | None:
         """Return what posteriors read of the data, (batch, time, .); it may look ahead.
 
-        The default is x with 0 where it is missing, and which entries are present.
+        The default is x with 0 where it is missing, and which entries are present. None stands for
+        what `embed_observations` returns, which is then computed once.
         """
         return join(observed(batch), inputs)
 

@@ -46,7 +46,9 @@ class PositionConditioned(Model):
         return join(features, x[..., self.columns] + self.drift)
 
     def embed_evidence(self, batch: Batch, inputs: Features) -> Features:
-        return self.inner.embed_evidence(batch, self._at_start(inputs))
+        at_start = self._at_start(inputs)
+        evidence = self.inner.embed_evidence(batch, at_start)
+        return self.inner.embed_observations(batch.x, at_start) if evidence is None else evidence
 
     def initial_state(self) -> State:
         inner = self.inner.initial_state()

@@ -107,8 +107,8 @@ class Seq2SeqVAE(Model):
             return no_features(x)
         return self.encoder.project(join(self.features(x), inputs))
 
-    def embed_evidence(self, batch: Batch, inputs: Features) -> Features:
-        return self.embed_observations(batch.x, inputs) if self.same else no_features(batch.x)
+    def embed_evidence(self, batch: Batch, inputs: Features) -> Features | None:
+        return None if self.same else no_features(batch.x)
 
     def initial_state(self) -> Seq2SeqState:
         return Seq2SeqState(self.encoder0, self.decoder0, self.encoder0.new_zeros(self.known))
