@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import LatentDistribution, tree_map
-from vrnn.fastpath.steps import before, constant, full, last, shared
+from vrnn.fastpath.steps import before, constant, full, last, shared, without
 from vrnn.inference.embed import Embedded
 from vrnn.inference.flat import at_all
 from vrnn.inference.noise import Noise
@@ -28,17 +28,24 @@ from vrnn.ops.gru_scan import Feedback
 
 def draw_all(
     model: Model,
-    entering: State,
+    read: State,
     evidence: Float[Tensor, "batch time evidence"],
     noise: Noise,
     proposal: Proposal,
 ) -> tuple[LatentDistribution, LatentDistribution, Float[Tensor, "sample batch time latent"]]:
-    """Return priors, posteriors and latents of all time steps, given the states they read."""
+    """Return priors, posteriors and latents of all time steps.
+
+    Args:
+        read: the states, with the fields that prior and posterior read.
+    """
     lead = tuple(noise.latent.shape[:3])
-    prior = at_all(model.prior, entering, lead=lead)
+    if not model.latent.dim:
+        nothing = model.latent.standard(noise.latent)
+        return nothing, nothing, noise.latent
+    prior = at_all(model.prior, read, lead=lead)
     posterior = None
     if proposal == "posterior":
-        posterior = at_all(model.posterior, entering, evidence, lead=lead)
+        posterior = at_all(model.posterior, read, evidence, lead=lead)
     posterior = prior if posterior is None else posterior
     return prior, posterior, posterior.sample(noise.latent)
 
@@ -92,18 +99,20 @@ def scan_seq2seq(
     entering = Seq2SeqState(encoder, constant(start.state.decoder, lead[2]), u)
     if model.same and proposal == "posterior":  # the encoder has read x_t already
         read = join(model.encoder.output(after), embedded.inputs)
-        prior = at_all(model.prior, entering, lead=lead)
+        prior = model.latent.standard(noise.latent)
         posterior = tree_map(lambda t: full(t, lead), model.latent_head(read))
         z = posterior.sample(noise.latent)
     else:
-        prior, posterior, z = draw_all(model, entering, embedded.evidence, noise, proposal)
+        read = without(entering, "decoder")
+        prior, posterior, z = draw_all(model, read, embedded.evidence, noise, proposal)
     decoder, decoded = model.decoder.scan(
         model.decoder.project(z), start.state.decoder, batch.length
     )
     left = Seq2SeqState(full(end, lead[:2]), decoded, last(u, start.state.u, batch.length))
     emitting = entering._replace(decoder=decoder)
     belief = start._replace(state=left)
-    return Trace(entering, prior, posterior, z, emitting, batch.x, belief)
+    emission = at_all(model.emission, without(emitting, "encoder"), lead=lead) if heads else None
+    return Trace(entering, prior, posterior, z, emitting, batch.x, belief, emission)
 
 
 def scan_storn(
@@ -121,7 +130,8 @@ def scan_storn(
     features = full(embedded.features, lead)
     x, u = before(start.state.x, features), full(embedded.inputs, lead)
     entering = STORNState(constant(start.state.h, lead[2]), x, u)
-    prior, posterior, z = draw_all(model, entering, embedded.evidence, noise, proposal)
+    read = without(entering, "h", "x")
+    prior, posterior, z = draw_all(model, read, embedded.evidence, noise, proposal)
     h, end = model.cell.scan(x + model.latent_gates(z), start.state.h, batch.length)
     left = STORNState(
         end,
@@ -130,7 +140,8 @@ def scan_storn(
     )
     emitting = entering._replace(h=h)
     belief = start._replace(state=left)
-    return Trace(entering, prior, posterior, z, emitting, batch.x, belief)
+    emission = at_all(model.emission, without(emitting, "x"), lead=lead) if heads else None
+    return Trace(entering, prior, posterior, z, emitting, batch.x, belief, emission)
 
 
 def scan_rollout(
@@ -163,7 +174,8 @@ def scan_rollout(
         constant(state.h, lead[2]), constant(state.z, lead[2]), read,
         constant(state.fixed, lead[2]), u,
     )  # fmt: skip
-    prior, posterior, z = draw_all(model, entering, embedded.evidence, noise, proposal)
+    fixed = without(entering, "h", "z", "x")
+    prior, posterior, z = draw_all(model, fixed, embedded.evidence, noise, proposal)
     if model.carried:
         h, end = _carried(model, read, state, batch)
         latent_end = model.next_latent(model.cell.output(end))
@@ -184,7 +196,9 @@ def scan_rollout(
     if not model.latent.dim:
         entering = emitting
     belief = start._replace(state=left)
-    return Trace(entering, prior, posterior, z, emitting, batch.x, belief)
+    read = without(emitting, "z", "x", "fixed")
+    emission = at_all(model.emission, read, lead=lead) if heads else None
+    return Trace(entering, prior, posterior, z, emitting, batch.x, belief, emission)
 
 
 def _carried(

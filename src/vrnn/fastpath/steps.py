@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from vrnn.inference.flat import widened
+from vrnn.models.contract import State
 from vrnn.models.layers import last_step
 
 
@@ -24,6 +25,14 @@ def before(
 def full(t: Float[Tensor, "*#lead width"], lead: tuple[int, ...]) -> Float[Tensor, "*lead width"]:
     """Return a tensor with all of its leading axes."""
     return widened(t, lead)
+
+
+def without(state: State, *fields: str) -> State:
+    """Return a state with some fields of width 0, for methods that do not read them.
+
+    Flattening a field costs a copy where it lies in memory in another order.
+    """
+    return state._replace(**{name: getattr(state, name)[..., :0] for name in fields})
 
 
 def constant(

@@ -35,14 +35,14 @@ class Trace(NamedTuple):
 
     Attributes:
         entering: the states that prior and posterior read, (sample, batch, time, .).
-        prior: the priors, where the loop has computed them all; else None.
+        prior: the priors, where they are computed already; else None.
         posterior: what the latents were drawn from; the prior itself where the model has no
             posterior of its own.
         latent: the draws, (sample, batch, time, .).
         emitting: the states that the emissions read, (sample, batch, time, .).
         x: the observations as the model received them, (sample or 1, batch, time, dim).
         belief: after each sequence's own last step.
-        emission: what the head makes of `emitting`, where the loop has computed it; else None.
+        emission: the emissions, where a plan has computed them already; else None.
     """
 
     entering: State
@@ -185,7 +185,8 @@ def run(
     """Return the trace of a batch: complete segments by the model's plan, the rest by the loop.
 
     Args:
-        heads: whether prior and emission are wanted too, where the plan can compute them.
+        heads: whether prior and emission are wanted too. A plan may then compute them on the way;
+            of several segments they are computed afterwards, all at once.
     """
     plan = plan_of(model)
     if plan is None:
