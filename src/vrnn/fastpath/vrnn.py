@@ -62,14 +62,19 @@ def embed(model: VRNN, batch: Batch) -> Embedded | None:
     """Return features with those of x computed once, laid out step after step."""
     if not fits(model) or not _same_numbers(model, batch):
         return None
-    x, u = (t.transpose(0, 1).contiguous() for t in (batch.x, batch.u))
+    x, u = batch.x, batch.u
+    turned = x.shape[1] > 1  # a single step lies in memory alike in both orders
+    if turned:
+        x, u = x.transpose(0, 1).contiguous(), u.transpose(0, 1).contiguous()
     inputs = model.embed_inputs(u)
     of_x = no_features(x) if model.supervised else model.x_features(x)
     read = model.y_features(x) if model.supervised else of_x
-    features = model.cell.project(join(of_x, model.u_features(inputs)))
+    of_u = model.u_features(inputs) if model.known else inputs
+    features = model.cell.project(join(of_x, of_u))
     evidence = model.posterior_head.project(join(read, inputs))
     context = batch.x.new_zeros(len(batch.x), 0)
-    inputs, features, evidence = (p.transpose(0, 1) for p in (inputs, features, evidence))
+    if turned:
+        inputs, features, evidence = (p.transpose(0, 1) for p in (inputs, features, evidence))
     return Embedded(inputs, features, evidence, context)
 
 
