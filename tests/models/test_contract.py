@@ -104,7 +104,7 @@ def test_all_points_missing_is_free_generation(name):
 
 
 @pytest.mark.parametrize("gaps", [False, True], ids=["complete", "gaps"])
-def test_prior_and_emission_read_nothing_of_now_or_later(name, gaps):
+def test_no_prediction_sees_the_future(name, gaps):
     model, _, case = made(name, gaps=gaps)
     case = case._replace(batch=case.batch._replace(x=case.batch.x.clone().requires_grad_()))
     for proposal in PROPOSALS:
