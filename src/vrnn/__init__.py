@@ -26,7 +26,7 @@ _HOMES = {
     "fit_modes": "vrnn.training.modes",
     "predict_modes": "vrnn.tasks.modes",
     "train": "vrnn.training.fit",
-    "load": "vrnn.training.checkpoint",
+    "load": "vrnn.training.run_folder",
     "forecast": "vrnn.tasks.forecast",
     "generate": "vrnn.tasks.generate",
     "encode": "vrnn.tasks.encode",
@@ -102,7 +102,7 @@ if TYPE_CHECKING:
     from vrnn.tasks.predictive import predictive
     from vrnn.tasks.reliability import reliability
     from vrnn.tasks.score import score
-    from vrnn.training.checkpoint import load
     from vrnn.training.config import AugmentConfig, TrainConfig
     from vrnn.training.fit import train
     from vrnn.training.modes import fit_modes
+    from vrnn.training.run_folder import load

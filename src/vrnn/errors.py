@@ -21,6 +21,7 @@ and `Function` objects. Python and the command line write these objects in their
 A message that names no setting needs no fields: `DataError(f"{path}: the file is empty")`.
 """
 
+import importlib
 from collections.abc import Iterable
 from enum import Enum
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -226,8 +227,6 @@ def require(module: str, extra: str):
     >>> require("math", "plot").sqrt(4.0)
     2.0
     """
-    import importlib
-
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:

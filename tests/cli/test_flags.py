@@ -11,7 +11,7 @@ import pytest
 import vrnn
 from vrnn.cli import main as cli
 from vrnn.cli.commands import command
-from vrnn.cli.flags import COMMANDS, PYTHON_ONLY, CommandWords, Flat, flag_of
+from vrnn.cli.flags import FUNCTIONS, PYTHON_ONLY, CommandWords, Flat, flag_of
 from vrnn.cli.parse import Command
 from vrnn.errors import Function, Setting
 from vrnn.models.registry import REGISTRY
@@ -56,7 +56,7 @@ def test_messages_name_settings_that_are_flags():
 
 
 def test_messages_name_functions_that_there_are():
-    assert COMMANDS.keys() | literals("Function") <= set(vrnn.__all__)
+    assert FUNCTIONS.keys() | literals("Function") <= set(vrnn.__all__)
 
 
 def test_messages_of_tasks_and_training_are_in_the_words_of_no_surface():
@@ -93,7 +93,7 @@ def texts(call: ast.Call) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("line", COMMANDS.values())
+@pytest.mark.parametrize("line", FUNCTIONS.values())
 def test_commands_in_messages_parse(line):
     _, name, *words = line.split()
     assert callable(command(name).parse(words))

@@ -8,7 +8,7 @@ from tests.helpers.piano_rolls import KEYS, roll
 
 from vrnn.cli.main import main
 from vrnn.data.io import Columns, read_tracks
-from vrnn.training.checkpoint import load
+from vrnn.training.run_folder import load
 
 
 @pytest.fixture

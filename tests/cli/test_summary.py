@@ -6,7 +6,7 @@ import pytest
 from tests.cli.conftest import SHORT
 
 from vrnn import read_tracks
-from vrnn.training.checkpoint import load
+from vrnn.training.run_folder import load
 from vrnn.training.trackers import read_metrics
 
 

@@ -8,7 +8,7 @@ from tests.cli.conftest import SHORT
 import vrnn
 from vrnn import read_tracks
 from vrnn.cli.main import main
-from vrnn.training.checkpoint import load
+from vrnn.training.run_folder import load
 from vrnn.training.trackers import read_metrics
 
 

@@ -19,7 +19,7 @@ from vrnn.errors import ABSENT, PYTHON, Function, Setting
 PREFIXED = {"prob", "until"}
 """Fields of `augment` whose own names say too little for a flag: `--augment-prob`."""
 
-COMMANDS = {
+FUNCTIONS = {
     "describe": "vrnn doctor DATA",
     "train": "vrnn train DATA --out RUN",
     "forecast": "vrnn forecast DATA --model RUN --out FILE",
@@ -76,7 +76,7 @@ class CommandWords:
 
     def function(self, function: Function) -> str:
         """Return the command that calls a function."""
-        return COMMANDS.get(function.name, f"{PYTHON.function(function)} in Python")
+        return FUNCTIONS.get(function.name, f"{PYTHON.function(function)} in Python")
 
 
 class Flat:

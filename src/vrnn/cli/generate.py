@@ -10,7 +10,7 @@ from vrnn.errors import ConfigError, Setting
 from vrnn.inference.traits import reads_prefix
 from vrnn.tasks.generate import generate as draw
 from vrnn.trained import TrainedModel
-from vrnn.training.checkpoint import load
+from vrnn.training.run_folder import load
 
 
 def generate(

@@ -29,7 +29,7 @@ COMMANDS = {
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code.
 
-    The code is 0, 2 for bad usage or bad data, or 130 after an interrupt.
+    The code is 0, 2 for bad usage or bad data, 130 after an interrupt, or 141 after a closed pipe.
     """
     words = list(sys.argv[1:] if words is None else words)
     name, wording = "vrnn", PYTHON

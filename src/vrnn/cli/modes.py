@@ -5,8 +5,8 @@ from pathlib import Path
 from vrnn.cli.data import ColumnFlags, read
 from vrnn.cli.runs import Run, trained_columns
 from vrnn.models.modes import ModesConfig
-from vrnn.training.checkpoint import load
 from vrnn.training.modes import fit_modes
+from vrnn.training.run_folder import load
 
 
 def modes(

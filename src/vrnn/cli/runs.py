@@ -11,7 +11,7 @@ from vrnn.data.io import Columns
 from vrnn.data.tracks import Tracks
 from vrnn.files import write_json
 from vrnn.trained import TrainedModel
-from vrnn.training.checkpoint import load, read_config
+from vrnn.training.run_folder import load, read_config
 
 Run = Annotated[Path, Parameter(metavar="RUN")]
 """The flag `--model RUN`."""

@@ -13,6 +13,7 @@ from vrnn.cli.data import ColumnFlags, GroupName, read
 from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import remember_columns
 from vrnn.cli.summary import summary
+from vrnn.distributions.parse import EXAMPLES
 from vrnn.models.registry import REGISTRY
 from vrnn.training.config import TrainConfig
 from vrnn.training.fit import train as fit
@@ -21,9 +22,8 @@ from vrnn.training.trackers import read_metrics
 USUAL = "vrnn"
 WIDTHS = ("x_dim", "u_dim", "y_dim")  # taken from the data
 HELP = {
-    "emission": "family of the emission: gaussian, full_gaussian, mixture(5), student_t, bernoulli,"
-    " nade(100) or categorical(3). Several are joined with + and their columns, as in"
-    " mixture(5):2+bernoulli:1."
+    "emission": f"family of the emission: {', '.join(EXAMPLES[:-1])} or {EXAMPLES[-1]}. Several are"
+    " joined with + and their columns, as in mixture(5):2+bernoulli:1."
 }
 
 

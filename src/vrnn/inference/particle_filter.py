@@ -276,7 +276,7 @@ class FilterStep(NamedTuple):
     Attributes:
         before: the belief that the step began from, resampled where it was.
         belief: the belief after it.
-        left: the same, of sequences that have ended that after their last step.
+        left: the belief after each sequence's own last step, for those that have ended.
         twisted: what a twisted filter goes on from, None where it is not twisted.
     """
 

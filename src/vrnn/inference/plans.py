@@ -14,13 +14,14 @@ from vrnn.ops.backend import is_reference
 
 @dataclass(frozen=True)
 class Plan:
-    """What a fast path offers; each function has the arguments of the plain one it replaces.
+    """What a fast path offers in place of plain functions.
 
     Attributes:
-        embed: features of a batch, `vrnn.inference.embed.embed`.
-        scan: complete time steps, `vrnn.inference.unroll.run_loop`.
-        rollout: free generation, `vrnn.inference.rollout.rollout`.
-        stepper: of a model, what takes one complete time step of a filter; see `Stepper`.
+        scan: the trace of complete time steps, in place of `unroll.run_loop`. Its argument `heads`
+            says whether priors and emissions are wanted too.
+        embed: the features of a batch, in place of `embed.embed` without a prefix.
+        rollout: free generation, in place of `rollout.rollout`.
+        stepper: from a model to a `particle_filter.Stepper`, which takes one complete time step.
     """
 
     scan: Callable[..., Any]

@@ -28,8 +28,8 @@ class Belief(NamedTuple):
         state: the model's state, tensors (sample, batch, .).
         pending: what the model has drawn itself since the last observed entry, in the dimensions
             that are increments, (sample, batch, dim).
-        log_weight: log of each particle's weight, their sum being 1, (sample, batch). Particle
-            filters change it. The samples of `unroll` do not compete and keep it.
+        log_weight: log of each particle's weight, (sample, batch). The weights sum to 1 after a
+            step of a filter. The samples of `unroll` do not compete and keep theirs.
     """
 
     state: State
@@ -99,16 +99,17 @@ class Step(NamedTuple):
     """The record of a step.
 
     Attributes:
-        entering: the state that prior and posterior read, tensors (sample * batch, .).
+        entering: the state that prior and posterior read, tensors (sample * batch, .); None from
+            a compiled step, which returns both.
         prior: the prior of the latent, where the step had to compute it; else None.
         posterior: what the latent was drawn from, over (sample, batch, .); the prior itself where
             the model has no posterior of its own.
         latent: the draw, (sample, batch, .).
-        emitting: the state that the emission reads, tensors (sample * batch, .).
+        emitting: the state that the emission reads, likewise.
         emission: the emission, where the step had to draw from it; else None.
         x: the observation as the model received it, (sample or 1, batch, dim).
         state, pending: of the belief after the step.
-        log_chosen: log-weight of how missing points were drawn, where not by the emission alone.
+        log_chosen: log-weights of the missing points, where `draw` has drawn them; else None.
     """
 
     entering: State

@@ -5,7 +5,8 @@ one transition, which returns the next state. `prior`, `posterior` and `emission
 
     inputs    = model.embed_inputs(u)                      all t at once
     features  = model.embed_observations(x, inputs)        step t from x_t and u_t alone
-    evidence  = model.embed_evidence(batch, inputs)        may look ahead; only posteriors read it
+    evidence  = model.embed_evidence(batch, inputs)        may look ahead; only posteriors read it;
+                                                           None stands for the features
     state     = model.initial_state()                      a NamedTuple of (width,) tensors
     state     = model.with_input(state, inputs_t)          the state keeps u_t
     p         = model.prior(state)
@@ -34,7 +35,11 @@ Features = Float[Tensor, "... _"]  # widths differ from model to model
 
 
 class Model(nn.Module, ABC):
-    """Base of all models; the module's text shows the order of calls.
+    """Base of all models: pure functions of an explicit state.
+
+    In each time step an input, a latent and an observation arrive: `with_input`, `with_latent` and
+    `with_observation` return the next state. `prior`, `posterior` and `emission` read it. The
+    defaults expect the fields `z` and `u` in the state.
 
     Attributes:
         observation: family of the emission.
@@ -61,8 +66,8 @@ class Model(nn.Module, ABC):
     def embed_evidence(self, batch: Batch, inputs: Features) -> Features | None:
         """Return what posteriors read of the data, (batch, time, .); it may look ahead.
 
-        The default is x with 0 where it is missing, and which entries are present. None stands for
-        what `embed_observations` returns, which is then computed once.
+        The default is x with 0 where it is missing, which entries are present, and the inputs.
+        Return None where posteriors read the features of `embed_observations`.
         """
         return join(observed(batch), inputs)
 
@@ -75,7 +80,10 @@ class Model(nn.Module, ABC):
         return state._replace(u=inputs)
 
     def prior(self, state: State) -> LatentDistribution:
-        """Return p(z_t | state), over (N, latent); the fixed prior of the family by default."""
+        """Return p(z_t | state), over (N, latent); the fixed prior of the family by default.
+
+        The default reads the first field of the state for N, type and device.
+        """
         return self.latent.standard(state[0])
 
     def posterior(self, state: State, evidence: Features) -> LatentDistribution | None:

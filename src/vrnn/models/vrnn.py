@@ -42,7 +42,7 @@ class VRNNConfig(ModelConfig):
         depth: hidden layers of every network; 0 makes them affine.
         cell: recurrent cell.
         emission: family of the emission, as `parse_emission` reads it.
-        prior: learned, N(mu(h_{t-1}), s(h_{t-1})), or standard, N(0, I) (VRNN-I).
+        prior: learned, N(mu, s) given h_{t-1} and u_t, or standard, N(0, I) (VRNN-I).
         supervised: no; encoder (z_t given x_t and h_{t-1}, at training and at test time);
             conditional (a training posterior that sees y_t too, against a prior that does not).
     """
@@ -70,7 +70,7 @@ class VRNNState(NamedTuple):
 class VRNN(Model):
     """A recurrent network with a latent at every step, which the recurrence reads.
 
-    z_t ~ N(mu(h_{t-1}, u_t), s(.)),   x_t ~ p(. | z_t, h_{t-1}, u_t),   h_t = f(x_t, z_t, h_{t-1})
+    z_t ~ N(mu(h_{t-1}, u_t), s(.)),   x_t ~ p(. | z_t, h_{t-1}, u_t),   h_t = f(x_t, u_t, z_t, h_{t-1})
     q(z_t | x_t, h_{t-1}, u_t) = N(mu, s)
 
     Supervised, y_t takes the place of x_t in the emission and in the conditional posterior. The

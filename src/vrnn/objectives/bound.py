@@ -11,6 +11,7 @@ from vrnn.data.batch import Batch
 from vrnn.inference.embed import Embedded, embed
 from vrnn.inference.noise import Noise, draw_noise
 from vrnn.inference.particle_filter import Filtered
+from vrnn.inference.traits import looks_ahead
 from vrnn.inference.unroll import Unrolled
 from vrnn.models.contract import Model
 from vrnn.objectives.terms import KL
@@ -28,12 +29,12 @@ class BoundConfig:
         free_bits: nats of a unit and time step below which the KL of the ELBO is not pushed down.
         regulariser_weight: weight of the KL to the fixed prior, for models whose posterior is their
             prior. It is part of what is minimised and not of the bound.
-        resample_below: of FIVO, the effective sample size, as a share of the particles, under which
-            they are resampled.
-        resampling_term: of FIVO, add the gradient through the choice of ancestors.
-        first_scored: time steps at the start that do not count, those a heading transform was read
-            from. A posterior that looks ahead pays its KL there all the same, or it would tell of
-            the future for nothing.
+        resample_below: FIVO resamples when the effective sample size falls below this share of
+            the particles.
+        resampling_term: FIVO adds the gradient through the choice of ancestors.
+        first_scored: time steps at the start that are not scored. A heading transform is read from
+            them. Their KL counts all the same where the posterior looks ahead, because their
+            latents may hold information about later steps.
     """
 
     kl_weight: float = 1.0
@@ -59,6 +60,12 @@ class Bound(NamedTuple):
     penalty: Float[Tensor, " batch"]
     kl: KL
     passed: Unrolled | Filtered
+
+
+def first_of_kl(model: Model, batch: Batch, config: BoundConfig) -> int:
+    """Return the first time step whose KL counts; see `BoundConfig.first_scored`."""
+    first = config.first_scored
+    return 0 if first and looks_ahead(model, batch.u.shape[-1]) else first
 
 
 def prepare(

@@ -6,10 +6,9 @@ from vrnn.data.batch import Batch
 from vrnn.inference.embed import Embedded
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief
-from vrnn.inference.traits import looks_ahead
 from vrnn.inference.unroll import unroll
 from vrnn.models.contract import Model
-from vrnn.objectives.bound import Bound, BoundConfig, prepare
+from vrnn.objectives.bound import Bound, BoundConfig, first_of_kl, prepare
 from vrnn.objectives.terms import ElboTerms, elbo_terms, loss_terms
 
 
@@ -55,7 +54,7 @@ def elbo(
     )
     unrolled = unroll(model, batch, noise, embedded=embedded, start=start)
     first = config.first_scored
-    kl_first = 0 if first and looks_ahead(model, batch.u.shape[-1]) else first
+    kl_first = first_of_kl(model, batch, config)
     found = elbo_terms(model, unrolled)
     terms = ElboTerms(found.log_prob[..., first:], found.kl.after(first, kl_first))
     nll, penalty = loss_terms(

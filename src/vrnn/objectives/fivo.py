@@ -9,9 +9,8 @@ from vrnn.inference.embed import Embedded
 from vrnn.inference.noise import Noise
 from vrnn.inference.particle_filter import FilterConfig, Filtered, particle_filter
 from vrnn.inference.step import Belief
-from vrnn.inference.traits import looks_ahead
 from vrnn.models.contract import Model
-from vrnn.objectives.bound import Bound, BoundConfig, prepare
+from vrnn.objectives.bound import Bound, BoundConfig, first_of_kl, prepare
 from vrnn.objectives.terms import kl_terms
 
 
@@ -68,7 +67,7 @@ def fivo(
         unscored=first,
     )
     filtered = particle_filter(model, batch, noise, settings, embedded=embedded, start=start)
-    kl_first = 0 if first and looks_ahead(model, batch.u.shape[-1]) else first
+    kl_first = first_of_kl(model, batch, config)
     kl = kl_terms(model, filtered).after(first, kl_first)
     value = filtered.log_prob.sum(-1)
     gain = value + resampling_term(filtered) if config.resampling_term else value

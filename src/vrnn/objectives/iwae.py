@@ -10,10 +10,9 @@ from vrnn.data.batch import Batch
 from vrnn.inference.embed import Embedded
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief
-from vrnn.inference.traits import looks_ahead
 from vrnn.inference.unroll import Unrolled, unroll
 from vrnn.models.contract import Model
-from vrnn.objectives.bound import Bound, BoundConfig, prepare
+from vrnn.objectives.bound import Bound, BoundConfig, first_of_kl, prepare
 from vrnn.objectives.terms import kl_terms
 
 
@@ -62,7 +61,7 @@ def iwae(
     )
     unrolled = unroll(model, batch, noise, embedded=embedded, start=start)
     first = config.first_scored
-    kl_first = 0 if first and looks_ahead(model, batch.u.shape[-1]) else first
+    kl_first = first_of_kl(model, batch, config)
     kl = kl_terms(model, unrolled).after(first, kl_first)
     weighted, value = (
         importance_bound(log_weights(unrolled, ratio_weight=w, start=first, ratio_start=kl_first))

@@ -82,7 +82,9 @@ def kl_terms(model: Model, passed: Unrolled | Filtered) -> KL:
     global_one = once.posterior is once.prior
     against = once.prior
     if global_one:
-        here = isinstance(model, GlobalLatentModel) and once.z.shape[-1] > 0  # not by a start
+        here = (
+            isinstance(model, GlobalLatentModel) and once.z.shape[-1] > 0
+        )  # of width 0 when a pass goes on from a belief
         family = model.global_latent if here else Model.latent
         against = family.standard(once.z[0])
     global_kl = once.posterior.kl(against)[None]
@@ -101,7 +103,9 @@ def loss_terms(
     free_bits: float,
     regulariser_weight: float,
 ) -> tuple[Float[Tensor, "sample batch"], Float[Tensor, "sample batch"]]:
-    """Return what training minimises for each sequence: (minus log-likelihood, weighted KL).
+    """Return what training minimises for each sequence: (minus log-likelihood, penalty).
+
+    The penalty is the weighted KL, and the KL to a fixed prior times `regulariser_weight`.
 
     Free bits (Kingma et al. 2016, arXiv:1606.04934): at an observed step the KL of a unit counts as
     `free_bits` where it is less, so it has no gradient there. Here that holds for every sequence,

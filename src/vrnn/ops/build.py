@@ -71,7 +71,7 @@ def build(folder: Path | None = None) -> Path:
         folder: where the library is kept; the folder `vrnn` of the user's cache when omitted.
 
     Raises:
-        OSError: no compiler; CXX names it where it is not c++.
+        OSError: no compiler: none in CXX, and no c++, g++ or clang++.
         subprocess.CalledProcessError: the compiler refused.
     """
     usual = (shutil.which(name) for name in ("c++", "g++", "clang++"))

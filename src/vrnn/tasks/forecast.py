@@ -24,8 +24,8 @@ class Forecast:
     """A set of sampled futures.
 
     Attributes:
-        samples: joint sample paths in data units, (sample, batch, horizon, dim). They include the
-            noise of the emission.
+        samples: joint sample paths in data units, (sample, batch, horizon, dim). Drawn paths
+            include the noise of the emission; clusters and modes do not.
         times: times of their rows, (batch, horizon).
         history: the tracks that they continue.
         names: columns of the last axis.
@@ -136,7 +136,7 @@ def forecast(
 
     x_{T+1:T+H} ~ p(. | x_{1:T})
 
-    The posterior of the model filters the prefix, once for each sample. Then the model continues
+    The posterior of the model filters the prefix, `prefix_samples` times. Then the model continues
     alone and reads its own draws. A model with a heading transform reads the last `observe` rows
     of a prefix, the number that it was trained with.
 
@@ -156,8 +156,8 @@ def forecast(
         prefix_samples: how often the prefix is filtered; once for each sample when None. Fewer
             take less time. Paths that share a filtered state differ less from each other.
         temperature: factor of the spread of the latents and observations over the horizon. The
-            states after the prefix and a global latent keep theirs. Above 1 suits a model whose
-            regions hold too little, see `reliability`.
+            states after the prefix and a global latent keep theirs. Above 1 suits a model that is
+            too certain: its regions hold fewer futures than they should, see `reliability`.
 
     Raises:
         DataError: tracks that do not fit the model, or a belief without an observed point, where

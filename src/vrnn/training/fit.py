@@ -8,11 +8,11 @@ from accelerate import Accelerator
 from vrnn.data.tracks import Tracks
 from vrnn.models.config import ModelConfig
 from vrnn.trained import TrainedModel
-from vrnn.training.checkpoint import save_config
 from vrnn.training.collapse import CollapseReport
 from vrnn.training.config import TrainConfig
 from vrnn.training.prepare import Prepared, prepare
 from vrnn.training.resume import open_folder
+from vrnn.training.run_folder import save_config
 from vrnn.training.trackers import MetricsFile, NoProgress, ProgressBar, Record, Tracker
 from vrnn.training.trainer import Trainer
 

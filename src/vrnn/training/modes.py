@@ -13,14 +13,14 @@ from vrnn.inference.noise import Stream, seeded
 from vrnn.models.modes import ModeHead, ModesConfig
 from vrnn.trained import TrainedModel
 from vrnn.training.augmentation import augmentation
-from vrnn.training.checkpoint import check_weights
+from vrnn.training.batch_order import BatchSampler
 from vrnn.training.config import TrainConfig
 from vrnn.training.ema import EMA
 from vrnn.training.mode_context import check_modes, context_of
 from vrnn.training.mode_loss import ModeFit, mode_distances, mode_terms
 from vrnn.training.modes_file import save_modes
 from vrnn.training.resolve import ModelOrFolder, resolve_model
-from vrnn.training.sampling import BatchSampler
+from vrnn.training.run_folder import check_weights
 from vrnn.training.schedule import half_cosine
 from vrnn.training.splits import cut_windows, split_tracks
 from vrnn.training.trackers import NoProgress, ProgressBar

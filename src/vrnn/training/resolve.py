@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vrnn.errors import ConfigError, Function
 from vrnn.trained import TrainedModel
-from vrnn.training.checkpoint import load
+from vrnn.training.run_folder import load
 
 ModelOrFolder = TrainedModel | str | PathLike[str]
 

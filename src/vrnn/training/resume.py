@@ -1,7 +1,7 @@
 """Resuming a run: the state of its training on disk, and whether a folder lets a run go on."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,29 +13,11 @@ from vrnn.errors import ConfigError, RunFolderError, Setting, joined
 from vrnn.files import whole_file
 from vrnn.models.registry import config_from_dict, config_to_dict
 from vrnn.trained import TrainedModel
-from vrnn.training.checkpoint import read_config
 from vrnn.training.config import TrainConfig
+from vrnn.training.early_stopping import Progress
 from vrnn.training.prepare import Prepared
+from vrnn.training.run_folder import read_config
 from vrnn.training.weights import Tensors
-
-
-@dataclass
-class Progress:
-    """How far a training run has come.
-
-    Attributes:
-        step: optimiser steps taken.
-        best_value: value of the best validation, None before the first.
-        best_step: step of the best validation.
-        waited: validations since the best one.
-        stopped: whether training has stopped early.
-    """
-
-    step: int = 0
-    best_value: float | None = None
-    best_step: int = 0
-    waited: int = 0
-    stopped: bool = False
 
 
 class TrainingState(NamedTuple):

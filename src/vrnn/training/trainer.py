@@ -12,19 +12,19 @@ from torch import Tensor
 from vrnn.inference.noise import Stream, seeded
 from vrnn.training.assemble import assemble
 from vrnn.training.augmentation import augmentation
+from vrnn.training.batch_order import BatchSampler
 from vrnn.training.collapse import CollapseReport
+from vrnn.training.early_stopping import Progress
 from vrnn.training.ema import EMA
 from vrnn.training.finite import check_gradient, check_terms
 from vrnn.training.objective import Terms, Work, make_objective
 from vrnn.training.prepare import Prepared
 from vrnn.training.resume import (
-    Progress,
     TrainingState,
     optimiser_tensors,
     restore_optimiser,
     save_state,
 )
-from vrnn.training.sampling import BatchSampler
 from vrnn.training.schedule import kl_weight, learning_rate
 from vrnn.training.trackers import NoProgress, ProgressBar, Record, Tracker
 from vrnn.training.validation import Validator
@@ -202,13 +202,11 @@ class Trainer:
         draws_futures = progress.step > settings.first_future
         found = self.validate(progress.step, draws_futures)
         self.report = found.report
-        if progress.best_value is None or found.value > progress.best_value:
-            progress.best_value, progress.best_step = found.value, progress.step
-            progress.waited = 0
+        counts = (
+            draws_futures or not settings.energy_weight
+        )  # no early stop before futures are drawn
+        if progress.validated(found.value, patience=settings.patience, counts=counts):
             self.best = copy_weights(self.network)
-        elif draws_futures or not settings.energy_weight:  # no early stop before futures are drawn
-            progress.waited += 1
-            progress.stopped = progress.waited == settings.patience
         return {
             "val_bound": found.bound,
             "val_kl" if self.trained.has_posterior else "val_regulariser": sum(found.report.kl),

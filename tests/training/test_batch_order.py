@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vrnn.training.sampling import BUCKET, BatchSampler, epoch_batches
+from vrnn.training.batch_order import BUCKET, BatchSampler, epoch_batches
 
 
 @given(

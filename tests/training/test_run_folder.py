@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 import vrnn
 from vrnn.errors import RunFolderError
 from vrnn.files import whole_file
-from vrnn.training.checkpoint import VERSION, read_config
+from vrnn.training.run_folder import VERSION, read_config
 
 MODEL = vrnn.VRNNConfig(2, hidden=8, latent_dim=3)
 SETTINGS = vrnn.TrainConfig(steps=4, validate_every=2, batch_size=8, window=6)
@@ -152,7 +152,7 @@ def test_the_version_is_written_and_kept(folder):
 KILLED_WHILE_WRITING = """
 import os, signal, sys
 from vrnn.files import whole_file
-from vrnn.training.checkpoint import VERSION, read_config
+from vrnn.training.run_folder import VERSION, read_config
 with whole_file(sys.argv[1]) as temporary:
     temporary.write_bytes(b"half of the new")
     os.kill(os.getpid(), signal.SIGKILL)
