@@ -25,7 +25,7 @@ class Range:
     at_most: int | float | None = None
     below: int | float | None = None
 
-    def __contains__(self, value: int | float) -> bool:
+    def __contains__(self, value: Any) -> bool:
         return (
             (self.at_least is None or value >= self.at_least)
             and (self.above is None or value > self.above)
