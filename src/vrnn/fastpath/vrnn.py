@@ -39,22 +39,22 @@ def fits(model: VRNN) -> bool:
     )
 
 
-_KNOWN_LAYERS: "WeakKeyDictionary[VRNN, tuple[nn.Module, nn.Module, bool]]" = WeakKeyDictionary()
+_KNOWN_LAYERS: "WeakKeyDictionary[VRNN, tuple[list[nn.Module | None], bool]]" = WeakKeyDictionary()
 
 
 def _has_known_layers(model: VRNN) -> bool:
-    """Return whether a model has the layers that are compiled; kept until they are replaced."""
-    cell, latent = model.cell, model.z_features
+    """Return whether a model has the layers that are compiled; kept until one is replaced."""
+    layers = [model.cell, model.z_features, getattr(model, "posterior_head", None)]
     kept = _KNOWN_LAYERS.get(model)
-    if kept is not None and kept[0] is cell and kept[1] is latent:
-        return kept[2]
+    if kept is not None and all(a is b for a, b in zip(kept[0], layers, strict=True)):
+        return kept[1]
     known = (
         model.has_posterior
-        and isinstance(cell, GRUCell)
-        and len(affine_layers(latent)) == 1
+        and isinstance(model.cell, GRUCell)
+        and len(affine_layers(model.z_features)) == 1
         and len(affine_layers(model.posterior_head.rest)) == 1
     )
-    _KNOWN_LAYERS[model] = cell, latent, known
+    _KNOWN_LAYERS[model] = layers, known
     return known
 
 
