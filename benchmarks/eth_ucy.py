@@ -66,19 +66,22 @@ SYSTEMS: dict[str, tuple[ModelConfig, dict]] = {
         vrnn.Seq2SeqVAEConfig(**{**COMMON, "latent_dim": 16}, target="same"),
         {"kl_warmup": 1000, "steps": 5000},
     ),
-    "rollout-carried-forecasting": (rollout(latent="carried", task="forecasting"), {}),
+    "rollout-carried-forecasting": (rollout(dynamics="carried", task="forecasting"), {}),
     "rollout-carried-autoencoding": (
-        rollout(latent="carried", task="autoencoding"),
+        rollout(dynamics="carried", task="autoencoding"),
         {"steps": 3500},
     ),
-    "rollout-step-forecasting": (rollout(latent="driven", redraw="step", task="forecasting"), {}),
-    "rollout-step-autoencoding": (rollout(latent="driven", redraw="step", task="autoencoding"), {}),
+    "rollout-step-forecasting": (rollout(dynamics="driven", redraw="step", task="forecasting"), {}),
+    "rollout-step-autoencoding": (
+        rollout(dynamics="driven", redraw="step", task="autoencoding"),
+        {},
+    ),
     "rollout-sequence-forecasting": (
-        rollout(latent="driven", redraw="sequence", task="forecasting"),
+        rollout(dynamics="driven", redraw="sequence", task="forecasting"),
         {},
     ),
     "rollout-sequence-autoencoding": (
-        rollout(latent="driven", redraw="sequence", task="autoencoding"),
+        rollout(dynamics="driven", redraw="sequence", task="autoencoding"),
         {},
     ),
 }

@@ -51,13 +51,13 @@ EVERY: dict[str, tuple[type, dict]] = {
     "Seq2SeqVAE, same": (vrnn.Seq2SeqVAEConfig, {"target": "same"}),
     "RolloutVAE, driven at every step": (
         vrnn.RolloutVAEConfig,
-        {"task": "autoencoding", "latent": "driven", "redraw": "step"},
+        {"task": "autoencoding", "dynamics": "driven", "redraw": "step"},
     ),
     "RolloutVAE, driven": (
         vrnn.RolloutVAEConfig,
-        {"task": "autoencoding", "latent": "driven", "redraw": "sequence"},
+        {"task": "autoencoding", "dynamics": "driven", "redraw": "sequence"},
     ),
-    "RolloutVAE, carried": (vrnn.RolloutVAEConfig, {"task": "autoencoding", "latent": "carried"}),
+    "RolloutVAE, carried": (vrnn.RolloutVAEConfig, {"task": "autoencoding", "dynamics": "carried"}),
     "VRNN": (vrnn.VRNNConfig, {}),
     "STORN": (vrnn.STORNConfig, {}),
     "SRNN": (vrnn.SRNNConfig, {}),

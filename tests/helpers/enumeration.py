@@ -1,10 +1,12 @@
 """A binary hidden Markov chain, where every probability is a sum over all paths.
 
-The chain is a model of the contract. Its latent z_t is Gaussian, and only the sign of it matters:
+The chain is a model of the contract. Its latent z_t is Gaussian, and only the sign of it matters, or
+it is one of two categories:
 
     s_t = [z_t > 0],   z_t ~ N(m[s_{t-1}, x_{t-1}], 1),   x_t ~ p[s_t, x_{t-1}],   s_0 = x_0 = 0
+    s_t = z_t's category,   P(s_t = 1 | .) = Phi(m[s_{t-1}, x_{t-1}])
 
-so that P(s_t = 1 | .) = Phi(m[.]). States and observations read the last observation. Where that is
+so that P(s_t = 1 | .) = Phi(m[.]) in both. States and observations read the last observation. Where that is
 missing, the model's own draw of it matters.
 """
 
@@ -17,14 +19,22 @@ import torch
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
-from vrnn.distributions import DiagonalGaussian, Distribution, Gaussian, parse_emission
+from vrnn.distributions import (
+    DiagonalGaussian,
+    Distribution,
+    Gaussian,
+    LatentDistribution,
+    OneHot,
+    parse_emission,
+)
 from vrnn.inference.noise import seeded
 from vrnn.models.contract import Model
 
 TIME = 5
 VALUES = {"bernoulli": 2, "categorical(3)": 3}
 GAPS = {"complete": [], "inside": [1, 2], "ends": [0, 3, 4]}
-CASES = [(emission, gaps) for emission in VALUES for gaps in GAPS]
+LATENTS = ("gaussian", "categorical")
+CASES = [(emission, gaps, latent) for emission in VALUES for gaps in GAPS for latent in LATENTS]
 
 
 class ChainState(NamedTuple):
@@ -38,12 +48,14 @@ class ChainState(NamedTuple):
 class Chain(Model):
     """A hidden Markov chain.
 
-    Its posterior is wider than the prior, with a mean that is moved to where x_t points.
+    A Gaussian posterior is wider than the prior, with a mean that is moved to where x_t points. That
+    of the categories is exact.
     """
 
-    def __init__(self, emission: str, seed: int = 0):
+    def __init__(self, emission: str, latent: str = "gaussian", seed: int = 0):
         super().__init__()
-        self.observation, self.latent = parse_emission(emission, 1), Gaussian(1)
+        self.observation = parse_emission(emission, 1)
+        self.latent = Gaussian(1) if latent == "gaussian" else OneHot(2)
         generator, values = seeded(seed), VALUES[emission]
         size = self.observation.size
         self.moves = nn.Parameter(torch.randn(2, values, generator=generator).double())
@@ -56,16 +68,24 @@ class Chain(Model):
         zero = self.moves.new_zeros(1)
         return ChainState(zero, zero, zero[:0])
 
-    def prior(self, state: ChainState) -> DiagonalGaussian:
+    def symbol(self, z: Tensor) -> Tensor:
+        """Return s of latents, (..., 1)."""
+        return (z[..., -1:] > 0).to(z)
+
+    def prior(self, state: ChainState) -> LatentDistribution:
         mean = self.moves[state.s.long(), state.x.long()]
+        if self.latent.listed:
+            return self.latent(torch.special.log_ndtr(torch.cat([-mean, mean], -1)))
         return DiagonalGaussian(mean, torch.ones_like(mean))
 
-    def posterior(self, state: ChainState, evidence: Tensor) -> DiagonalGaussian:
+    def posterior(self, state: ChainState, evidence: Tensor) -> LatentDistribution | None:
+        if self.latent.listed:
+            return None
         mean = self.prior(state).mean + 0.8 * (evidence - 0.5)
         return DiagonalGaussian(mean, torch.full_like(mean, 1.3))
 
     def with_latent(self, state: ChainState, z: Tensor) -> ChainState:
-        return state._replace(s=(z > 0).to(z))
+        return state._replace(s=self.symbol(z))
 
     def emission(self, state: ChainState) -> Distribution:
         return self.observation(self.emits[state.s.long(), state.x.long()][..., 0, :])
@@ -122,9 +142,9 @@ class ChainWorld(NamedTuple):
     paths: Paths
 
 
-def make_chain_world(emission: str, gaps: str) -> ChainWorld:
-    """Return a chain with a sequence drawn from it; emission of `VALUES`, gaps of `GAPS`."""
-    model = Chain(emission)
+def make_chain_world(emission: str, gaps: str, latent: str) -> ChainWorld:
+    """Return a chain with a sequence drawn from it, by the names in `CASES`."""
+    model = Chain(emission, latent)
     paths = enumerate_paths(model)
     x = paths.x[np.random.default_rng(3).choice(len(paths.p), p=paths.p)].astype(float)
     x[GAPS[gaps]] = np.nan

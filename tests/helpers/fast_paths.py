@@ -39,7 +39,7 @@ MORE: dict[str, ModelConfig] = {
     "rollout-carried-u": RolloutVAEConfig(2, u_dim=1, **LATENT),
     "rollout-carried-lstm": RolloutVAEConfig(2, cell="lstm", **LATENT),
     "rollout-sequence-deep": RolloutVAEConfig(
-        2, depth=2, latent="driven", redraw="sequence", task="autoencoding", **LATENT
+        2, depth=2, dynamics="driven", redraw="sequence", task="autoencoding", **LATENT
     ),
     "vrnn-u": VRNNConfig(2, u_dim=2, **LATENT),
     "vrnn-deep": VRNNConfig(2, u_dim=1, depth=2, **LATENT),
@@ -50,11 +50,25 @@ MORE: dict[str, ModelConfig] = {
 }
 """Settings that some plan treats in a way of its own."""
 
+OTHER_LATENTS = (
+    "vrnn-categorical",
+    "seq2seq-next-both",
+    "seq2seq-same-categorical",
+    "storn-categorical",
+    "storn-groups",
+    "rollout-autoencoding-sequence-groups",
+    "rollout-autoencoding-step-both",
+    "dmm-groups",
+    "srnn-both",
+)
+"""Settings with categories in their latents, in part or alone."""
+
 POSITIONED = {name: config for name, config in SETTINGS.items() if name.startswith("position-")}
 CONFIGS: dict[str, ModelConfig] = {
     name: config
     for name, config in (SETTINGS | MORE).items()
     if not name.startswith(("position-", "toy"))
+    and (getattr(config, "latent", "gaussian") == "gaussian" or name in OTHER_LATENTS)
 }
 LEFT_TO_THE_LOOP = {
     "seq2seq-same-lstm-u": "the posterior goes on from the memory of an LSTM",
@@ -67,6 +81,13 @@ LEFT_TO_THE_LOOP = {
     "vrnn-lstm-u": "an LSTM",
     "vrnn-standard-lstm-u": "an LSTM",
     "vrnn-conditional-lstm-u": "an LSTM",
+    "vrnn-categorical": "categories",
+    "seq2seq-next-both": "categories with an exact posterior",
+    "seq2seq-same-categorical": "categories",
+    "storn-categorical": "categories with an exact posterior",
+    "rollout-autoencoding-step-both": "categories",
+    "dmm-groups": "categories",
+    "srnn-both": "categories",
     "vrnn-supervised": "no posterior of its own",
     "vrnn-supervised-lstm-u": "no posterior of its own",
 }

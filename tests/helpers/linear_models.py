@@ -23,7 +23,7 @@ from vrnn.models.config import ModelConfig
 from vrnn.models.contract import Model
 from vrnn.models.dmm import DMM, DMMConfig
 from vrnn.models.encoders import SequenceEncoder, StepEncoder
-from vrnn.models.layers import GaussianHead, GRUCell, JointGaussianHead, LSTMCell, last_step
+from vrnn.models.layers import GRUCell, JointLatentHead, LatentHead, LSTMCell, last_step
 from vrnn.models.registry import make_model
 from vrnn.models.rnn import RNNConfig
 from vrnn.models.rollout import RolloutVAEConfig
@@ -47,9 +47,9 @@ CONFIGS: dict[str, ModelConfig] = {
         f"rollout-{task}-{name}": RolloutVAEConfig(2, u_dim=1, task=task, **decoder, **LATENT)
         for task in ("forecasting", "autoencoding")
         for name, decoder in {
-            "carried": {"latent": "carried"},
-            "step": {"latent": "driven", "redraw": "step"},
-            "sequence": {"latent": "driven", "redraw": "sequence"},
+            "carried": {"dynamics": "carried"},
+            "step": {"dynamics": "driven", "redraw": "step"},
+            "sequence": {"dynamics": "driven", "redraw": "sequence"},
         }.items()
     },
     "vrnn": VRNNConfig(2, **LATENT),
@@ -149,7 +149,7 @@ def build_linear(config: ModelConfig) -> Model:
             for parameter in model.parameters():
                 parameter += 0.1 * torch.randn_like(parameter)
             set_scales(model.head[-1], model.observation.dim, raw=0.3, shrink=0.7)
-            heads = [part.net[-1] for part in model.modules() if isinstance(part, GaussianHead)]
+            heads = [part.net[-1] for part in model.modules() if isinstance(part, LatentHead)]
             nets = [getattr(model, n) for n in ("table_net", "posterior_net") if hasattr(model, n)]
             heads += [net[-1] for net in nets]
             for head in heads:
@@ -173,7 +173,7 @@ def inputs_of(config: ModelConfig) -> int:
 def posterior_layers(model: Model) -> list[nn.Linear]:
     """Return the layers behind mean and scale of a posterior, where they serve nothing else."""
     head = getattr(model, "posterior_head", None)
-    if isinstance(head, JointGaussianHead):
+    if isinstance(head, JointLatentHead):
         return [head.evidence_layer, head.state_layer]
     return [] if head is None else [head.net[-1]]
 

@@ -15,7 +15,7 @@ CONFIGS = {
     "same": vrnn.Seq2SeqVAEConfig(x_dim=2, hidden=8, latent_dim=3, target="same"),
     "rollout": vrnn.RolloutVAEConfig(x_dim=2, hidden=8, latent_dim=3),
     "autoencoder": vrnn.RolloutVAEConfig(
-        x_dim=2, hidden=8, latent_dim=3, latent="driven", task="autoencoding"
+        x_dim=2, hidden=8, latent_dim=3, dynamics="driven", task="autoencoding"
     ),
     "vrnn": vrnn.VRNNConfig(x_dim=2, hidden=8, latent_dim=3, emission="full_gaussian"),
     "dmm": vrnn.DMMConfig(x_dim=2, hidden=8, latent_dim=3),

@@ -16,7 +16,7 @@ KINDS = {
     "factorised": vrnn.RNNConfig(2, hidden=6),
     "seq2seq": vrnn.Seq2SeqVAEConfig(2, **LATENT),
     "same": vrnn.Seq2SeqVAEConfig(2, target="same", **LATENT),
-    "autoencoder": vrnn.RolloutVAEConfig(2, task="autoencoding", latent="driven", **LATENT),
+    "autoencoder": vrnn.RolloutVAEConfig(2, task="autoencoding", dynamics="driven", **LATENT),
     "vrnn": vrnn.VRNNConfig(2, emission="mixture(2)", **LATENT),
     "dmm": vrnn.DMMConfig(2, **LATENT),
     "srnn": vrnn.SRNNConfig(2, **LATENT),

@@ -144,11 +144,16 @@ def test_estimate_of_the_likelihood_is_unbiased(name, gaps, scheme):
     assert float(log_ratio.mean()) <= 4 * float(log_ratio.std()) / math.sqrt(runs) + 1e-9
 
 
-@pytest.mark.parametrize(("emission", "gaps"), CASES)
+@pytest.mark.parametrize(("emission", "gaps", "latent"), CASES)
 @torch.no_grad()
-def test_filtered_states_of_a_chain(emission, gaps):
+def test_filtered_states_of_a_chain(emission, gaps, latent):
     """p(s_t = 1 | x_{1:t}) after every step."""
-    world, runs, particles, time = make_chain_world(emission, gaps), 100, 200, enumeration.TIME
+    world, runs, particles, time = (
+        make_chain_world(emission, gaps, latent),
+        100,
+        200,
+        enumeration.TIME,
+    )
     whole = enumerate_paths(world.model)
     for t in range(1, time + 1):
         batch = repeat(world.batch.split(t)[0], runs)

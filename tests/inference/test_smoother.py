@@ -21,16 +21,16 @@ from vrnn.inference.twisting import missing_inside
 MANY_GAPS = [3, 11, 19, 27, 35, 43, 51]
 
 
-@pytest.mark.parametrize(("emission", "gaps"), CASES)
+@pytest.mark.parametrize(("emission", "gaps", "latent"), CASES)
 @pytest.mark.parametrize(("particles", "sweeps"), [(200, 0), (200, 1), (2, 40)])
 @torch.no_grad()
-def test_smoothed_states_and_missing_points_of_a_chain(emission, gaps, particles, sweeps):
+def test_smoothed_states_and_missing_points_of_a_chain(emission, gaps, latent, particles, sweeps):
     """p(s_t, s_{t+1} | x_observed) and p(x_t, x_{t'} | x_observed) for all pairs: joint draws.
 
     With two particles the filter is far off. Only sweeps that leave the posterior unchanged bring
     its paths there.
     """
-    world, runs = make_chain_world(emission, gaps), 500
+    world, runs = make_chain_world(emission, gaps, latent), 500
 
     def events(s: np.ndarray, x: np.ndarray) -> np.ndarray:
         ones = x == 1
@@ -48,7 +48,9 @@ def test_smoothed_states_and_missing_points_of_a_chain(emission, gaps, particles
             sweeps=sweeps,
             sweep_particles=3,
         )
-        return events((path.latent[..., 0] > 0).numpy(), path.x[..., 0].numpy()).mean(0)
+        return events(world.model.symbol(path.latent)[..., 0].numpy(), path.x[..., 0].numpy()).mean(
+            0
+        )
 
     exact = world.paths.mean(events(world.paths.s, world.paths.x))
     assert_mean(found(particles, sweeps), exact, resolution=0.12)

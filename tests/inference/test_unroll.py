@@ -53,11 +53,15 @@ def test_every_sequence_is_what_the_definition_says(name, gaps, chosen, proposal
             assert_same(found.latent[:, i, t], step.latent, "latent")
             x = found.x if found.x.dim() == 4 else found.x.expand(2, -1, -1, -1)
             assert_same(x[:, i, t], step.x, "x")
-            ratio = step.prior.log_prob(step.latent) - step.posterior.log_prob(step.latent)
+            p, q, z = step.prior, step.posterior, step.latent
+            if found.lists:  # the categories are in the density already
+                p, q, z = p.rest, q.rest, z[..., : model.latent.rest.dim]
+            ratio = p.log_prob(z) - q.log_prob(z)
             assert_same(found.log_ratio[:, i, t], ratio, "ratio")
             for mine, its in ((found.prior, step.prior), (found.posterior, step.posterior)):
                 assert_same(mine.mean[:, i, t], its.mean, "mean of a latent")
                 assert_same(mine.table[:, i, t], its.table, "table of a latent")
+                assert_same(mine.probabilities[:, i, t], its.probabilities, "probabilities")
         assert not found.log_prob[:, i, int(LENGTHS[i]) :].any()
         assert not found.log_ratio[:, i, int(LENGTHS[i]) :].any()
         belief = found.belief.map(lambda part, i=i: part[:, i : i + 1])

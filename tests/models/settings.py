@@ -1,6 +1,6 @@
 """The table of models and settings that tests run over, and sequences with gaps for each of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -57,19 +57,19 @@ CONFIGS: dict[str, ModelConfig] = {
         f"rollout-{task}-{name}": RolloutVAEConfig(2, task=task, **decoder, **LATENT)
         for task in ("forecasting", "autoencoding")
         for name, decoder in {
-            "carried": {"latent": "carried"},
-            "step": {"latent": "driven", "redraw": "step"},
-            "sequence": {"latent": "driven", "redraw": "sequence"},
+            "carried": {"dynamics": "carried"},
+            "step": {"dynamics": "driven", "redraw": "step"},
+            "sequence": {"dynamics": "driven", "redraw": "sequence"},
         }.items()
     },
     "rollout-forecasting-step-lstm-u": RolloutVAEConfig(
-        2, 1, cell="lstm", emission="full_gaussian", latent="driven", **LATENT
+        2, 1, cell="lstm", emission="full_gaussian", dynamics="driven", **LATENT
     ),
     "rollout-autoencoding-carried-lstm-u": RolloutVAEConfig(
         3, 1, cell="lstm", emission=PEN, task="autoencoding", **LATENT
     ),
     "rollout-autoencoding-sequence-affine": RolloutVAEConfig(
-        2, 1, depth=0, latent="driven", redraw="sequence", task="autoencoding", **LATENT
+        2, 1, depth=0, dynamics="driven", redraw="sequence", task="autoencoding", **LATENT
     ),
     "vrnn": VRNNConfig(2, **LATENT),
     "vrnn-lstm-u": VRNNConfig(2, u_dim=1, cell="lstm", emission="full_gaussian", **LATENT),
@@ -99,6 +99,44 @@ CONFIGS: dict[str, ModelConfig] = {
             "-affine": {"x_dim": 2, "u_dim": 1, "depth": 0},
         }.items()
     },
+}
+BY_LATENT: dict[str, ModelConfig] = {
+    "vrnn": VRNNConfig(2, **LATENT),
+    "vrnn-lstm-u": VRNNConfig(2, u_dim=1, cell="lstm", depth=0, **LATENT),
+    "vrnn-pen": VRNNConfig(3, emission=PEN, **LATENT),
+    "vrnn-standard": VRNNConfig(2, prior="standard", emission="mixture(2)", **LATENT),
+    "vrnn-supervised": VRNNConfig(2, y_dim=2, supervised="encoder", **LATENT),
+    "vrnn-conditional": VRNNConfig(2, y_dim=2, supervised="conditional", **LATENT),
+    "seq2seq-next": Seq2SeqVAEConfig(2, u_dim=1, **LATENT),
+    "seq2seq-same": Seq2SeqVAEConfig(2, target="same", **LATENT),
+    "seq2seq-supervised": Seq2SeqVAEConfig(2, y_dim=2, target="supervised", **LATENT),
+    "dmm": DMMConfig(2, u_dim=1, emission="full_gaussian", **LATENT),
+    "srnn": SRNNConfig(2, u_dim=1, **LATENT),
+    "storn": STORNConfig(2, u_dim=1, **LATENT),
+    "rollout-forecasting-carried": RolloutVAEConfig(2, **LATENT),
+    "rollout-forecasting-step": RolloutVAEConfig(2, dynamics="driven", **LATENT),
+    "rollout-autoencoding-step": RolloutVAEConfig(
+        2, dynamics="driven", task="autoencoding", **LATENT
+    ),
+    "rollout-autoencoding-sequence": RolloutVAEConfig(
+        2, dynamics="driven", redraw="sequence", task="autoencoding", **LATENT
+    ),
+}
+LATENTS = {
+    "categorical": ("categorical(3)", tuple(BY_LATENT)),
+    "both": (
+        "gaussian+categorical(3)",
+        ("vrnn", "vrnn-pen", "seq2seq-next", "dmm", "srnn", "rollout-autoencoding-step"),
+    ),
+    "groups": (
+        "gaussian+2*categorical(3)",
+        ("vrnn", "dmm", "srnn", "storn", "rollout-autoencoding-sequence"),
+    ),
+}
+CONFIGS |= {
+    f"{name}-{kind}": replace(BY_LATENT[name], latent=latent)  # pyrefly: ignore
+    for kind, (latent, names) in LATENTS.items()
+    for name in names
 }
 
 

@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from vrnn.distributions import Gaussian
 from vrnn.models.encoders import SequenceEncoder, StepEncoder, reverse
 from vrnn.models.layers import (
     GRUCell,
-    JointGaussianHead,
+    JointLatentHead,
     LSTMCell,
     features,
     features_dim,
@@ -116,7 +117,7 @@ def test_reversing_twice_changes_nothing():
 
 
 def test_joint_head_is_one_network_of_both_parts():
-    head = JointGaussianHead(3, 4, hidden=6, dim=2, depth=1)
+    head = JointLatentHead(Gaussian(2), 3, 4, hidden=6, depth=1)
     fixed, state = torch.randn(5, 3), torch.randn(2, 5, 4)
     weight = torch.cat([head.evidence_layer.weight, head.state_layer.weight], -1)
     both = torch.cat([fixed.expand(2, 5, 3), state], -1)

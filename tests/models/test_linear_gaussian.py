@@ -24,9 +24,9 @@ from vrnn.models.contract import Model
 from vrnn.models.dmm import DMM, DMMConfig
 from vrnn.models.encoders import SequenceEncoder, StepEncoder
 from vrnn.models.layers import (
-    GaussianHead,
     GRUCell,
-    JointGaussianHead,
+    JointLatentHead,
+    LatentHead,
     LSTMCell,
 )
 from vrnn.models.registry import make_model
@@ -54,9 +54,9 @@ CONFIGS = {
         f"rollout-{task}-{name}": RolloutVAEConfig(2, u_dim=1, task=task, **decoder, **LATENT)
         for task in ("forecasting", "autoencoding")
         for name, decoder in {
-            "carried": {"latent": "carried"},
-            "step": {"latent": "driven", "redraw": "step"},
-            "sequence": {"latent": "driven", "redraw": "sequence"},
+            "carried": {"dynamics": "carried"},
+            "step": {"dynamics": "driven", "redraw": "step"},
+            "sequence": {"dynamics": "driven", "redraw": "sequence"},
         }.items()
     },
     "vrnn": VRNNConfig(2, **LATENT),
@@ -155,7 +155,7 @@ def build_linear(config) -> Model:
                 parameter += 0.1 * torch.randn_like(parameter)
             set_scales(model.head[-1], model.observation.dim, raw=0.3, shrink=0.7)
             own = has_posterior(model, config.u_dim + (3 if model.supervised else 0))
-            heads = [part.net[-1] for part in model.modules() if isinstance(part, GaussianHead)]
+            heads = [part.net[-1] for part in model.modules() if isinstance(part, LatentHead)]
             heads += [n[-1] for n in (table_net(model), posterior_net(model)) if n is not None]
             for head in heads:
                 set_scales(head, head.out_features // 2, raw=0.3, shrink=0.5 if own else 1.0)
@@ -181,7 +181,7 @@ def posterior_net(model: Model) -> nn.Sequential | None:
 def posterior_layers(model: Model) -> list[nn.Linear]:
     """List the layers that give mean and scale of a posterior, where a model has them apart from other heads."""
     head = getattr(model, "posterior_head", None)
-    if isinstance(head, JointGaussianHead):
+    if isinstance(head, JointLatentHead):
         return [head.evidence_layer, head.state_layer]
     if posterior_net(model) is not None:
         return [posterior_net(model)[-1]]
@@ -365,9 +365,9 @@ def test_autoencoding_rollout_gains_nothing_on_white_noise():
     """A leak of T past the KL would: the bound came to +0.52 nats a step where -1.42 is the most there is."""
     ceiling = -0.5 * math.log(2 * math.pi * math.e)
     for decoder in (
-        {"latent": "carried"},
-        {"latent": "driven"},
-        {"latent": "driven", "redraw": "sequence"},
+        {"dynamics": "carried"},
+        {"dynamics": "driven"},
+        {"dynamics": "driven", "redraw": "sequence"},
     ):
         config = RolloutVAEConfig(1, hidden=16, latent_dim=4, task="autoencoding", **decoder)
         bound, error = bound_on_white_noise(build(config).float())

@@ -23,16 +23,16 @@ from vrnn.objectives.fivo import fivo, resampling_term
 ALWAYS = BoundConfig(resample_below=1.0)
 
 
-@pytest.mark.parametrize(("emission", "gaps"), CASES)
+@pytest.mark.parametrize(("emission", "gaps", "latent"), CASES)
 @pytest.mark.parametrize("samples", [3, 25])
 @torch.no_grad()
-def test_estimates_of_a_chain_are_unbiased(emission, gaps, samples):
-    world, runs = make_chain_world(emission, gaps), 2000
+def test_estimates_of_a_chain_are_unbiased(emission, gaps, latent, samples):
+    world, runs = make_chain_world(emission, gaps, latent), 2000
     noise = draw_noise(world.model, samples, runs, enumeration.TIME, seeded(1), resampling=True)
     found = fivo(world.model, repeat(world.batch, runs), noise, ALWAYS).bound.numpy()
     found = found - math.log(world.paths.p.sum())
     assert_mean(np.exp(found), 1.0, resolution=0.2)
-    assert found.mean() < 0
+    assert found.mean() < 4 * found.std() / math.sqrt(runs)
 
 
 @pytest.mark.parametrize("name", kalman_worlds.CONFIGS)

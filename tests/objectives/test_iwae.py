@@ -50,10 +50,10 @@ def test_it_lies_between_the_elbo_and_the_exact_density(name, gaps):
     assert ten <= world.exact() + 4 * ten_error + 1e-9
 
 
-@pytest.mark.parametrize(("emission", "gaps"), CASES)
+@pytest.mark.parametrize(("emission", "gaps", "latent"), CASES)
 @torch.no_grad()
-def test_estimates_of_a_chain_are_unbiased_and_bounds_in_order(emission, gaps):
-    world, runs, time = make_chain_world(emission, gaps), 2000, enumeration.TIME
+def test_estimates_of_a_chain_are_unbiased_and_bounds_in_order(emission, gaps, latent):
+    world, runs, time = make_chain_world(emission, gaps, latent), 2000, enumeration.TIME
     exact = math.log(world.paths.p.sum())
 
     def log_ratio(name: str, samples: int) -> np.ndarray:
@@ -63,10 +63,14 @@ def test_estimates_of_a_chain_are_unbiased_and_bounds_in_order(emission, gaps):
     for samples in (5, 25):
         found = log_ratio("iwae", samples)
         assert_mean(np.exp(found), 1.0, resolution=0.2)
-        assert found.mean() < 0
+        assert found.mean() < 4 * found.std() / math.sqrt(runs)
     settings = (("elbo", 1), ("iwae", 5), ("iwae", 25), ("iwae", 125))
     below = [log_ratio(name, k).mean() for name, k in settings]
-    assert below == sorted(below) and below[0] < -0.2 and -0.06 < below[-1] < 0
+    if latent == "gaussian":
+        assert below == sorted(below) and below[0] < -0.2 and -0.06 < below[-1] < 0
+    else:  # exact at every observed step, all of them lie close but for draws within a gap
+        assert (np.diff(below) > -1e-3).all() and -0.01 < below[-1] < 1e-3
+        assert gaps == "inside" or below[0] > -0.2
 
 
 @pytest.mark.parametrize("name", kalman_worlds.CONFIGS)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-from tests.helpers.enumeration import TIME, VALUES, Chain
+from tests.helpers.enumeration import LATENTS, TIME, VALUES, Chain
 from tests.helpers.exact_tracks import HOLES, chain_tracks, make_exact_tracks, trained_chain
 from tests.helpers.kalman_worlds import CONFIGS
 from tests.helpers.monte_carlo import assert_mean
@@ -19,11 +19,12 @@ TRANSFORMS = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.parametrize("latent", LATENTS)
 @pytest.mark.parametrize("emission", VALUES)
 @pytest.mark.parametrize("gap", [None, slice(2, 4)], ids=["complete", "gap"])
-def test_scores_of_steps_of_a_chain(emission, gap):
+def test_scores_of_steps_of_a_chain(emission, gap, latent):
     """log p(x_t | x_{<t}), after a gap too, averaged over tracks that were alike so far."""
-    model = Chain(emission)
+    model = Chain(emission, latent)
     tracks, paths = chain_tracks(model, 600, gap)
     found = np.stack(vrnn.filter_tracks(tracks, model=trained_chain(model), particles=200).log_prob)
     x, compared = np.stack(tracks.x)[..., 0], 0
@@ -47,18 +48,20 @@ def test_scores_of_steps_of_a_chain(emission, gap):
     np.testing.assert_array_equal(np.stack(few.log_prob), np.stack(same.log_prob))
 
 
+@pytest.mark.parametrize("latent", LATENTS)
 @pytest.mark.parametrize("emission", VALUES)
-def test_pit_of_masses_is_uniform(emission):
+def test_pit_of_masses_is_uniform(emission, latent):
     """Values that many draws share are ties, split at random."""
-    model = Chain(emission)
+    model = Chain(emission, latent)
     tracks, _ = chain_tracks(model, 400)
     pit = np.concatenate(vrnn.score(tracks, model=trained_chain(model), particles=60).pit)
     assert scipy.stats.kstest(pit, "uniform").pvalue > 0.01
 
 
-def test_imputed_points_of_a_chain():
+@pytest.mark.parametrize("latent", LATENTS)
+def test_imputed_points_of_a_chain(latent):
     """The mean of the paths is P(x_t = 1 | x_observed), averaged over tracks that look alike."""
-    model = Chain("bernoulli")
+    model = Chain("bernoulli", latent)
     tracks, paths = chain_tracks(model, 200, slice(2, 4))
     filled = vrnn.impute(tracks, model=trained_chain(model), samples=30, particles=200)
     means = np.stack(filled.mean)[..., 0]

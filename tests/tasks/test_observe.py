@@ -21,8 +21,8 @@ SMALL = {"hidden": 5}
 LATENT = {**SMALL, "latent_dim": 3}
 ROLLOUTS = {
     "carried": {},
-    "step": {"latent": "driven"},
-    "sequence": {"latent": "driven", "redraw": "sequence"},
+    "step": {"dynamics": "driven"},
+    "sequence": {"dynamics": "driven", "redraw": "sequence"},
 }
 KINDS: dict[str, ModelConfig] = {
     "rnn": vrnn.RNNConfig(2, **SMALL),

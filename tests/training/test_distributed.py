@@ -16,7 +16,7 @@ from vrnn.training.resume import load_state
 CONFIGS = {
     "rnn": vrnn.RNNConfig(2, hidden=8),
     "seq2seq": vrnn.Seq2SeqVAEConfig(2, hidden=8, latent_dim=3),
-    "rollout": vrnn.RolloutVAEConfig(2, hidden=8, latent_dim=3, latent="driven"),
+    "rollout": vrnn.RolloutVAEConfig(2, hidden=8, latent_dim=3, dynamics="driven"),
     "rollout-autoencoding": vrnn.RolloutVAEConfig(2, hidden=8, latent_dim=3, task="autoencoding"),
     "vrnn": vrnn.VRNNConfig(2, hidden=8, latent_dim=3),
     "dmm": vrnn.DMMConfig(2, hidden=8, latent_dim=3),

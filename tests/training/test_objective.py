@@ -27,7 +27,7 @@ CONFIGS = {
     "vrnn": vrnn.VRNNConfig(2, hidden=5, latent_dim=3),
     "rollout": vrnn.RolloutVAEConfig(2, hidden=5, latent_dim=3),
     "rollout-step": vrnn.RolloutVAEConfig(
-        2, hidden=5, latent_dim=3, latent="driven", task="autoencoding"
+        2, hidden=5, latent_dim=3, dynamics="driven", task="autoencoding"
     ),
     "dmm": vrnn.DMMConfig(2, hidden=5, latent_dim=3),
     "srnn": vrnn.SRNNConfig(2, hidden=5, latent_dim=3),

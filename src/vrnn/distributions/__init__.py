@@ -7,7 +7,9 @@ from vrnn.distributions.full_gaussian import FullGaussian
 from vrnn.distributions.gaussian import DiagonalGaussian, Gaussian
 from vrnn.distributions.mixture import Mixture
 from vrnn.distributions.nade import Nade
+from vrnn.distributions.one_hot import OneHot, OneHotDistribution
 from vrnn.distributions.parse import parse_emission
+from vrnn.distributions.parse_latent import parse_latent
 from vrnn.distributions.product import Product
 from vrnn.distributions.scale import SCALE_FLOOR, positive
 from vrnn.distributions.standard_normal import StandardNormal
@@ -27,10 +29,13 @@ __all__ = [
     "LatentFamily",
     "Mixture",
     "Nade",
+    "OneHot",
+    "OneHotDistribution",
     "Product",
     "StandardNormal",
     "StudentT",
     "parse_emission",
+    "parse_latent",
     "positive",
     "tree_map",
 ]

@@ -54,11 +54,29 @@ class LatentDistribution(Distribution, Protocol):
     """A distribution that a latent can have: it has a KL divergence and a table.
 
     A *unit* is an independent part of a latent. A Gaussian of width n has n units.
+
+    A latent has a part with finitely many values, which an algorithm can go through one by one, and
+    the rest. Either may be empty; see `LatentFamily.listed`.
     """
 
     @property
-    def table(self) -> Float[Tensor, "*lead unit 2"]:
-        """Return what describes each unit, such as its mean and scale."""
+    def table(self) -> Float[Tensor, "*lead n 2"]:
+        """Return the mean and the scale of each Gaussian dimension."""
+        ...
+
+    @property
+    def probabilities(self) -> Float[Tensor, "*lead categories"]:
+        """Return the probability of each category, of width 0 where there are none."""
+        ...
+
+    @property
+    def rest(self) -> "LatentDistribution":
+        """Return the distribution of what is not listed."""
+        ...
+
+    @property
+    def listed(self) -> Float[Tensor, "*lead values"] | None:
+        """Return the log-probability of each listed value; None where nothing is listed."""
         ...
 
     def kl(self, p: Any) -> Float[Tensor, "*#lead unit"]:
@@ -103,9 +121,18 @@ class LatentFamily(Family):
 
     Attributes:
         units: independent parts of a value, each with its own KL divergence.
+        listed: how many values the last part of the latent has, where they are few enough to go
+            through one by one; else 0. That part is one-hot, of this width.
+        rest: the family of what is not listed.
     """
 
     units: int
+    listed: int = 0
+
+    @property
+    def rest(self) -> "LatentFamily":
+        """Return the family of what is not listed: all of it by default."""
+        return self
 
     @abstractmethod
     def __call__(self, raw: Float[Tensor, "*lead size"]) -> LatentDistribution: ...
@@ -113,6 +140,16 @@ class LatentFamily(Family):
     @abstractmethod
     def standard(self, like: Float[Tensor, "*lead width"]) -> LatentDistribution:
         """Return the fixed prior, such as N(0, I), with the leading axes and type of `like`."""
+
+    @abstractmethod
+    def moved(self, p: Any, raw: Float[Tensor, "*lead size"]) -> LatentDistribution:
+        """Return a distribution relative to p, a correction of its mean or of its log-odds."""
+
+    def complete(
+        self, rest: LatentDistribution, listed: Float[Tensor, "*#lead values"]
+    ) -> LatentDistribution:
+        """Return the distribution with that rest, and with log-odds of the listed values."""
+        raise NotImplementedError(f"{type(self).__name__} lists no values")
 
 
 def fill_absent(

@@ -32,6 +32,21 @@ class DiagonalGaussian(NamedTuple):
         """Return the mean and the scale of each dimension."""
         return torch.stack([self.mean, self.scale], -1)
 
+    @property
+    def probabilities(self) -> Float[Tensor, "*lead 0"]:
+        """Return a tensor of width 0: a Gaussian has no categories."""
+        return self.mean[..., :0]
+
+    @property
+    def rest(self) -> "DiagonalGaussian":
+        """Return the distribution itself: it lists no values."""
+        return self
+
+    @property
+    def listed(self) -> None:
+        """Return None: a Gaussian lists no values."""
+        return None
+
     def sample(
         self,
         noise: Float[Tensor, "*#lead dim"],
@@ -101,3 +116,8 @@ class Gaussian(LatentFamily):
         """Return N(0, I) with the leading axes, type and device of `like`."""
         shape = (*like.shape[:-1], self.dim)
         return DiagonalGaussian(like.new_zeros(shape), like.new_ones(shape))
+
+    def moved(self, p: DiagonalGaussian, raw: Float[Tensor, "*lead size"]) -> DiagonalGaussian:
+        """Return N(mean of p + m, s), with m and s of the outputs."""
+        correction = self(raw)
+        return DiagonalGaussian(p.mean + correction.mean, correction.scale)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from vrnn.distributions.base import Distribution, Family, LatentFamily
+from vrnn.distributions.base import Distribution, Family, LatentDistribution, LatentFamily
 from vrnn.errors import ConfigError
 
 
@@ -29,6 +29,24 @@ class ProductDistribution(NamedTuple):
     def table(self) -> Float[Tensor, "*lead unit 2"]:
         """Return the tables of the parts below one another."""
         return torch.cat([part.table for part in self.parts], -2)  # pyrefly: ignore
+
+    @property
+    def probabilities(self) -> Float[Tensor, "*lead categories"]:
+        """Return the probabilities of the categories of all parts side by side."""
+        return torch.cat([part.probabilities for part in self.parts], -1)  # pyrefly: ignore
+
+    @property
+    def rest(self) -> LatentDistribution:
+        """Return the product without its last part where that is listed."""
+        if self.listed is None:
+            return self
+        kept = ProductDistribution(self.parts[:-1], self.dims[:-1], self.noise_sizes[:-1])
+        return kept.parts[0] if len(kept.parts) == 1 else kept  # pyrefly: ignore
+
+    @property
+    def listed(self) -> Float[Tensor, "*lead values"] | None:
+        """Return the log-probabilities of the last part where it is listed."""
+        return getattr(self.parts[-1], "listed", None)
 
     def sample(
         self,
@@ -115,19 +133,43 @@ class Product(nn.Module, LatentFamily):
     def counts(self) -> tuple[int, ...]:
         return tuple(count for part in self.parts for count in part.counts())
 
+    @property
+    def listed(self) -> int:
+        last = self.parts[-1]
+        return last.listed if isinstance(last, LatentFamily) else 0
+
+    @property
+    def rest(self) -> LatentFamily:
+        """Return the product without its last part where that is listed."""
+        if not self.listed:
+            return self
+        kept = self.parts[:-1]
+        return kept[0] if len(kept) == 1 else Product(kept)  # pyrefly: ignore
+
     def forward(self, raw: Float[Tensor, "*lead size"]) -> ProductDistribution:
         shares = raw.split([part.size for part in self.parts], -1)
-        return ProductDistribution(
-            parts=tuple(part(share) for part, share in zip(self.parts, shares, strict=True)),
-            dims=tuple(part.dim for part in self.parts),
-            noise_sizes=tuple(part.noise_size for part in self.parts),
-        )
+        return self.of(*(part(share) for part, share in zip(self.parts, shares, strict=True)))
+
+    def of(self, *parts: Distribution) -> ProductDistribution:
+        """Return the product of distributions, one of each family."""
+        dims = tuple(part.dim for part in self.parts)
+        return ProductDistribution(parts, dims, tuple(part.noise_size for part in self.parts))
 
     def standard(self, like: Float[Tensor, "*lead width"]) -> ProductDistribution:
         """Return the product of the parts' fixed priors."""
         parts = [part.standard(like) for part in self.parts if isinstance(part, LatentFamily)]
-        return ProductDistribution(
-            parts=tuple(parts),
-            dims=tuple(part.dim for part in self.parts),
-            noise_sizes=tuple(part.noise_size for part in self.parts),
-        )
+        return self.of(*parts)
+
+    def moved(
+        self, p: ProductDistribution, raw: Float[Tensor, "*lead size"]
+    ) -> ProductDistribution:
+        """Return the product of the parts, each relative to its part of p."""
+        shares = zip(self.parts, p.parts, raw.split([f.size for f in self.parts], -1), strict=True)
+        return self.of(*(family.moved(q, share) for family, q, share in shares))  # pyrefly: ignore
+
+    def complete(
+        self, rest: LatentDistribution, listed: Float[Tensor, "*#lead values"]
+    ) -> ProductDistribution:
+        """Return the product of the rest and of the last part with these log-odds."""
+        kept = rest.parts if isinstance(rest, ProductDistribution) else (rest,)
+        return self.of(*kept, self.parts[-1].complete(rest, listed))  # pyrefly: ignore

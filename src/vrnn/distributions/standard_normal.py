@@ -26,6 +26,21 @@ class StandardNormalDistribution(NamedTuple):
         """Return a table without rows."""
         return self.mean[..., :0, None].expand(*self.mean.shape[:-1], 0, 2)
 
+    @property
+    def probabilities(self) -> Float[Tensor, "*lead 0"]:
+        """Return a tensor of width 0: there are no categories."""
+        return self.mean[..., :0]
+
+    @property
+    def rest(self) -> "StandardNormalDistribution":
+        """Return the distribution itself: it lists no values."""
+        return self
+
+    @property
+    def listed(self) -> None:
+        """Return None: it lists no values."""
+        return None
+
     def sample(
         self,
         noise: Float[Tensor, "*#lead dim"],
@@ -75,3 +90,9 @@ class StandardNormal(LatentFamily):
     def standard(self, like: Float[Tensor, "*lead width"]) -> StandardNormalDistribution:
         """Return N(0, I) with the leading axes, type and device of `like`."""
         return StandardNormalDistribution(like.new_zeros(*like.shape[:-1], self.dim))
+
+    def moved(
+        self, p: StandardNormalDistribution, raw: Float[Tensor, "*lead size"]
+    ) -> StandardNormalDistribution:
+        """Return p, which nothing moves."""
+        return p

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vrnn.distributions.base import Distribution, Family, keep_present
+from vrnn.distributions.one_hot import OneHotDistribution
 from vrnn.distributions.product import Product, ProductDistribution
 from vrnn.errors import ConfigError, Setting, UnsupportedError
 
@@ -61,9 +62,14 @@ class Tempered(NamedTuple):
 
 
 def temper(distribution: Distribution, family: Family, temperature: float) -> Distribution:
-    """Return the distribution at a temperature, of a product every part; itself at 1."""
+    """Return the distribution at a temperature, of a product every part; itself at 1.
+
+    Categories of a latent get probabilities proportional to p^(1 / T).
+    """
     if temperature == 1:
         return distribution
+    if isinstance(distribution, OneHotDistribution):
+        return distribution.tempered(temperature)
     if isinstance(distribution, ProductDistribution) and isinstance(family, Product):
         parts = zip(distribution.parts, family.parts, strict=True)
         return distribution._replace(parts=tuple(temper(d, f, temperature) for d, f in parts))

@@ -15,6 +15,7 @@ from vrnn.inference.flat import at_all
 from vrnn.inference.noise import Noise
 from vrnn.inference.plans import PLANS, Plan
 from vrnn.inference.step import Belief, Proposal
+from vrnn.inference.traits import has_posterior
 from vrnn.inference.unroll import Trace
 from vrnn.models.contract import Model, State, join
 from vrnn.models.layers import LSTMCell, affine_layers
@@ -32,11 +33,13 @@ def draw_all(
     evidence: Float[Tensor, "batch time evidence"],
     noise: Noise,
     proposal: Proposal,
+    u_dim: int,
 ) -> tuple[LatentDistribution, LatentDistribution, Float[Tensor, "sample batch time latent"]]:
     """Return priors, posteriors and latents of all time steps.
 
     Args:
         read: the states, with the fields that prior and posterior read.
+        u_dim: width of the known inputs of the batch.
     """
     lead = tuple(noise.latent.shape[:3])
     if not model.latent.dim:
@@ -44,7 +47,7 @@ def draw_all(
         return nothing, nothing, noise.latent
     prior = at_all(model.prior, read, lead=lead)
     posterior = None
-    if proposal == "posterior":
+    if proposal == "posterior" and has_posterior(model, u_dim):
         posterior = at_all(model.posterior, read, evidence, lead=lead)
     posterior = prior if posterior is None else posterior
     return prior, posterior, posterior.sample(noise.latent)
@@ -88,7 +91,7 @@ def scan_seq2seq(
 
     A posterior that goes on from the memory of an LSTM is left to the loop.
     """
-    if model.same and isinstance(model.encoder, LSTMCell):
+    if model.latent.listed or (model.same and isinstance(model.encoder, LSTMCell)):
         return None
     lead = tuple(noise.latent.shape[:3])
     first = shared(start.state.encoder)
@@ -104,7 +107,9 @@ def scan_seq2seq(
         z = posterior.sample(noise.latent)
     else:
         read = without(entering, "decoder")
-        prior, posterior, z = draw_all(model, read, embedded.evidence, noise, proposal)
+        prior, posterior, z = draw_all(
+            model, read, embedded.evidence, noise, proposal, batch.u.shape[-1]
+        )
     decoder, decoded = model.decoder.scan(
         model.decoder.project(z), start.state.decoder, batch.length
     )
@@ -124,14 +129,18 @@ def scan_storn(
     proposal: Proposal,
     *,
     heads: bool,
-) -> Trace:
+) -> Trace | None:
     """Return the trace of complete time steps of a STORN."""
+    if model.latent.listed:
+        return None
     lead = tuple(noise.latent.shape[:3])
     features = full(embedded.features, lead)
     x, u = before(start.state.x, features), full(embedded.inputs, lead)
     entering = STORNState(constant(start.state.h, lead[2]), x, u)
     read = without(entering, "h", "x")
-    prior, posterior, z = draw_all(model, read, embedded.evidence, noise, proposal)
+    prior, posterior, z = draw_all(
+        model, read, embedded.evidence, noise, proposal, batch.u.shape[-1]
+    )
     h, end = model.cell.scan(x + model.latent_gates(z), start.state.h, batch.length)
     left = STORNState(
         end,
@@ -160,7 +169,7 @@ def scan_rollout(
     Carried: the latent depends on h, so both advance together, in one scan with a layer from the
     output of the cell back to its input.
     """
-    if model.carried and len(affine_layers(model.next_latent)) != 2:
+    if model.latent.listed or (model.carried and len(affine_layers(model.next_latent)) != 2):
         return None
     lead, state = tuple(noise.latent.shape[:3]), start.state
     features = full(embedded.features, lead)
@@ -175,7 +184,9 @@ def scan_rollout(
         constant(state.fixed, lead[2]), u,
     )  # fmt: skip
     fixed = without(entering, "h", "z", "x")
-    prior, posterior, z = draw_all(model, fixed, embedded.evidence, noise, proposal)
+    prior, posterior, z = draw_all(
+        model, fixed, embedded.evidence, noise, proposal, batch.u.shape[-1]
+    )
     if model.carried:
         h, end = _carried(model, read, state, batch)
         latent_end = model.next_latent(model.cell.output(end))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
-from vrnn.distributions import DiagonalGaussian
+from vrnn.distributions import DiagonalGaussian, Gaussian
 from vrnn.fastpath.steps import before, full, last, shared
 from vrnn.inference.embed import Embedded
 from vrnn.inference.flat import at_all
@@ -33,7 +33,8 @@ def scan_srnn(
     heads: bool,
 ) -> Trace | None:
     """Return the trace of complete time steps of an SRNN with one hidden layer."""
-    if proposal != "posterior" or len(affine_layers(model.prior_head)) != 2:
+    gaussian = proposal == "posterior" and isinstance(model.latent, Gaussian)
+    if not gaussian or len(affine_layers(model.prior_head)) != 2:
         return None
     lead = tuple(noise.latent.shape[:3])
     first = shared(start.state.d)
@@ -87,7 +88,8 @@ def scan_dmm(
     heads: bool,
 ) -> Trace | None:
     """Return the trace of complete time steps of a DMM that is not affine."""
-    if proposal != "posterior" or not isinstance(model.activation, nn.Tanh):
+    gaussian = proposal == "posterior" and isinstance(model.latent, Gaussian)
+    if not gaussian or not isinstance(model.activation, nn.Tanh):
         return None
     lead = tuple(noise.latent.shape[:3])
     (out,) = affine_layers(model.posterior_head)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
-from vrnn.distributions import DiagonalGaussian, Distribution, LatentDistribution
+from vrnn.distributions import DiagonalGaussian, Distribution, Gaussian, LatentDistribution
 from vrnn.distributions.tempered import check_temperature, temper
 from vrnn.inference.embed import Embedded
 from vrnn.inference.noise import Noise
@@ -28,7 +28,8 @@ from vrnn.ops.vrnn_step import VRNNStepper
 def fits(model: VRNN) -> bool:
     """Return whether the compiled recurrences know the model.
 
-    They know a VRNN with a GRU, one hidden layer and a posterior of its own, on the CPU.
+    They know a VRNN with a GRU, one hidden layer, Gaussian latents and a posterior of its own, on
+    the CPU.
     """
     return (
         _has_known_layers(model)
@@ -49,7 +50,8 @@ def _has_known_layers(model: VRNN) -> bool:
     if kept is not None and all(a is b for a, b in zip(kept[0], layers, strict=True)):
         return kept[1]
     known = (
-        model.has_posterior
+        model.learns_posterior
+        and isinstance(model.latent, Gaussian)
         and isinstance(model.cell, GRUCell)
         and len(affine_layers(model.z_features)) == 1
         and len(affine_layers(model.posterior_head.rest)) == 1
@@ -364,6 +366,7 @@ class Stepper:
             prior=prior,
             posterior=DiagonalGaussian(found.mean, found.scale),
             latent=found.z,
+            exact=None,
             emitting=None,
             emission=None,
             x=step.x,

@@ -29,7 +29,7 @@ def flatten(tree: Any, lead: tuple[int, int]) -> Any:
     return tree_map(one, tree)
 
 
-def unflatten(tree: Any, lead: tuple[int, int]) -> Any:
+def unflatten(tree: Any, lead: tuple[int, ...]) -> Any:
     """Return tensors (sample * batch, ...) as (sample, batch, ...)."""
     return tree_map(lambda t: t.unflatten(0, lead), tree)
 

@@ -129,6 +129,7 @@ class Filtered(NamedTuple):
         x: the observations as each particle received them, (sample, batch, time, dim).
         mask: steps at which something is observed, (batch, time).
         belief: weighted particles after each sequence's last step.
+        lists: whether the listed values of the latents were gone through.
     """
 
     log_prob: Float[Tensor, "batch time"]
@@ -142,6 +143,7 @@ class Filtered(NamedTuple):
     x: Float[Tensor, "sample batch time dim"]
     mask: Bool[Tensor, "batch time"]
     belief: Belief
+    lists: bool = False
 
 
 def first_belief(
@@ -218,6 +220,7 @@ def particle_filter(
         x=torch.stack([r.step.x.expand(*lead, -1) for r in records], 2),
         mask=batch.mask,
         belief=records[-1].left,
+        lists=records[0].step.exact is not None,
     )
 
 
@@ -351,9 +354,9 @@ def filter_step(
         if prior is None:
             prior = unflatten(model.prior(found.entering), lead)
         emission = found.emission
-        if emission is None and scored:
+        if emission is None and scored and found.exact is None:
             emission = unflatten(model.emission(found.emitting), lead)
-    gain = step_weight(found, prior, emission if scored else None, step, config.ratio_weight, pays)
+    gain = step_weight(found, prior, emission, step, config.ratio_weight, scored=scored, pays=pays)
     if twist is not None and twisted is not None:
         x = found.x.expand_as(found.pending)
         value = twist.log_twist(t, x, twisted.x, found.pending)
@@ -380,21 +383,29 @@ def step_weight(
     emission: Distribution | None,
     data: TimeStep,
     ratio_weight: float = 1.0,
+    *,
+    scored: bool = True,
     pays: bool = True,
 ) -> Float[Tensor, "sample batch"]:
     """Return log a_t of every particle: log p(x_t | s_t) + log p(z_t) - log q(z_t).
 
-    It is 0 where nothing is observed.
+    It is 0 where nothing is observed. Where the listed values k of the latent were gone through, it
+    is log sum_k p(k) p(x_t | k) plus the ratio of the rest, whichever value was drawn.
 
     Args:
-        emission: None where the density of x does not count.
-        pays: whether the densities of z count.
+        scored, pays: whether the densities of x and of z count.
     """
     gain = step.latent.new_zeros(step.latent.shape[:2])
-    if emission is not None:
+    posterior, z = step.posterior, step.latent
+    one = prior is posterior
+    if step.exact is not None:
+        gain = gain + step.exact if scored else gain
+        prior, posterior = prior.rest, posterior.rest
+        z = z[..., : posterior.mean.shape[-1]]
+    elif scored and emission is not None:
         gain = gain + emission.log_prob(step.x, data.present)
-    if pays and prior is not step.posterior:
-        difference = prior.log_prob(step.latent) - step.posterior.log_prob(step.latent)
+    if pays and not one:
+        difference = prior.log_prob(z) - posterior.log_prob(z)
         difference = difference if ratio_weight == 1 else ratio_weight * difference
         gain = gain + difference.where(data.present.any(-1), 0.0)
     return gain

@@ -9,11 +9,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vrnn.data.batch import Batch
-from vrnn.distributions import Distribution, LatentDistribution
+from vrnn.distributions import Distribution, Gaussian, LatentDistribution
+from vrnn.distributions.choice import choose
 from vrnn.distributions.tree import tree_map
 from vrnn.inference.embed import Embedded
 from vrnn.inference.flat import flatten, unflatten, where
-from vrnn.inference.traits import evidence_of, looks_ahead
+from vrnn.inference.traits import evidence_of, has_posterior, looks_ahead
 from vrnn.models.contract import GlobalLatentModel, Model, State
 
 Proposal = Literal["posterior", "prior"]
@@ -105,6 +106,8 @@ class Step(NamedTuple):
         posterior: what the latent was drawn from, over (sample, batch, .); the prior itself where
             the model has no posterior of its own.
         latent: the draw, (sample, batch, .).
+        exact: log sum_k p(k) p(x_t | k) over the listed values of the latent, (sample, batch); None
+            where they were not gone through.
         emitting: the state that the emission reads, likewise.
         emission: the emission, where the step had to draw from it; else None.
         x: the observation as the model received it, (sample or 1, batch, dim).
@@ -116,6 +119,7 @@ class Step(NamedTuple):
     prior: LatentDistribution | None
     posterior: LatentDistribution
     latent: Float[Tensor, "sample batch latent"]
+    exact: Float[Tensor, "sample batch"] | None
     emitting: State
     emission: Distribution | None
     x: Float[Tensor, "*sample batch dim"]
@@ -162,7 +166,7 @@ def no_global(
     normals: Float[Tensor, "sample batch 0"], context: Float[Tensor, "batch context"]
 ) -> GlobalDraw:
     """Return a global latent of width 0."""
-    nothing = Model.latent.standard(context)
+    nothing = Gaussian(0).standard(context)
     return GlobalDraw(nothing, nothing, normals)
 
 
@@ -219,8 +223,9 @@ def advance(
 ) -> Step:
     """Return the record of one step: an input, a latent and an observation arrive.
 
-    At a missing point the latent comes from the prior, and the state receives a draw of the model's
-    own emission, given the entries that are present. At the first entry observed after a gap, in
+    Listed values of the latent, its categories, are drawn from their exact posterior. At a missing
+    point that is the prior, and the rest comes from the prior too. The state then receives a draw of
+    the model's own emission, given the entries that are present. At the first entry observed after a gap, in
     the dimensions that are increments, the value is what remains of the increment after those
     draws, so that the track reconnects.
 
@@ -238,9 +243,9 @@ def advance(
     entering = model.with_input(flatten(belief.state, lead), inputs)
     if not step.complete:
         x = torch.where(present, x - belief.pending, 0.0)
-    prior, posterior, z = _draw_latent(model, entering, step, x, inputs, noise, batch, proposal)
-    if path is not None:
-        z = torch.cat([path.latent[None], z[1:]])
+    prior, posterior, z, exact = _draw_latent(
+        model, entering, step, x, inputs, noise, batch, proposal, path
+    )
     emitting, emission, log_chosen = entering, None, None
     if model.latent.dim:
         emitting = model.with_latent(entering, flatten(z, lead))
@@ -265,6 +270,7 @@ def advance(
         prior=prior,
         posterior=posterior,
         latent=z,
+        exact=exact,
         emitting=emitting,
         emission=emission,
         x=x,
@@ -272,6 +278,15 @@ def advance(
         pending=pending,
         log_chosen=log_chosen,
     )
+
+
+class LatentDraw(NamedTuple):
+    """The latent of a step: see `Step` for each field."""
+
+    prior: LatentDistribution | None
+    posterior: LatentDistribution
+    z: Float[Tensor, "sample batch latent"]
+    exact: Float[Tensor, "sample batch"] | None = None
 
 
 def _draw_latent(
@@ -283,26 +298,99 @@ def _draw_latent(
     noise: StepNoise,
     batch: Batch,
     proposal: Proposal,
-) -> tuple[LatentDistribution | None, LatentDistribution, Float[Tensor, "sample batch latent"]]:
-    """Return the prior where it was computed, what the latent was drawn from, and the draw."""
+    path: SamplePath | None,
+) -> LatentDraw:
+    """Return what the latent was drawn from, and the draw; the first particle follows the path."""
     lead = (noise.latent.shape[0], noise.latent.shape[1])
     if not model.latent.dim:
         nothing = model.latent.standard(noise.latent)
-        return nothing, nothing, noise.latent
-    prior = posterior = None
-    if proposal == "posterior":
+        return LatentDraw(nothing, nothing, noise.latent)
+    u_dim = step.u.shape[-1]
+    posterior = None
+    own = proposal == "posterior" and has_posterior(model, u_dim)
+    if own:
         evidence = flatten(step.evidence, lead)
-        if not step.complete and evidence.shape[-1] and not looks_ahead(model, step.u.shape[-1]):
+        if not step.complete and evidence.shape[-1] and not looks_ahead(model, u_dim):
             evidence = evidence_of(model, _single(step, x, batch, lead), inputs[:, None])[:, 0]
-        posterior = model.posterior(entering, evidence)
-    if posterior is None:
-        prior = posterior = unflatten(model.prior(entering), lead)
-    else:
-        posterior = unflatten(posterior, lead)
-        if not step.complete:
-            prior = unflatten(model.prior(entering), lead)
-            posterior = where(step.present.any(-1), posterior, prior)
-    return prior, posterior, posterior.sample(noise.latent)
+        found = model.posterior(entering, evidence)
+        posterior = None if found is None else unflatten(found, lead)
+    if own and model.latent.listed and (posterior is None or posterior.listed is None):
+        return _draw_listed(model, entering, posterior, step, x, noise, path)
+    if posterior is not None and step.complete:
+        return LatentDraw(None, posterior, _following(posterior.sample(noise.latent), path))
+    prior = unflatten(model.prior(entering), lead)
+    q = prior if posterior is None else where(step.present.any(-1), posterior, prior)
+    return LatentDraw(prior, q, _following(q.sample(noise.latent), path))
+
+
+def _draw_listed(
+    model: Model,
+    entering: State,
+    posterior: LatentDistribution | None,
+    step: TimeStep,
+    x: Float[Tensor, "*sample batch dim"],
+    noise: StepNoise,
+    path: SamplePath | None,
+) -> LatentDraw:
+    """Return the draw of a latent whose listed values have their exact posterior given the rest.
+
+    q(k | rest) proportional to p(k | s_t) p(x_t | s_t, k, rest)
+
+    Args:
+        posterior: of the rest; None where it is the prior.
+    """
+    lead = (noise.latent.shape[0], noise.latent.shape[1])
+    prior = unflatten(model.prior(entering), lead)
+    rest = prior.rest if posterior is None else posterior
+    seen = step.present.any(-1)
+    if posterior is not None and not step.complete:
+        rest = where(seen, posterior, prior.rest)
+    z = rest.sample(noise.latent[..., :-1])
+    if path is not None:
+        z = torch.cat([path.latent[None, :, : z.shape[-1]], z[1:]])
+    joint = log_joint(model, entering, prior, z, x, step.present)
+    chosen = choose(joint.detach(), noise.latent[..., -1])
+    value = torch.nn.functional.one_hot(chosen, model.latent.listed).to(joint)
+    return LatentDraw(
+        prior=prior,
+        posterior=model.latent.complete(rest, joint),
+        z=_following(torch.cat([z, value], -1), path),
+        exact=torch.where(seen, joint.logsumexp(-1), 0.0),
+    )
+
+
+def _following(
+    z: Float[Tensor, "sample batch latent"], path: SamplePath | None
+) -> Float[Tensor, "sample batch latent"]:
+    """Return draws of which the first is that of a path."""
+    return z if path is None else torch.cat([path.latent[None], z[1:]])
+
+
+def log_joint(
+    model: Model,
+    entering: State,
+    prior: LatentDistribution,
+    rest: Float[Tensor, "sample batch rest"],
+    x: Float[Tensor, "*sample batch dim"],
+    present: Bool[Tensor, "batch dim"],
+) -> Float[Tensor, "sample batch values"]:
+    """Return log p(k | s_t) + log p(x_t | s_t, k) of every listed value k of the latent.
+
+    Args:
+        entering: the state before the latent, tensors (sample * batch, .).
+        prior: over (sample, batch, latent).
+        rest: what has been drawn of the rest of the latent.
+    """
+    lead = (rest.shape[0], rest.shape[1])
+    count, values = lead[0] * lead[1], model.latent.listed
+    every = tree_map(lambda t: t.expand(values, *t.shape).reshape(values * count, -1), entering)
+    one_hot = torch.eye(values).to(rest)[:, None].expand(-1, count, -1)
+    flat = flatten(rest, lead).expand(values, count, -1)
+    z = torch.cat([flat, one_hot], -1).reshape(values * count, -1)
+    emission = unflatten(model.emission(model.with_latent(every, z)), (values, *lead))
+    log_prob = emission.log_prob(x, present).expand(values, *lead)
+    assert prior.listed is not None
+    return prior.listed + log_prob.movedim(0, -1)
 
 
 def _single(

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from vrnn.data.batch import Batch
-from vrnn.distributions.tree import tree_map
+from vrnn.distributions.tree import tensors_of, tree_map
 from vrnn.models.contract import Features, GlobalLatentModel, Model
 
 PROBES = 8  # sets of weights that a model is asked with
@@ -89,10 +89,7 @@ def _reaches_first(model: Model, u_dim: int, generator: torch.Generator) -> bool
     )
     later = torch.cat([x[:, :1], 1 - x[:, 1:]], 1)
     module = _FirstEvidence(model)
-    weights = {
-        name: p + draw(p) / max(p.shape[-1] if p.dim() else 1, 1) ** 0.5
-        for name, p in module.named_parameters()
-    }
+    weights = _moved_weights(module, generator)
     first, second = (
         functional_call(module, weights, (Batch.of(values, u=u),)) for values in (x, later)
     )
@@ -104,19 +101,35 @@ def has_posterior(model: Model, u_dim: int) -> bool:
     """Return whether latents, or the global latent, have a posterior of their own.
 
     Else the posterior is the prior, and training samples from what test time samples from. The
-    model is asked at a first step, and the answer is kept.
+    model is asked at a first step, with weights moved at random, and the answer is kept. Listed
+    categories have a posterior unless the model returns its prior.
 
     Args:
         u_dim: width of the known inputs of a batch for the model.
     """
     known = _HAS_POSTERIOR.get(model)
     if known is None:
-        known = _HAS_POSTERIOR[model] = _asked(model, *_probe(model, u_dim))
+        module = _HasPosterior(model)
+        weights = _moved_weights(module, torch.Generator().manual_seed(0))
+        x, u = _zeros(model, u_dim)
+        known = _HAS_POSTERIOR[model] = functional_call(module, weights, (Batch.of(x, u=u),))
     return known
 
 
-def _asked(model: Model, batch: Batch, inputs: Tensor) -> bool:
+class _HasPosterior(nn.Module):
+    """Whether a model returns a posterior at a first step, as a module to call with other weights."""
+
+    def __init__(self, model: Model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch) -> bool:
+        return _asked(self.model, batch)
+
+
+def _asked(model: Model, batch: Batch) -> bool:
     """Return whether the model returns a posterior at a first step."""
+    inputs = model.embed_inputs(batch.u)
     evidence = evidence_of(model, batch, inputs)
     state = tree_map(lambda t: t.expand(1, -1), model.initial_state())
     if isinstance(model, GlobalLatentModel):
@@ -127,12 +140,25 @@ def _asked(model: Model, batch: Batch, inputs: Tensor) -> bool:
         state = model.with_global(state, model.global_prior(context).sample(normals), context)
     if not model.latent.dim:
         return False
-    return model.posterior(model.with_input(state, inputs[:, 0]), evidence[:, 0]) is not None
+    state = model.with_input(state, inputs[:, 0])
+    found = model.posterior(state, evidence[:, 0])
+    if found is None:
+        return model.latent.listed > 0
+    own, prior = tensors_of(found), tensors_of(model.prior(state))
+    return len(own) != len(prior) or not all(map(torch.equal, own, prior))
 
 
-def _probe(model: Model, u_dim: int) -> tuple[Batch, Tensor]:
-    """Return a batch of one sequence of two steps, all 0, and the features of its inputs."""
+def _zeros(model: Model, u_dim: int) -> tuple[Tensor, Tensor]:
+    """Return x and u of one sequence of two steps, all 0."""
     weight = next(model.parameters())
-    x, u = (weight.new_zeros(1, 2, width) for width in (model.observation.dim, u_dim))
-    batch = Batch.of(x, u=u)
-    return batch, model.embed_inputs(batch.u)
+    return weight.new_zeros(1, 2, model.observation.dim), weight.new_zeros(1, 2, u_dim)
+
+
+def _moved_weights(module: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
+    """Return the weights of a module, each moved at random."""
+
+    def moved(p: Tensor) -> Tensor:
+        draw = torch.randn(p.shape, generator=generator).to(p)
+        return p + draw / max(p.shape[-1] if p.dim() else 1, 1) ** 0.5
+
+    return {name: moved(p) for name, p in module.named_parameters()}

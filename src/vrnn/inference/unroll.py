@@ -43,6 +43,8 @@ class Trace(NamedTuple):
         x: the observations as the model received them, (sample or 1, batch, time, dim).
         belief: after each sequence's own last step.
         emission: the emissions, where a plan has computed them already; else None.
+        exact: log sum_k p(k) p(x_t | k) over the listed values of the latents, (sample, batch,
+            time); None where they were not gone through.
     """
 
     entering: State
@@ -53,13 +55,15 @@ class Trace(NamedTuple):
     x: Float[Tensor, "*sample batch time dim"]
     belief: Belief
     emission: Distribution | None = None
+    exact: Float[Tensor, "sample batch time"] | None = None
 
 
 class Unrolled(NamedTuple):
     """The record of one pass over a batch; terms are 0 where nothing is observed.
 
     Attributes:
-        log_prob: log p(x_t | s_t) of the observed entries, (sample, batch, time).
+        log_prob: log p(x_t | s_t) of the observed entries, (sample, batch, time). Where listed values
+            were gone through it is log sum_k p(k | s_t) p(x_t | s_t, k), exact in k.
         prior, posterior: p_t, and the q_t that z_t was drawn from, over (sample, batch, time, .).
             They are one object where the model has no posterior of its own.
         latent: z_t, (sample, batch, time, .).
@@ -69,6 +73,7 @@ class Unrolled(NamedTuple):
             batch, time, dim).
         mask: steps at which something is observed, (batch, time).
         belief: where each sequence's last step left the model.
+        lists: whether the listed values of the latents were gone through.
     """
 
     log_prob: Float[Tensor, "sample batch time"]
@@ -80,6 +85,7 @@ class Unrolled(NamedTuple):
     x: Float[Tensor, "*sample batch time dim"]
     mask: Bool[Tensor, "batch time"]
     belief: Belief
+    lists: bool = False
 
     @property
     def log_weight(self) -> Float[Tensor, "sample batch"]:
@@ -91,10 +97,17 @@ class Unrolled(NamedTuple):
 
     @property
     def log_ratio(self) -> Float[Tensor, "sample batch time"]:
-        """Return log p(z_t | s_t) - log q(z_t | s_t), 0 where nothing is observed."""
+        """Return log p(z_t | s_t) - log q(z_t | s_t), 0 where nothing is observed.
+
+        Of latents whose listed values were gone through it is that of the rest.
+        """
         if self.prior is self.posterior:
             return torch.zeros_like(self.log_prob)
-        ratio = self.prior.log_prob(self.latent) - self.posterior.log_prob(self.latent)
+        prior, posterior, z = self.prior, self.posterior, self.latent
+        if self.lists:
+            prior, posterior = prior.rest, posterior.rest
+            z = z[..., : posterior.mean.shape[-1]]
+        ratio = prior.log_prob(z) - posterior.log_prob(z)
         return torch.where(self.mask, ratio, 0.0)
 
     @property
@@ -134,8 +147,9 @@ def unroll(
         emission = at_all(model.emission, trace.emitting, lead=lead)
     if prior is None:
         prior = at_all(model.prior, trace.entering, lead=lead)
+    exact = trace.exact
     return Unrolled(
-        log_prob=emission.log_prob(trace.x, batch.present),
+        log_prob=emission.log_prob(trace.x, batch.present) if exact is None else exact,
         prior=prior,
         posterior=trace.posterior,
         latent=trace.latent,
@@ -144,6 +158,7 @@ def unroll(
         x=trace.x,
         mask=batch.mask,
         belief=trace.belief,
+        lists=exact is not None,
     )
 
 
@@ -240,6 +255,7 @@ def run_loop(
     one = all(s.prior is s.posterior for s in steps)
     posterior = stack_steps([s.posterior for s in steps], 2)
     given = all(s.emission is None for s in steps)
+    exact = None if steps[0].exact is None else torch.stack([s.exact for s in steps], 2)
     return Trace(
         entering=over_time([s.entering for s in steps]),
         prior=posterior if one else None,
@@ -248,6 +264,7 @@ def run_loop(
         emitting=over_time([s.emitting for s in steps]),
         x=batch.x if given else stack_steps([_full(s.x, lead) for s in steps], 2),
         belief=belief,
+        exact=exact,
     )
 
 
@@ -266,6 +283,7 @@ def _join(parts: list[Trace]) -> Trace:
     x = [p.x if p.x.dim() == 4 else p.x.expand(samples, *p.x.shape) for p in parts]
     posterior = tree_map(cat, *(p.posterior for p in parts))
     one = all(p.prior is p.posterior for p in parts)
+    exact = [p.exact for p in parts if p.exact is not None]
     return Trace(
         entering=tree_map(cat, *(p.entering for p in parts)),
         prior=posterior if one else None,
@@ -274,4 +292,5 @@ def _join(parts: list[Trace]) -> Trace:
         emitting=tree_map(cat, *(p.emitting for p in parts)),
         x=torch.cat(x, 2),
         belief=parts[-1].belief,
+        exact=torch.cat(exact, 2) if exact else None,
     )

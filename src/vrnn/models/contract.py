@@ -10,7 +10,8 @@ one transition, which returns the next state. `prior`, `posterior` and `emission
     state     = model.initial_state()                      a NamedTuple of (width,) tensors
     state     = model.with_input(state, inputs_t)          the state keeps u_t
     p         = model.prior(state)
-    q         = model.posterior(state, evidence_t)         None where it is the prior
+    q         = model.posterior(state, evidence_t)         None where it is the prior; categories
+                                                           get their exact posterior
     state     = model.with_latent(state, z)                not called where there is no latent
     x_hat     = model.emission(state)
     state     = model.with_observation(state, features_t)  x_t, or the model's own sample
@@ -43,14 +44,19 @@ class Model(nn.Module, ABC):
 
     Attributes:
         observation: family of the emission.
-        latent: family of the latent z_t; of width 0 where a model has none.
+        latent: family of the latent z_t; of width 0, the default, where a model has none.
         supervised: y is the observation and x one of the inputs, see `Batch.swap_target`. Nothing
             else changes.
     """
 
     observation: Family
-    latent: LatentFamily = Gaussian(0)
+    latent: LatentFamily
     supervised: bool = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        if not hasattr(type(self), "latent"):
+            self.latent = Gaussian(0)
 
     def embed_inputs(self, u: Float[Tensor, "*lead inputs"]) -> Features:
         """Return the features of the known inputs, of all t at once."""
@@ -87,7 +93,16 @@ class Model(nn.Module, ABC):
         return self.latent.standard(state[0])
 
     def posterior(self, state: State, evidence: Features) -> LatentDistribution | None:
-        """Return q(z_t | state, evidence_t), over (N, latent); None where it is the prior."""
+        """Return q(z_t | state, evidence_t), over (N, latent) or over (N, rest of the latent).
+
+        Categories that the family lists have an exact posterior, which the algorithm finds:
+
+            q(k) proportional to p(k | state) p(x_t | state, k)
+
+        Over the rest of the latent: the categories are exact. Over the whole latent: it is used as
+        given; `return self.prior(state)` leaves latents to the prior. None, the default: the
+        categories are exact and the rest is left to the prior.
+        """
         return None
 
     def with_latent(self, state: State, z: Float[Tensor, "n latent"]) -> State:

@@ -1,4 +1,4 @@
-"""The layers that models are made of: feed-forward networks, Gaussian heads and recurrent cells.
+"""The layers that models are made of: feed-forward networks, heads of latents, recurrent cells.
 
 A cell has two parts. `project` maps the inputs of all steps to gates before the loop. `step` reads
 the state and so stays inside the loop; `scan` takes it over all steps at once. The carry of a cell
@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from vrnn.distributions import DiagonalGaussian, positive
+from vrnn.distributions import LatentDistribution, LatentFamily
 from vrnn.ops import gru_scan, lstm_scan
 from vrnn.ops.gru_scan import Feedback, gru_step
 
@@ -45,31 +45,32 @@ def affine_layers(network: nn.Module) -> list[nn.Linear]:
     return [layer for part in network.children() for layer in affine_layers(part)]
 
 
-class GaussianHead(nn.Module):
-    """A network of `depth` hidden layers from features to N(mu, s), s = floor + softplus(.)."""
+class LatentHead(nn.Module):
+    """A network of `depth` hidden layers from features to the distribution of a latent."""
 
-    def __init__(self, inputs: int, hidden: int, dim: int, depth: int):
+    def __init__(self, latent: LatentFamily, inputs: int, hidden: int, depth: int):
         super().__init__()
-        self.net = mlp(inputs, hidden, 2 * dim, depth)
+        self.latent = latent
+        self.net = mlp(inputs, hidden, latent.size, depth)
 
-    def forward(self, x: Float[Tensor, "*lead inputs"]) -> DiagonalGaussian:
-        mean, raw = self.net(x).chunk(2, -1)
-        return DiagonalGaussian(mean, positive(raw))
+    def forward(self, x: Float[Tensor, "*lead inputs"]) -> LatentDistribution:
+        return self.latent(self.net(x))
 
 
-class JointGaussianHead(nn.Module):
-    """A network from (evidence, state) to N(mu, s).
+class JointLatentHead(nn.Module):
+    """A network from (evidence, state) to the distribution of a latent.
 
     The part of its first layer that reads the evidence is computed before the loop.
     """
 
-    def __init__(self, evidence: int, state: int, hidden: int, dim: int, depth: int):
+    def __init__(self, latent: LatentFamily, evidence: int, state: int, hidden: int, depth: int):
         super().__init__()
-        width = hidden if depth else 2 * dim
+        self.latent = latent
+        width = hidden if depth else latent.size
         self.evidence_layer = nn.Linear(evidence, width)
         self.state_layer = nn.Linear(state, width, bias=False)
         self.rest = (
-            nn.Sequential(nn.ReLU(), mlp(hidden, hidden, 2 * dim, depth - 1))
+            nn.Sequential(nn.ReLU(), mlp(hidden, hidden, latent.size, depth - 1))
             if depth
             else nn.Sequential()
         )
@@ -80,9 +81,14 @@ class JointGaussianHead(nn.Module):
 
     def forward(
         self, projected: Float[Tensor, "*a width"], state: Float[Tensor, "*b state"]
-    ) -> DiagonalGaussian:
-        mean, raw = self.rest(projected + self.state_layer(state)).chunk(2, -1)
-        return DiagonalGaussian(mean, positive(raw))
+    ) -> LatentDistribution:
+        return self.latent(self.raw(projected, state))
+
+    def raw(
+        self, projected: Float[Tensor, "*a width"], state: Float[Tensor, "*b state"]
+    ) -> Float[Tensor, "*c size"]:
+        """Return the outputs that the distribution is made of."""
+        return self.rest(projected + self.state_layer(state))
 
 
 class GRUCell(nn.Module):

@@ -4,6 +4,7 @@ The command line, its help, the documents and the contract tests follow from thi
 heavy is imported before a model is asked for.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,7 +30,7 @@ class Architecture(NamedTuple):
     help: str
 
     @property
-    def model(self) -> type["Model"]:
+    def model(self) -> Callable[..., "Model"]:
         """Return the class of the model."""
         return getattr(import_module(self.module), self.name)
 

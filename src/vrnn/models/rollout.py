@@ -9,15 +9,14 @@ from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import (
-    DiagonalGaussian,
     Distribution,
     Gaussian,
     LatentDistribution,
     Product,
     StandardNormal,
     parse_emission,
+    parse_latent,
 )
-from vrnn.distributions.product import ProductDistribution
 from vrnn.models.config import ModelConfig, roles
 from vrnn.models.contract import Features, GlobalLatentModel, join, no_features, observed
 from vrnn.models.encoders import SequenceEncoder
@@ -32,11 +31,13 @@ class RolloutVAEConfig(ModelConfig):
         x_dim: width of an observation.
         u_dim: width of the known inputs.
         hidden: width of both recurrent states and of hidden layers.
-        latent_dim: width n of z; the encoder passes on an n x 2 table of means and scales.
+        latent: family of z_0, as `parse_latent` reads it: gaussian, categorical(8), or both.
+        latent_dim: width n of the Gaussian part; the encoder passes on its n x 2 table of means
+            and scales.
         depth: hidden layers of every network; 0 makes them affine.
         cell: recurrent cell.
         emission: family of the emission, as `parse_emission` reads it.
-        latent: carried (the decoder emits z_{t+1} itself) or driven (z_{t+1} = f(z_0, z'_t) from
+        dynamics: carried (the decoder emits z_{t+1} itself) or driven (z_{t+1} = f(z_0, z'_t) from
             noise z'_0).
         redraw: of the driven decoder, whether z_0 is drawn at every step or once a sequence.
         task: forecasting (encode the observed prefix, score the future) or autoencoding (encode
@@ -46,11 +47,12 @@ class RolloutVAEConfig(ModelConfig):
     x_dim: int
     u_dim: int = 0
     hidden: int = 64
+    latent: str = "gaussian"
     latent_dim: int = 16
     depth: int = 1
     cell: CellName = "gru"
     emission: str = "gaussian"
-    latent: Literal["carried", "driven"] = "carried"
+    dynamics: Literal["carried", "driven"] = "carried"
     redraw: Literal["step", "sequence"] = "step"
     task: Literal["forecasting", "autoencoding"] = "forecasting"
 
@@ -90,13 +92,14 @@ class RolloutVAE(GlobalLatentModel):
     def __init__(self, config: RolloutVAEConfig):
         super().__init__()
         dim, known, _ = roles(config.x_dim, config.u_dim)
-        hidden, depth, n = config.hidden, config.depth, config.latent_dim
+        hidden, depth = config.hidden, config.depth
         self.reads_prefix = config.task == "forecasting"
-        self.carried = config.latent == "carried"
+        self.carried = config.dynamics == "carried"
         self.per_step = not self.carried and config.redraw == "step"
-        self.n, self.known = n, known
         self.observation = parse_emission(config.emission, dim)
-        self.kind = Gaussian(n)  # of z_0
+        self.kind = parse_latent(config.latent, config.latent_dim)  # of z_0
+        n = self.kind.dim
+        self.n, self.known = n, known
         self.latent = self.kind if self.per_step else Gaussian(0)
         noise = StandardNormal(n)  # z'_0
         if self.per_step:
@@ -130,7 +133,7 @@ class RolloutVAE(GlobalLatentModel):
         raw = self.table_net(self.cell.output(self._read(batch)))
         return raw[:, None].expand(-1, batch.x.shape[1], -1)
 
-    def encode(self, batch: Batch, inputs: Features) -> DiagonalGaussian:
+    def encode(self, batch: Batch, inputs: Features) -> LatentDistribution:
         return self.kind(self.table_net(self.cell.output(self._read(batch))))
 
     def embed_prefix(self, prefix: Batch, inputs: Features) -> Float[Tensor, "batch context"]:
@@ -198,7 +201,7 @@ class RolloutVAE(GlobalLatentModel):
             return self.kind(state.fixed)
         return self.latent.standard(state.h)
 
-    def posterior(self, state: RolloutState, evidence: Features) -> DiagonalGaussian | None:
+    def posterior(self, state: RolloutState, evidence: Features) -> LatentDistribution | None:
         return self.kind(evidence) if self.per_step and not self.reads_prefix else None
 
     def with_latent(self, state: RolloutState, z: Float[Tensor, "n latent"]) -> RolloutState:
@@ -218,9 +221,9 @@ class RolloutVAE(GlobalLatentModel):
     def _read(self, batch: Batch) -> Float[Tensor, "batch carry"]:
         return self.reader(join(observed(batch), batch.u), batch.length)
 
-    def _with_noise(self, z0: DiagonalGaussian) -> LatentDistribution:
+    def _with_noise(self, z0: LatentDistribution) -> LatentDistribution:
         """Return the distribution of the global latent: z_0, and of the driven decoder z'_0."""
         if self.carried:
             return z0
-        noise = StandardNormal(self.n).standard(z0.mean)
-        return ProductDistribution((z0, noise), (self.n, self.n), (self.n, self.n))
+        assert isinstance(self.global_latent, Product)
+        return self.global_latent.of(z0, StandardNormal(self.n).standard(z0.mean))

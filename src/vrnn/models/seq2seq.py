@@ -8,17 +8,16 @@ from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import (
-    DiagonalGaussian,
     Distribution,
-    Gaussian,
     LatentDistribution,
     parse_emission,
+    parse_latent,
 )
 from vrnn.models.config import ModelConfig, roles
 from vrnn.models.contract import Features, Model, join, no_features
 from vrnn.models.layers import (
     CellName,
-    GaussianHead,
+    LatentHead,
     features,
     features_dim,
     learned,
@@ -36,7 +35,8 @@ class Seq2SeqVAEConfig(ModelConfig):
         u_dim: width of the known inputs.
         y_dim: width of the supervised target; 0 when there is none.
         hidden: width of both recurrent states and of hidden layers.
-        latent_dim: width of z_t.
+        latent: family of z_t, as `parse_latent` reads it: gaussian, categorical(8), or both.
+        latent_dim: width of the Gaussian part of z_t.
         depth: hidden layers of every network; 0 makes them affine.
         cell: recurrent cell.
         emission: family of the emission, as `parse_emission` reads it.
@@ -48,6 +48,7 @@ class Seq2SeqVAEConfig(ModelConfig):
     u_dim: int = 0
     y_dim: int = 0
     hidden: int = 64
+    latent: str = "gaussian"
     latent_dim: int = 16
     depth: int = 1
     cell: CellName = "gru"
@@ -88,13 +89,13 @@ class Seq2SeqVAE(Model):
         hidden, depth = config.hidden, config.depth
         self.same, self.known = config.target == "same", known
         self.observation = parse_emission(config.emission, dim)
-        self.latent = Gaussian(config.latent_dim)
+        self.latent = parse_latent(config.latent, config.latent_dim)
         read = known if self.supervised else dim
         width = features_dim(read, hidden, depth)
         self.features = features(read, hidden, depth)
         self.encoder = make_cell(config.cell, width + (0 if self.supervised else known), hidden)
-        self.decoder = make_cell(config.cell, config.latent_dim, hidden)
-        self.latent_head = GaussianHead(hidden + known, hidden, config.latent_dim, depth)
+        self.decoder = make_cell(config.cell, self.latent.dim, hidden)
+        self.latent_head = LatentHead(self.latent, hidden + known, hidden, depth)
         self.head = mlp(hidden + known, hidden, self.observation.size, depth)
         self.encoder0 = learned(self.encoder.carry_dim)
         self.decoder0 = learned(self.decoder.carry_dim)
@@ -124,7 +125,9 @@ class Seq2SeqVAE(Model):
             return self.latent.standard(state.encoder)
         return self.latent_head(join(self.encoder.output(state.encoder), state.u))
 
-    def posterior(self, state: Seq2SeqState, evidence: Features) -> DiagonalGaussian | None:
+    def posterior(self, state: Seq2SeqState, evidence: Features) -> LatentDistribution | None:
+        if self.supervised:
+            return self.prior(state)
         if not self.same:
             return None
         read = self.encoder.step(evidence, state.encoder)

@@ -10,14 +10,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vrnn.data.batch import Batch
-from vrnn.distributions import DiagonalGaussian, Distribution, Gaussian, parse_emission
+from vrnn.distributions import Distribution, LatentDistribution, parse_emission, parse_latent
 from vrnn.models.config import ModelConfig, roles
-from vrnn.models.contract import Features, Model, join, observed
+from vrnn.models.contract import Features, Model, join, no_features, observed
 from vrnn.models.encoders import StepEncoder
 from vrnn.models.layers import (
     CellName,
-    GaussianHead,
-    JointGaussianHead,
+    JointLatentHead,
+    LatentHead,
     features,
     features_dim,
     learned,
@@ -34,7 +34,8 @@ class SRNNConfig(ModelConfig):
         x_dim: width of an observation.
         u_dim: width of the known inputs.
         hidden: width of d_t, of the backward network and of hidden layers.
-        latent_dim: width of z_t.
+        latent: family of z_t, as `parse_latent` reads it: gaussian, categorical(8), or both.
+        latent_dim: width of the Gaussian part of z_t.
         depth: hidden layers of every network; 0 makes them affine.
         cell: recurrent cell of both recurrent networks.
         emission: family of the emission, as `parse_emission` reads it.
@@ -43,6 +44,7 @@ class SRNNConfig(ModelConfig):
     x_dim: int
     u_dim: int = 0
     hidden: int = 64
+    latent: str = "gaussian"
     latent_dim: int = 16
     depth: int = 1
     cell: CellName = "gru"
@@ -80,34 +82,41 @@ class SRNN(Model):
     def __init__(self, config: SRNNConfig):
         super().__init__()
         dim, known, _ = roles(config.x_dim, config.u_dim)
-        hidden, depth, latent = config.hidden, config.depth, config.latent_dim
+        hidden, depth = config.hidden, config.depth
         self.known, self.observation = known, parse_emission(config.emission, dim)
-        self.latent = Gaussian(latent)
+        self.latent = parse_latent(config.latent, config.latent_dim)
+        latent, rest = self.latent.dim, self.latent.rest
         self.features = features(dim, hidden, depth)
         self.cell = make_cell(config.cell, features_dim(dim, hidden, depth) + known, hidden)
         self.d0, self.z0 = learned(self.cell.carry_dim), learned(latent)
-        self.prior_head = GaussianHead(latent + hidden + known, hidden, latent, depth)
-        self.reader = StepEncoder(config.cell, 2 * dim + known, hidden, backward=True)
-        evidence = hidden + 2 * dim + known
-        self.posterior_head = JointGaussianHead(evidence, latent + hidden, hidden, latent, depth)
+        self.prior_head = LatentHead(self.latent, latent + hidden + known, hidden, depth)
+        if rest.dim:
+            self.reader = StepEncoder(config.cell, 2 * dim + known, hidden, backward=True)
+            evidence = hidden + 2 * dim + known
+            self.posterior_head = JointLatentHead(rest, evidence, latent + hidden, hidden, depth)
         self.head = mlp(latent + hidden + known, hidden, self.observation.size, depth)
 
     def embed_observations(self, x: Float[Tensor, "*lead dim"], inputs: Features) -> Features:
         return self.cell.project(join(self.features(x), inputs))
 
     def embed_evidence(self, batch: Batch, inputs: Features) -> Features:
+        if not self.latent.rest.dim:
+            return no_features(batch.x)
         read = join(observed(batch), inputs)
         return self.posterior_head.project(join(self.reader(read, batch.length), read))
 
     def initial_state(self) -> SRNNState:
         return SRNNState(self.d0, self.z0, self.z0.new_zeros(self.known))
 
-    def prior(self, state: SRNNState) -> DiagonalGaussian:
+    def prior(self, state: SRNNState) -> LatentDistribution:
         return self.prior_head(join(state.z, self.cell.output(state.d), state.u))
 
-    def posterior(self, state: SRNNState, evidence: Features) -> DiagonalGaussian:
-        correction = self.posterior_head(evidence, join(state.z, self.cell.output(state.d)))
-        return DiagonalGaussian(self.prior(state).mean + correction.mean, correction.scale)
+    def posterior(self, state: SRNNState, evidence: Features) -> LatentDistribution | None:
+        rest = self.latent.rest
+        if not rest.dim:
+            return None
+        correction = self.posterior_head.raw(evidence, join(state.z, self.cell.output(state.d)))
+        return rest.moved(self.prior(state).rest, correction)
 
     def emission(self, state: SRNNState) -> Distribution:
         return self.observation(self.head(join(state.z, self.cell.output(state.d), state.u)))

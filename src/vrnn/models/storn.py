@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
-from vrnn.distributions import Distribution, Gaussian, LatentDistribution, parse_emission
+from vrnn.distributions import Distribution, LatentDistribution, parse_emission, parse_latent
 from vrnn.models.config import ModelConfig, roles
-from vrnn.models.contract import Features, Model, join, observed
+from vrnn.models.contract import Features, Model, join, no_features, observed
 from vrnn.models.encoders import StepEncoder
 from vrnn.models.layers import CellName, features, features_dim, learned, make_cell, mlp
 
@@ -22,7 +22,8 @@ class STORNConfig(ModelConfig):
         x_dim: width of an observation.
         u_dim: width of the known inputs.
         hidden: width of h_t, of both networks of the posterior and of hidden layers.
-        latent_dim: width of z_t.
+        latent: family of z_t, as `parse_latent` reads it: gaussian, categorical(8), or both.
+        latent_dim: width of the Gaussian part of z_t.
         depth: hidden layers of every network; 0 makes them affine.
         cell: recurrent cell of all recurrent networks.
         emission: family of the emission, as `parse_emission` reads it.
@@ -31,6 +32,7 @@ class STORNConfig(ModelConfig):
     x_dim: int
     u_dim: int = 0
     hidden: int = 64
+    latent: str = "gaussian"
     latent_dim: int = 16
     depth: int = 1
     cell: CellName = "gru"
@@ -66,20 +68,24 @@ class STORN(Model):
         dim, known, _ = roles(config.x_dim, config.u_dim)
         hidden, depth = config.hidden, config.depth
         self.known, self.observation = known, parse_emission(config.emission, dim)
-        self.latent = Gaussian(config.latent_dim)
+        self.latent = parse_latent(config.latent, config.latent_dim)
         self.features = features(dim, hidden, depth)
         self.cell = make_cell(config.cell, features_dim(dim, hidden, depth) + known, hidden)
-        self.latent_gates = nn.Linear(config.latent_dim, self.cell.gates, bias=False)
+        self.latent_gates = nn.Linear(self.latent.dim, self.cell.gates, bias=False)
         self.h0, self.x0 = learned(self.cell.carry_dim), learned(self.cell.gates)
-        self.reader = StepEncoder(config.cell, 2 * dim + known, hidden, backward=False)
-        self.backward_reader = StepEncoder(config.cell, 2 * dim + known, hidden, backward=True)
-        self.posterior_net = mlp(2 * hidden, hidden, self.latent.size, depth)
+        rest = self.latent.rest
+        if rest.dim:
+            self.reader = StepEncoder(config.cell, 2 * dim + known, hidden, backward=False)
+            self.backward_reader = StepEncoder(config.cell, 2 * dim + known, hidden, backward=True)
+            self.posterior_net = mlp(2 * hidden, hidden, rest.size, depth)
         self.head = mlp(hidden + known, hidden, self.observation.size, depth)
 
     def embed_observations(self, x: Float[Tensor, "*lead dim"], inputs: Features) -> Features:
         return self.cell.project(join(self.features(x), inputs))
 
     def embed_evidence(self, batch: Batch, inputs: Features) -> Features:
+        if not self.latent.rest.dim:
+            return no_features(batch.x)
         read = join(observed(batch), inputs)
         forward, backward = (r(read, batch.length) for r in (self.reader, self.backward_reader))
         return self.posterior_net(join(forward, backward))
@@ -87,8 +93,8 @@ class STORN(Model):
     def initial_state(self) -> STORNState:
         return STORNState(self.h0, self.x0, self.h0.new_zeros(self.known))
 
-    def posterior(self, state: STORNState, evidence: Features) -> LatentDistribution:
-        return self.latent(evidence)
+    def posterior(self, state: STORNState, evidence: Features) -> LatentDistribution | None:
+        return self.latent.rest(evidence) if self.latent.rest.dim else None
 
     def with_latent(self, state: STORNState, z: Float[Tensor, "n latent"]) -> STORNState:
         return state._replace(h=self.cell.step(state.x + self.latent_gates(z), state.h))

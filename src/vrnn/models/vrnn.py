@@ -8,19 +8,18 @@ from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import (
-    DiagonalGaussian,
     Distribution,
-    Gaussian,
     LatentDistribution,
     parse_emission,
+    parse_latent,
 )
 from vrnn.errors import ConfigError, Setting
 from vrnn.models.config import ModelConfig, roles
 from vrnn.models.contract import Features, Model, join, no_features
 from vrnn.models.layers import (
     CellName,
-    GaussianHead,
-    JointGaussianHead,
+    JointLatentHead,
+    LatentHead,
     features,
     features_dim,
     learned,
@@ -38,11 +37,12 @@ class VRNNConfig(ModelConfig):
         u_dim: width of the known inputs.
         y_dim: width of the supervised target; 0 when there is none.
         hidden: width of the recurrent state and of hidden layers.
-        latent_dim: width of z_t.
+        latent: family of z_t, as `parse_latent` reads it: gaussian, categorical(8), or both.
+        latent_dim: width of the Gaussian part of z_t.
         depth: hidden layers of every network; 0 makes them affine.
         cell: recurrent cell.
         emission: family of the emission, as `parse_emission` reads it.
-        prior: learned, N(mu, s) given h_{t-1} and u_t, or standard, N(0, I) (VRNN-I).
+        prior: learned, given h_{t-1} and u_t, or standard: N(0, I) and uniform (VRNN-I).
         supervised: no; encoder (z_t given x_t and h_{t-1}, at training and at test time);
             conditional (a training posterior that sees y_t too, against a prior that does not).
     """
@@ -51,6 +51,7 @@ class VRNNConfig(ModelConfig):
     u_dim: int = 0
     y_dim: int = 0
     hidden: int = 64
+    latent: str = "gaussian"
     latent_dim: int = 16
     depth: int = 1
     cell: CellName = "gru"
@@ -73,6 +74,8 @@ class VRNN(Model):
     z_t ~ N(mu(h_{t-1}, u_t), s(.)),   x_t ~ p(. | z_t, h_{t-1}, u_t),   h_t = f(x_t, u_t, z_t, h_{t-1})
     q(z_t | x_t, h_{t-1}, u_t) = N(mu, s)
 
+    A categorical z_t has its exact posterior, q(k) proportional to p(k | h_{t-1}) p(x_t | k, h_{t-1}).
+
     Supervised, y_t takes the place of x_t in the emission and in the conditional posterior. The
     recurrence reads x_t as one of the inputs and never y_t.
 
@@ -93,12 +96,14 @@ class VRNN(Model):
         if self.supervised and config.prior == "standard":
             raise ConfigError(
                 ("a supervised VRNN needs ", Setting("prior", "learned")),
-                cause="at test time z_t is drawn given x_t, which N(0, I) ignores",
+                cause="at test time z_t is drawn given x_t, which a standard prior ignores",
             )
         hidden, depth = config.hidden, config.depth
         self.known, self.observation = known, parse_emission(config.emission, dim)
-        self.latent = Gaussian(config.latent_dim)
-        self.has_posterior = config.supervised != "encoder"
+        self.latent = parse_latent(config.latent, config.latent_dim)
+        rest = self.latent.rest
+        self.from_prior = config.supervised == "encoder"
+        self.learns_posterior = not self.from_prior and rest.dim > 0
         self.standard = config.prior == "standard"
         read = 0 if self.supervised else dim  # what the transition reads of the observation
         self.x_features, x_width = features(read, hidden, depth), features_dim(read, hidden, depth)
@@ -106,19 +111,17 @@ class VRNN(Model):
             features(known, hidden, depth),
             features_dim(known, hidden, depth),
         )
-        self.z_features = features(config.latent_dim, hidden, depth)
-        self.z_width = features_dim(config.latent_dim, hidden, depth)
+        self.z_features = features(self.latent.dim, hidden, depth)
+        self.z_width = features_dim(self.latent.dim, hidden, depth)
         self.cell = make_cell(config.cell, x_width + u_width, hidden)
         self.latent_gates = nn.Linear(self.z_width, self.cell.gates, bias=False)
         self.h0 = learned(self.cell.carry_dim)
         if not self.standard:
-            self.prior_head = GaussianHead(hidden + known, hidden, config.latent_dim, depth)
-        if self.has_posterior:
+            self.prior_head = LatentHead(self.latent, hidden + known, hidden, depth)
+        if self.learns_posterior:
             self.y_features = features(dim if self.supervised else 0, hidden, depth)
             evidence = features_dim(dim, hidden, depth) + known
-            self.posterior_head = JointGaussianHead(
-                evidence, hidden, hidden, config.latent_dim, depth
-            )
+            self.posterior_head = JointLatentHead(rest, evidence, hidden, hidden, depth)
         self.head = mlp(self.z_width + hidden + known, hidden, self.observation.size, depth)
 
     def embed_observations(self, x: Float[Tensor, "*lead dim"], inputs: Features) -> Features:
@@ -126,7 +129,7 @@ class VRNN(Model):
         return self.cell.project(join(of_x, self.u_features(inputs)))
 
     def embed_evidence(self, batch: Batch, inputs: Features) -> Features:
-        if not self.has_posterior:
+        if not self.learns_posterior:
             return no_features(batch.x)
         of_x = (self.y_features if self.supervised else self.x_features)(batch.x)
         return self.posterior_head.project(join(of_x, inputs))
@@ -140,8 +143,10 @@ class VRNN(Model):
             return self.latent.standard(state.h)
         return self.prior_head(join(self.cell.output(state.h), state.u))
 
-    def posterior(self, state: VRNNState, evidence: Features) -> DiagonalGaussian | None:
-        if not self.has_posterior:
+    def posterior(self, state: VRNNState, evidence: Features) -> LatentDistribution | None:
+        if self.from_prior:
+            return self.prior(state)
+        if not self.learns_posterior:
             return None
         return self.posterior_head(evidence, self.cell.output(state.h))
 

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vrnn.data.batch import Batch
+from vrnn.distributions import Gaussian
 from vrnn.inference.particle_filter import Filtered
 from vrnn.inference.unroll import Unrolled
 from vrnn.models.contract import GlobalLatentModel, Model
@@ -18,17 +19,27 @@ class KL(NamedTuple):
     Where the posterior is the prior there is no KL. What stands in its place is the regulariser,
     the KL to the fixed prior of the family; it is no part of a bound.
 
+    Where the listed values of the latents were gone through, their KL is no term of the bound:
+
+        E_q[log p(x_t | k)] - KL(q || p) = log sum_k p(k) p(x_t | k)
+
+    It says how many nats the categories carry.
+
     Attributes:
-        kl: KL(q_t || p_t), (sample, batch, time, unit); of width 0 where q is p.
+        kl: KL(q_t || p_t), (sample, batch, time, unit); of width 0 where q is p. Of the rest alone
+            where listed values were gone through.
         global_kl: of the global latent, (1, batch, unit); likewise.
         regulariser: KL of the latents to the fixed prior where q is p, else of width 0.
         global_regulariser: of the global latent; likewise.
+        listed: KL(q_t || p_t) of the listed part where its values were gone through, else of
+            width 0.
     """
 
     kl: Float[Tensor, "sample batch time unit"]
     global_kl: Float[Tensor, "1 batch global"]
     regulariser: Float[Tensor, "sample batch time regularised"]
     global_regulariser: Float[Tensor, "1 batch global_regularised"]
+    listed: Float[Tensor, "sample batch time listed"]
 
     @property
     def regularisation(self) -> Float[Tensor, " batch"]:
@@ -38,7 +49,9 @@ class KL(NamedTuple):
     def after(self, start: int, kl_start: int) -> "KL":
         """Return the terms without the first steps: of the regulariser, and of the KL."""
         return self._replace(
-            kl=self.kl[..., kl_start:, :], regulariser=self.regulariser[..., start:, :]
+            kl=self.kl[..., kl_start:, :],
+            regulariser=self.regulariser[..., start:, :],
+            listed=self.listed[..., start:, :],
         )
 
 
@@ -85,14 +98,16 @@ def kl_terms(model: Model, passed: Unrolled | Filtered) -> KL:
         here = (
             isinstance(model, GlobalLatentModel) and once.z.shape[-1] > 0
         )  # of width 0 when a pass goes on from a belief
-        family = model.global_latent if here else Model.latent
+        family = model.global_latent if here else Gaussian(0)
         against = family.standard(once.z[0])
     global_kl = once.posterior.kl(against)[None]
     kept, left = (kl[..., :0], kl) if one else (kl, kl[..., :0])
+    listed = kept[..., model.latent.rest.units :] if passed.lists else kept[..., :0]
+    kept = kept[..., : model.latent.rest.units] if passed.lists else kept
     global_kept, global_left = (
         (global_kl[..., :0], global_kl) if global_one else (global_kl, global_kl[..., :0])
     )
-    return KL(kept, global_kept, left, global_left)
+    return KL(kept, global_kept, left, global_left, listed)
 
 
 def loss_terms(

@@ -161,8 +161,8 @@ class Objective(nn.Module):
         )
         with torch.no_grad():
             density = batch.log_jacobian_per_step[:, start:].sum(-1)
-            # one of the two has width 0
-            steps = torch.cat([kl.kl.sum(-2), kl.regulariser.sum(-2)], -1)
+            # kl and regulariser are never both there
+            steps = torch.cat([part.sum(-2) for part in (kl.kl, kl.regulariser, kl.listed)], -1)
             once = torch.cat([kl.global_kl, kl.global_regulariser], -1)
         nothing = torch.zeros_like(nll)
         score, energy_rows = (nothing, nothing) if future is None else self.score(future)
@@ -190,8 +190,8 @@ class Objective(nn.Module):
         The global latent has one value per sequence.
         """
         mask = passed.mask[:, start:, None]
-        mean = passed.posterior.table[..., 0].expand(*passed.latent.shape[:3], -1)[..., start:, :]
-        once = passed.once.posterior.table[..., 0].expand(len(mask), -1)
+        mean = passed.posterior.mean.expand(*passed.latent.shape[:3], -1)[..., start:, :]
+        once = passed.once.posterior.mean.expand(len(mask), -1)
         powers = [
             torch.cat([torch.where(mask, mean**p, 0.0).sum(-2).mean(0), once**p], -1)
             for p in (1, 2)
