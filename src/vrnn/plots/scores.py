@@ -69,16 +69,15 @@ def plot_scores(
         zorder=4,
     )
     if threshold is not None:
-        axis.axhline(
-            threshold, color=canvas.TRUTH, linewidth=1.2, linestyle=(0, (3.2, 1.6)), zorder=1
-        )
+        limit = {"linewidth": 1.2, "linestyle": canvas.DASHED}
+        axis.axhline(threshold, color=canvas.TRUTH, **limit, zorder=1)
     named = min(NAMED, int(above.sum()) if threshold is not None else 3, len(value))
     axis.set_xlim(-1, 101)
     axis.set_ylim(*axis.get_ylim())  # so that drawing names does not move it
     if ids is not None:
         _name(axis, [(place[-i], value[-i], ids[order[-i]]) for i in range(1, named + 1)])
-    axis.set_xlabel("tracks, in order of score (%)", color=canvas.INK, fontsize=9)
-    axis.set_ylabel("score (nats a time step)", color=canvas.INK, fontsize=9)
+    axis.set_xlabel("tracks, in order of score (%)")
+    axis.set_ylabel("score (nats a time step)")
     _legend(fig, len(value), len(normal), threshold, int(above.sum()))
     canvas.add_title(fig, title)
     return canvas.save(fig, path)
@@ -127,12 +126,11 @@ def plot_time_steps(
         zorder=3,
     )
     axis.margins(x=0.02)
-    axis.set_xlabel("time", color=canvas.INK, fontsize=9)
-    axis.set_ylabel("minus log-density (nats)", color=canvas.INK, fontsize=9)
-    lines = require("matplotlib.lines", "plot")
+    axis.set_xlabel("time")
+    axis.set_ylabel("minus log-density (nats)")
     handles = [
-        lines.Line2D([], [], color=canvas.MEAN, linewidth=1.4, marker="o", markersize=4),
-        lines.Line2D([], [], color=canvas.TRUTH, linestyle="", marker="o", markersize=6),
+        canvas.line(canvas.MEAN, linewidth=1.4, marker="o", markersize=4),
+        canvas.line(canvas.TRUTH, linestyle="", marker="o", markersize=6),
     ]
     count = int(marked.sum())
     names = [
@@ -184,23 +182,13 @@ def _name(axis: Any, points: list[tuple[float, float, str]]) -> None:
 
 def _legend(fig: Any, count: int, normal: int, threshold: float | None, above: int) -> None:
     """Place a legend with the number of tracks, calibration tracks and tracks above a threshold."""
-    lines = require("matplotlib.lines", "plot")
-    dot = lines.Line2D([], [], color=canvas.MEAN, linestyle="", marker="o", markersize=4)
+    dot = canvas.line(canvas.MEAN, linestyle="", marker="o", markersize=4)
     handles, names = [dot], [f"{count} track" + "s" * (count != 1)]
     if normal:
-        handles.append(lines.Line2D([], [], color=canvas.QUIET, linewidth=2.0))
+        handles.append(canvas.line(canvas.QUIET, linewidth=2.0))
         names.append(f"{normal} calibration track" + "s" * (normal != 1))
     if threshold is not None:
-        handles.append(
-            lines.Line2D(
-                [],
-                [],
-                color=canvas.TRUTH,
-                linewidth=1.2,
-                linestyle=(0, (3.2, 1.6)),
-                marker="o",
-                markersize=6,
-            )
-        )
+        limit = {"linewidth": 1.2, "linestyle": canvas.DASHED}
+        handles.append(canvas.line(canvas.TRUTH, **limit, marker="o", markersize=6))
         names.append(f"{above} above threshold {threshold:.4g}")
     canvas.add_legend(fig, handles, names)
