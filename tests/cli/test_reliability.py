@@ -4,18 +4,8 @@ import json
 
 
 def test_reliability(run, folder, runs, tmp_path):
-    words = [
-        "reliability",
-        folder / "walks.csv",
-        "--model",
-        runs["vrnn"],
-        "--observe",
-        5,
-        "--horizon",
-        4,
-        "--samples",
-        10,
-    ]
+    words = ["reliability", folder / "walks.csv", "--model", runs["vrnn"]]
+    words.append("--observe 5 --horizon 4 --samples 10")
     text = run(*words, "--plot", tmp_path / "r.png").splitlines()
     assert (
         text[0] == "288 windows, 5 observed, 10 futures each"
