@@ -99,11 +99,7 @@ def test_masses_are_left_as_they_are():
     assert set(batch.x[..., 2].flatten().tolist()) == {
         0.0,
         1.0,
-    } and batch.is_increment.tolist() == [
-        True,
-        True,
-        False,
-    ]
+    } and batch.is_increment.tolist() == [True, True, False]
     labels = [random.integers(0, 3, (5, 1)).astype(float) for _ in range(2)]
     classes = Tracks([np.zeros((5, 1)), np.ones((5, 1))], y=labels)
     coded = fit(classes, PLAIN, "categorical(3)", supervised=True).batch(classes)[0]

@@ -40,8 +40,7 @@ class ColumnFlags:
     id: Annotated[str | None, _shown("id", "COLUMN")] = ""
     t: Annotated[str | None, _shown("t", "COLUMN")] = ""
     x: Annotated[
-        tuple[str, ...],
-        _shown("x y, in HURDAT2 lat lon, in NPZ and JSON all", "COLUMN ..."),
+        tuple[str, ...], _shown("x y, in HURDAT2 lat lon, in NPZ and JSON all", "COLUMN ...")
     ] = ()
     u: Annotated[tuple[str, ...], _shown("none", "COLUMN ...")] = ()
     y: Annotated[tuple[str, ...], _shown("none", "COLUMN ...")] = ()

@@ -19,12 +19,7 @@ from vrnn.training.ema import EMA
 from vrnn.training.finite import check_gradient, check_terms
 from vrnn.training.objective import Terms, Work, make_objective
 from vrnn.training.prepare import Prepared
-from vrnn.training.resume import (
-    TrainingState,
-    optimiser_tensors,
-    restore_optimiser,
-    save_state,
-)
+from vrnn.training.resume import TrainingState, optimiser_tensors, restore_optimiser, save_state
 from vrnn.training.schedule import kl_weight, learning_rate
 from vrnn.training.trackers import NoProgress, ProgressBar, Record, Tracker
 from vrnn.training.validation import Validator

@@ -92,8 +92,7 @@ def test_other_categories_are_not_taken_for_those_of_the_training(tmp_path):
         lambda: vrnn.train(one, config=vrnn.RNNConfig(2), training=settings, val=other),
     ):
         with pytest.raises(
-            DataError,
-            match="the inputs kind=a, kind=b, load, the data has kind=b, kind=c, load",
+            DataError, match="the inputs kind=a, kind=b, load, the data has kind=b, kind=c, load"
         ):
             use()
 

@@ -3,10 +3,7 @@
 import numpy as np
 import pytest
 
-from vrnn.data.transforms import (
-    Displacement,
-    Standardise,
-)
+from vrnn.data.transforms import Displacement, Standardise
 
 
 def test_increments_after_a_gap_by_hand():

@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 from tests.helpers.transforms import ROW, fitted, walks
 
-from vrnn.data.transforms import (
-    Heading,
-    TransformConfig,
-    rotate,
-)
+from vrnn.data.transforms import Heading, TransformConfig, rotate
 
 
 def test_heading_reads_nothing_after_its_row():

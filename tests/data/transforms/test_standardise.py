@@ -3,10 +3,7 @@
 import numpy as np
 from tests.helpers.transforms import walks
 
-from vrnn.data.transforms import (
-    Transform,
-    TransformConfig,
-)
+from vrnn.data.transforms import Transform, TransformConfig
 
 
 def test_standardise_gives_unit_increments_and_leaves_masses_alone():
