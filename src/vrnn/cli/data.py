@@ -76,11 +76,8 @@ class ColumnFlags:
         given = asdict(self.columns())
         for role, flag in ((name, getattr(self, name)) for name in given):
             names = getattr(trained, role)
-            bases = (
-                {names}
-                if isinstance(names, str)
-                else {source_column(name, found) for name in names or ()}
-            )
+            listed = (names,) if isinstance(names, str) else names or ()
+            bases = {name if role in ("id", "t") else source_column(name, found) for name in listed}
             if flag in ("", ()) and bases <= found:
                 given[role] = names
         return Columns(**given)

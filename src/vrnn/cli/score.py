@@ -99,11 +99,9 @@ def score(
 def _check_enough(count: int, fewest: int, false_alarms: float | None) -> None:
     """Refuse a calibration set that is too small for the share that was asked for."""
     if false_alarms is not None and count < fewest:
+        share = Setting("false_alarms", f"{false_alarms:g}")
         raise ConfigError(
-            expected=(
-                f"at least {fewest} calibration tracks for ",
-                Setting("false_alarms", f"{false_alarms:g}"),
-            ),
+            expected=(f"at least {fewest} calibration tracks for ", share),
             found=count,
             hint="give more tracks, or a higher share",
         )

@@ -75,11 +75,9 @@ def train_command(kind: str) -> Callable[..., None]:
             from vrnn.plots import plot_training
 
             plot_training(records, plot, title=f"{arch}: {out}")
-        shown = (
-            (tracks, data, columns)
-            if held_out is None or source is None
-            else (held_out, source, seen)
-        )
+        shown = tracks, data, columns
+        if held_out is not None and source is not None:
+            shown = held_out, source, seen
         print(summary(run.model, records, *shown, out, unseen=held_out is not None))
 
     listed = "\n".join(f"    {name:<8} {found.help}" for name, found in REGISTRY.items())

@@ -16,11 +16,7 @@ def is_lat_lon(names: Sequence[str]) -> bool:
     >>> is_lat_lon(("lat", "lon")), is_lat_lon(("x", "y"))
     (True, False)
     """
-    return (
-        len(names) == 2
-        and names[0].lower().startswith("lat")
-        and names[1].lower().startswith("lon")
-    )
+    return [name[:3].lower() for name in names] == ["lat", "lon"]
 
 
 def panels(count: int) -> tuple[Any, Shaped[np.ndarray, "rows columns"], int]:

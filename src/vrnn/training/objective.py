@@ -96,12 +96,8 @@ class Objective(nn.Module):
         scale: Float[Tensor, " dim"],
     ):
         super().__init__()
-        self.model, self.config, self.observe, self.first_scored = (
-            model,
-            config,
-            observe,
-            first_scored,
-        )
+        self.model, self.config = model, config
+        self.observe, self.first_scored = observe, first_scored
         self.register_buffer("scale", scale, persistent=False)
 
     def split(self, batch: Batch) -> tuple[Batch | None, Batch]:
