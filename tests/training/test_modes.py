@@ -61,10 +61,8 @@ def test_every_model_learns_them_and_stays_as_it_is(name):
     expected = rotate(named.samples, np.full(5, 0.7)) + np.array([30.0, -4.0])
     assert np.abs(vrnn.predict_modes(moved, model=learned).samples - expected).max() < 1e-3
     shorter = vrnn.predict_modes(prefix, model=learned, horizon=2)
-    assert np.array_equal(shorter.samples, named.samples[:, :, :2]) and shorter.times.shape == (
-        5,
-        2,
-    )
+    assert np.array_equal(shorter.samples, named.samples[:, :, :2])
+    assert shorter.times.shape == (5, 2)
 
 
 def test_on_the_globe_distances_are_those_of_its_unit():
@@ -124,9 +122,8 @@ def test_evaluation_takes_the_best_of_them(model):
         (average.mean(), final.mean())
     )
     plain = vrnn.evaluate(tracks, model=learned, observe=5, horizon=4, samples=4)
-    assert (
-        found.model.nll == plain.model.nll and found.model.energy_score == plain.model.energy_score
-    )
+    assert found.model.nll == plain.model.nll
+    assert found.model.energy_score == plain.model.energy_score
     with pytest.raises(ConfigError, match="expected as many samples, found 20"):
         vrnn.evaluate(tracks, model=learned, observe=5, horizon=4, selection="modes")
     with pytest.raises(ConfigError, match="found 'best'"):
