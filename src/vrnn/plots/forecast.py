@@ -58,29 +58,21 @@ def plot_forecast(
     if maps.is_lat_lon(names):
         history, samples, names = [h[:, ::-1] for h in history], samples[..., ::-1], names[::-1]
         truth = None if truth is None else truth[..., ::-1]
-    shown = range(min(count, batch))
-    if dim == 2:
-        fig = _maps(history, samples, truth, shown, tuple(names), units, ids)
-    else:
-        names = names if len(names) == dim else [f"x{d}" for d in range(dim)]
-        fig = _series(history, samples, truth, shown, tuple(names), units, ids)
+    history, samples = history[:count], samples[:, :count]
+    if dim != 2 and len(names) != dim:
+        names = [f"x{d}" for d in range(dim)]
+    fig = (_maps if dim == 2 else _series)(history, samples, truth, tuple(names), units, ids)
     canvas.add_title(fig, title)
     return canvas.save(fig, path)
 
 
 def _maps(
-    history: Any,
-    samples: Any,
-    truth: Any,
-    shown: range,
-    names: tuple[str, ...],
-    units: str | None,
-    ids: Any,
+    history: Any, samples: Any, truth: Any, names: tuple[str, ...], units: str | None, ids: Any
 ) -> Any:
-    """Return a figure with one map for each track that is shown."""
-    fig, axes, ticks = maps.panels(len(shown))
-    for i, axis in zip(shown, axes.flat, strict=False):
-        seen = np.asarray(history[i], np.float64)
+    """Return a figure with one map for each track."""
+    fig, axes, ticks = maps.panels(len(history))
+    for i, (points, axis) in enumerate(zip(history, axes.flat, strict=False)):
+        seen = np.asarray(points, np.float64)
         now = maps.last_point(seen)
         maps.draw_fan(axis, _joined(now, samples[:, i]))
         maps.draw_history(axis, seen)
@@ -88,23 +80,17 @@ def _maps(
             maps.draw_truth(axis, _joined(now, truth[i]))
         limits = maps.map_limits([seen] if truth is None else [seen, truth[i]], samples[:, i])
         maps.set_map(axis, limits, ticks)
-    canvas.name_panels(axes.flat[: len(shown)], ids)
+    canvas.name_panels(axes.flat[: len(history)], ids)
     maps.name_axes(axes, names, units)
     maps.add_path_legend(fig, truth is not None, future=_futures(len(samples)))
     return fig
 
 
 def _series(
-    history: Any,
-    samples: Any,
-    truth: Any,
-    shown: range,
-    names: tuple[str, ...],
-    units: str | None,
-    ids: Any,
+    history: Any, samples: Any, truth: Any, names: tuple[str, ...], units: str | None, ids: Any
 ) -> Any:
-    """Return a figure with a column for each track that is shown and a row for each dimension."""
-    fig, axes = series.figure(samples.shape[-1], min(3, len(shown)))
+    """Return a figure with a column for each track and a row for each dimension."""
+    fig, axes = series.figure(samples.shape[-1], min(3, len(history)))
     ahead = np.arange(samples.shape[2] + 1)
     for i, column in enumerate(axes.T):
         seen = np.asarray(history[i], np.float64)
