@@ -59,15 +59,7 @@ def plot_scores(
         axis.plot(share, normal, color=canvas.QUIET, linewidth=2.0, zorder=2)
     above = value > (np.inf if threshold is None else threshold)
     axis.scatter(place[~above], value[~above], s=14, color=canvas.MEAN, linewidth=0, zorder=3)
-    axis.scatter(
-        place[above],
-        value[above],
-        s=34,
-        color=canvas.TRUTH,
-        edgecolor="white",
-        linewidth=0.8,
-        zorder=4,
-    )
+    _mark(axis, place[above], value[above], s=34, zorder=4)
     if threshold is not None:
         limit = {"linewidth": 1.2, "linestyle": canvas.DASHED}
         axis.axhline(threshold, color=canvas.TRUTH, **limit, zorder=1)
@@ -116,15 +108,7 @@ def plot_time_steps(
     _bend(axis, -log_prob[there])
     value, marked = np.where(there, -log_prob, np.nan), there & (pit < unlikely)
     axis.plot(times, value, color=canvas.MEAN, linewidth=1.4, marker="o", markersize=3.2, zorder=2)
-    axis.scatter(
-        times[marked],
-        value[marked],
-        s=40,
-        color=canvas.TRUTH,
-        edgecolor="white",
-        linewidth=0.8,
-        zorder=3,
-    )
+    _mark(axis, times[marked], value[marked], s=40, zorder=3)
     axis.margins(x=0.02)
     axis.set_xlabel("time")
     axis.set_ylabel("minus log-density (nats)")
@@ -140,6 +124,11 @@ def plot_time_steps(
     canvas.add_legend(fig, handles[: 1 + (count > 0)], names[: 1 + (count > 0)])
     canvas.add_title(fig, title)
     return canvas.save(fig, path)
+
+
+def _mark(axis: Any, x: np.ndarray, y: np.ndarray, **style: Any) -> None:
+    """Draw the points that a picture points out."""
+    axis.scatter(x, y, color=canvas.TRUTH, edgecolor="white", linewidth=0.8, **style)
 
 
 def _bend(axis: Any, values: Float[np.ndarray, " scores"]) -> None:
