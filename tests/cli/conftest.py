@@ -1,6 +1,7 @@
 """Small data files, trained runs, and the check that every failure of a command must pass."""
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,30 +11,30 @@ from vrnn import Crossroads, Tracks
 from vrnn.cli.main import main
 from vrnn.cli.outputs import save_tracks
 
-SMALL = ["--hidden", "8", "--steps", "2", "--validate-every", "1", "--batch-size", "16"]
-SHORT = [
-    "--hidden",
-    "8",
-    "--latent-dim",
-    "3",
-    "--steps",
-    "4",
-    "--validate-every",
-    "2",
-    "--batch-size",
-    "16",
-]
+SMALL = "--hidden 8 --steps 2 --validate-every 1 --batch-size 16"
+WITHOUT_LATENTS = "--hidden 8 --steps 4 --validate-every 2 --batch-size 16"
+SHORT = f"{WITHOUT_LATENTS} --latent-dim 3"
 MODELS = {
-    "rnn": ["rnn"],
-    "seq2seq": ["seq2seq", "--latent-dim", "3"],
-    "rollout": ["rollout", "--latent-dim", "3", "--observe", "8"],
-    "vrnn": ["vrnn", "--latent-dim", "3"],
-    "dmm": ["dmm", "--latent-dim", "3"],
-    "srnn": ["srnn", "--latent-dim", "3"],
-    "storn": ["storn", "--latent-dim", "3"],
-    "supervised": ["vrnn", "--latent-dim", "3", "--supervised", "encoder", "--y", "speed"],
-    "inputs": ["vrnn", "--latent-dim", "3", "--u", "speed"],
+    "rnn": "rnn",
+    "seq2seq": "seq2seq --latent-dim 3",
+    "rollout": "rollout --latent-dim 3 --observe 8",
+    "vrnn": "vrnn --latent-dim 3",
+    "dmm": "dmm --latent-dim 3",
+    "srnn": "srnn --latent-dim 3",
+    "storn": "storn --latent-dim 3",
+    "supervised": "vrnn --latent-dim 3 --supervised encoder --y speed",
+    "inputs": "vrnn --latent-dim 3 --u speed",
 }
+
+
+def split(words: Iterable[object]) -> list[str]:
+    """Return the words of a command line: a text is split as by a shell, and a path is one word."""
+    return [part for w in words for part in (shlex.split(w) if isinstance(w, str) else [str(w)])]
+
+
+def fill(command: str, **places: Path) -> str:
+    """Return a command with paths in the place of names in braces."""
+    return command.format(**{name: shlex.quote(str(path)) for name, path in places.items()})
 
 
 @pytest.fixture(scope="session")
@@ -72,24 +73,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def runs(folder: Path) -> dict[str, Path]:
     """One run folder a model, trained for two steps by the command itself."""
     made = {}
-    for name, (kind, *flags) in MODELS.items():
+    for name, flags in MODELS.items():
         data = folder / ("speed.csv" if name in ("supervised", "inputs") else "walks.csv")
         made[name] = folder / "runs" / name
-        assert (
-            main(["train", str(data), "--arch", kind, "--out", str(made[name]), *SMALL, *flags])
-            == 0
-        )
+        words = ["train", data, "--arch", flags, "--out", made[name], SMALL]
+        assert main(split(words)) == 0
     return made
 
 
 @pytest.fixture
 def fails(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., str]:
-    """Run a command that must end with code 2; return its one line on standard error."""
+    """Run a command that must end with code 2; return its one line on standard error.
+
+    The words are those of `split`.
+    """
 
     def run(*words: object) -> str:
         capsys.readouterr()
         before = sorted(tmp_path.rglob("*"))
-        code = main([str(word) for word in words])
+        code = main(split(words))
         said = capsys.readouterr()
         assert code == 2, said
         assert said.out == ""
@@ -103,11 +105,14 @@ def fails(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., s
 
 @pytest.fixture
 def run(capsys):
-    """Run a command that must succeed, and give what it prints to standard output."""
+    """Run a command that must succeed, and give what it prints to standard output.
+
+    The words are those of `split`.
+    """
 
     def call(*words: object) -> str:
         capsys.readouterr()
-        code = main([str(word) for word in words])
+        code = main(split(words))
         said = capsys.readouterr()
         assert code == 0, said.err
         return said.out

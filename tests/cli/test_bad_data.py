@@ -1,6 +1,7 @@
 """Every command refuses every kind of bad data with one line that says where it is."""
 
 import pytest
+from tests.cli.conftest import fill
 
 ROWS = "".join(f"{i},{t},{i + t}.5,{t}\n" for i in range(12) for t in range(10))
 GOOD = "id,t,x,y\n" + ROWS
@@ -21,65 +22,22 @@ BAD = {
     "infinite value": (GOOD + "12,0,inf,1\n", "finite"),
 }
 COMMANDS = {
-    "doctor": lambda data, out, runs: ["doctor", data],
-    "train": lambda data, out, runs: [
-        "train",
-        data,
-        "--arch",
-        "vrnn",
-        "--out",
-        out / "run",
-        "--steps",
-        2,
-    ],
-    "forecast": lambda data, out, runs: [
-        "forecast",
-        data,
-        "--model",
-        runs["vrnn"],
-        "--out",
-        out / "f.csv",
-    ],
-    "evaluate": lambda data, out, runs: ["evaluate", data, "--model", runs["vrnn"], "--json"],
-    "encode": lambda data, out, runs: [
-        "encode",
-        data,
-        "--model",
-        runs["vrnn"],
-        "--out",
-        out / "e.csv",
-    ],
-    "score": lambda data, out, runs: [
-        "score",
-        data,
-        "--model",
-        runs["vrnn"],
-        "--out",
-        out / "s.csv",
-        "--rows",
-        out / "r.csv",
-    ],
-    "impute": lambda data, out, runs: [
-        "impute",
-        data,
-        "--model",
-        runs["vrnn"],
-        "--out",
-        out / "i.csv",
-        "--particles",
-        5,
-    ],
-    "reliability": lambda data, out, runs: [
-        "reliability",
-        data,
-        "--model",
-        runs["vrnn"],
-        "--samples",
-        5,
-    ],
-    "modes": lambda data, out, runs: ["modes", data, "--model", runs["vrnn"], "--count", 2],
-    "likelihood": lambda data, out, runs: ["likelihood", data, "--model", runs["vrnn"], "--json"],
+    "doctor": "{data}",
+    "train": "{data} --arch vrnn --out {out}/run --steps 2",
+    "forecast": "{data} --model {run} --out {out}/f.csv",
+    "evaluate": "{data} --model {run} --json",
+    "encode": "{data} --model {run} --out {out}/e.csv",
+    "score": "{data} --model {run} --out {out}/s.csv --rows {out}/r.csv",
+    "impute": "{data} --model {run} --out {out}/i.csv --particles 5",
+    "reliability": "{data} --model {run} --samples 5",
+    "modes": "{data} --model {run} --count 2",
+    "likelihood": "{data} --model {run} --json",
 }
+
+
+def line_of(command, data, out, runs):
+    """Return the command line of a command on some data."""
+    return f"{command} {fill(COMMANDS[command], data=data, out=out, run=runs['vrnn'])}"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -92,25 +50,25 @@ def test_bad_file(kind, command, tmp_path, runs, fails):
         reason = "a point to begin at and one to come to"
     data = tmp_path / "bad.csv"
     data.write_bytes(content if isinstance(content, bytes) else content.encode())
-    line = fails(*COMMANDS[command](data, tmp_path, runs))
+    line = fails(line_of(command, data, tmp_path, runs))
     assert line.startswith(f"vrnn {command}")
     assert reason in line
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_data(command, tmp_path, runs, fails):
-    assert "does not exist" in fails(*COMMANDS[command](tmp_path / "none.csv", tmp_path, runs))
+    assert "does not exist" in fails(line_of(command, tmp_path / "none.csv", tmp_path, runs))
     (tmp_path / "inner" / "deep").mkdir(parents=True)
-    assert "found none" in fails(*COMMANDS[command](tmp_path / "inner", tmp_path, runs))
+    assert "found none" in fails(line_of(command, tmp_path / "inner", tmp_path, runs))
     (tmp_path / "walks.xlsx").write_bytes(b"PK")
-    assert "'.xlsx'" in fails(*COMMANDS[command](tmp_path / "walks.xlsx", tmp_path, runs))
+    assert "'.xlsx'" in fails(line_of(command, tmp_path / "walks.xlsx", tmp_path, runs))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_missing_mapped_column(command, folder, tmp_path, runs, fails):
-    words = COMMANDS[command](folder / "walks.csv", tmp_path, runs)
-    assert "'lon' for x" in fails(*words, "--x", "lon", "lat")
-    assert "'mmsi' for id" in fails(*words, "--id", "mmsi")
+    line = line_of(command, folder / "walks.csv", tmp_path, runs)
+    assert "'lon' for x" in fails(line, "--x lon lat")
+    assert "'mmsi' for id" in fails(line, "--id mmsi")
 
 
 def test_group_of_an_archive(tmp_path, fails):
@@ -125,16 +83,7 @@ def test_group_of_an_archive(tmp_path, fails):
 def test_data_that_does_not_fit_the_run(folder, tmp_path, runs, fails):
     out = tmp_path / "out.csv"
     line = fails(
-        "forecast",
-        folder / "speed.csv",
-        "--model",
-        runs["vrnn"],
-        "--out",
-        out,
-        "--x",
-        "x",
-        "y",
-        "speed",
+        "forecast", folder / "speed.csv", "--model", runs["vrnn"], "--out", out, "--x x y speed"
     )
     assert "trained with x columns (x, y)" in line
     assert "trained with u columns (speed)" in fails(
@@ -144,49 +93,24 @@ def test_data_that_does_not_fit_the_run(folder, tmp_path, runs, fails):
         "score", folder / "walks.csv", "--model", runs["inputs"], "--out", out
     )
     assert "trained with x columns (x, y)" in fails(
-        "impute",
-        folder / "speed.csv",
-        "--model",
-        runs["vrnn"],
-        "--out",
-        out,
-        "--x",
-        "x",
-        "y",
-        "speed",
+        "impute", folder / "speed.csv", "--model", runs["vrnn"], "--out", out, "--x x y speed"
     )
     assert "trained with x columns (x, y)" in fails(
-        "likelihood", folder / "speed.csv", "--model", runs["vrnn"], "--x", "x", "y", "speed"
+        "likelihood", folder / "speed.csv", "--model", runs["vrnn"], "--x x y speed"
     )
     assert "--inputs hold" in fails(
         "forecast", folder / "speed.csv", "--model", runs["inputs"], "--out", out
     )
     assert "found none" in fails("evaluate", folder / "prefix.csv", "--model", runs["vrnn"])
     assert "x_dim" not in fails(
-        "train",
-        folder / "walks.csv",
-        "--arch",
-        "vrnn",
-        "--out",
-        tmp_path / "r",
-        "--emission",
-        "bernouli",
+        "train", folder / "walks.csv", "--arch vrnn --out", tmp_path / "r", "--emission bernouli"
     )
     assert "map columns to --y" in fails(
-        "train",
-        folder / "walks.csv",
-        "--arch",
-        "vrnn",
-        "--out",
-        tmp_path / "r",
-        "--supervised",
-        "encoder",
+        "train", folder / "walks.csv", "--arch vrnn --out", tmp_path / "r", "--supervised encoder"
     )
-    assert "observe" in fails(
-        "train", folder / "walks.csv", "--arch", "rollout", "--out", tmp_path / "r"
-    )
+    assert "observe" in fails("train", folder / "walks.csv", "--arch rollout --out", tmp_path / "r")
     assert "take shorter windows" in fails(
-        "train", folder / "walks.csv", "--arch", "rnn", "--out", tmp_path / "r", "--window", 90
+        "train", folder / "walks.csv", "--arch rnn --out", tmp_path / "r", "--window 90"
     )
 
 

@@ -4,45 +4,18 @@ import json
 import shutil
 
 import pytest
+from tests.cli.conftest import fill
 
 COMMANDS = {
-    "forecast": lambda run, folder, out: [
-        "forecast",
-        folder / "prefix.csv",
-        "--model",
-        run,
-        "--out",
-        out / "f.csv",
-    ],
-    "generate": lambda run, folder, out: ["generate", "--model", run, "--out", out / "g.csv"],
-    "evaluate": lambda run, folder, out: ["evaluate", folder / "walks.csv", "--model", run],
-    "encode": lambda run, folder, out: [
-        "encode",
-        folder / "walks.csv",
-        "--model",
-        run,
-        "--out",
-        out / "e.csv",
-    ],
-    "score": lambda run, folder, out: [
-        "score",
-        folder / "walks.csv",
-        "--model",
-        run,
-        "--out",
-        out / "s.csv",
-    ],
-    "impute": lambda run, folder, out: [
-        "impute",
-        folder / "holed.csv",
-        "--model",
-        run,
-        "--out",
-        out / "i.csv",
-    ],
-    "reliability": lambda run, folder, out: ["reliability", folder / "walks.csv", "--model", run],
-    "modes": lambda run, folder, out: ["modes", folder / "walks.csv", "--model", run],
-    "likelihood": lambda run, folder, out: ["likelihood", folder / "walks.csv", "--model", run],
+    "forecast": "{folder}/prefix.csv --model {run} --out {out}/f.csv",
+    "generate": "--model {run} --out {out}/g.csv",
+    "evaluate": "{folder}/walks.csv --model {run}",
+    "encode": "{folder}/walks.csv --model {run} --out {out}/e.csv",
+    "score": "{folder}/walks.csv --model {run} --out {out}/s.csv",
+    "impute": "{folder}/holed.csv --model {run} --out {out}/i.csv",
+    "reliability": "{folder}/walks.csv --model {run}",
+    "modes": "{folder}/walks.csv --model {run}",
+    "likelihood": "{folder}/walks.csv --model {run}",
 }
 
 
@@ -58,22 +31,24 @@ def change(run, **entries):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_bad_run(command, folder, tmp_path, copy, fails):
-    words = lambda run: COMMANDS[command](run, folder, tmp_path)  # noqa: E731
-    assert "no such folder" in fails(*words(tmp_path / "none"))
-    assert "no config.json" in fails(*words(folder))
+    def line_of(run):
+        return f"{command} {fill(COMMANDS[command], run=run, folder=folder, out=tmp_path)}"
+
+    assert "no such folder" in fails(line_of(tmp_path / "none"))
+    assert "no config.json" in fails(line_of(folder))
     weights = (copy / "model.safetensors").read_bytes()
     for broken in (weights[: len(weights) // 2], weights[:4], b""):
         (copy / "model.safetensors").write_bytes(broken)
-        assert "truncated" in fails(*words(copy))
+        assert "truncated" in fails(line_of(copy))
     (copy / "model.safetensors").unlink()
-    assert "no model.safetensors" in fails(*words(copy))
+    assert "no model.safetensors" in fails(line_of(copy))
     (copy / "model.safetensors").write_bytes(weights)
     change(copy, model={"architecture": "vrnn", "x_dim": 2, "colour": "red"})
-    assert "colour" in fails(*words(copy))
+    assert "colour" in fails(line_of(copy))
     change(copy, version=99)
-    assert "found 99" in fails(*words(copy))
+    assert "found 99" in fails(line_of(copy))
     (copy / "config.json").write_text("{")
-    assert "not a config" in fails(*words(copy))
+    assert "not a config" in fails(line_of(copy))
 
 
 def test_refused_tasks(folder, tmp_path, runs, fails):

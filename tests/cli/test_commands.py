@@ -26,18 +26,8 @@ def test_tasks_of_every_model(run, folder, runs, tmp_path, name):
 @pytest.mark.parametrize("kind", ["dmm", "srnn", "storn"])
 def test_tasks_on_models_whose_posterior_reads_the_whole_track(run, folder, runs, tmp_path, kind):
     out = tmp_path / "out.csv"
-    run(
-        "forecast",
-        folder / "prefix.csv",
-        "--model",
-        runs[kind],
-        "--horizon",
-        5,
-        "--samples",
-        4,
-        "--out",
-        out,
-    )
+    words = ["forecast", folder / "prefix.csv", "--model", runs[kind], "--horizon 5 --samples 4"]
+    run(*words, "--out", out)
     assert len(np.genfromtxt(out, delimiter=",", names=True)) == 3 * 4 * 5
     run("generate", "--model", runs[kind], "--count", 3, "--steps", 6, "--out", out)
     assert read_tracks(out).lengths.tolist() == [6, 6, 6]

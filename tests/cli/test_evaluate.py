@@ -10,16 +10,8 @@ from vrnn.cli.main import main
 
 @pytest.mark.parametrize("selection", ["samples", "clusters"])
 def test_evaluate(run, folder, runs, selection):
-    words = [
-        "evaluate",
-        folder / "walks.csv",
-        "--model",
-        runs["vrnn"],
-        "--samples",
-        3,
-        "--selection",
-        selection,
-    ]
+    words = ["evaluate", folder / "walks.csv", "--model", runs["vrnn"]]
+    words += ["--samples 3 --selection", selection]
     found = json.loads(run(*words, "--json"))
     assert (found["windows"], found["samples"]) == (24, 3)
     assert found["selection"] == selection
@@ -31,15 +23,7 @@ def test_evaluate(run, folder, runs, selection):
 
 def test_evaluate_supervised(run, folder, runs):
     found = json.loads(
-        run(
-            "evaluate",
-            folder / "speed.csv",
-            "--model",
-            runs["supervised"],
-            "--samples",
-            3,
-            "--json",
-        )
+        run("evaluate", folder / "speed.csv", "--model", runs["supervised"], "--samples 3 --json")
     )
     assert found["model"]["rmse"] > 0
 
@@ -49,23 +33,11 @@ def test_distances_on_the_globe(run, folder, tmp_path):
     path = folder / "globe.csv"
     rows = [f"{i},{t},{40 + 0.1 * min(t, 4) + i},{10 * i}" for i in range(12) for t in range(8)]
     path.write_text("id,t,lat,lon\n" + "\n".join(rows), encoding="utf-8")
-    out, named = tmp_path / "g", ("--x", "lat", "lon")
-    run(
-        "train",
-        path,
-        "--arch",
-        "rnn",
-        "--out",
-        out,
-        *named,
-        "--steps",
-        2,
-        "--geographic",
-        "nmi",
-        "--position-input",
-    )
+    out, named = tmp_path / "g", "--x lat lon"
+    flags = "--steps 2 --geographic nmi --position-input"
+    run("train", path, "--arch rnn --out", out, named, flags)
     found = json.loads(
-        run("evaluate", path, "--model", out, *named, "--observe", 5, "--horizon", 3, "--json")
+        run("evaluate", path, "--model", out, named, "--observe 5 --horizon 3 --json")
     )
     assert found["constant_velocity"]["fde"] == pytest.approx(3 * 0.1 * 60.04, rel=1e-3)
     assert found["constant_velocity"]["ade"] == pytest.approx(2 * 0.1 * 60.04, rel=1e-3)

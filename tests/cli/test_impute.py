@@ -13,20 +13,8 @@ QUICK = ["--samples", 8, "--particles", 20]
 @pytest.mark.parametrize("ending", ["csv", "npz", "parquet"])
 def test_impute(run, folder, runs, tmp_path, ending):
     out, plot = tmp_path / f"i.{ending}", tmp_path / "i.png"
-    text = run(
-        "impute",
-        folder / "holed.csv",
-        "--model",
-        runs["vrnn"],
-        "--out",
-        out,
-        "--samples",
-        8,
-        "--particles",
-        500,
-        "--plot",
-        plot,
-    )
+    words = ["impute", folder / "holed.csv", "--model", runs["vrnn"], "--samples 8 --particles 500"]
+    text = run(*words, "--out", out, "--plot", plot)
     assert text.splitlines() == [
         f"{out}: 5 missing points of 2 tracks filled by the mean of 8 paths, with intervals that hold 0.9 of them",
         "2 rows left empty: nothing is drawn before the first point of a track",
@@ -36,35 +24,12 @@ def test_impute(run, folder, runs, tmp_path, ending):
     if ending != "csv":
         return
     table = np.genfromtxt(out, delimiter=",", names=True)
-    assert table.dtype.names == (
-        "id",
-        "t",
-        "x",
-        "y",
-        "x_low",
-        "y_low",
-        "x_high",
-        "y_high",
-        "imputed",
-    )
+    assert ",".join(table.dtype.names) == "id,t,x,y,x_low,y_low,x_high,y_high,imputed"
     holed, filled = read_tracks(folder / "holed.csv"), read_tracks(out)
     for before, after in zip(holed.x, filled.x, strict=True):
         assert np.array_equal(before[np.isfinite(before)], after[np.isfinite(before)])
     wide, narrow = table["x_high"] - table["x_low"], tmp_path / "n.csv"
-    run(
-        "impute",
-        folder / "holed.csv",
-        "--model",
-        runs["vrnn"],
-        "--out",
-        narrow,
-        "--samples",
-        8,
-        "--particles",
-        500,
-        "--interval",
-        0.2,
-    )
+    run(*words, "--interval 0.2 --out", narrow)
     narrow = np.genfromtxt(narrow, delimiter=",", names=True)
     assert (wide - (narrow["x_high"] - narrow["x_low"]))[table["imputed"] == 1].min() >= 0
 
@@ -74,21 +39,12 @@ def test_impute_calibrated_by_hidden_points(run, fails, folder, runs, tmp_path):
     for x in walks.x:
         x[5:7] = np.nan
     save_tracks(walks, data := tmp_path / "holed.csv")
-    words = [
-        "impute",
-        data,
-        "--model",
-        runs["rnn"],
-        "--samples",
-        10,
-        "--particles",
-        20,
-        "--out",
-        tmp_path / "filled.csv",
-    ]
-    assert "times as far from their mean as the model has them" in run(*words, "--calibrate")
+    words = ["--model", runs["rnn"], "--samples 10 --particles 20 --out", tmp_path / "filled.csv"]
+    assert "times as far from their mean as the model has them" in run(
+        "impute", data, *words, "--calibrate"
+    )
     assert "expected at least 20 such rows, found 2" in fails(
-        words[0], folder / "holed.csv", *words[2:], "--calibrate"
+        "impute", folder / "holed.csv", *words, "--calibrate"
     )
 
 
@@ -107,21 +63,11 @@ def test_calibration_without_a_gap_names_its_flags(fails, folder, runs, tmp_path
 
 
 def test_impute_says_where_few_paths_differ(run, folder, runs, tmp_path):
-    words = [
-        "impute",
-        folder / "holed.csv",
-        "--model",
-        runs["vrnn"],
-        "--out",
-        tmp_path / "f.csv",
-        "--samples",
-        20,
-    ]
+    words = ["impute", folder / "holed.csv", "--model", runs["vrnn"], "--samples 20 --out"]
+    words.append(tmp_path / "f.csv")
     poor = run(*words, "--particles", 2)
-    assert (
-        "somewhere fewer than 25% of the paths differ" in poor
-        and "raise --particles above 2" in poor
-    )
+    assert "somewhere fewer than 25% of the paths differ" in poor
+    assert "raise --particles above 2" in poor
     assert "paths differ" not in run(*words, "--particles", 1000)
 
 
@@ -136,9 +82,8 @@ def test_impute_names_gaps_in_time(run, folder, runs, tmp_path):
     assert len(read_tracks(out).x[0]) == 6
     assert "2 missing points of 1 track filled" in run(*words, "--insert-rows")
     table = np.genfromtxt(out, delimiter=",", names=True)
-    assert table["imputed"].tolist() == [0, 0, 1, 1, *[0] * 20] and table["t"][:8].tolist() == list(
-        range(8)
-    )
+    assert table["imputed"].tolist() == [0, 0, 1, 1, *[0] * 20]
+    assert table["t"][:8].tolist() == list(range(8))
     text = run("impute", folder / "walks.csv", "--model", runs["vrnn"], "--out", out, *QUICK)
     assert text == f"{out}: nothing is missing in 24 tracks\n"
 

@@ -9,7 +9,7 @@ from tests.cli.conftest import SHORT
 
 def test_a_mode_set_is_trained_written_and_measured(run, folder, tmp_path, fails):
     out, table, walks = tmp_path / "run", tmp_path / "named.csv", folder / "walks.csv"
-    run("train", walks, "--out", out, *SHORT, "--window", 20, "--observe", 8)
+    run("train", walks, "--out", out, SHORT, "--window", 20, "--observe", 8)
     forecast = ["forecast", folder / "prefix.csv", "--model", out, "--modes", "--out", table]
     assert "fit them with vrnn modes DATA --model RUN" in fails(*forecast)
     words = ["modes", walks, "--model", out, "--count", 3, "--hidden", 8, "--steps", 4]

@@ -27,10 +27,10 @@ def test_outputs_that_cannot_be_written(tmp_path, folder, runs, fails, monkeypat
         *words, tmp_path / "g.csv", "--plot", tmp_path / "g.mp4"
     )
     assert "found a file" in fails(
-        "train", folder / "walks.csv", "--arch", "rnn", "--out", tmp_path / "file"
+        "train", folder / "walks.csv", "--arch rnn --out", tmp_path / "file"
     )
     assert "Not a directory" in fails(
-        "train", folder / "walks.csv", "--arch", "rnn", "--out", tmp_path / "file" / "run"
+        "train", folder / "walks.csv", "--arch rnn --out", tmp_path / "file" / "run"
     )
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert "no permission" in fails(*words, tmp_path / "g.csv")
@@ -42,7 +42,7 @@ def test_failure_while_writing_leaves_nothing(tmp_path, runs, fails, monkeypatch
 
     monkeypatch.setattr(os, "replace", full)
     assert "No space left on device" in fails(
-        "generate", "--model", runs["vrnn"], "--out", tmp_path / "g.csv", "--steps", 3
+        "generate --model", runs["vrnn"], "--out", tmp_path / "g.csv", "--steps 3"
     )
 
 

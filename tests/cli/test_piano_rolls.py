@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import pytest
 from tests.helpers.piano_rolls import KEYS, roll
 
 from vrnn.cli.main import main
@@ -11,20 +10,11 @@ from vrnn.data.io import Columns, read_tracks
 from vrnn.training.run_folder import load
 
 
-@pytest.fixture
-def notes(tmp_path):
-    def put(content: object, name: str = "a.json"):
-        path = tmp_path / name
-        path.write_text(content if isinstance(content, str) else json.dumps(content))
-        return path
-
-    return put
-
-
-def test_a_run_on_notes(notes, tmp_path, capsys):
+def test_a_run_on_notes(tmp_path, capsys):
     rng = np.random.default_rng(0)
     pieces = [[rng.integers(40, 80, 4).tolist() for _ in range(24)] for _ in range(12)]
-    path = notes({"train": pieces, "test": pieces[:2]})
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"train": pieces, "test": pieces[:2]}))
     assert main(["doctor", str(path), "--group", "train"]) == 0
     said = capsys.readouterr().out
     assert "key21 to key108 (88 columns, observed): 0 or 1" in said
@@ -44,7 +34,7 @@ def test_a_run_on_notes(notes, tmp_path, capsys):
     assert read_tracks(tmp_path / "f.csv", Columns(x=KEYS, t=None)).x_dim == 88
 
 
-def test_a_run_on_a_folder(notes, tmp_path, capsys):
+def test_a_run_on_a_folder(tmp_path, capsys):
     folder = tmp_path / "pieces"
     folder.mkdir()
     np.savez(folder / "a.npz", x=np.packbits(roll(), axis=1), length=[3, 1])

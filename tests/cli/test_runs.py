@@ -7,36 +7,9 @@ from tests.cli.conftest import SHORT
 
 def test_columns_are_remembered(run, folder, tmp_path, fails):
     out, ships = tmp_path / "run", folder / "ships.csv"
-    run(
-        "train",
-        ships,
-        "--arch",
-        "vrnn",
-        "--out",
-        out,
-        "--id",
-        "mmsi",
-        "--t",
-        "when",
-        "--x",
-        "lon",
-        "lat",
-        *SHORT,
-    )
-    assert run("evaluate", ships, "--model", out, "--json") == run(
-        "evaluate",
-        ships,
-        "--model",
-        out,
-        "--json",
-        "--id",
-        "mmsi",
-        "--t",
-        "when",
-        "--x",
-        "lon",
-        "lat",
-    )
+    run("train", ships, "--arch vrnn --out", out, "--id mmsi --t when --x lon lat", SHORT)
+    words = ["evaluate", ships, "--model", out, "--json"]
+    assert run(*words) == run(*words, "--id mmsi --t when --x lon lat")
     run(
         "evaluate", folder / "walks.csv", "--model", out
     )  # has none of those names, so the usual ones

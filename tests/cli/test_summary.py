@@ -12,7 +12,7 @@ from vrnn.training.trackers import read_metrics
 
 def test_train_says_what_came_out(run, folder, tmp_path):
     data, out = folder / "walks.csv", tmp_path / "run"
-    text = run("train", data, "--arch", "vrnn", "--out", out, "--plot", tmp_path / "c.png", *SHORT)
+    text = run("train", data, "--arch", "vrnn", "--out", out, "--plot", tmp_path / "c.png", SHORT)
     best = max(r["val_bound"] for r in read_metrics(out / "metrics.jsonl") if "val_bound" in r)
     assert f"{best:.4f} nats per step, in data units" in text
     assert "lower bound (ELBO) of log p(track | its first point)" in text
@@ -48,7 +48,7 @@ def test_commands_to_go_on_with_run_as_printed(run, folder, tmp_path, monkeypatc
     """Of binary keys: no distance is suggested, and the set and the format are told again."""
     data = folder / "chorales.npz"
     flags = ["--group", "train", *val, "--format", "piano-roll", "--emission", "bernoulli"]
-    text = run("train", data, "--arch", "vrnn", "--out", tmp_path / "run", *SHORT, *flags)
+    text = run("train", data, "--arch", "vrnn", "--out", tmp_path / "run", SHORT, *flags)
     commands = [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("  vrnn ")]
     assert [c[0] for c in commands] == ["likelihood", "forecast", "score", "generate"]
     assert all(["--group", "test" if val else "train"] == c[2:4] for c in commands[:3])

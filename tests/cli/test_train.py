@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from tests.cli.conftest import SHORT
+from tests.cli.conftest import SHORT, SMALL, split
 
 import vrnn
 from vrnn import read_tracks
@@ -19,9 +19,7 @@ def test_every_setting_arrives(run, folder, tmp_path):
     flags += " --grad-clip 0.7 --augment-prob 0.25 --augment-until 0.75 --energy-weight 0.1"
     out = tmp_path / "run"
     val = ["--val", folder / "walks.csv"]
-    text = run(
-        "train", folder / "walks.csv", "--arch", "vrnn", "--out", out, *val, *SHORT, *flags.split()
-    )
+    text = run("train", folder / "walks.csv", "--arch vrnn --out", out, *val, SHORT, *flags.split())
     assert "log density of the future, under the states that a forecast starts from" in text
     model = load(out)
     assert (model.config.cell, model.config.depth, model.config.emission) == (
@@ -44,7 +42,7 @@ def test_every_setting_arrives(run, folder, tmp_path):
 def test_resume_with_the_same_command(run, folder, tmp_path, monkeypatch, kind):
     from vrnn.training.trainer import Trainer
 
-    words = ["train", folder / "walks.csv", "--arch", kind, *SHORT, "--out"]
+    words = ["train", folder / "walks.csv", "--arch", kind, SHORT, "--out"]
     run(*words, tmp_path / "whole")
     step = Trainer._train_step
 
@@ -55,7 +53,7 @@ def test_resume_with_the_same_command(run, folder, tmp_path, monkeypatch, kind):
 
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_train_step", killed)
-        assert main([str(w) for w in [*words, tmp_path / "part"]]) == 130
+        assert main(split([*words, tmp_path / "part"])) == 130
     run(*words, tmp_path / "part", "--resume")
     whole, part = (load(tmp_path / name).network.state_dict() for name in ("whole", "part"))
     assert all(bool((whole[name] == part[name]).all()) for name in whole)
@@ -63,11 +61,8 @@ def test_resume_with_the_same_command(run, folder, tmp_path, monkeypatch, kind):
 
 
 def test_validation_on_another_set_of_the_archive(run, folder, tmp_path):
-    data, small = (
-        folder / "chorales.npz",
-        [*SHORT, "--emission", "bernoulli", "--format", "piano-roll"],
-    )
-    words = ["train", data, "--arch", "vrnn", *small, "--group", "train", "--out"]
+    data, small = folder / "chorales.npz", f"{SHORT} --emission bernoulli --format piano-roll"
+    words = ["train", data, "--arch vrnn", small, "--group train --out"]
     test = read_tracks(data, group="test", format="piano-roll")
     text = run(*words, tmp_path / "a", "--val", data, "--val-group", "test")
     assert run(*words, tmp_path / "b", "--val-group", "test").replace("/b", "/a") == text
@@ -86,23 +81,12 @@ def test_validation_on_another_set_of_the_archive(run, folder, tmp_path):
 
 def test_resume_is_asked_for_and_checked(folder, tmp_path, copy, fails):
     words = ["train", folder / "walks.csv", "--arch", "vrnn", "--out", copy]
-    small = [
-        "--hidden",
-        8,
-        "--steps",
-        2,
-        "--validate-every",
-        1,
-        "--batch-size",
-        16,
-        "--latent-dim",
-        3,
-    ]
-    assert "--resume" in fails(*words, *small)
-    assert "changed: --seed" in fails(*words, *small, "--seed", 1, "--resume")
-    assert "same tracks" in fails(*words, *small, "--x", "y", "x", "--resume")
+    small = f"{SMALL} --latent-dim 3"
+    assert "--resume" in fails(*words, small)
+    assert "changed: --seed" in fails(*words, small, "--seed", 1, "--resume")
+    assert "same tracks" in fails(*words, small, "--x", "y", "x", "--resume")
     assert "nothing to resume" in fails(
-        "train", folder / "walks.csv", "--arch", "vrnn", "--out", tmp_path / "new", "--resume"
+        "train", folder / "walks.csv", "--arch vrnn --out", tmp_path / "new", "--resume"
     )
 
 

@@ -90,10 +90,8 @@ def test_swap_target_makes_y_the_observation():
     assert swapped.u.shape[-1] == 1 + 2 + 1
     assert torch.equal(swapped.u[..., :1], batch.u) and torch.equal(swapped.u[..., 1:3], batch.x)
     assert swapped.u[0, :, 3].tolist() == [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
-    assert (
-        swapped.log_jacobian[0].tolist() == [3.0, 4.0, 5.0]
-        and swapped.is_increment.tolist() == [False] * 3
-    )
+    assert swapped.log_jacobian[0].tolist() == [3.0, 4.0, 5.0]
+    assert swapped.is_increment.tolist() == [False] * 3
     assert swapped.y.shape[-1] == 0 and swapped.y_log_jacobian.shape == (0,)
 
 
@@ -101,9 +99,8 @@ def test_an_index_selects_sequences_and_keeps_what_is_shared():
     batch = example()
     picked = batch.sequences(torch.tensor([1]))
     assert picked.length.tolist() == [4] and torch.equal(picked.x[0], batch.x[1])
-    assert torch.equal(picked.is_increment, batch.is_increment) and torch.equal(
-        picked.log_jacobian, batch.log_jacobian[1:]
-    )
+    assert torch.equal(picked.is_increment, batch.is_increment)
+    assert torch.equal(picked.log_jacobian, batch.log_jacobian[1:])
 
 
 def test_to_changes_floats_alone():

@@ -52,11 +52,9 @@ def test_displacement_takes_the_first_row_from_every_part():
     tracks = example()
     preprocessor = fit(tracks, TransformConfig(standardise=False), supervised=True)
     batch, anchor = preprocessor.batch(tracks)
-    assert (
-        batch.length.tolist() == [4, 2, 3]
-        and batch.u.shape == (3, 4, 2)
-        and batch.y.shape == (3, 4, 1)
-    )
+    assert batch.length.tolist() == [4, 2, 3]
+    assert batch.u.shape == (3, 4, 2)
+    assert batch.y.shape == (3, 4, 1)
     np.testing.assert_allclose(batch.x[0], np.diff(tracks.x[0], axis=0), rtol=1e-5)
     np.testing.assert_allclose(
         batch.y[0], ((tracks.y[0] - preprocessor.y_mean) / preprocessor.y_scale)[1:], rtol=1e-5
@@ -96,14 +94,8 @@ def test_masses_are_left_as_they_are():
     tracks = Tracks(x)
     preprocessor = fit(tracks, TransformConfig(), "gaussian:2+bernoulli:1")
     batch, _ = preprocessor.batch(tracks)
-    assert set(batch.x[..., 2].flatten().tolist()) == {
-        0.0,
-        1.0,
-    } and batch.is_increment.tolist() == [
-        True,
-        True,
-        False,
-    ]
+    assert set(batch.x[..., 2].flatten().tolist()) == {0.0, 1.0}
+    assert batch.is_increment.tolist() == [True, True, False]
     labels = [random.integers(0, 3, (5, 1)).astype(float) for _ in range(2)]
     classes = Tracks([np.zeros((5, 1)), np.ones((5, 1))], y=labels)
     coded = fit(classes, PLAIN, "categorical(3)", supervised=True).batch(classes)[0]
@@ -130,9 +122,9 @@ def test_gaps_in_an_input_without_gaps_in_training_still_give_numbers():
     later = example()
     later.u[1][1, 0] = NAN
     batch, _ = preprocessor.batch(later)
-    assert (
-        batch.u.shape[-1] == 2 and batch.u.isfinite().all() and batch.u[1, 1, 0] == batch.u[1, 0, 0]
-    )
+    assert batch.u.shape[-1] == 2
+    assert batch.u.isfinite().all()
+    assert batch.u[1, 1, 0] == batch.u[1, 0, 0]
 
 
 def test_time_between_rows_as_an_input():
@@ -157,11 +149,8 @@ def test_trim_drops_what_holds_nothing():
     preprocessor = replace(whole, u_names=tracks.u_names)
     kept = preprocessor.trim(tracks, 2)
     assert kept.ids == ["a", "c", "d"] and kept.lengths.tolist() == [3, 3, 2]
-    assert kept.u[0].ravel().tolist() == [1.0, 2.0, 3.0] and kept.times[0].tolist() == [
-        1.0,
-        2.0,
-        3.0,
-    ]
+    assert kept.u[0].ravel().tolist() == [1.0, 2.0, 3.0]
+    assert kept.times[0].tolist() == [1.0, 2.0, 3.0]
     assert replace(moving, u_names=tracks.u_names).trim(tracks, 2).ids == [
         "a",
         "c",

@@ -1,57 +1,13 @@
-"""The plans of models in which a latent depends on the one before it, against the loop."""
+"""The chain of latents that a plan takes from an SRNN, against the model's posterior."""
 
 import pytest
 import torch
-from tests.helpers.fast_paths import (
-    CONFIGS,
-    KINDS,
-    check_embedded,
-    check_particles,
-    check_plan,
-    check_short,
-    make_case,
-    settings_of,
-)
+from tests.helpers.fast_paths import CONFIGS, make_case
 from tests.models.settings import build
 
 from vrnn.distributions import positive
 from vrnn.fastpath.markov import chain_of_srnn
 from vrnn.inference.embed import embed
-
-NAMES = settings_of("srnn", "dmm")
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", NAMES)
-def test_the_plan_equals_the_loop(name, kind, monkeypatch):
-    check_plan(name, kind, monkeypatch)
-
-
-@pytest.mark.parametrize("samples", [1, 3])
-@pytest.mark.parametrize("name", NAMES)
-def test_the_plan_equals_the_loop_with_any_number_of_samples(name, samples, monkeypatch):
-    check_plan(name, "unequal", monkeypatch, samples)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_latents_from_the_prior_are_left_to_the_loop(name, monkeypatch):
-    check_plan(name, "unequal", monkeypatch, proposal="prior")
-
-
-@pytest.mark.parametrize("steps", [1, 2])
-@pytest.mark.parametrize("name", NAMES)
-def test_short_sequences(name, steps, monkeypatch):
-    check_short(name, steps, monkeypatch)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_features_equal_those_of_the_reference(name):
-    check_embedded(name)
-
-
-@pytest.mark.parametrize("name", ["srnn", "dmm"])
-def test_a_particle_bound_reads_the_same(name):
-    check_particles(name)
 
 
 @pytest.mark.parametrize("name", ["srnn", "srnn-lstm-u", "srnn-pen"])

@@ -189,3 +189,17 @@ def make_kalman_world(name: str, seed: int) -> KalmanWorld:
     n = len(space.m) - 2
     batch = Batch.of(torch.from_numpy(x)[None], factorises=True)
     return KalmanWorld(model, space, x, batch, kalman(space, x), slice(n - model.latent.dim, n))
+
+
+@torch.no_grad()
+def make_exact_posterior(seed: int) -> tuple[Model, Batch, np.ndarray]:
+    """Return a VRNN whose posterior is exact, a sequence of it, and log p(x_t | x_{<t}).
+
+    No latent reaches the next step, so q(z_t | x_t, h_{t-1}) can be the posterior itself.
+    """
+    config = VRNNConfig(2, hidden=3, latent_dim=1, depth=0)
+    model = draw_linear(config, seed, share=0.0)
+    model.latent_gates.weight.zero_()
+    space = state_space(model)
+    x = draw(space, TIME, np.random.default_rng(seed))
+    return model, Batch.of(torch.from_numpy(x)[None]), kalman(space, x).log_prob

@@ -1,7 +1,13 @@
 """Small files of tracks, and the values that were read."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import pytest
+
+from vrnn.data.io import read_tracks
+from vrnn.errors import DataError
 
 STORM = """\
 AL012018,            ALBERTO,      2,
@@ -24,3 +30,10 @@ FRAME = pd.DataFrame(
 
 def values(tracks):
     return [x.tolist() for x in tracks.x]
+
+
+def check_refused(path: Path, message: str) -> None:
+    """Check that a file is refused with a message that names it."""
+    with pytest.raises(DataError, match=message) as error:
+        read_tracks(path)
+    assert str(path) in str(error.value)

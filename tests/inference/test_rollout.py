@@ -111,9 +111,8 @@ def test_samples_fan_out_over_particles():
     torch.testing.assert_close(wide.log_weight, torch.full((7, 4), -math.log(7)))
     assert fan_out(belief, 3) is belief
     fewer = fan_out(belief, 2)
-    assert fewer.pending.shape == (2, 4, 2) and fewer.log_weight.exp().sum(0).allclose(
-        torch.ones(4)
-    )
+    assert fewer.pending.shape == (2, 4, 2)
+    assert fewer.log_weight.exp().sum(0).allclose(torch.ones(4))
 
 
 @torch.no_grad()

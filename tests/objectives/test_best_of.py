@@ -34,9 +34,8 @@ def test_rows_that_are_not_there_do_not_count():
             truth[i : i + 1, rows],
             torch.ones(1, len(rows), dtype=torch.bool),
         )
-        assert torch.allclose(found.average[i], alone.average[0]) and torch.allclose(
-            found.final[i], alone.final[0]
-        )
+        assert torch.allclose(found.average[i], alone.average[0])
+        assert torch.allclose(found.final[i], alone.final[0])
     assert found.average[2] == 0 and found.final[2] == 0
 
 

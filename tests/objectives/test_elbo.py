@@ -2,12 +2,10 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from tests.helpers import kalman_worlds
-from tests.helpers.kalman import draw, kalman
-from tests.helpers.kalman_worlds import draw_linear, state_space
+from tests.helpers.kalman_worlds import make_exact_posterior
 from tests.helpers.linear_models import CONFIGS as LINEAR
 from tests.helpers.linear_models import make_linear_world
 from tests.helpers.monte_carlo import assert_mean, repeat
@@ -48,17 +46,11 @@ def test_it_lies_below_the_exact_density(name, gaps):
 @pytest.mark.parametrize("seed", kalman_worlds.SEEDS)
 @torch.no_grad()
 def test_the_exact_posterior_leaves_no_gap(seed):
-    """Where no latent reaches the next step, q(z_t | x_t, h_{t-1}) can be the posterior itself."""
-    config = vrnn.VRNNConfig(2, hidden=3, latent_dim=1, depth=0)
-    model = draw_linear(config, seed, share=0.0)
-    model.latent_gates.weight.zero_()
-    space = state_space(model)
-    x = draw(space, 5, np.random.default_rng(seed))
-    exact = kalman(space, x).log_prob.sum()
+    model, batch, log_prob = make_exact_posterior(seed)
     noise = draw_noise(model, 1, 2000, 5, seeded(2))
-    found = elbo(model, repeat(Batch.of(torch.from_numpy(x)[None]), 2000), noise).bound.numpy()
+    found = elbo(model, repeat(batch, 2000), noise).bound.numpy()
     # A KL in closed form leaves the noise of log p(x | z).
-    assert_mean(found, exact, resolution=0.5)
+    assert_mean(found, log_prob.sum(), resolution=0.5)
 
 
 @torch.no_grad()

@@ -8,15 +8,12 @@ import torch
 from tests.helpers import enumeration, kalman_worlds
 from tests.helpers.enumeration import CASES, make_chain_world
 from tests.helpers.filters import filtered, particle_case
-from tests.helpers.kalman import draw, kalman
-from tests.helpers.kalman_worlds import SEEDS, draw_linear, make_kalman_world, state_space
+from tests.helpers.kalman_worlds import SEEDS, make_exact_posterior, make_kalman_world
 from tests.helpers.linear_models import make_linear_world
 from tests.helpers.monte_carlo import assert_mean, repeat
 
-from vrnn.data.batch import Batch
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.particle_filter import FilterConfig, particle_filter
-from vrnn.models.vrnn import VRNNConfig
 from vrnn.objectives.bound import BoundConfig
 from vrnn.objectives.fivo import fivo, resampling_term
 
@@ -58,12 +55,7 @@ def test_estimates_of_a_state_space_model(name, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 @torch.no_grad()
 def test_under_the_exact_posterior_every_step_is_exact(seed):
-    model = draw_linear(VRNNConfig(2, hidden=3, latent_dim=1, depth=0), seed, share=0.0)
-    model.latent_gates.weight.zero_()
-    space = state_space(model)
-    x = draw(space, 5, np.random.default_rng(seed))
-    exact = kalman(space, x).log_prob
-    batch = Batch.of(torch.from_numpy(x)[None])
+    model, batch, exact = make_exact_posterior(seed)
     noise = draw_noise(model, 5, 1, 5, seeded(1), resampling=True)
     np.testing.assert_allclose(particle_filter(model, batch, noise).log_prob[0], exact, atol=1e-9)
     assert float(fivo(model, batch, noise).bound) == pytest.approx(exact.sum(), abs=1e-9)

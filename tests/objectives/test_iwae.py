@@ -7,17 +7,14 @@ import pytest
 import torch
 from tests.helpers import enumeration, kalman_worlds
 from tests.helpers.enumeration import CASES, make_chain_world
-from tests.helpers.kalman import draw, kalman
-from tests.helpers.kalman_worlds import SEEDS, draw_linear, make_kalman_world, state_space
+from tests.helpers.kalman_worlds import SEEDS, make_exact_posterior, make_kalman_world
 from tests.helpers.linear_models import CONFIGS as LINEAR
 from tests.helpers.linear_models import make_linear_world
 from tests.helpers.monte_carlo import assert_mean, repeat
 from tests.models.settings import CONFIGS, build, make_case, run
 
-from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.unroll import unroll
-from vrnn.models.vrnn import VRNNConfig
 from vrnn.objectives import BOUNDS
 from vrnn.objectives.bound import BoundConfig
 from vrnn.objectives.iwae import importance_bound, iwae, log_weights
@@ -108,12 +105,8 @@ def test_estimates_of_a_state_space_model_are_unbiased(name, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 @torch.no_grad()
 def test_under_the_exact_posterior_every_weight_is_the_density(seed):
-    model = draw_linear(VRNNConfig(2, hidden=3, latent_dim=1, depth=0), seed, share=0.0)
-    model.latent_gates.weight.zero_()
-    space = state_space(model)
-    x = draw(space, 5, np.random.default_rng(seed))
-    exact = kalman(space, x).log_prob.sum()
-    batch = Batch.of(torch.from_numpy(x)[None])
+    model, batch, log_prob = make_exact_posterior(seed)
+    exact = log_prob.sum()
     noise = draw_noise(model, 5, 1, 5, seeded(1))
     np.testing.assert_allclose(unroll(model, batch, noise).log_weight[:, 0], exact, atol=1e-9)
     assert float(iwae(model, batch, noise).bound) == pytest.approx(exact, abs=1e-9)

@@ -5,9 +5,7 @@ import sys
 import pytest
 
 from vrnn.errors import ConfigError, MissingExtraError
-from vrnn.plots import (
-    plot_training,
-)
+from vrnn.plots import plot_training
 
 pytest.importorskip("matplotlib")
 

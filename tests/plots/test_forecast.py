@@ -5,9 +5,7 @@ import pytest
 from tests.helpers.pictures import FUTURES, PNG, WALKS, assert_tidy
 
 from vrnn.errors import DataError
-from vrnn.plots import (
-    plot_forecast,
-)
+from vrnn.plots import plot_forecast
 
 pytest.importorskip("matplotlib")
 

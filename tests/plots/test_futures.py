@@ -4,9 +4,7 @@ import pytest
 from tests.helpers.pictures import FUTURES, PNG, WALKS, assert_tidy
 
 from vrnn.errors import DataError
-from vrnn.plots import (
-    plot_futures,
-)
+from vrnn.plots import plot_futures
 
 pytest.importorskip("matplotlib")
 

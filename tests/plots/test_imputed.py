@@ -5,9 +5,7 @@ import pytest
 from tests.helpers.pictures import PNG, assert_tidy, texts
 
 from vrnn.errors import DataError
-from vrnn.plots import (
-    plot_imputed,
-)
+from vrnn.plots import plot_imputed
 
 pytest.importorskip("matplotlib")
 
@@ -61,10 +59,8 @@ def test_gaps_of_other_dims_are_bands_against_time(tmp_path, drawn, dim, rows):
     )
     axes = drawn[0].axes
     assert len(axes) == 2 * rows and [a.get_title(loc="left") for a in axes[:2]] == ["b", "c"]
-    assert (
-        len(axes[0].collections) == 2
-        and axes[0].lines[-1].get_xdata().tolist() == times[0][6:18].tolist()
-    )
+    assert len(axes[0].collections) == 2
+    assert axes[0].lines[-1].get_xdata().tolist() == times[0][6:18].tolist()
     assert_tidy(drawn[0])
 
 

@@ -5,9 +5,7 @@ import pytest
 from tests.helpers.pictures import PNG, assert_tidy, texts
 
 from vrnn.errors import DataError
-from vrnn.plots import (
-    plot_reliability,
-)
+from vrnn.plots import plot_reliability
 
 pytest.importorskip("matplotlib")
 

@@ -7,10 +7,7 @@ import pytest
 from tests.helpers.pictures import PNG, assert_tidy, texts
 
 from vrnn.errors import DataError
-from vrnn.plots import (
-    plot_scores,
-    plot_time_steps,
-)
+from vrnn.plots import plot_scores, plot_time_steps
 
 pytest.importorskip("matplotlib")
 

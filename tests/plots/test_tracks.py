@@ -5,9 +5,7 @@ import pytest
 from tests.helpers.pictures import WALKS, assert_tidy
 
 from vrnn.errors import DataError
-from vrnn.plots import (
-    plot_tracks,
-)
+from vrnn.plots import plot_tracks
 
 pytest.importorskip("matplotlib")
 

@@ -5,10 +5,7 @@ import pytest
 from tests.helpers.pictures import assert_tidy
 
 from vrnn.errors import DataError
-from vrnn.plots import (
-    canvas,
-    plot_training,
-)
+from vrnn.plots import canvas, plot_training
 
 pytest.importorskip("matplotlib")
 

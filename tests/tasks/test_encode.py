@@ -16,15 +16,12 @@ from vrnn.errors import UnsupportedError
 )
 def test_encode_gives_the_table_of_means_and_scales(trained, name, shape):
     codes = vrnn.encode(walks(4), model=trained[name])
-    assert (
-        len(codes.tables) == 4
-        and codes.tables[0].shape == shape
-        and (codes.tables[0][..., 1] > 0).all()
-    )
+    assert len(codes.tables) == 4
+    assert codes.tables[0].shape == shape
+    assert (codes.tables[0][..., 1] > 0).all()
     transform = codes.to_frame()
-    assert len(transform) == (4 * 13 if len(shape) == 3 else 4) and {"mean0", "scale2"} <= set(
-        transform.columns
-    )
+    assert len(transform) == (4 * 13 if len(shape) == 3 else 4)
+    assert {"mean0", "scale2"} <= set(transform.columns)
 
 
 def test_an_rnn_has_no_code(trained):

@@ -61,10 +61,8 @@ def test_what_is_counted(name):
     assert found.standard_error == pytest.approx(each.std(ddof=1) / math.sqrt(3))
     values = found.to_dict()
     assert values["bound"] == name and (values["tracks"], values["rows"]) == (5, 50)
-    assert (
-        values["log_likelihood"] == found.per_row
-        and values["of"] == "log p(track | its first point)"
-    )
+    assert values["log_likelihood"] == found.per_row
+    assert values["of"] == "log p(track | its first point)"
     text = found.to_text()
     assert (
         f"{found.per_row:.4f} +- {found.standard_error:.4f} nats per scored row, in data units"
@@ -93,9 +91,8 @@ def test_the_start_that_a_model_reads_is_not_counted():
 def test_targets_and_keys(kind, name):
     tracks = bits(3) if kind == "binary" else walks(3, y=True)
     found = vrnn.likelihood(tracks, model=made(kind), bound=name, samples=5)
-    assert np.isfinite(found.per_row) and found.of == (
-        "log p(track)" if kind == "binary" else "log p(y | x)"
-    )
+    assert np.isfinite(found.per_row)
+    assert found.of == ("log p(track)" if kind == "binary" else "log p(y | x)")
     if kind == "binary":
         assert found.per_row < 0 and found.rows.tolist() == [12] * 3
 

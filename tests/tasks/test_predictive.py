@@ -103,11 +103,9 @@ def test_a_supervised_model_predicts_y_from_the_rows_x(name):
     belief = vrnn.filter_tracks(tracks.cut(stop=8), model=model, particles=4000).belief
     x, y = (np.stack([a[8] for a in part]) for part in (tracks.x, tracks.y))
     ahead = vrnn.predictive(belief, model=model, x=x)
-    assert (
-        ahead.names == ("power",)
-        and ahead.mean.shape == (2, 1)
-        and ahead.sample(7).shape == (7, 2, 1)
-    )
+    assert ahead.names == ("power",)
+    assert ahead.mean.shape == (2, 1)
+    assert ahead.sample(7).shape == (7, 2, 1)
     expected = vrnn.observe(x, belief=belief, model=model, y=y).log_prob
     np.testing.assert_allclose(ahead.log_prob(y), expected, atol=1e-6 if name == "rnn-y" else 0.1)
     other = vrnn.predictive(belief, model=model, x=x + 5)

@@ -167,8 +167,7 @@ def test_thresholds_that_cannot_be():
         with pytest.raises(ConfigError, match="between 0 and 1"):
             of([1.0], [1.0]).threshold(share)
     with pytest.raises(
-        ConfigError,
-        match=r"a calibration set, found none; give vrnn\.score normal tracks",
+        ConfigError, match=r"a calibration set, found none; give vrnn\.score normal tracks"
     ):
         of([1.0]).threshold(0.1)
     with pytest.raises(ConfigError, match=r"at least 9 calibration tracks .* found 8"):

@@ -25,9 +25,8 @@ def test_augmentation_is_a_similarity_of_each_track(config):
     turns = (x[:, 0, 0] * x[:, 1, 1] - x[:, 0, 1] * x[:, 1, 0]) * (
         changed[:, 0, 0] * changed[:, 1, 1] - changed[:, 0, 1] * changed[:, 1, 0]
     )
-    assert (turns < 0).any() == config.flip and (
-        turns > 0
-    ).any()  # a mirror image turns the other way
+    assert (turns < 0).any() == config.flip
+    assert (turns > 0).any()  # a mirror image turns the other way
 
 
 def test_jitter_is_white_noise_with_a_scale_of_each_tracks_own():

@@ -12,10 +12,16 @@ from vrnn.data.transforms import rotate
 from vrnn.errors import ConfigError, DataError, NonFiniteError, RunFolderError, UnsupportedError
 from vrnn.metrics.displacement import best_of
 
+ONE_STEP = vrnn.TrainConfig(steps=1)
+
+
+def trained_on(tracks, config, training=ONE_STEP):
+    return vrnn.train(tracks, config=config, training=training, quiet=True).model
+
 
 @pytest.fixture(scope="module")
 def model():
-    return vrnn.train(forks(100, 0), config=MODELS["vrnn"], training=TRAINING, quiet=True).model
+    return trained_on(forks(100, 0), MODELS["vrnn"], TRAINING)
 
 
 def test_the_three_ways_of_a_fork_are_found_with_their_chances(model):
@@ -39,7 +45,7 @@ def test_the_three_ways_of_a_fork_are_found_with_their_chances(model):
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_learns_them_and_stays_as_it_is(name):
     tracks = forks(40, 0)
-    trained = vrnn.train(tracks, config=MODELS[name], training=TRAINING, quiet=True).model
+    trained = trained_on(tracks, MODELS[name], TRAINING)
     before = {k: v.clone() for k, v in trained.network.state_dict().items()}
     learned = vrnn.fit_modes(tracks, model=trained, config=SMALL, quiet=True)
     assert trained.modes is None and learned.network is trained.network
@@ -61,10 +67,8 @@ def test_every_model_learns_them_and_stays_as_it_is(name):
     expected = rotate(named.samples, np.full(5, 0.7)) + np.array([30.0, -4.0])
     assert np.abs(vrnn.predict_modes(moved, model=learned).samples - expected).max() < 1e-3
     shorter = vrnn.predict_modes(prefix, model=learned, horizon=2)
-    assert np.array_equal(shorter.samples, named.samples[:, :, :2]) and shorter.times.shape == (
-        5,
-        2,
-    )
+    assert np.array_equal(shorter.samples, named.samples[:, :, :2])
+    assert shorter.times.shape == (5, 2)
 
 
 def test_on_the_globe_distances_are_those_of_its_unit():
@@ -80,9 +84,7 @@ def test_on_the_globe_distances_are_those_of_its_unit():
         position_input=True,
         time_input=True,
     )
-    trained = vrnn.train(
-        tracks, config=vrnn.VRNNConfig(2, hidden=8), training=settings, quiet=True
-    ).model
+    trained = trained_on(tracks, vrnn.VRNNConfig(2, hidden=8), settings)
     config = replace(SMALL, steps=300, observe=4, hidden=32, learning_rate=5e-3, batch_size=20)
     learned = vrnn.fit_modes(tracks, model=trained, config=config, quiet=True)
     found = vrnn.evaluate(tracks, model=learned, observe=4, horizon=4, samples=4, selection="modes")
@@ -93,7 +95,7 @@ def test_inputs_of_the_horizon():
     """The futures follow the model's own way through them; `evaluate` takes those of the data."""
     wind = np.random.default_rng(0).normal(size=(30, 9, 1))
     tracks = replace(forks(30, 0), u=list(wind), u_names=("wind",))
-    trained = vrnn.train(tracks, config=MODELS["vrnn"], training=TRAINING, quiet=True).model
+    trained = trained_on(tracks, MODELS["vrnn"], TRAINING)
     learned = vrnn.fit_modes(tracks, model=trained, config=SMALL, quiet=True)
     with pytest.raises(ConfigError, match="known inputs"):
         vrnn.predict_modes(tracks.cut(stop=5), model=learned)
@@ -124,9 +126,8 @@ def test_evaluation_takes_the_best_of_them(model):
         (average.mean(), final.mean())
     )
     plain = vrnn.evaluate(tracks, model=learned, observe=5, horizon=4, samples=4)
-    assert (
-        found.model.nll == plain.model.nll and found.model.energy_score == plain.model.energy_score
-    )
+    assert found.model.nll == plain.model.nll
+    assert found.model.energy_score == plain.model.energy_score
     with pytest.raises(ConfigError, match="expected as many samples, found 20"):
         vrnn.evaluate(tracks, model=learned, observe=5, horizon=4, selection="modes")
     with pytest.raises(ConfigError, match="found 'best'"):
@@ -141,9 +142,7 @@ def test_refusals(model):
         learn(tracks, model=model, config=replace(SMALL, observe=3), quiet=True)
     with pytest.raises(DataError, match=r"training tracks: .* lower horizon or observe"):
         learn(tracks, model=model, config=replace(SMALL, horizon=9), quiet=True)
-    whole = vrnn.train(
-        tracks, config=MODELS["rnn"], training=vrnn.TrainConfig(steps=1), quiet=True
-    ).model
+    whole = trained_on(tracks, MODELS["rnn"])
     with pytest.raises(
         DataError, match=r"has 9 rows after .* found a longest future of 7; lower horizon"
     ):
@@ -162,24 +161,11 @@ def test_refusals(model):
     pen = vrnn.Tracks([np.concatenate([x, np.ones((9, 1))], 1) for x in tracks.x])
     config = vrnn.RNNConfig(3, hidden=8, emission="gaussian:2+bernoulli:1")
     with pytest.raises(UnsupportedError, match="expected every column to be one, found x0, x1, x2"):
-        learn(
-            pen,
-            model=vrnn.train(
-                pen, config=config, training=vrnn.TrainConfig(steps=1), quiet=True
-            ).model,
-            config=SMALL,
-            quiet=True,
-        )
+        learn(pen, model=trained_on(pen, config), config=SMALL, quiet=True)
     supervised = replace(tracks, y=[x[:, :1] for x in tracks.x], y_names=("speed",))
     config = vrnn.RNNConfig(2, y_dim=1, hidden=8, supervised=True)
     with pytest.raises(UnsupportedError, match="a supervised model does not draw"):
-        learn(
-            supervised,
-            model=vrnn.train(
-                supervised, config=config, training=vrnn.TrainConfig(steps=1), quiet=True
-            ).model,
-            config=SMALL,
-        )
+        learn(supervised, model=trained_on(supervised, config), config=SMALL)
 
 
 def test_a_loss_that_is_not_finite_is_named(model):

@@ -30,13 +30,7 @@ def tracks() -> vrnn.Tracks:
 def finished(tmp_path_factory) -> Path:
     """A finished run of a small VRNN."""
     out = tmp_path_factory.mktemp("runs") / "a"
-    vrnn.train(
-        tracks(),
-        config=MODEL,
-        training=SETTINGS,
-        out=out,
-        quiet=True,
-    )
+    vrnn.train(tracks(), config=MODEL, training=SETTINGS, out=out, quiet=True)
     return out
 
 

@@ -40,8 +40,7 @@ class ColumnFlags:
     id: Annotated[str | None, _shown("id", "COLUMN")] = ""
     t: Annotated[str | None, _shown("t", "COLUMN")] = ""
     x: Annotated[
-        tuple[str, ...],
-        _shown("x y, in HURDAT2 lat lon, in NPZ and JSON all", "COLUMN ..."),
+        tuple[str, ...], _shown("x y, in HURDAT2 lat lon, in NPZ and JSON all", "COLUMN ...")
     ] = ()
     u: Annotated[tuple[str, ...], _shown("none", "COLUMN ...")] = ()
     y: Annotated[tuple[str, ...], _shown("none", "COLUMN ...")] = ()
@@ -77,11 +76,8 @@ class ColumnFlags:
         given = asdict(self.columns())
         for role, flag in ((name, getattr(self, name)) for name in given):
             names = getattr(trained, role)
-            bases = (
-                {names}
-                if isinstance(names, str)
-                else {source_column(name, found) for name in names or ()}
-            )
+            listed = (names,) if isinstance(names, str) else names or ()
+            bases = {name if role in ("id", "t") else source_column(name, found) for name in listed}
             if flag in ("", ()) and bases <= found:
                 given[role] = names
         return Columns(**given)

@@ -97,47 +97,32 @@ def table(truth: Crossroads, models: dict[str, TrainedModel], test: Tracks, seed
     past, future = x[:, :OBSERVE], x[:, OBSERVE:]
     straight = constant_velocity(past, HORIZON)
     ade = float(average_displacement(straight, future).mean())
-    nothing = float("nan")
-    rows = [
-        Row(
-            "constant velocity",
-            ade,
-            ade,
-            nothing,
-            nothing,
-            truth.turn_shares(straight[None]).mean(0),
-        )
-    ]
+    nothing, shares = float("nan"), truth.turn_shares(straight[None]).mean(0)
+    rows = [Row("constant velocity", ade, ade, nothing, nothing, shares)]
     for name, model in models.items():
-        evaluation = evaluate(
-            test, model=model, observe=OBSERVE, horizon=HORIZON, samples=SAMPLES, seed=seed
-        )
+        drawing = {"model": model, "horizon": HORIZON, "samples": SAMPLES, "seed": seed}
+        evaluation = evaluate(test, observe=OBSERVE, **drawing)
         assert isinstance(evaluation, Evaluation)  # no supervised model here
         scores = evaluation.model
-        drawn = forecast(
-            test.cut(stop=OBSERVE), model=model, horizon=HORIZON, samples=SAMPLES, seed=seed
-        ).samples
+        drawn = forecast(test.cut(stop=OBSERVE), **drawing).samples
         shares = truth.turn_shares(drawn).mean(0)
         rows.append(Row(name, scores.ade, scores.min_ade, scores.energy_score, scores.nll, shares))
     drawn = truth.future(past, HORIZON, SAMPLES, seed=seed)
-    rows.append(
-        Row(
-            "true process",
-            float(average_displacement(drawn.mean(0), future).mean()),
-            float(best_of(drawn, future)[0].mean()),
-            float(energy_score(drawn, future).mean()),
-            float(-truth.log_prob(x, given=OBSERVE).mean() / HORIZON),
-            truth.turn_shares(drawn).mean(0),
-        )
+    true_process = Row(
+        "true process",
+        float(average_displacement(drawn.mean(0), future).mean()),
+        float(best_of(drawn, future)[0].mean()),
+        float(energy_score(drawn, future).mean()),
+        float(-truth.log_prob(x, given=OBSERVE).mean() / HORIZON),
+        truth.turn_shares(drawn).mean(0),
     )
-    return rows
+    return [*rows, true_process]
 
 
 def to_text(rows: list[Row]) -> str:
     """Return the table, with the meaning of each column."""
     head = f"{'':>22}{'ADE':>8}{f'minADE{SAMPLES}':>10}{'energy':>9}{'NLL/step':>10}"
-    head += "   left / straight / right"
-    lines = [head]
+    lines = [f"{head}   left / straight / right"]
     for row in rows:
         cells = f"{row.ade:>8.3f}{row.min_ade:>10.3f}{row.energy:>9.3f}{row.nll:>10.3f}".replace(
             "nan", "  -"

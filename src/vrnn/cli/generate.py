@@ -42,9 +42,7 @@ def generate(
     names = trained.preprocessor.x_names
     if start and len(start) != len(names):
         raise ConfigError(
-            setting="start",
-            expected=f"one number for each of {', '.join(names)}",
-            found=len(start),
+            setting="start", expected=f"one number for each of {', '.join(names)}", found=len(start)
         )
     tracks = draw(
         model=trained,

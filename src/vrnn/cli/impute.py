@@ -12,6 +12,7 @@ from vrnn.data.resample import regular
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, Setting
 from vrnn.tasks.impute import impute as fill
+from vrnn.tasks.imputed import Imputed
 
 FEW = 0.25  # share of paths that should differ at every missing point
 
@@ -75,25 +76,8 @@ def impute(
             raise
         way_out = (f"{_without_rows(skipped)}: ", Setting("insert_rows"), " puts them in")
         raise DataError(error, hint=way_out) from error
-    drawn = np.array([int(m.any(-1).sum()) for m in filled.missing])
-    absent = sum(int(np.isnan(x).any(-1).sum()) for x in filled.tracks.x)
     filled.save(out, interval)
-    if absent:
-        print(
-            f"{out}: {plural(int(drawn.sum()), 'missing point')} of "
-            f"{plural(int((drawn > 0).sum()), 'track')} filled by the mean of "
-            f"{plural(samples, 'path')}, with intervals that hold {interval:g} of them"
-        )
-    else:
-        print(f"{out}: nothing is missing in {plural(len(tracks), 'track')}")
-    if calibrate:
-        print(
-            f"paths {filled.widening:.2f} times as far from their mean as the model has them, "
-            "by seen points that were hidden"
-        )
-    if absent > drawn.sum():
-        left = plural(absent - int(drawn.sum()), "row")
-        print(f"{left} left empty: nothing is drawn before the first point of a track")
+    print(f"{out}: {_sum_up(filled, interval, calibrate)}")
     if all(trained.network.observation.continuous) and (
         poor := int((filled.distinct < FEW * samples).sum())
     ):
@@ -104,11 +88,35 @@ def impute(
         )
     if skipped:
         print(f"{_without_rows(skipped)}: --insert-rows puts them in")
-    if plot is not None and drawn.any():
+    if plot is not None and any(drawn.any() for drawn in filled.missing):
         filled.plot(plot)
         print(f"{plot}: picture of the first of them")
     elif plot is not None:
         print(f"{plot}: not written, as nothing was filled")
+
+
+def _sum_up(filled: Imputed, interval: float, calibrate: bool) -> str:
+    """Return what was filled and what was not, a line each."""
+    drawn = np.array([int(m.any(-1).sum()) for m in filled.missing])
+    absent = sum(int(np.isnan(x).any(-1).sum()) for x in filled.tracks.x)
+    lines = [f"nothing is missing in {plural(len(drawn), 'track')}"]
+    if absent:
+        lines = [
+            f"{plural(int(drawn.sum()), 'missing point')} of "
+            f"{plural(int((drawn > 0).sum()), 'track')} filled by the mean of "
+            f"{plural(len(filled.samples[0]), 'path')}, with intervals that hold {interval:g} of "
+            "them"
+        ]
+    if calibrate:
+        lines.append(
+            f"paths {filled.widening:.2f} times as far from their mean as the model has them, "
+            "by seen points that were hidden"
+        )
+    if left := absent - int(drawn.sum()):
+        lines.append(
+            f"{plural(left, 'row')} left empty: nothing is drawn before the first point of a track"
+        )
+    return "\n".join(lines)
 
 
 def _without_rows(skipped: int) -> str:

@@ -72,15 +72,7 @@ def score(
     if calibration is not None:
         flags = replace(columns, group=calibration_group or columns.group)
         normal = read(calibration, flags, trained_columns(model.expanduser(), trained))
-        if false_alarms is not None and len(normal) < fewest:
-            raise ConfigError(
-                expected=(
-                    f"at least {fewest} calibration tracks for ",
-                    Setting("false_alarms", f"{false_alarms:g}"),
-                ),
-                found=len(normal),
-                hint="give more tracks, or a higher share",
-            )
+        _check_enough(len(normal), fewest, false_alarms)
     scores = rate(tracks, model=trained, calibration=normal, particles=particles, seed=seed, by=by)
     if not scores.rows.any():
         raise DataError(
@@ -102,6 +94,17 @@ def score(
     if plot is not None:
         scores.plot(plot, share)
         print(f"{plot}: picture of them")
+
+
+def _check_enough(count: int, fewest: int, false_alarms: float | None) -> None:
+    """Refuse a calibration set that is too small for the share that was asked for."""
+    if false_alarms is not None and count < fewest:
+        share = Setting("false_alarms", f"{false_alarms:g}")
+        raise ConfigError(
+            expected=(f"at least {fewest} calibration tracks for ", share),
+            found=count,
+            hint="give more tracks, or a higher share",
+        )
 
 
 def _sum_up(scores: Scores, particles: int, model: TrainedModel) -> str:

@@ -121,15 +121,11 @@ class Preprocessor:
     @property
     def drift(self) -> Float[np.ndarray, " position"]:
         """Mean increment of the columns whose position is an input, in model units."""
-        standard = self.transform.standardise
-        mean, scale = (
-            (standard.mean, standard.scale)
-            if standard
-            else (np.zeros(self.transform.dim), np.ones(self.transform.dim))
-        )
-        return (np.array(mean) / np.array(scale))[self.transform.is_increment][
-            : len(self.position_mean)
-        ]
+        standard, count = self.transform.standardise, len(self.position_mean)
+        if not standard:
+            return np.zeros(min(count, int(self.transform.is_increment.sum())))
+        drift = np.array(standard.mean) / np.array(standard.scale)
+        return drift[self.transform.is_increment][:count]
 
     @property
     def relative_scale(self) -> Float[np.ndarray, " dim"]:
@@ -286,9 +282,8 @@ class Preprocessor:
         """Return the start of each position that is an input, then the factor of its increments."""
         transform, scale = self.transform, np.array(self.position_scale)
         standard = transform.standardise
-        unit = (standard.scale if standard else np.ones(transform.dim)) / transform.metric_scale(
-            first
-        )
+        scales = standard.scale if standard else np.ones(transform.dim)
+        unit = scales / transform.metric_scale(first)
         start = (first[:, transform.is_increment] - np.array(self.position_mean)) / scale
         return np.concatenate([start, unit[:, transform.is_increment] / scale], -1)
 
@@ -302,20 +297,14 @@ class Preprocessor:
             least: rows that a track must have to be kept.
             ends: drop trailing rows without x too.
         """
-        need_first = (
-            self.transform.is_increment
-            if self.transform.given
-            else np.ones(self.transform.dim, bool)
-        )
+        needed, given = self.transform.is_increment, self.transform.given
         kept = []
         for i, x in enumerate(tracks.x):
             there = np.isfinite(x)
             if there.all() and len(x) >= least:
                 kept.append((i, slice(None)))
                 continue
-            starts = np.flatnonzero(
-                there[:, need_first].all(-1) if self.transform.given else there.any(-1)
-            )
+            starts = np.flatnonzero(there[:, needed].all(-1) if given else there.any(-1))
             stop = np.flatnonzero(there.any(-1)).max(initial=-1) + 1 if ends else len(x)
             if len(starts) and stop - starts[0] >= least:
                 kept.append((i, slice(starts[0], stop)))

@@ -92,11 +92,8 @@ def best_of(
     >>> ade.item(), fde.item()
     (1.0, 0.0)
     """
-    ade, fde = (
-        average_displacement(samples, truth, distance),
-        final_displacement(samples, truth, distance),
-    )
-    return ade.min(axis=0), fde.min(axis=0)
+    ade = average_displacement(samples, truth, distance)
+    return ade.min(axis=0), final_displacement(samples, truth, distance).min(axis=0)
 
 
 def constant_velocity(

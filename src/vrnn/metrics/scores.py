@@ -46,7 +46,13 @@ def energy_score(
     1.25
     """
     count, batch = samples.shape[:2]
-    pairs = _pairs(count, fair)
+    if fair and count < 2:
+        raise ConfigError(
+            f"a fair score needs at least 2 samples, found {count}; "
+            "draw more samples, or pass fair=False, "
+            "which for one sample is its distance to the truth"
+        )
+    pairs = count * (count - 1) if fair else count**2
     points = (
         torch.from_numpy(np.ascontiguousarray(samples, np.float64))
         .reshape(count, batch, -1)
@@ -63,51 +69,3 @@ def energy_score(
             distance = torch.cdist(block, part, compute_mode="donot_use_mm_for_euclid_dist")
             total += distance.sum(dim=(1, 2))
     return (to_truth - spread / (2 * pairs)).numpy()
-
-
-def crps(
-    samples: Float[np.ndarray, "sample *shape"],
-    truth: Float[np.ndarray, "*shape"],
-    fair: bool = True,
-) -> Float[np.ndarray, "*shape"]:
-    """Return the continuous ranked probability score of samples, entry by entry.
-
-        CRPS = 1/K sum_k |X_k - y|  -  1/(2 c) sum_{j,k} |X_j - X_k|
-        c = K (K - 1) if fair else K^2
-
-    It is the energy score of one number, so it sees margins only. For joint paths use
-    `energy_score`.
-
-    Args:
-        samples: samples (sample, ...).
-        truth: true values (...).
-        fair: the constant c, as in `energy_score`.
-
-    Returns:
-        Scores (...), in the units of the data; lower is better.
-
-    Raises:
-        ConfigError: the fair form with fewer than two samples.
-
-    Source: Gneiting & Raftery 2007, eq. 21; the sum over pairs by sorting, O(K log K).
-
-    >>> crps(np.array([[1.0], [3.0]]), np.array([2.0]), fair=False).tolist()   # 1 - 2 / 4
-    [0.5]
-    """
-    count = len(samples)
-    pairs = _pairs(count, fair)
-    rank = 2.0 * np.arange(1, count + 1) - count - 1
-    # sum_{j,k} |X_j - X_k| = 2 sum_i (2 i - K - 1) X_(i) over the sorted samples
-    half_spread = np.tensordot(rank, np.sort(samples, axis=0), axes=1) / pairs
-    return np.asarray(np.abs(samples - truth).mean(axis=0) - half_spread)
-
-
-def _pairs(count: int, fair: bool) -> int:
-    """Return the constant c, or refuse a fair score of one sample."""
-    if fair and count < 2:
-        raise ConfigError(
-            f"a fair score needs at least 2 samples, found {count}; "
-            "draw more samples, or pass fair=False, "
-            "which for one sample is its distance to the truth"
-        )
-    return count * (count - 1) if fair else count**2

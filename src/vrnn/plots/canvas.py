@@ -4,6 +4,7 @@ Figures are plain `matplotlib.figure.Figure` objects and never those of pyplot. 
 and leave no global state.
 """
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ TRUTH = "#e4572e"
 MEAN = "#2f4bb8"
 NEAR_TO_FAR = ("#4b2fb0", "#2f6fd6", "#12a5b8", "#3fc380")
 """Colours of a future from its first step to its last."""
+DASHED = (0, (3.2, 1.6))
+"""Line style of what is true, and of limits."""
 
 
 def figure(
@@ -46,8 +49,20 @@ def figure(
         axis.spines[["top", "right"]].set_visible(False)
         axis.spines[["left", "bottom"]].set_color(QUIET)
         axis.tick_params(colors=QUIET, labelsize=8, length=3)
+        for side in (axis.xaxis, axis.yaxis):
+            side.label.set(color=INK, fontsize=9)
         axis.grid(color=GRID, linewidth=0.8)
         axis.set_axisbelow(True)
+    return fig, axes
+
+
+def panels(
+    count: int, columns: int, panel: tuple[float, float]
+) -> tuple[Any, Shaped[np.ndarray, "rows columns"]]:
+    """Return a figure and its axes like `figure`; those past the `count`-th are left empty."""
+    fig, axes = figure(-(-count // columns), columns, panel)
+    for axis in axes.flat[count:]:
+        axis.set_axis_off()
     return fig, axes
 
 
@@ -84,6 +99,23 @@ def near_to_far() -> Any:
     return require("matplotlib.colors", "plot").LinearSegmentedColormap.from_list(
         "near_to_far", NEAR_TO_FAR
     )
+
+
+def line(color: Any, **style: Any) -> Any:
+    """Return a line that only a legend shows."""
+    return require("matplotlib.lines", "plot").Line2D([], [], color=color, **style)
+
+
+def strip() -> tuple[Any, ...]:
+    """Return the lines of a legend that show the colours of a future."""
+    colours = near_to_far()(np.linspace(0.0, 1.0, 7))
+    return tuple(line(colour, linewidth=2.4, solid_capstyle="butt") for colour in colours)
+
+
+def name_panels(axes: Iterable[Any], names: Sequence[str] | None) -> None:
+    """Place the name of each track over its panel, where names are given."""
+    for axis, name in zip(axes, names or (), strict=False):
+        axis.set_title(name, color=INK, fontsize=10, loc="left")
 
 
 def add_legend(fig: Any, handles: list[Any], names: list[str]) -> None:

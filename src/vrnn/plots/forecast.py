@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from vrnn.errors import DataError, require
-from vrnn.plots import canvas, maps
-
-MOST_ROWS = 4
-"""Most dimensions that are drawn against time; further ones are left out."""
+from vrnn.errors import DataError
+from vrnn.plots import canvas, maps, series
 
 
 def plot_forecast(
@@ -61,111 +58,59 @@ def plot_forecast(
     if maps.is_lat_lon(names):
         history, samples, names = [h[:, ::-1] for h in history], samples[..., ::-1], names[::-1]
         truth = None if truth is None else truth[..., ::-1]
-    shown = range(min(count, batch))
-    if dim == 2:
-        fig = _maps(history, samples, truth, shown, tuple(names), units, ids)
-    else:
-        names = names if len(names) == dim else [f"x{d}" for d in range(dim)]
-        fig = _series(history, samples, truth, shown, tuple(names), units, ids)
+    history, samples = history[:count], samples[:, :count]
+    if dim != 2 and len(names) != dim:
+        names = [f"x{d}" for d in range(dim)]
+    fig = (_maps if dim == 2 else _series)(history, samples, truth, tuple(names), units, ids)
     canvas.add_title(fig, title)
     return canvas.save(fig, path)
 
 
 def _maps(
-    history: Any,
-    samples: Any,
-    truth: Any,
-    shown: range,
-    names: tuple[str, ...],
-    units: str | None,
-    ids: Any,
+    history: Any, samples: Any, truth: Any, names: tuple[str, ...], units: str | None, ids: Any
 ) -> Any:
-    """Return a figure with one map for each track that is shown."""
-    columns = min(3, len(shown)) if len(shown) != 4 else 2
-    rows = -(-len(shown) // columns)
-    fig, axes = canvas.figure(rows, columns, panel=(3.7, 3.5) if len(shown) > 1 else (5.4, 5.2))
-    for axis in axes.flat[len(shown) :]:
-        axis.set_axis_off()
-    for i, axis in zip(shown, axes.flat, strict=False):
-        seen = np.asarray(history[i], np.float64)
+    """Return a figure with one map for each track."""
+    fig, axes, ticks = maps.panels(len(history))
+    for i, (points, axis) in enumerate(zip(history, axes.flat, strict=False)):
+        seen = np.asarray(points, np.float64)
         now = maps.last_point(seen)
         maps.draw_fan(axis, _joined(now, samples[:, i]))
         maps.draw_history(axis, seen)
         if truth is not None:
             maps.draw_truth(axis, _joined(now, truth[i]))
         limits = maps.map_limits([seen] if truth is None else [seen, truth[i]], samples[:, i])
-        maps.set_map(axis, limits, ticks=6 if len(shown) > 1 else 9)
-        if ids is not None:
-            axis.set_title(ids[i], color=canvas.INK, fontsize=10, loc="left")
+        maps.set_map(axis, limits, ticks)
+    canvas.name_panels(axes.flat[: len(history)], ids)
     maps.name_axes(axes, names, units)
     maps.add_path_legend(fig, truth is not None, future=_futures(len(samples)))
     return fig
 
 
 def _series(
-    history: Any,
-    samples: Any,
-    truth: Any,
-    shown: range,
-    names: tuple[str, ...],
-    units: str | None,
-    ids: Any,
+    history: Any, samples: Any, truth: Any, names: tuple[str, ...], units: str | None, ids: Any
 ) -> Any:
-    """Return a figure with a column for each track that is shown and a row for each dimension."""
-    dims, columns = min(MOST_ROWS, samples.shape[-1]), min(3, len(shown))
-    fig, axes = canvas.figure(
-        dims, columns, panel=(4.4 if columns > 1 else 7.0, 1.9 if dims > 1 else 2.9)
-    )
+    """Return a figure with a column for each track and a row for each dimension."""
+    fig, axes = series.figure(samples.shape[-1], min(3, len(history)))
     ahead = np.arange(samples.shape[2] + 1)
-    for i, column in zip(range(columns), axes.T, strict=True):
+    for i, column in enumerate(axes.T):
         seen = np.asarray(history[i], np.float64)
         for d, axis in enumerate(column):
             now = seen[np.isfinite(seen[:, d]), d][-1:]
             start = now if len(now) else np.full(1, np.nan)
-            future = np.concatenate(
-                [np.broadcast_to(start, (len(samples), 1)), samples[:, i, :, d]], axis=1
-            )
-            edges = np.quantile(future, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
-            axis.fill_between(
-                ahead, edges[0], edges[4], color=canvas.NEAR_TO_FAR[2], alpha=0.18, linewidth=0
-            )
-            axis.fill_between(
-                ahead, edges[1], edges[3], color=canvas.NEAR_TO_FAR[1], alpha=0.30, linewidth=0
-            )
-            axis.plot(ahead, future[:12].T, color=canvas.MEAN, linewidth=0.6, alpha=0.3)
-            axis.plot(ahead, edges[2], color=canvas.MEAN, linewidth=2.0)
+            first = np.broadcast_to(start, (len(samples), 1))
+            future = np.concatenate([first, samples[:, i, :, d]], axis=1)
+            series.draw_paths(axis, ahead, future, np.median(future, axis=0))
             past = np.arange(1 - len(seen), 1)
             axis.plot(past, seen[:, d], color=canvas.INK, linewidth=1.8, marker="o", markersize=2.2)
             if truth is not None:
                 came = np.concatenate([start, truth[i][:, d]])
-                axis.plot(ahead, came, color=canvas.TRUTH, linewidth=1.9, linestyle=(0, (3.2, 1.6)))
+                axis.plot(ahead, came, color=canvas.TRUTH, linewidth=1.9, linestyle=canvas.DASHED)
             axis.axvline(0, color=canvas.QUIET, linewidth=0.8, linestyle=":")
             axis.margins(x=0.02)
             axis.xaxis.get_major_locator().set_params(integer=True)
-            axis.tick_params(labelbottom=d == dims - 1)
-        column[-1].set_xlabel("steps from the last observation", color=canvas.INK, fontsize=9)
-        if ids is not None:
-            column[0].set_title(ids[i], color=canvas.INK, fontsize=10, loc="left")
-    for axis, name in zip(axes[:, 0], names, strict=False):
-        axis.set_ylabel(canvas.axis_label(name, units), color=canvas.INK, fontsize=9)
-    fig.align_ylabels(axes[:, 0])
-    lines, patches = require("matplotlib.lines", "plot"), require("matplotlib.patches", "plot")
-    handles = [
-        lines.Line2D([], [], color=canvas.INK, linewidth=1.8, marker="o", markersize=4),
-        lines.Line2D([], [], color=canvas.MEAN, linewidth=2.0),
-        patches.Patch(color=canvas.NEAR_TO_FAR[1], alpha=0.42, linewidth=0),
-        patches.Patch(color=canvas.NEAR_TO_FAR[2], alpha=0.18, linewidth=0),
-        lines.Line2D([], [], color=canvas.TRUTH, linewidth=1.9, linestyle=(0, (3.2, 1.6))),
-    ]
-    labels = [
-        "observed",
-        f"median of {len(samples)} samples",
-        "central 50 %",
-        "90 %",
-        "ground truth",
-    ]
-    keep = len(labels) if truth is not None else -1
-    canvas.add_legend(fig, handles[:keep], labels[:keep])
+    canvas.name_panels(axes[0], ids)
+    time, middle = "steps from the last observation", f"median of {len(samples)} samples"
+    series.finish(fig, axes, names, units, time, middle, truth is not None)
     return fig
 
 

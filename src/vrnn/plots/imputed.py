@@ -1,15 +1,14 @@
 """Imputed gaps: sampled paths through the longest gap of each track."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from vrnn.errors import DataError, require
-from vrnn.plots import canvas, maps
-from vrnn.plots.forecast import MOST_ROWS
+from vrnn.errors import DataError
+from vrnn.plots import canvas, maps, series
 
 AROUND = 4
 """Least number of rows shown on each side of a gap; a longer gap gets its own length."""
@@ -88,12 +87,7 @@ def _maps(
     parts: list[Any], names: tuple[str, ...], units: str | None, ids: list[str] | None
 ) -> Any:
     """Return a figure with one map for each part of a track."""
-    columns = min(3, len(parts)) if len(parts) != 4 else 2
-    fig, axes = canvas.figure(
-        -(-len(parts) // columns), columns, panel=(3.7, 3.5) if len(parts) > 1 else (5.4, 5.2)
-    )
-    for axis in axes.flat[len(parts) :]:
-        axis.set_axis_off()
+    fig, axes, ticks = maps.panels(len(parts))
     for axis, (_, seen, drawn) in zip(axes.flat, parts, strict=False):
         inside = _beside(np.isnan(seen).any(-1))
         mean = drawn.mean(0)
@@ -111,14 +105,13 @@ def _maps(
             color=canvas.MEAN, marker="o", markersize=3.6, linestyle="", zorder=4,
         )  # fmt: skip
         whole = drawn[:, np.isfinite(drawn).all((0, 2))]
-        maps.set_map(axis, maps.map_limits([seen], whole), ticks=6 if len(parts) > 1 else 9)
-    _title(axes.flat, ids)
+        maps.set_map(axis, maps.map_limits([seen], whole), ticks)
+    canvas.name_panels(axes.flat, ids)
     maps.name_axes(axes, names, units)
-    lines = require("matplotlib.lines", "plot")
     handles = [
-        lines.Line2D([], [], color=canvas.INK, linewidth=2.0, marker="o", markersize=4),
-        lines.Line2D([], [], color=canvas.NEAR_TO_FAR[2], linewidth=1.6),
-        lines.Line2D([], [], color=canvas.MEAN, linewidth=1.8, marker="o", markersize=4),
+        canvas.line(canvas.INK, linewidth=2.0, marker="o", markersize=4),
+        canvas.line(canvas.NEAR_TO_FAR[2], linewidth=1.6),
+        canvas.line(canvas.MEAN, linewidth=1.8, marker="o", markersize=4),
     ]
     shown = min(PATHS, len(parts[0][2]))
     canvas.add_legend(fig, handles, ["observed", f"{shown} sampled paths", "mean of all paths"])
@@ -129,52 +122,18 @@ def _series(
     parts: list[Any], names: tuple[str, ...], units: str | None, ids: list[str] | None
 ) -> Any:
     """Return a figure with a column for each part of a track and a row for each dimension."""
-    dims = min(MOST_ROWS, len(names))
-    fig, axes = canvas.figure(
-        dims, len(parts), panel=(4.4 if len(parts) > 1 else 7.0, 1.9 if dims > 1 else 2.9)
-    )
+    fig, axes = series.figure(len(names), len(parts))
     for (times, seen, drawn), column in zip(parts, axes.T, strict=True):
-        edges = np.quantile(drawn, [0.05, 0.25, 0.75, 0.95], axis=0)
-        mean = drawn.mean(0)
         for d, axis in enumerate(column):
-            inside = _beside(np.isnan(seen[:, d]))
-            low, inner_low, inner_high, high = np.where(inside, edges[..., d], np.nan)
-            axis.fill_between(
-                times, low, high, color=canvas.NEAR_TO_FAR[2], alpha=0.18, linewidth=0
-            )
-            axis.fill_between(
-                times, inner_low, inner_high, color=canvas.NEAR_TO_FAR[1], alpha=0.30, linewidth=0
-            )
-            paths = np.where(inside, drawn[:12, :, d], np.nan)
-            axis.plot(times, paths.T, color=canvas.MEAN, linewidth=0.6, alpha=0.3)
-            axis.plot(times, np.where(inside, mean[:, d], np.nan), color=canvas.MEAN, linewidth=2.0)
+            paths = np.where(_beside(np.isnan(seen[:, d])), drawn[..., d], np.nan)
+            series.draw_paths(axis, times, paths, paths.mean(0))
             axis.plot(
                 times, seen[:, d], color=canvas.INK, linewidth=1.8, marker="o", markersize=2.6
             )
             axis.margins(x=0.02)
-            axis.tick_params(labelbottom=d == dims - 1)
-        column[-1].set_xlabel("time", color=canvas.INK, fontsize=9)
-    _title(axes[0], ids)
-    for axis, name in zip(axes[:, 0], names, strict=False):
-        axis.set_ylabel(canvas.axis_label(name, units), color=canvas.INK, fontsize=9)
-    fig.align_ylabels(axes[:, 0])
-    lines, patches = require("matplotlib.lines", "plot"), require("matplotlib.patches", "plot")
-    handles = [
-        lines.Line2D([], [], color=canvas.INK, linewidth=1.8, marker="o", markersize=4),
-        lines.Line2D([], [], color=canvas.MEAN, linewidth=2.0),
-        patches.Patch(color=canvas.NEAR_TO_FAR[1], alpha=0.42, linewidth=0),
-        patches.Patch(color=canvas.NEAR_TO_FAR[2], alpha=0.18, linewidth=0),
-    ]
-    canvas.add_legend(
-        fig, handles, ["observed", f"mean of {len(parts[0][2])} paths", "central 50 %", "90 %"]
-    )
+    canvas.name_panels(axes[0], ids)
+    series.finish(fig, axes, names, units, "time", f"mean of {len(parts[0][2])} paths")
     return fig
-
-
-def _title(axes: Iterable[Any], ids: list[str] | None) -> None:
-    """Place the name of each track over its panel."""
-    for axis, name in zip(axes, ids or [], strict=False):
-        axis.set_title(name, color=canvas.INK, fontsize=10, loc="left")
 
 
 def _beside(missing: Bool[np.ndarray, " time"]) -> Bool[np.ndarray, " time"]:

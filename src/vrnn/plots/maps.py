@@ -16,11 +16,15 @@ def is_lat_lon(names: Sequence[str]) -> bool:
     >>> is_lat_lon(("lat", "lon")), is_lat_lon(("x", "y"))
     (True, False)
     """
-    return (
-        len(names) == 2
-        and names[0].lower().startswith("lat")
-        and names[1].lower().startswith("lon")
-    )
+    return [name[:3].lower() for name in names] == ["lat", "lon"]
+
+
+def panels(count: int) -> tuple[Any, Shaped[np.ndarray, "rows columns"], int]:
+    """Return a figure, the axes of its maps, and about how many ticks their axes have room for."""
+    columns = min(3, count) if count != 4 else 2
+    several = count > 1
+    fig, axes = canvas.panels(count, columns, panel=(3.7, 3.5) if several else (5.4, 5.2))
+    return fig, axes, 6 if several else 9
 
 
 def set_map(
@@ -72,12 +76,11 @@ def name_axes(
 ) -> None:
     """Name the axes of the outer panels: the first column, and the lowest panel of each column."""
     for column in axes.T:
-        [axis for axis in column if axis.axison][-1].set_xlabel(
-            canvas.axis_label(names[0], units), color=canvas.INK, fontsize=9
-        )
+        lowest = [axis for axis in column if axis.axison][-1]
+        lowest.set_xlabel(canvas.axis_label(names[0], units))
     for axis in axes[:, 0]:
         if axis.axison:
-            axis.set_ylabel(canvas.axis_label(names[1], units), color=canvas.INK, fontsize=9)
+            axis.set_ylabel(canvas.axis_label(names[1], units))
 
 
 def draw_history(axis: Any, path: Float[np.ndarray, "time 2"]) -> None:
@@ -153,7 +156,7 @@ def draw_truth(axis: Any, path: Float[np.ndarray, "time 2"]) -> None:
         *path.T,
         color=canvas.TRUTH,
         linewidth=1.9,
-        linestyle=(0, (3.2, 1.6)),
+        linestyle=canvas.DASHED,
         zorder=4,
         path_effects=edge,
     )
@@ -168,32 +171,18 @@ def draw_truth(axis: Any, path: Float[np.ndarray, "time 2"]) -> None:
     )
 
 
-def add_path_legend(fig: Any, truth: bool, future: str, history: bool = True) -> None:
+def add_path_legend(fig: Any, truth: bool, future: str) -> None:
     """Place a legend of the lines below all panels.
 
     Args:
         fig: the figure.
         truth: whether a true future is drawn.
         future: the name of the sampled futures.
-        history: whether observed points are drawn.
     """
-    lines = require("matplotlib.lines", "plot")
-    handles: list[Any] = []
-    names: list[str] = []
-    if history:
-        handles.append(
-            lines.Line2D([], [], color=canvas.INK, linewidth=2.0, marker="o", markersize=4)
-        )
-        names.append("observed")
-    scale = canvas.near_to_far()(np.linspace(0.0, 1.0, 7))
-    handles.append(
-        tuple(lines.Line2D([], [], color=c, linewidth=2.4, solid_capstyle="butt") for c in scale)
-    )
-    names.append(future)
+    observed = canvas.line(canvas.INK, linewidth=2.0, marker="o", markersize=4)
+    handles, names = [observed, canvas.strip()], ["observed", future]
     if truth:
-        handles.append(
-            lines.Line2D([], [], color=canvas.TRUTH, linewidth=1.9, linestyle=(0, (3.2, 1.6)))
-        )
+        handles.append(canvas.line(canvas.TRUTH, linewidth=1.9, linestyle=canvas.DASHED))
         names.append("ground truth")
     canvas.add_legend(fig, handles, names)
 

@@ -44,9 +44,8 @@ def plot_reliability(
     steps = np.unique(np.linspace(0, horizon - 1, min(STEPS, horizon)).round().astype(int))
     fig, axes = canvas.figure(1, 1, panel=(5.0, 4.6))
     axis, colours = axes[0, 0], canvas.near_to_far()
-    axis.plot(
-        [0, 100], [0, 100], color=canvas.QUIET, linewidth=1.2, linestyle=(0, (3.2, 1.6)), zorder=1
-    )
+    diagonal = {"linewidth": 1.2, "linestyle": canvas.DASHED, "zorder": 1}
+    axis.plot([0, 100], [0, 100], color=canvas.QUIET, **diagonal)
     nominal = np.linspace(0, 100, 101)
     handles, names = [], []
     for t in steps:
@@ -59,8 +58,8 @@ def plot_reliability(
             else f"{ahead[t]:.4g}{f' {units}' if units else ''} ahead"
         )
     axis.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
-    axis.set_xlabel("region should hold (%)", color=canvas.INK, fontsize=9)
-    axis.set_ylabel(f"truth inside it (% of {count} windows)", color=canvas.INK, fontsize=9)
+    axis.set_xlabel("region should hold (%)")
+    axis.set_ylabel(f"truth inside it (% of {count} windows)")
     canvas.add_legend(fig, handles, names)
     canvas.add_title(fig, title)
     return canvas.save(fig, path)

@@ -59,26 +59,17 @@ def plot_scores(
         axis.plot(share, normal, color=canvas.QUIET, linewidth=2.0, zorder=2)
     above = value > (np.inf if threshold is None else threshold)
     axis.scatter(place[~above], value[~above], s=14, color=canvas.MEAN, linewidth=0, zorder=3)
-    axis.scatter(
-        place[above],
-        value[above],
-        s=34,
-        color=canvas.TRUTH,
-        edgecolor="white",
-        linewidth=0.8,
-        zorder=4,
-    )
+    _mark(axis, place[above], value[above], s=34, zorder=4)
     if threshold is not None:
-        axis.axhline(
-            threshold, color=canvas.TRUTH, linewidth=1.2, linestyle=(0, (3.2, 1.6)), zorder=1
-        )
+        limit = {"linewidth": 1.2, "linestyle": canvas.DASHED}
+        axis.axhline(threshold, color=canvas.TRUTH, **limit, zorder=1)
     named = min(NAMED, int(above.sum()) if threshold is not None else 3, len(value))
     axis.set_xlim(-1, 101)
     axis.set_ylim(*axis.get_ylim())  # so that drawing names does not move it
     if ids is not None:
         _name(axis, [(place[-i], value[-i], ids[order[-i]]) for i in range(1, named + 1)])
-    axis.set_xlabel("tracks, in order of score (%)", color=canvas.INK, fontsize=9)
-    axis.set_ylabel("score (nats a time step)", color=canvas.INK, fontsize=9)
+    axis.set_xlabel("tracks, in order of score (%)")
+    axis.set_ylabel("score (nats a time step)")
     _legend(fig, len(value), len(normal), threshold, int(above.sum()))
     canvas.add_title(fig, title)
     return canvas.save(fig, path)
@@ -117,22 +108,13 @@ def plot_time_steps(
     _bend(axis, -log_prob[there])
     value, marked = np.where(there, -log_prob, np.nan), there & (pit < unlikely)
     axis.plot(times, value, color=canvas.MEAN, linewidth=1.4, marker="o", markersize=3.2, zorder=2)
-    axis.scatter(
-        times[marked],
-        value[marked],
-        s=40,
-        color=canvas.TRUTH,
-        edgecolor="white",
-        linewidth=0.8,
-        zorder=3,
-    )
+    _mark(axis, times[marked], value[marked], s=40, zorder=3)
     axis.margins(x=0.02)
-    axis.set_xlabel("time", color=canvas.INK, fontsize=9)
-    axis.set_ylabel("minus log-density (nats)", color=canvas.INK, fontsize=9)
-    lines = require("matplotlib.lines", "plot")
+    axis.set_xlabel("time")
+    axis.set_ylabel("minus log-density (nats)")
     handles = [
-        lines.Line2D([], [], color=canvas.MEAN, linewidth=1.4, marker="o", markersize=4),
-        lines.Line2D([], [], color=canvas.TRUTH, linestyle="", marker="o", markersize=6),
+        canvas.line(canvas.MEAN, linewidth=1.4, marker="o", markersize=4),
+        canvas.line(canvas.TRUTH, linestyle="", marker="o", markersize=6),
     ]
     count = int(marked.sum())
     names = [
@@ -142,6 +124,11 @@ def plot_time_steps(
     canvas.add_legend(fig, handles[: 1 + (count > 0)], names[: 1 + (count > 0)])
     canvas.add_title(fig, title)
     return canvas.save(fig, path)
+
+
+def _mark(axis: Any, x: np.ndarray, y: np.ndarray, **style: Any) -> None:
+    """Draw the points that a picture points out."""
+    axis.scatter(x, y, color=canvas.TRUTH, edgecolor="white", linewidth=0.8, **style)
 
 
 def _bend(axis: Any, values: Float[np.ndarray, " scores"]) -> None:
@@ -184,23 +171,13 @@ def _name(axis: Any, points: list[tuple[float, float, str]]) -> None:
 
 def _legend(fig: Any, count: int, normal: int, threshold: float | None, above: int) -> None:
     """Place a legend with the number of tracks, calibration tracks and tracks above a threshold."""
-    lines = require("matplotlib.lines", "plot")
-    dot = lines.Line2D([], [], color=canvas.MEAN, linestyle="", marker="o", markersize=4)
+    dot = canvas.line(canvas.MEAN, linestyle="", marker="o", markersize=4)
     handles, names = [dot], [f"{count} track" + "s" * (count != 1)]
     if normal:
-        handles.append(lines.Line2D([], [], color=canvas.QUIET, linewidth=2.0))
+        handles.append(canvas.line(canvas.QUIET, linewidth=2.0))
         names.append(f"{normal} calibration track" + "s" * (normal != 1))
     if threshold is not None:
-        handles.append(
-            lines.Line2D(
-                [],
-                [],
-                color=canvas.TRUTH,
-                linewidth=1.2,
-                linestyle=(0, (3.2, 1.6)),
-                marker="o",
-                markersize=6,
-            )
-        )
+        limit = {"linewidth": 1.2, "linestyle": canvas.DASHED}
+        handles.append(canvas.line(canvas.TRUTH, **limit, marker="o", markersize=6))
         names.append(f"{above} above threshold {threshold:.4g}")
     canvas.add_legend(fig, handles, names)

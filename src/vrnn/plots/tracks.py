@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from vrnn.errors import DataError, require
+from vrnn.errors import DataError
 from vrnn.plots import canvas, maps
 
 MOST_PANELS = 24
@@ -73,13 +73,10 @@ def _overlay(tracks: list[np.ndarray], names: tuple[str, ...], units: str | None
 def _grid(tracks: list[np.ndarray], planar: bool, names: tuple[str, ...], units: str | None):
     """Return a figure with a panel for each track."""
     columns = min(len(tracks), 4 if len(tracks) <= MOST_APART else 6)
-    rows = -(-len(tracks) // columns)
     panel = (2.5, 2.4) if planar else (3.0, 2.0)
     if len(tracks) == 1:
         panel = (5.0, 4.8) if planar else (7.0, 3.0)
-    fig, axes = canvas.figure(rows, columns, panel=panel)
-    for axis in axes.flat[len(tracks) :]:
-        axis.set_axis_off()
+    fig, axes = canvas.panels(len(tracks), columns, panel)
     for axis, track in zip(axes.flat, tracks, strict=False):
         if planar:
             maps.draw_fan(axis, track[None], width=2.0, alpha=1.0, ends=False)
@@ -99,23 +96,16 @@ def _grid(tracks: list[np.ndarray], planar: bool, names: tuple[str, ...], units:
             axes, ("step", canvas.axis_label("value" if dim > 1 else names[0], units)), None
         )
         if 1 < dim <= 8:
-            lines = require("matplotlib.lines", "plot")
-            handles = [
-                lines.Line2D([], [], color=colour, linewidth=2.0) for colour in _colours(dim)
-            ]
+            handles = [canvas.line(colour, linewidth=2.0) for colour in _colours(dim)]
             canvas.add_legend(fig, handles, list(names))
     return fig
 
 
 def _legend(fig, count: int) -> None:
     """Place a legend with the start and the colours of the tracks."""
-    lines = require("matplotlib.lines", "plot")
-    start = lines.Line2D([], [], color=canvas.INK, marker="o", markersize=5, linestyle="")
-    strip = tuple(
-        lines.Line2D([], [], color=c, linewidth=2.4, solid_capstyle="butt") for c in _colours(7)
-    )
+    start = canvas.line(canvas.INK, marker="o", markersize=5, linestyle="")
     noun = "track" if count == 1 else "tracks"
-    canvas.add_legend(fig, [start, strip], ["start", f"{count} {noun}, early to late"])
+    canvas.add_legend(fig, [start, canvas.strip()], ["start", f"{count} {noun}, early to late"])
 
 
 def _colours(count: int) -> Float[np.ndarray, "{count} 4"]:

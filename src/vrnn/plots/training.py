@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from vrnn.errors import DataError, require
+from vrnn.errors import DataError
 from vrnn.plots import canvas
 
 FIRST = ("loss", "elbo", "bound", "nll", "kl")
@@ -49,10 +49,7 @@ def plot_training(
         :MOST_PANELS
     ]
     columns = min(len(order), 3 if len(order) not in (2, 4) else 2)
-    rows = -(-len(order) // columns)
-    fig, axes = canvas.figure(rows, columns, panel=(4.0, 2.7))
-    for axis in axes.flat[len(order) :]:
-        axis.set_axis_off()
+    fig, axes = canvas.panels(len(order), columns, panel=(4.0, 2.7))
     for axis, name in zip(axes.flat, order, strict=False):
         for validation, points in sorted(curves[name].items()):
             steps, values = np.array(points).T
@@ -68,15 +65,10 @@ def plot_training(
         axis.locator_params(axis="x", nbins=5)
         axis.margins(x=0.02)
     for column in axes.T:
-        [axis for axis in column if axis.axison][-1].set_xlabel(
-            "step", color=canvas.INK, fontsize=9
-        )
+        [axis for axis in column if axis.axison][-1].set_xlabel("step")
     if any(True in parts for parts in curves.values()):
-        lines = require("matplotlib.lines", "plot")
-        training = lines.Line2D([], [], color=canvas.MEAN, linewidth=2.0)
-        validation = lines.Line2D(
-            [], [], color=canvas.TRUTH, linewidth=1.6, marker="o", markersize=4
-        )
+        training = canvas.line(canvas.MEAN, linewidth=2.0)
+        validation = canvas.line(canvas.TRUTH, linewidth=1.6, marker="o", markersize=4)
         canvas.add_legend(fig, [training, validation], ["training", "validation"])
     canvas.add_title(fig, title)
     return canvas.save(fig, path)

@@ -114,11 +114,9 @@ class Scores:
                 hint=("give ", Function("score"), " normal tracks as ", Setting("calibration")),
             )
         if count < fewest:
+            share = Setting("false_alarms", false_alarms)
             raise ConfigError(
-                expected=(
-                    f"at least {fewest} calibration tracks for ",
-                    Setting("false_alarms", false_alarms),
-                ),
+                expected=(f"at least {fewest} calibration tracks for ", share),
                 found=count,
                 hint="give more tracks, or a higher share",
             )

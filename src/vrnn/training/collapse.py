@@ -72,7 +72,8 @@ def collapse_report(
         global_units: units of the global latent, the last ones.
     """
     steps, sequences = rows.sum().clamp(min=1), len(rows)
-    count = torch.full((kl.shape[-1],), float(steps), dtype=torch.float64)
-    count[kl.shape[-1] - global_units :] = sequences
+    width = means.shape[-1]
+    count = torch.full((width,), float(steps), dtype=torch.float64)
+    count[width - global_units :] = sequences
     first, second = means.double().sum(0) / count
     return CollapseReport((kl.sum(0) / steps).tolist(), (second - first**2 > ACTIVE).tolist())

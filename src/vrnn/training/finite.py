@@ -8,6 +8,11 @@ import torch
 from vrnn.errors import Function, NonFiniteError, Setting
 from vrnn.training.objective import Objective, Terms, Work
 
+WAY_OUT = (
+    *("look at its values with ", Function("describe")),
+    *(", or lower ", Setting("learning_rate"), " or ", Setting("grad_clip")),
+)
+
 
 def check_terms(terms: Terms, step: int, tracks: Sequence[str]) -> None:
     """Refuse terms that are not finite.
@@ -32,14 +37,7 @@ def check_terms(terms: Terms, step: int, tracks: Sequence[str]) -> None:
             raise NonFiniteError(
                 f"the {name} of track {tracks[int(bad.nonzero()[0])]} is not finite",
                 where=f"step {step}",
-                hint=(
-                    "look at its values with ",
-                    Function("describe"),
-                    ", or lower ",
-                    Setting("learning_rate"),
-                    " or ",
-                    Setting("grad_clip"),
-                ),
+                hint=WAY_OUT,
             )
 
 
@@ -62,14 +60,7 @@ def check_gradient(
         "the gradient of the loss of track "
         f"{tracks[steepest(objective, work, kl_weight)]} is not finite though the loss is",
         where=f"step {step}",
-        hint=(
-            "look at its values with ",
-            Function("describe"),
-            ", or lower ",
-            Setting("learning_rate"),
-            " or ",
-            Setting("grad_clip"),
-        ),
+        hint=WAY_OUT,
     )
 
 

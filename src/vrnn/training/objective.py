@@ -96,12 +96,8 @@ class Objective(nn.Module):
         scale: Float[Tensor, " dim"],
     ):
         super().__init__()
-        self.model, self.config, self.observe, self.first_scored = (
-            model,
-            config,
-            observe,
-            first_scored,
-        )
+        self.model, self.config = model, config
+        self.observe, self.first_scored = observe, first_scored
         self.register_buffer("scale", scale, persistent=False)
 
     def split(self, batch: Batch) -> tuple[Batch | None, Batch]:
@@ -190,8 +186,8 @@ class Objective(nn.Module):
         The global latent has one value per sequence.
         """
         mask = passed.mask[:, start:, None]
-        mean = passed.posterior.mean.expand(*passed.latent.shape[:3], -1)[..., start:, :]
-        once = passed.once.posterior.mean.expand(len(mask), -1)
+        mean = passed.posterior.table[..., 0].expand(*passed.latent.shape[:3], -1)[..., start:, :]
+        once = passed.once.posterior.table[..., 0].expand(len(mask), -1)
         powers = [
             torch.cat([torch.where(mask, mean**p, 0.0).sum(-2).mean(0), once**p], -1)
             for p in (1, 2)

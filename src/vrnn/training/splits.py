@@ -55,11 +55,7 @@ def hold_out(tracks: Tracks, fraction: float, seed: int, notes: list[str]) -> tu
 
 
 def cut_windows(
-    tracks: Tracks,
-    rows: int | None,
-    notes: list[str],
-    name: str,
-    way_out: Text = WHOLE_TRACKS,
+    tracks: Tracks, rows: int | None, notes: list[str], name: str, way_out: Text = WHOLE_TRACKS
 ) -> Tracks:
     """Return the windows of so many complete rows that tracks have, or whole tracks for None.
 

@@ -19,12 +19,7 @@ from vrnn.training.ema import EMA
 from vrnn.training.finite import check_gradient, check_terms
 from vrnn.training.objective import Terms, Work, make_objective
 from vrnn.training.prepare import Prepared
-from vrnn.training.resume import (
-    TrainingState,
-    optimiser_tensors,
-    restore_optimiser,
-    save_state,
-)
+from vrnn.training.resume import TrainingState, optimiser_tensors, restore_optimiser, save_state
 from vrnn.training.schedule import kl_weight, learning_rate
 from vrnn.training.trackers import NoProgress, ProgressBar, Record, Tracker
 from vrnn.training.validation import Validator
@@ -60,13 +55,10 @@ class Trainer:
         folder: Path | None,
         state: TrainingState | None,
     ):
-        self.trained, self.settings, self.tracks = (
-            prepared.trained,
-            prepared.settings,
-            prepared.train,
-        )
+        self.trained, self.network = prepared.trained, prepared.trained.network
+        self.settings = settings = prepared.settings
+        self.tracks, val = prepared.train, prepared.val
         self.accelerator, self.folder = accelerator, folder
-        settings, self.network = self.settings, self.trained.network
         optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
@@ -77,11 +69,7 @@ class Trainer:
         if state is not None:
             restore_optimiser(self.optimiser.optimizer, state.optimiser)
         self.sampler = BatchSampler(self.tracks.lengths, settings.batch_size, settings.seed)
-        self.validate = (
-            Validator(self.trained, self.plain_objective, prepared.val)
-            if len(prepared.val)
-            else None
-        )
+        self.validate = Validator(self.trained, self.plain_objective, val) if len(val) else None
         self.progress = state.progress if state else Progress()
         self.best: Tensors = state.best if state else copy_weights(self.network)
         self.ema = EMA(self.network, settings.ema_decay, state.ema if state else None)
@@ -202,9 +190,7 @@ class Trainer:
         draws_futures = progress.step > settings.first_future
         found = self.validate(progress.step, draws_futures)
         self.report = found.report
-        counts = (
-            draws_futures or not settings.energy_weight
-        )  # no early stop before futures are drawn
+        counts = draws_futures or not settings.energy_weight  # no stop before futures are drawn
         if progress.validated(found.value, patience=settings.patience, counts=counts):
             self.best = copy_weights(self.network)
         return {

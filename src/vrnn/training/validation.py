@@ -8,7 +8,7 @@ from jaxtyping import Int
 
 from vrnn.data.tracks import Tracks
 from vrnn.inference.noise import Stream, seeded
-from vrnn.inference.traits import global_units
+from vrnn.models.contract import GlobalLatentModel, Model
 from vrnn.trained import TrainedModel
 from vrnn.training.assemble import assemble
 from vrnn.training.collapse import CollapseReport, collapse_report
@@ -74,7 +74,7 @@ class Validator:
         )
         bound = float(bound.sum() / rows.sum().clamp(min=1))
         score = float(score.sum() / energy_rows.sum().clamp(min=1))
-        report = collapse_report(kl, means, rows, global_units(network))
+        report = collapse_report(kl, means, rows, _global_means(network))
         return Validation(bound, score, bound - weight * score, report)
 
     def _terms(
@@ -105,3 +105,10 @@ class Validator:
             )
         check_terms(terms, step, tracks.ids)
         return terms
+
+
+def _global_means(model: Model) -> int:
+    """Return the number of Gaussian dimensions of the global latent."""
+    if not isinstance(model, GlobalLatentModel):
+        return 0
+    return model.global_latent.standard(torch.zeros(1, 1)).table.shape[-2]

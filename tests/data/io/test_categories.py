@@ -51,9 +51,9 @@ def test_a_dataframe_with_categories():
         {"id": [1, 1], "t": [0, 1], "x": [0.0, 1], "y": [0.0, 1], "kind": ["tug", None]}
     )
     tracks = vrnn.read_tracks(frame, vrnn.Columns(u=("kind",)))
-    assert (
-        tracks.u_names == ("kind=tug",) and tracks.u[0][0, 0] == 1 and np.isnan(tracks.u[0][1, 0])
-    )
+    assert tracks.u_names == ("kind=tug",)
+    assert tracks.u[0][0, 0] == 1
+    assert np.isnan(tracks.u[0][1, 0])
 
 
 def test_what_is_refused(tmp_path):
@@ -92,8 +92,7 @@ def test_other_categories_are_not_taken_for_those_of_the_training(tmp_path):
         lambda: vrnn.train(one, config=vrnn.RNNConfig(2), training=settings, val=other),
     ):
         with pytest.raises(
-            DataError,
-            match="the inputs kind=a, kind=b, load, the data has kind=b, kind=c, load",
+            DataError, match="the inputs kind=a, kind=b, load, the data has kind=b, kind=c, load"
         ):
             use()
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from tests.helpers.track_files import check_refused
 
 from vrnn.data.io import read_tracks
-from vrnn.errors import DataError
 
 
 @pytest.mark.parametrize("empty", ["", " ", "NaN", "NA", "nan", "null"])
@@ -43,7 +43,4 @@ BAD_CELLS = {
 @pytest.mark.parametrize("case", BAD_CELLS)
 def test_refuses(write, case):
     text, message = BAD_CELLS[case]
-    path = write(text)
-    with pytest.raises(DataError, match=message) as error:
-        read_tracks(path)
-    assert str(path) in str(error.value)
+    check_refused(write(text), message)

@@ -1,9 +1,7 @@
 """Files that have no text, and the encoding they are in."""
 
 import pytest
-
-from vrnn.data.io import read_tracks
-from vrnn.errors import DataError
+from tests.helpers.track_files import check_refused
 
 BAD_FILES = {
     "empty": ("", "expected a table of tracks, found an empty file"),
@@ -25,7 +23,4 @@ BAD_FILES = {
 @pytest.mark.parametrize("case", BAD_FILES)
 def test_refuses(write, case):
     text, message = BAD_FILES[case]
-    path = write(text)
-    with pytest.raises(DataError, match=message) as error:
-        read_tracks(path)
-    assert str(path) in str(error.value)
+    check_refused(write(text), message)

@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 from tests.helpers.transforms import ROW, fitted, walks
 
-from vrnn.data.transforms import (
-    Heading,
-    TransformConfig,
-    rotate,
-)
+from vrnn.data.transforms import Heading, TransformConfig, rotate
 
 
 def test_heading_reads_nothing_after_its_row():
@@ -21,9 +17,8 @@ def test_heading_reads_nothing_after_its_row():
         transform.encode(later)[0].values[:, :ROW], transform.encode(x)[0].values[:, :ROW]
     )
     last = transform.encode(x)[0].values[:, ROW - 1]
-    assert (last[:, 0] > 0).all() and np.abs(
-        last[:, 1]
-    ).max() < 1e-12  # the last known step points along +x
+    assert (last[:, 0] > 0).all()
+    assert np.abs(last[:, 1]).max() < 1e-12  # the last known step points along +x
 
 
 def test_heading_of_tracks_with_holes():

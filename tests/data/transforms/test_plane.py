@@ -6,11 +6,7 @@ from tests.helpers.transforms import fitted, walks
 
 import vrnn
 from vrnn.data.tracks import Tracks
-from vrnn.data.transforms import (
-    Anchor,
-    Transform,
-    TransformConfig,
-)
+from vrnn.data.transforms import Anchor, Transform, TransformConfig
 from vrnn.errors import ConfigError, DataError
 from vrnn.geo import RADIUS, great_circle
 

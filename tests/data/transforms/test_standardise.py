@@ -3,10 +3,7 @@
 import numpy as np
 from tests.helpers.transforms import walks
 
-from vrnn.data.transforms import (
-    Transform,
-    TransformConfig,
-)
+from vrnn.data.transforms import Transform, TransformConfig
 
 
 def test_standardise_gives_unit_increments_and_leaves_masses_alone():
@@ -36,7 +33,5 @@ def test_column_that_does_not_vary_keeps_its_scale():
     x = walks(3, 5, 0)
     x[..., 1] = 4.0
     transform = Transform.fit(list(x), TransformConfig(displacement=False), (True, True))
-    assert (
-        transform.standardise.scale[1] == 1.0
-        and np.abs(transform.encode(x)[0].values[..., 1]).max() == 0.0
-    )
+    assert transform.standardise.scale[1] == 1.0
+    assert np.abs(transform.encode(x)[0].values[..., 1]).max() == 0.0

@@ -7,12 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.helpers.transforms import ROW, fitted, walks
 
-from vrnn.data.transforms import (
-    Anchor,
-    Increments,
-    Transform,
-    TransformConfig,
-)
+from vrnn.data.transforms import Anchor, Increments, Transform, TransformConfig
 from vrnn.errors import ConfigError
 
 PARTS = [

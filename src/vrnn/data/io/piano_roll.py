@@ -176,11 +176,8 @@ def _cause(note: Any, step: list) -> str:
     if len(step) == len(KEYS) and all(value in (0, 1) for value in step):
         return f"a step lists the notes that sound, not {len(KEYS)} zeros and ones"
     if isinstance(note, bool) or not isinstance(note, int | float):
-        return (
-            "is a list too many around the notes?"
-            if isinstance(note, list)
-            else "write notes as numbers"
-        )
+        nested = isinstance(note, list)
+        return "is a list too many around the notes?" if nested else "write notes as numbers"
     if LOWEST < note < HIGHEST:
         return "no key sounds between two keys: round it if that is meant"
     if 0 <= note < LOWEST:

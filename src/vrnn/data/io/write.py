@@ -68,8 +68,7 @@ def _cells(values: Shaped[np.ndarray, " rows"]) -> list:
 def _write_parquet(table: OutputTable, path: Path) -> None:
     arrow, parquet = require("pyarrow", "frames"), require("pyarrow.parquet", "frames")
     parquet.write_table(
-        arrow.table({name: list(v) if v.dtype == object else v for name, v in table.items()}),
-        path,
+        arrow.table({name: list(v) if v.dtype == object else v for name, v in table.items()}), path
     )
 
 

@@ -187,12 +187,11 @@ class Crossroads:
         move = prefix[..., -1, :] - prefix[..., -2, :] if prefix.shape[-2] > 1 else None
         path = []
         for eps in noise:
-            pull = self.speed * self._heading(turns, past)
-            mean = (
-                self.speed * EAST
-                if move is None
-                else self.persistence * move + (1.0 - self.persistence) * pull
-            )
+            if move is None:
+                mean = self.speed * EAST
+            else:
+                pull = self.speed * self._heading(turns, past)
+                mean = self.persistence * move + (1.0 - self.persistence) * pull
             move = mean + eps
             position = position + move
             past = past | (position[..., 0] >= 0.0)

@@ -1,16 +1,19 @@
-"""The plans of models in which no latent depends on an earlier one, against the loop."""
+"""The plan of every model against the loop."""
 
 import pytest
 from tests.helpers.fast_paths import (
+    CONFIGS,
     KINDS,
     check_embedded,
     check_particles,
     check_plan,
     check_short,
+    needs_compiler,
     settings_of,
 )
 
-NAMES = settings_of("rnn", "seq2seq", "rollout", "storn")
+COMPILED = settings_of("vrnn")
+NAMES = [pytest.param(name, marks=needs_compiler if name in COMPILED else ()) for name in CONFIGS]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -27,7 +30,7 @@ def test_the_plan_equals_the_loop_with_any_number_of_samples(name, samples, monk
 
 @pytest.mark.parametrize("kind", ["unequal", "gaps"])
 @pytest.mark.parametrize("name", NAMES)
-def test_latents_from_the_prior_are_drawn_at_once_too(name, kind, monkeypatch):
+def test_latents_from_the_prior_are_drawn_at_once_or_left_to_the_loop(name, kind, monkeypatch):
     check_plan(name, kind, monkeypatch, proposal="prior")
 
 
@@ -42,6 +45,12 @@ def test_features_equal_those_of_the_reference(name):
     check_embedded(name)
 
 
-@pytest.mark.parametrize("name", ["rnn", "seq2seq-same", "rollout-autoencoding-step", "storn"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("rnn", "seq2seq-same", "rollout-autoencoding-step", "storn", "srnn", "dmm"),
+        pytest.param("vrnn", marks=needs_compiler),
+    ],
+)
 def test_a_particle_bound_reads_the_same(name):
     check_particles(name)
