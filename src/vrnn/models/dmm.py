@@ -22,7 +22,7 @@ from vrnn.distributions import (
 from vrnn.models.config import ModelConfig, roles
 from vrnn.models.contract import Features, Model, join, no_features, observed
 from vrnn.models.encoders import StepEncoder
-from vrnn.models.layers import CellName, LatentHead, learned, mlp
+from vrnn.models.layers import CellName, LatentHead, learned, mlp, of_category
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,8 @@ class DMM(Model):
             self.latent_layer = nn.Linear(latent, hidden)
             self.activation = nn.Tanh() if depth else nn.Identity()
             self.posterior_head = LatentHead(rest, hidden, hidden, depth=0)
-        self.head = mlp(latent + known, hidden, self.observation.size, depth)
+        outputs = self.observation.size * max(self.latent.listed, 1)
+        self.head = mlp(latent + known, hidden, outputs, depth)
 
     def embed_observations(self, x: Float[Tensor, "*lead dim"], inputs: Features) -> Features:
         return no_features(x)
@@ -163,4 +164,5 @@ class DMM(Model):
         return self.posterior_head(combined)
 
     def emission(self, state: DMMState) -> Distribution:
-        return self.observation(self.head(join(state.z, state.u)))
+        category = state.z[..., self.latent.dim - self.latent.listed :]
+        return self.observation(of_category(self.head(join(state.z, state.u)), category))

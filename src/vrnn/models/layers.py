@@ -91,6 +91,25 @@ class JointLatentHead(nn.Module):
         return self.rest(projected + self.state_layer(state))
 
 
+def of_category(
+    raw: Float[Tensor, "*lead outputs"], category: Float[Tensor, "*lead categories"]
+) -> Float[Tensor, "*lead size"]:
+    """Return the outputs that belong to a category, of outputs for each category in turn.
+
+    With them a network has a last layer for each category. Without categories all are returned.
+
+    Args:
+        category: one-hot, or of width 0.
+
+    >>> of_category(torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.tensor([0.0, 1.0]))
+    tensor([3., 4.])
+    """
+    count = category.shape[-1]
+    if not count:
+        return raw
+    return (raw.unflatten(-1, (count, -1)) * category[..., None]).sum(-2)
+
+
 class GRUCell(nn.Module):
     """Gated recurrent unit (Cho et al. 2014), in the form of torch.nn.GRUCell.
 

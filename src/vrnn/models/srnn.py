@@ -23,6 +23,7 @@ from vrnn.models.layers import (
     learned,
     make_cell,
     mlp,
+    of_category,
 )
 
 
@@ -94,7 +95,8 @@ class SRNN(Model):
             self.reader = StepEncoder(config.cell, 2 * dim + known, hidden, backward=True)
             evidence = hidden + 2 * dim + known
             self.posterior_head = JointLatentHead(rest, evidence, latent + hidden, hidden, depth)
-        self.head = mlp(latent + hidden + known, hidden, self.observation.size, depth)
+        outputs = self.observation.size * max(self.latent.listed, 1)
+        self.head = mlp(latent + hidden + known, hidden, outputs, depth)
 
     def embed_observations(self, x: Float[Tensor, "*lead dim"], inputs: Features) -> Features:
         return self.cell.project(join(self.features(x), inputs))
@@ -119,7 +121,9 @@ class SRNN(Model):
         return rest.moved(self.prior(state).rest, correction)
 
     def emission(self, state: SRNNState) -> Distribution:
-        return self.observation(self.head(join(state.z, self.cell.output(state.d), state.u)))
+        raw = self.head(join(state.z, self.cell.output(state.d), state.u))
+        category = state.z[..., self.latent.dim - self.latent.listed :]
+        return self.observation(of_category(raw, category))
 
     def with_observation(self, state: SRNNState, features: Features) -> SRNNState:
         return state._replace(d=self.cell.step(features, state.d))

@@ -25,6 +25,7 @@ from vrnn.models.layers import (
     learned,
     make_cell,
     mlp,
+    of_category,
 )
 
 
@@ -64,7 +65,7 @@ class VRNNState(NamedTuple):
     """The state of a VRNN."""
 
     h: Float[Tensor, "*lead carry"]
-    z: Float[Tensor, "*lead features"]  # features of the current latent
+    z: Float[Tensor, "*lead features"]  # features of the current latent, then listed categories
     u: Float[Tensor, "*lead inputs"]
 
 
@@ -111,10 +112,11 @@ class VRNN(Model):
             features(known, hidden, depth),
             features_dim(known, hidden, depth),
         )
-        self.z_features = features(self.latent.dim, hidden, depth)
-        self.z_width = features_dim(self.latent.dim, hidden, depth)
+        listed = self.latent.listed
+        self.z_features = features(self.latent.dim - listed, hidden, depth)
+        self.z_widths = [features_dim(self.latent.dim - listed, hidden, depth), listed]
         self.cell = make_cell(config.cell, x_width + u_width, hidden)
-        self.latent_gates = nn.Linear(self.z_width, self.cell.gates, bias=False)
+        self.latent_gates = nn.Linear(sum(self.z_widths), self.cell.gates, bias=False)
         self.h0 = learned(self.cell.carry_dim)
         if not self.standard:
             self.prior_head = LatentHead(self.latent, hidden + known, hidden, depth)
@@ -122,7 +124,8 @@ class VRNN(Model):
             self.y_features = features(dim if self.supervised else 0, hidden, depth)
             evidence = features_dim(dim, hidden, depth) + known
             self.posterior_head = JointLatentHead(rest, evidence, hidden, hidden, depth)
-        self.head = mlp(self.z_width + hidden + known, hidden, self.observation.size, depth)
+        inputs = self.z_widths[0] + hidden + known
+        self.head = mlp(inputs, hidden, self.observation.size * max(listed, 1), depth)
 
     def embed_observations(self, x: Float[Tensor, "*lead dim"], inputs: Features) -> Features:
         of_x = no_features(x) if self.supervised else self.x_features(x)
@@ -136,7 +139,7 @@ class VRNN(Model):
 
     def initial_state(self) -> VRNNState:
         zeros = self.h0.new_zeros
-        return VRNNState(self.h0, zeros(self.z_width), zeros(self.known))
+        return VRNNState(self.h0, zeros(sum(self.z_widths)), zeros(self.known))
 
     def prior(self, state: VRNNState) -> LatentDistribution:
         if self.standard:
@@ -151,10 +154,13 @@ class VRNN(Model):
         return self.posterior_head(evidence, self.cell.output(state.h))
 
     def with_latent(self, state: VRNNState, z: Float[Tensor, "n latent"]) -> VRNNState:
-        return state._replace(z=self.z_features(z))
+        rest, category = z.split([z.shape[-1] - self.latent.listed, self.latent.listed], -1)
+        return state._replace(z=join(self.z_features(rest), category))
 
     def emission(self, state: VRNNState) -> Distribution:
-        return self.observation(self.head(join(state.z, self.cell.output(state.h), state.u)))
+        z, category = state.z.split(self.z_widths, -1)
+        raw = self.head(join(z, self.cell.output(state.h), state.u))
+        return self.observation(of_category(raw, category))
 
     def with_observation(self, state: VRNNState, features: Features) -> VRNNState:
         gates = features + self.latent_gates(state.z)
