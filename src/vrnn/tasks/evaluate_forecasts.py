@@ -12,8 +12,8 @@ from vrnn.data.windows import windows
 from vrnn.errors import ConfigError, Setting
 from vrnn.inference.embed import embed
 from vrnn.inference.noise import Stream, draw_noise, seeded
+from vrnn.inference.particle_filter import particle_filter
 from vrnn.inference.traits import reads_prefix
-from vrnn.inference.unroll import unroll
 from vrnn.metrics.clusters import cluster_paths
 from vrnn.metrics.displacement import (
     average_displacement,
@@ -98,7 +98,8 @@ def future_nll(
 ) -> Float[np.ndarray, " batch"]:
     """Return the negative log-density of the true future, in nats per step of data units.
 
-    The density is the mean over the states that the prefix leaves.
+    The density is averaged over the states that the prefix leaves, by a particle filter that starts
+    from them. It is unbiased, so minus its logarithm is an upper bound of the value in expectation.
 
     Args:
         f: futures, for the states that they begin from.
@@ -117,10 +118,14 @@ def future_nll(
     belief = f.belief.map(lambda s: s[:samples])
     count, horizon = rest.x.shape[:2]
     generator = seeded(seed, Stream.FUTURE_NLL, f.rows.start)
-    noise = draw_noise(network, samples, count, horizon, generator, observations=False)
-    log_weight = unroll(network, rest, noise, embedded=embedded, start=belief).log_weight
-    log_mean = torch.logsumexp(log_weight, 0) - math.log(samples) + log_jacobian(rest)
-    return -to_numpy(log_mean / horizon)
+    noise = draw_noise(
+        network, samples, count, horizon, generator, observations=False, resampling=True
+    )
+    start = belief._replace(
+        log_weight=torch.full_like(belief.log_weight, -math.log(belief.log_weight.shape[0]))
+    )
+    found = particle_filter(network, rest, noise, embedded=embedded, start=start)
+    return -to_numpy((found.log_prob.sum(-1) + log_jacobian(rest)) / horizon)
 
 
 def _modes(
