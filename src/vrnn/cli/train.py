@@ -14,6 +14,7 @@ from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import remember_columns
 from vrnn.cli.summary import summary
 from vrnn.distributions.parse import EXAMPLES
+from vrnn.distributions.parse_latent import EXAMPLES as LATENTS
 from vrnn.models.registry import REGISTRY
 from vrnn.training.config import TrainConfig
 from vrnn.training.fit import train as fit
@@ -23,7 +24,8 @@ USUAL = "vrnn"
 WIDTHS = ("x_dim", "u_dim", "y_dim")  # taken from the data
 HELP = {
     "emission": f"family of the emission: {', '.join(EXAMPLES[:-1])} or {EXAMPLES[-1]}. Several are"
-    " joined with + and their columns, as in mixture(5):2+bernoulli:1."
+    " joined with + and their columns, as in mixture(5):2+bernoulli:1.",
+    "latent": f"family of the latents: {LATENTS}.",
 }
 
 
@@ -80,7 +82,7 @@ def train_command(kind: str) -> Callable[..., None]:
             if held_out is None or source is None
             else (held_out, source, seen)
         )
-        print(summary(run.model, records, *shown, out, unseen=held_out is not None))
+        print(summary(run.model, records, *shown, out, held_out is not None, run.latent_use))
 
     listed = "\n".join(f"    {name:<8} {found.help}" for name, found in REGISTRY.items())
     train.__doc__ = f"""Train a model on tracks; the model settings below are those of a {kind}.
