@@ -178,7 +178,7 @@ def run(path: Path, seed: int, steps: int | None) -> None:
         "tested": len(test),
         "seconds": round(seconds, 1),
         "bound": best_record(trained.history)["val_bound"],
-        "active": trained.report.active_units if trained.report else 0,
+        "latent_nats": trained.latent_use.nats if trained.latent_use else 0.0,
         "real_recognised": float((recognised(network, real[test]) == kinds[test]).mean()),
         "letters": counts,
     }
@@ -270,7 +270,6 @@ def write_tables() -> None:
             "real letters of the test",
             "generated of each kind",
             "minutes of training",
-            "active latent units",
             "seeds",
         ],
         [
@@ -279,7 +278,6 @@ def write_tables() -> None:
                 str(first["tested"]),
                 str(EACH),
                 f"{minutes:.0f}",
-                ", ".join(str(r["active"]) for r in results),
                 ", ".join(str(r["seed"]) for r in results),
             ]
         ],

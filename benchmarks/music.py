@@ -131,7 +131,7 @@ def run(experiment: str, data: Path, seed: int, steps: int | None) -> None:
         "train_seconds": round(seconds, 1),
         "train_processor_seconds": round(worked, 1),
         "evaluate_seconds": round(time.perf_counter() - started, 1),
-        "kl": best.get("val_kl", 0.0),
+        "kl": best.get("val_latent_nats", 0.0),
         "parameters": sum(p.numel() for p in trained.model.network.parameters()),
         "rows": {part: int(tracks.lengths.sum()) for part, tracks in parts.items()},
         "bounds": bounds,

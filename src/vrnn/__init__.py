@@ -35,6 +35,7 @@ _HOMES = {
     "observe": "vrnn.tasks.observe",
     "filter_tracks": "vrnn.tasks.filtering",
     "predictive": "vrnn.tasks.predictive",
+    "latent_use": "vrnn.tasks.latent_use",
     "likelihood": "vrnn.tasks.likelihood",
     "reliability": "vrnn.tasks.reliability",
     "mixture": "vrnn.tasks.mixture",
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
     from vrnn.tasks.forecast import forecast
     from vrnn.tasks.generate import generate
     from vrnn.tasks.impute import impute
+    from vrnn.tasks.latent_use import latent_use
     from vrnn.tasks.likelihood import likelihood
     from vrnn.tasks.mixture import mixture
     from vrnn.tasks.modes import predict_modes

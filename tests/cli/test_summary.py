@@ -16,7 +16,8 @@ def test_train_says_what_came_out(run, folder, tmp_path):
     best = max(r["val_bound"] for r in read_metrics(out / "metrics.jsonl") if "val_bound" in r)
     assert f"{best:.4f} nats per step, in data units" in text
     assert "lower bound (ELBO) of log p(track | its first point)" in text
-    assert "of 3 units active" in text
+    assert "latents        " in text and "nats a step carried by Gaussians" in text
+    assert "with latents from the prior the likelihood falls by " in text
     assert f"vrnn evaluate {data} --model {out} --observe 8 --horizon 12" in text
     assert (tmp_path / "c.png").stat().st_size > 1000
 

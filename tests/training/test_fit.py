@@ -97,7 +97,7 @@ def test_validation_tracks_given_or_held_out(capsys):
 def test_without_validation_the_last_weights_are_kept():
     settings = replace(QUICK, holdout=0.0)
     run = vrnn.train(walks(), config=RNN, training=settings, quiet=True)
-    assert not any("val_bound" in r for r in run.history) and run.report is None
+    assert not any("val_bound" in r for r in run.history) and run.latent_use is None
     start = vrnn.train(
         walks(), config=RNN, training=replace(settings, learning_rate=1e-30), quiet=True
     )

@@ -1,4 +1,4 @@
-"""`vrnn encode`: the table of means and scales of every latent dimension."""
+"""`vrnn encode`: the table of what a model knows of its latents given the data."""
 
 from pathlib import Path
 
@@ -17,15 +17,16 @@ def encode(
     seed: int = 0,
     columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
 ) -> None:
-    """Encode tracks: write the mean and the scale of each latent dimension.
+    """Encode tracks: write what the model knows of its latents given the data.
 
+    That is the mean and the scale of each Gaussian dimension, and the probability of each category.
     A rollout model gives one row for each track. All other models give one row for each point.
 
     Args:
         data: tracks, a file or a folder of files.
         model: run folder that vrnn train wrote.
-        out: table to write, .csv, .parquet or .npz: id, step (of a point), and mean and scale of
-            each dimension.
+        out: table to write, .csv, .parquet or .npz: id, step (of a point), mean0, ..., scale0,
+            ..., and probability0, ... of categories.
         seed: of the sampled past.
         columns: of the data.
     """

@@ -22,7 +22,7 @@ COMMANDS = {
     "score": "measure how unusual tracks are, with p-values and a threshold",
     "impute": "fill missing points, given everything before and after them",
     "likelihood": "estimate the log-likelihood of tracks by a bound",
-    "encode": "write means and scales of every latent dimension, as a table",
+    "encode": "write what the model knows of its latents given the data, as a table",
 }
 
 

@@ -9,8 +9,9 @@ from vrnn.data.describe import describe
 from vrnn.data.tracks import Tracks
 from vrnn.errors import write
 from vrnn.inference.traits import reads_prefix
+from vrnn.objectives.latent_use import LatentUse
+from vrnn.tasks.latent_use import use_sentences
 from vrnn.trained import TrainedModel
-from vrnn.training.collapse import CollapseReport
 from vrnn.training.trackers import Record, best_record
 
 
@@ -22,6 +23,7 @@ def summary(
     columns: ColumnFlags,
     out: Path,
     unseen: bool,
+    use: LatentUse | None = None,
 ) -> str:
     """Return a summary of a finished run, in a few lines.
 
@@ -32,6 +34,7 @@ def summary(
         data, columns: what the next commands are shown with.
         out: the run folder.
         unseen: `data` was not trained on.
+        use: how much the model uses its latents on validation data; None where it has none.
     """
     lines = [f"run            {out}"]
     best = best_record(records, model.training["energy_weight"])
@@ -46,13 +49,9 @@ def summary(
                 f"               {best['val_score']:.4f} energy score of futures drawn alone, "
                 "in steps of the training data"
             )
-        latents = best["kl_per_dimension"]
-        if latents:
-            active = best["active_units"]
-            lines.append(f"latents        {active} of {len(latents)} units active")
-            use = CollapseReport(latents, [i < active for i in range(len(latents))])
-            if warning := use.warning(model.has_posterior):
-                lines.append(f"               {write(warning, CommandWords())}")
+        if use is not None:
+            first, *more = (write(text, CommandWords()) for text in use_sentences(use, model))
+            lines += [f"latents        {first}", *(f"               {text}" for text in more)]
     elif records and records[-1]["bound"] is not None:
         lines += [
             f"training       {records[-1]['bound']:.4f} nats per step, in data units, "

@@ -80,7 +80,7 @@ def train_command(kind: str) -> Callable[..., None]:
         shown = tracks, data, columns
         if held_out is not None and source is not None:
             shown = held_out, source, seen
-        print(summary(run.model, records, *shown, out, unseen=held_out is not None))
+        print(summary(run.model, records, *shown, out, held_out is not None, run.latent_use))
 
     listed = "\n".join(f"    {name:<8} {found.help}" for name, found in REGISTRY.items())
     train.__doc__ = f"""Train a model on tracks; the model settings below are those of a {kind}.

@@ -160,6 +160,7 @@ class Stream(IntEnum):
     VALIDATE_MODES = 24
     HIDE = 25  # the rows that a calibrated imputation hides
     JITTER = 26  # the noise that an augmentation adds to positions
+    LATENT_USE = 27  # the latents of a report on how much they are used
 
 
 def seeded(*numbers: int) -> torch.Generator:

@@ -73,6 +73,8 @@ class Unrolled(NamedTuple):
             batch, time, dim).
         mask: steps at which something is observed, (batch, time).
         belief: where each sequence's last step left the model.
+        entering: the states that priors and posteriors read, (sample, batch, time, .). A fast path
+            may leave out what neither of them reads.
         lists: whether the listed values of the latents were gone through.
     """
 
@@ -85,6 +87,7 @@ class Unrolled(NamedTuple):
     x: Float[Tensor, "*sample batch time dim"]
     mask: Bool[Tensor, "batch time"]
     belief: Belief
+    entering: State
     lists: bool = False
 
     @property
@@ -158,6 +161,7 @@ def unroll(
         x=trace.x,
         mask=batch.mask,
         belief=trace.belief,
+        entering=trace.entering,
         lists=exact is not None,
     )
 

@@ -1,4 +1,4 @@
-"""Codes: the mean and scale of every latent dimension, given the data."""
+"""Codes: what a model knows of its latents given the data."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,18 +23,25 @@ class Codes:
     """The codes of tracks.
 
     Attributes:
-        tables: one array for each track: (n, 2) from a model with a global latent, (T_i, n, 2)
-            from one with a latent at every time step. [..., 0] is the mean, [..., 1] the scale.
+        tables: the Gaussian dimensions, one array for each track: (n, 2) from a model with a global
+            latent, (T_i, n, 2) from one with a latent at every time step. [..., 0] is the mean,
+            [..., 1] the scale. n is 0 where all latents are categories.
         ids: the tracks.
         per_step: whether there is a table for every time step.
+        probabilities: of the categories, group after group, one array (K,) or (T_i, K) for each
+            track. None where there are no categories.
     """
 
     tables: list[np.ndarray]
     ids: list[str]
     per_step: bool
+    probabilities: list[np.ndarray] | None = None
 
     def to_columns(self) -> OutputTable:
-        """Return a table with a row for each track, or time step: id, step, mean0, ..., scale0."""
+        """Return a table with a row for each track, or time step.
+
+        Its columns are id, step, mean0, ..., scale0, ..., probability0, ...
+        """
         rows = [t if self.per_step else t[None] for t in self.tables]
         flat = np.concatenate(rows)
         columns: OutputTable = {"id": np.repeat(np.array(self.ids, object), [len(r) for r in rows])}
@@ -42,6 +49,9 @@ class Codes:
             columns["step"] = np.concatenate([np.arange(len(r)) for r in rows])
         for j, name in enumerate(("mean", "scale")):
             columns |= {f"{name}{i}": flat[:, i, j] for i in range(flat.shape[1])}
+        if self.probabilities is not None:
+            every = np.concatenate([np.atleast_2d(p) for p in self.probabilities])
+            columns |= {f"probability{i}": column for i, column in enumerate(every.T)}
         return columns
 
     def to_frame(self) -> Any:
@@ -55,11 +65,22 @@ class Codes:
 
 @torch.no_grad()
 def encode(tracks: Tracks | np.ndarray, *, model: ModelOrFolder, seed: int = 0) -> Codes:
-    """Return the codes of tracks: mean and scale of the latent's Gaussian given the data.
+    """Return the codes of tracks: the posterior of each latent given the data.
 
-    A RolloutVAE has one global latent, N(mu(T), s(T)), and so one table for each track. The other
-    models have a table for every time step, N(mu_t, s_t), given one sampled past. The first row
-    has no code under a displacement transform, because it only says where the track begins.
+    | latent | what is returned |
+    |---|---|
+    | gaussian | mean and scale of each dimension |
+    | categorical(K) | probabilities of the K categories, exact given the sampled past |
+    | G*categorical(K) | probabilities of K categories in each of G groups, by a network |
+    | gaussian+categorical(K) | both; the probabilities are exact given a draw of the Gaussian too |
+
+    Exact means q(k) proportional to p(k | s_t) p(x_t | s_t, k), where s_t holds the sampled past.
+    A RolloutVAE and the target `same` of a Seq2SeqVAE have the probabilities of their encoder in
+    its place. At a missing point, and where the posterior is the prior, the code is the prior.
+
+    A RolloutVAE has one code for each track. The other models have one for every time step. The
+    first row has no code under a displacement transform, because it only says where the track
+    begins.
 
     Args:
         tracks: tracks, or an array (batch, time, dim) or (time, dim).
@@ -78,6 +99,11 @@ def encode(tracks: Tracks | np.ndarray, *, model: ModelOrFolder, seed: int = 0) 
         >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
         >>> vrnn.encode(tracks[:2], model=run.model).tables[0].shape
         (4, 2)
+        >>> config = vrnn.VRNNConfig(x_dim=2, hidden=8, latent="categorical(3)")
+        >>> run = vrnn.train(tracks, config=config, training=vrnn.TrainConfig(steps=5), quiet=True)
+        >>> codes = vrnn.encode(tracks[:2], model=run.model)
+        >>> codes.tables[0].shape, codes.probabilities[0].shape
+        ((11, 0, 2), (11, 3))
     """
     check_seed(seed)
     model = resolve_model(model)
@@ -95,16 +121,20 @@ def encode(tracks: Tracks | np.ndarray, *, model: ModelOrFolder, seed: int = 0) 
             found="none",
             hint=("see what the data holds with ", Function("describe")),
         )
-    tables = []
+    tables, probabilities = [], []
     at_once = max(1, memory.ENCODED_ROWS // int(tracks.lengths.max()))
     for chunk in model.batches(tracks, at_once=at_once):
         batch = chunk.batch
         if isinstance(network, GlobalLatentModel):
-            tables += list(to_numpy(network.encode(batch, network.embed_inputs(batch.u)).table))
+            found = network.encode(batch, network.embed_inputs(batch.u))
+            tables += list(to_numpy(found.table))
+            probabilities += list(to_numpy(found.probabilities))
             continue
         count, time = batch.x.shape[:2]
         noise = draw_noise(network, 1, count, time, seeded(seed, Stream.ENCODE, chunk.start))
-        posterior = to_numpy(unroll(network, batch, noise).posterior.table[0])
-        tables += [t[:n] for t, n in zip(posterior, batch.length.tolist(), strict=True)]
+        posterior, lengths = unroll(network, batch, noise).posterior, batch.length.tolist()
+        for every, of in ((tables, posterior.table), (probabilities, posterior.probabilities)):
+            every += [t[:n] for t, n in zip(to_numpy(of[0]), lengths, strict=True)]
     per_step = not isinstance(network, GlobalLatentModel)
-    return Codes(tables, list(tracks.ids), per_step=per_step)
+    has_categories = bool(probabilities[0].shape[-1])
+    return Codes(tables, list(tracks.ids), per_step, probabilities if has_categories else None)

@@ -4,6 +4,7 @@ PATHS = 16384  # sample paths, or particles, that go through a network together
 PATH_ROWS = 1 << 23  # rows of sample paths, padding included, whose noise is held together
 UNROLLED_ROWS = 1 << 19  # rows of sample paths, padding included, that a bound unrolls together
 ENCODED_ROWS = 16384  # rows, padding included, that are encoded together
+USED_ROWS = 1 << 16  # rows of sample paths, padding included and times categories, in `latent_use`
 RANKED_DENSITIES = 1 << 23  # densities that `score` ranks together, times columns
 COMPARED_DENSITIES = 1 << 22  # densities that `reliability` compares together, times columns
 CANDIDATE_DENSITIES = 1 << 22  # densities of candidates under particles, times columns

@@ -2,6 +2,7 @@
 
 import torch
 
+from vrnn.data.batch import Batch
 from vrnn.data.preprocessor import Change
 from vrnn.data.tracks import Tracks
 from vrnn.inference.noise import draw_noise
@@ -31,10 +32,7 @@ def assemble(
         change: a random change of the tracks.
     """
     network = trained.network
-    batch, _ = trained.preprocessor.batch(tracks, change)
-    if network.supervised:
-        batch = batch.swap_target()
-    prefix, batch = objective.split(batch.to(next(network.parameters())))
+    prefix, batch = prefix_and_batch(trained, objective, tracks, change)
     drawn = draw_noise(
         network,
         samples,
@@ -46,3 +44,10 @@ def assemble(
     )
     future = None if futures is None else objective.cut(prefix, batch, futures)
     return Work(prefix, batch, drawn, future)
+
+
+def prefix_and_batch(
+    trained: TrainedModel, objective: Objective, tracks: Tracks, change: Change | None = None
+) -> tuple[Batch | None, Batch]:
+    """Return tracks as the prefix of a model that reads one, else None, and what is scored."""
+    return objective.split(trained.batch(tracks, change)[0])

@@ -7,8 +7,8 @@ from accelerate import Accelerator
 
 from vrnn.data.tracks import Tracks
 from vrnn.models.config import ModelConfig
+from vrnn.objectives.latent_use import LatentUse
 from vrnn.trained import TrainedModel
-from vrnn.training.collapse import CollapseReport
 from vrnn.training.config import TrainConfig
 from vrnn.training.prepare import Prepared, prepare
 from vrnn.training.resume import open_folder
@@ -23,13 +23,14 @@ class Run(NamedTuple):
     Attributes:
         model: the model with the weights of the best validation.
         history: the records of metrics.jsonl that this call added.
-        report: use of the latents on the validation data, None without validation.
+        latent_use: how much the model uses its latents on the validation data. None without
+            validation and of a model without latents.
         path: the run folder, None when nothing was written.
     """
 
     model: TrainedModel
     history: list[Record]
-    report: CollapseReport | None
+    latent_use: LatentUse | None
     path: Path | None
 
 
@@ -114,4 +115,6 @@ def _run(
     trained = prepared.trained
     trained.network.load_state_dict(trainer.best)
     trained.network.eval()
-    return Run(trained, trainer.history, trainer.report, folder)
+    validate = None if trained.exact else trainer.validate
+    use = None if validate is None else validate.measure_use()
+    return Run(trained, trainer.history, use, folder)

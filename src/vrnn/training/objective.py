@@ -10,13 +10,12 @@ from torch.utils.checkpoint import checkpoint
 
 from vrnn.data.batch import Batch
 from vrnn.inference.noise import Noise
-from vrnn.inference.particle_filter import Filtered
 from vrnn.inference.step import Belief
 from vrnn.inference.traits import reads_prefix
-from vrnn.inference.unroll import Unrolled
 from vrnn.models.contract import Model
 from vrnn.objectives import BOUNDS, BoundConfig
 from vrnn.objectives.energy import Future, cut_future, draw_future, energy_loss
+from vrnn.objectives.latent_use import use_sums
 from vrnn.trained import TrainedModel
 from vrnn.training.config import TrainConfig
 
@@ -51,21 +50,22 @@ class Terms(NamedTuple):
         penalty: weighted KL and regulariser, (batch,).
         score: energy score of the futures, 0 where none are drawn, (batch,).
         bound: the bound in nats of data units, (batch,).
-        kl: KL of the bound per latent dimension, those of the global latent last, (batch, latent).
-            Where the posterior is the prior it is the regulariser.
+        regulariser: KL to the fixed prior where the posterior is the prior, (batch,).
         rows: observed time steps, (batch,).
         energy_rows: time steps of the futures that count, (batch,).
-        means: posterior means and their squares, (batch, 2, latent).
+        nats, shares, global_shares: the use of the latents, see `UseSums`.
     """
 
     nll: Float[Tensor, " batch"]
     penalty: Float[Tensor, " batch"]
     score: Float[Tensor, " batch"]
     bound: Float[Tensor, " batch"]
-    kl: Float[Tensor, "batch latent"]
+    regulariser: Float[Tensor, " batch"]
     rows: Float[Tensor, " batch"]
     energy_rows: Float[Tensor, " batch"]
-    means: Float[Tensor, "batch 2 latent"]
+    nats: Float[Tensor, "batch unit"]
+    shares: Float[Tensor, "batch categories"]
+    global_shares: Float[Tensor, "batch global_categories"]
 
 
 class Objective(nn.Module):
@@ -157,9 +157,7 @@ class Objective(nn.Module):
         )
         with torch.no_grad():
             density = batch.log_jacobian_per_step[:, start:].sum(-1)
-            # kl and regulariser are never both there
-            steps = torch.cat([part.sum(-2) for part in (kl.kl, kl.regulariser, kl.listed)], -1)
-            once = torch.cat([kl.global_kl, kl.global_regulariser], -1)
+            used = use_sums(passed, kl, start)
         nothing = torch.zeros_like(nll)
         score, energy_rows = (nothing, nothing) if future is None else self.score(future)
         terms = Terms(
@@ -168,9 +166,8 @@ class Objective(nn.Module):
             score=score,
             energy_rows=energy_rows,
             bound=value.detach() + density,
-            kl=torch.cat([steps.mean(0), once.mean(0).expand(len(batch.x), -1)], -1).detach(),
-            rows=passed.mask[:, start:].sum(-1).to(nll.dtype),
-            means=self._moments(passed, start),
+            regulariser=kl.regularisation.detach(),
+            **used._asdict(),
         )
         return terms, passed.belief
 
@@ -178,21 +175,6 @@ class Objective(nn.Module):
         """Return the energy score of futures over all their time steps, and the number of these."""
         score = energy_loss(self.model, future, self.scale).sum(-1)
         return score, future.scored.sum(-1).to(score.dtype)
-
-    @torch.no_grad()
-    def _moments(self, passed: Unrolled | Filtered, start: int) -> Float[Tensor, "batch 2 latent"]:
-        """Return sums of posterior means and of their squares over observed time steps.
-
-        The global latent has one value per sequence.
-        """
-        mask = passed.mask[:, start:, None]
-        mean = passed.posterior.table[..., 0].expand(*passed.latent.shape[:3], -1)[..., start:, :]
-        once = passed.once.posterior.table[..., 0].expand(len(mask), -1)
-        powers = [
-            torch.cat([torch.where(mask, mean**p, 0.0).sum(-2).mean(0), once**p], -1)
-            for p in (1, 2)
-        ]
-        return torch.stack(powers, -2)
 
 
 def make_objective(trained: TrainedModel, config: TrainConfig) -> Objective:

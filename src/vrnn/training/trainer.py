@@ -13,7 +13,6 @@ from vrnn.inference.noise import Stream, seeded
 from vrnn.training.assemble import assemble
 from vrnn.training.augmentation import augmentation
 from vrnn.training.batch_order import BatchSampler
-from vrnn.training.collapse import CollapseReport
 from vrnn.training.early_stopping import Progress
 from vrnn.training.ema import EMA
 from vrnn.training.finite import check_gradient, check_terms
@@ -22,7 +21,7 @@ from vrnn.training.prepare import Prepared
 from vrnn.training.resume import TrainingState, optimiser_tensors, restore_optimiser, save_state
 from vrnn.training.schedule import kl_weight, learning_rate
 from vrnn.training.trackers import NoProgress, ProgressBar, Record, Tracker
-from vrnn.training.validation import Validator
+from vrnn.training.validation import Validation, Validator
 from vrnn.training.weights import Tensors, copy_weights, save_weights
 
 
@@ -73,7 +72,6 @@ class Trainer:
         self.progress = state.progress if state else Progress()
         self.best: Tensors = state.best if state else copy_weights(self.network)
         self.ema = EMA(self.network, settings.ema_decay, state.ema if state else None)
-        self.report: CollapseReport | None = None
         self.history: list[Record] = []
 
     def run(self, bar: ProgressBar | NoProgress, trackers: list[Tracker]) -> None:
@@ -189,15 +187,12 @@ class Trainer:
             return {}
         draws_futures = progress.step > settings.first_future
         found = self.validate(progress.step, draws_futures)
-        self.report = found.report
         counts = draws_futures or not settings.energy_weight  # no stop before futures are drawn
         if progress.validated(found.value, patience=settings.patience, counts=counts):
             self.best = copy_weights(self.network)
         return {
             "val_bound": found.bound,
-            "val_kl" if self.trained.has_posterior else "val_regulariser": sum(found.report.kl),
-            "kl_per_dimension": found.report.kl,
-            "active_units": found.report.active_units,
+            **use_record(found),
             **({"val_score": found.score} if draws_futures else {}),
         }
 
@@ -224,6 +219,23 @@ def progress_line(record: Record, steps: int) -> str:
         parts.append(f"bound {record['bound']:.4f} nats/step")
     if "val_bound" in record:
         score = f", futures {record['val_score']:.4f}" if "val_score" in record else ""
-        units = f"{record['active_units']} active units"
-        parts.append(f"validation {record['val_bound']:.4f}{score}, {units}")
+        parts.append(f"validation {record['val_bound']:.4f}{score}")
+    if "val_latent_nats" in record:
+        used = (
+            f", {record['categories_used']} categories in use"
+            if "categories_used" in record
+            else ""
+        )
+        parts.append(f"latents {record['val_latent_nats']:.3f} nats/step{used}")
     return "  ".join([*parts, f"{record['seconds']:.0f} s"])
+
+
+def use_record(found: Validation) -> Record:
+    """Return what is reported of the use of latents; nothing of a model without them."""
+    use, record = found.use, Record()
+    if not use.units:
+        return record
+    if not use.has_posterior:
+        record["val_regulariser"] = found.regulariser
+    record |= {"val_latent_nats": use.nats, "nats_per_unit": use.nats_per_unit}
+    return record | ({"categories_used": use.categories_used} if use.categories else {})

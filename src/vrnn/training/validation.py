@@ -1,17 +1,18 @@
 """Validation: the bound, the energy score and the use of the latents on held-out tracks."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Int
 
+from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.inference.noise import Stream, seeded
-from vrnn.models.contract import GlobalLatentModel, Model
+from vrnn.objectives.latent_use import LatentUse, UseSums, measure_use
 from vrnn.trained import TrainedModel
-from vrnn.training.assemble import assemble
-from vrnn.training.collapse import CollapseReport, collapse_report
+from vrnn.training.assemble import assemble, prefix_and_batch
 from vrnn.training.finite import check_terms
 from vrnn.training.objective import Objective, Terms
 
@@ -26,13 +27,16 @@ class Validation(NamedTuple):
         bound: nats per observed row.
         score: energy score per row of the futures, 0 where none are drawn.
         value: what the best weights have the most of, the bound minus the weighted score.
-        report: use of the latents.
+        regulariser: KL to the fixed prior in nats per observed row, where the posterior is the
+            prior; else 0.
+        use: how much the latents are used, what costs nothing to know.
     """
 
     bound: float
     score: float
     value: float
-    report: CollapseReport
+    regulariser: float
+    use: LatentUse
 
 
 class Validator:
@@ -68,14 +72,35 @@ class Validator:
             self._terms(i, order[i : i + per_batch], samples, step, draws_futures)
             for i in range(0, len(order), per_batch)
         ]
-        bound, kl, rows, means, score, energy_rows = (
-            torch.cat([getattr(part, name).cpu() for part in parts])
-            for name in ("bound", "kl", "rows", "means", "score", "energy_rows")
+        terms = Terms(*(torch.cat(column).cpu() for column in zip(*parts, strict=True)))
+        rows = terms.rows.sum().clamp(min=1)
+        bound, regulariser = (float(t.sum() / rows) for t in (terms.bound, terms.regulariser))
+        score = float(terms.score.sum() / terms.energy_rows.sum().clamp(min=1))
+        sums = UseSums(*(getattr(terms, name) for name in UseSums._fields))
+        use = sums.use(network, self.trained.has_posterior)
+        return Validation(bound, score, bound - weight * score, regulariser, use)
+
+    def measure_use(self) -> LatentUse | None:
+        """Return how much the model's present weights use its latents, with all that there is."""
+        network, tracks = self.trained.network, self.tracks
+        order = tracks.lengths.argsort(kind="stable")
+        per_batch = ROWS // max(network.latent.listed, 1) // int(tracks.lengths.max())
+        per_batch = max(1, per_batch)
+
+        def cases() -> Iterator[tuple[Batch | None, Batch, torch.Generator]]:
+            for i in range(0, len(order), per_batch):
+                noise = seeded(self.settings.seed, Stream.LATENT_USE, i)
+                part = tracks[order[i : i + per_batch]]
+                prefix, batch = prefix_and_batch(self.trained, self.objective, part)
+                yield prefix, batch, noise
+
+        return measure_use(
+            network,
+            cases(),
+            rows=int(tracks.lengths.sum()),
+            sequences=len(tracks),
+            first_scored=self.trained.first_scored,
         )
-        bound = float(bound.sum() / rows.sum().clamp(min=1))
-        score = float(score.sum() / energy_rows.sum().clamp(min=1))
-        report = collapse_report(kl, means, rows, _global_means(network))
-        return Validation(bound, score, bound - weight * score, report)
 
     def _terms(
         self,
@@ -105,10 +130,3 @@ class Validator:
             )
         check_terms(terms, step, tracks.ids)
         return terms
-
-
-def _global_means(model: Model) -> int:
-    """Return the number of Gaussian dimensions of the global latent."""
-    if not isinstance(model, GlobalLatentModel):
-        return 0
-    return model.global_latent.standard(torch.zeros(1, 1)).table.shape[-2]
