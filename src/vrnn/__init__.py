@@ -19,6 +19,7 @@ _HOMES = {
     "concatenate": "vrnn.data.tracks",
     "describe": "vrnn.data.describe",
     "Crossroads": "vrnn.data.synthetic",
+    "Pendulum": "vrnn.data.synthetic",
     "TransformConfig": "vrnn.data.transforms",
     "AugmentConfig": "vrnn.training.config",
     "TrainConfig": "vrnn.training.config",
@@ -72,7 +73,7 @@ if TYPE_CHECKING:
     from vrnn.data.describe import describe
     from vrnn.data.io import Columns, read_tracks
     from vrnn.data.resample import regular
-    from vrnn.data.synthetic import Crossroads
+    from vrnn.data.synthetic import Crossroads, Pendulum
     from vrnn.data.tracks import Tracks, concatenate
     from vrnn.data.transforms import TransformConfig
     from vrnn.data.windows import windows
