@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from vrnn.models.modes import ModesConfig
     from vrnn.models.rnn import RNN, RNNConfig
     from vrnn.models.rollout import RolloutVAE, RolloutVAEConfig
+    from vrnn.models.rssm import RSSM, RSSMConfig
     from vrnn.models.seq2seq import Seq2SeqVAE, Seq2SeqVAEConfig
     from vrnn.models.srnn import SRNN, SRNNConfig
     from vrnn.models.storn import STORN, STORNConfig

@@ -9,6 +9,7 @@ from tests.helpers.kalman import StateSpace, kalman
 from tests.helpers.samples import near, stacked
 
 from vrnn.data.synthetic import Pendulum
+from vrnn.data.synthetic.pendulum import WIDER
 from vrnn.errors import ConfigError, DataError
 from vrnn.metrics.scores import energy_score
 
@@ -233,6 +234,18 @@ class TestPendulum:
 
         for one, two, other in zip(draw(4), draw(4), draw(5), strict=True):
             assert (one == two).all() and (one != other).any()
+
+    def test_purposes_of_one_seed_share_no_random_number(self):
+        def shared(one, two):
+            return np.isclose(np.ravel(one)[:, None], np.ravel(two), rtol=1e-9, atol=0).any()
+
+        still = Pendulum(gravity=0, torque=0, drift=0, angle=0, velocity=0, noise=1.0)
+        x, u, at_rest = still.sample(1, 200, seed=3).x[0], np.zeros((1, 400, 1)), np.array([0, -1])
+        ahead = still.future(x[None, :0], u, 400, samples=1, particles=10, seed=3)
+        assert not shared(x - at_rest, ahead - at_rest)
+        torques = np.stack(self.world.sample(200, steps=1, seed=3).u) / self.world.torque
+        starts = self.world.filter(np.empty((1, 0, 2)), u[:, :0], particles=200, seed=3).particles
+        assert not shared(torques, starts[..., 0] / (WIDER * self.world.angle))
 
     def test_tracks_have_the_torque_as_input(self):
         tracks = self.world.sample(3, steps=8)

@@ -17,6 +17,9 @@ PARTICLES_AT_ONCE = 2**17
 WIDER = 1.5
 """Particles start in a distribution that is wider by this factor, so that no start lacks them."""
 
+TRACKS, FILTER, FUTURES = range(3)
+"""What random numbers are for: each purpose has its own stream of a seed."""
+
 
 class FilteredPendulum(NamedTuple):
     """What the observations so far say about the hidden states.
@@ -48,6 +51,8 @@ class Pendulum:
 
     With the defaults a small swing takes 20 time steps. Most futures of 20 time steps stay
     together. In about a quarter of the tracks some futures go over the top and others do not.
+
+    Tracks, filter and futures of one seed are independent of one another.
 
     No formula gives the density. A bootstrap particle filter estimates it, and the estimate tends
     to the truth as particles are added.
@@ -112,7 +117,7 @@ class Pendulum:
         self, count: int, steps: int = 50, seed: int = 0
     ) -> tuple[Tracks, Float[np.ndarray, "{count} {steps} 2"]]:
         """Draw tracks and their hidden states (count, steps, 2), angle and angular velocity."""
-        random = np.random.default_rng(seed)
+        random = np.random.default_rng([seed, TRACKS])
         u = self._torques(count, steps, random)
         start = np.array([self.angle, self.velocity]) * random.standard_normal((count, 2))
         states = self._walk(start, u, random)
@@ -156,7 +161,7 @@ class Pendulum:
         True
         """
         _check_inputs(u, *x.shape[:2])
-        return self._filter(x, u, particles, np.random.default_rng(seed))
+        return self._filter(x, u, particles, np.random.default_rng([seed, FILTER]))
 
     def log_prob(
         self,
@@ -212,8 +217,8 @@ class Pendulum:
         """
         batch, observe = prefix.shape[:2]
         _check_inputs(u[:, : observe + horizon], batch, observe + horizon)
-        random = np.random.default_rng(seed)
-        found = self._filter(prefix, u[:, :observe], particles, random).particles
+        found = self.filter(prefix, u[:, :observe], particles, seed).particles
+        random = np.random.default_rng([seed, FUTURES])
         start = found[random.integers(particles, size=(samples, batch)), np.arange(batch)]
         ahead = np.broadcast_to(u[:, observe : observe + horizon], (samples, batch, horizon, 1))
         walk = self._walk(start, ahead, random)
