@@ -502,6 +502,29 @@ def storn(test):
     return d
 
 
+def rssm(test):
+    d = Drawing(f"RSSM: {'test' if test else 'train'}", 300, dashed="where x is observed")
+    d.box("h_0", 36, 184, learned=True)
+    d.box("z_0", 36, 104, learned=True)
+    for t in (1, 2, 3):
+        x, given = 160 * t - 34, not test or t == 1
+        d.box(f"h_{t}", x, 184)
+        d.circle(f"z_{t}", x, 104)
+        d.circle(f"x_{t}", x + 76, 64, observed=given)
+        d.circle(f"u_{t}", x, 258, observed=True)
+        d.arrows(f"h_{t - 1} h_{t}", f"z_{t - 1} h_{t}", f"u_{t} h_{t} x_{t}")
+        d.arrow(f"h_{t}", f"z_{t}", bend=-5 if given else 0)
+        d.arrow(f"z_{t}", f"x_{t}", bend=-5 if given else 0)
+        if given:
+            d.arrow(f"h_{t}", f"z_{t}", "dashed", bend=5)
+            d.arrow(f"x_{t}", f"z_{t}", "dashed", bend=-5)
+        if not test:
+            d.pill(f"x_{t}", "score", dx=37, dy=0)
+            d.pill(f"z_{t}", "kl", dx=0, dy=-29)
+    d.dots(562, 184, "h_3", "z_3")
+    return d
+
+
 def main(folder):
     for test in (False, True):
         when = "test" if test else "train"
@@ -516,6 +539,7 @@ def main(folder):
             "dmm": dmm(test),
             "srnn": srnn(test),
             "storn": storn(test),
+            "rssm": rssm(test),
         }
         if not test:
             drawings["vrnn_supervised_conditional"] = vrnn_supervised("conditional", test)

@@ -19,6 +19,7 @@ _HOMES = {
     "concatenate": "vrnn.data.tracks",
     "describe": "vrnn.data.describe",
     "Crossroads": "vrnn.data.synthetic",
+    "Pendulum": "vrnn.data.synthetic",
     "TransformConfig": "vrnn.data.transforms",
     "AugmentConfig": "vrnn.training.config",
     "TrainConfig": "vrnn.training.config",
@@ -73,7 +74,7 @@ if TYPE_CHECKING:
     from vrnn.data.describe import describe
     from vrnn.data.io import Columns, read_tracks
     from vrnn.data.resample import regular
-    from vrnn.data.synthetic import Crossroads
+    from vrnn.data.synthetic import Crossroads, Pendulum
     from vrnn.data.tracks import Tracks, concatenate
     from vrnn.data.transforms import TransformConfig
     from vrnn.data.windows import windows
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
     from vrnn.models.modes import ModesConfig
     from vrnn.models.rnn import RNN, RNNConfig
     from vrnn.models.rollout import RolloutVAE, RolloutVAEConfig
+    from vrnn.models.rssm import RSSM, RSSMConfig
     from vrnn.models.seq2seq import Seq2SeqVAE, Seq2SeqVAEConfig
     from vrnn.models.srnn import SRNN, SRNNConfig
     from vrnn.models.storn import STORN, STORNConfig

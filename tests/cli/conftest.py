@@ -22,6 +22,7 @@ MODELS = {
     "dmm": "dmm --latent-dim 3",
     "srnn": "srnn --latent-dim 3",
     "storn": "storn --latent-dim 3",
+    "rssm": "rssm --latent-dim 3",
     "supervised": "vrnn --latent-dim 3 --supervised encoder --y speed",
     "inputs": "vrnn --latent-dim 3 --u speed",
 }

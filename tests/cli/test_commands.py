@@ -23,8 +23,8 @@ def test_tasks_of_every_model(run, folder, runs, tmp_path, name):
         run("impute", data, "--model", runs[name], "--out", tmp_path / "i.csv", *QUICK)
 
 
-@pytest.mark.parametrize("kind", ["dmm", "srnn", "storn"])
-def test_tasks_on_models_whose_posterior_reads_the_whole_track(run, folder, runs, tmp_path, kind):
+@pytest.mark.parametrize("kind", ["dmm", "srnn", "storn", "rssm"])
+def test_futures_tracks_codes_and_scores(run, folder, runs, tmp_path, kind):
     out = tmp_path / "out.csv"
     words = ["forecast", folder / "prefix.csv", "--model", runs[kind], "--horizon 5 --samples 4"]
     run(*words, "--out", out)

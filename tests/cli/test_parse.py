@@ -13,7 +13,7 @@ WRONG = {
     "forcast": "did you mean forecast?",
     "train": "missing DATA, --out",
     "train data.csv": "missing --out",
-    f"{TRAIN} --arch vrn": "--arch: expected one of rnn, seq2seq, rollout, vrnn, dmm, srnn, storn, "
+    f"{TRAIN} --arch vrn": "--arch: expected one of rnn, seq2seq, rollout, vrnn, dmm, srnn, storn, rssm, "
     "found 'vrn'; did you mean vrnn?",
     f"{TRAIN} --arch": "--arch: expected a value, found none",
     f"{TRAIN} --arch rnn --arch vrnn": "--arch: expected once, found twice",

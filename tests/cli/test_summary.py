@@ -34,7 +34,7 @@ def test_train_says_what_came_out(run, folder, tmp_path):
         ("supervised", "lower bound of log p(y | x)"),
         *(
             (n, "lower bound (ELBO) of log p(track | its first point)")
-            for n in ("dmm", "srnn", "storn")
+            for n in ("dmm", "srnn", "storn", "rssm")
         ),
     ],
 )

@@ -38,7 +38,7 @@ def test_every_setting_arrives(run, folder, tmp_path):
     assert (settings.transform.standardise, settings.transform.positions) == (False, ("x", "y"))
 
 
-@pytest.mark.parametrize("kind", ["vrnn", "dmm", "srnn", "storn"])
+@pytest.mark.parametrize("kind", ["vrnn", "dmm", "srnn", "storn", "rssm"])
 def test_resume_with_the_same_command(run, folder, tmp_path, monkeypatch, kind):
     from vrnn.training.trainer import Trainer
 

@@ -63,6 +63,9 @@ OTHER_LATENTS = (
 )
 """Settings with categories in their latents, in part or alone."""
 
+WITHOUT_A_PLAN = ("rssm",)
+"""The architectures that always run by the loop."""
+
 POSITIONED = {name: config for name, config in SETTINGS.items() if name.startswith("position-")}
 CONFIGS: dict[str, ModelConfig] = {
     name: config

@@ -21,6 +21,7 @@ CONFIGS = {
     "dmm": vrnn.DMMConfig(x_dim=2, hidden=8, latent_dim=3),
     "srnn": vrnn.SRNNConfig(x_dim=2, hidden=8, latent_dim=3, cell="lstm"),
     "storn": vrnn.STORNConfig(x_dim=2, hidden=8, latent_dim=3, emission="mixture(2)"),
+    "rssm": vrnn.RSSMConfig(x_dim=2, hidden=8, latent_dim=3),
 }
 
 

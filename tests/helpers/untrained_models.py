@@ -21,6 +21,7 @@ KINDS = {
     "dmm": vrnn.DMMConfig(2, **LATENT),
     "srnn": vrnn.SRNNConfig(2, **LATENT),
     "storn": vrnn.STORNConfig(2, emission="student_t", **LATENT),
+    "rssm": vrnn.RSSMConfig(2, **LATENT),
 }
 SUPERVISED = {
     "rnn-y": vrnn.RNNConfig(2, y_dim=1, supervised=True, hidden=6),

@@ -73,7 +73,9 @@ def test_fast_steps_are_the_plain_ones(name):
         torch.testing.assert_close(a, b.expand(a.shape), rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", ["vrnn", "vrnn-pen", "dmm", "srnn", "rnn", "position-vrnn-lstm-u"])
+@pytest.mark.parametrize(
+    "name", ["vrnn", "vrnn-pen", "dmm", "srnn", "rssm", "rnn", "position-vrnn-lstm-u"]
+)
 @torch.no_grad()
 def test_filter_in_pieces_is_one_filter(name):
     """A filter goes on from the belief of another one, its weights included."""

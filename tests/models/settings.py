@@ -23,6 +23,7 @@ from vrnn.models.position import PositionConditioned
 from vrnn.models.registry import make_model
 from vrnn.models.rnn import RNNConfig
 from vrnn.models.rollout import RolloutVAEConfig
+from vrnn.models.rssm import RSSMConfig
 from vrnn.models.seq2seq import Seq2SeqVAEConfig
 from vrnn.models.srnn import SRNNConfig
 from vrnn.models.storn import STORNConfig
@@ -90,7 +91,12 @@ CONFIGS: dict[str, ModelConfig] = {
     ),
     **{
         f"{kind}{name}": config(**settings, **LATENT)
-        for kind, config in {"dmm": DMMConfig, "srnn": SRNNConfig, "storn": STORNConfig}.items()
+        for kind, config in {
+            "dmm": DMMConfig,
+            "srnn": SRNNConfig,
+            "storn": STORNConfig,
+            "rssm": RSSMConfig,
+        }.items()
         for name, settings in {
             "": {"x_dim": 2},
             "-lstm-u": {"x_dim": 2, "u_dim": 1, "cell": "lstm", "emission": "full_gaussian"},
@@ -113,6 +119,8 @@ BY_LATENT: dict[str, ModelConfig] = {
     "dmm": DMMConfig(2, u_dim=1, emission="full_gaussian", **LATENT),
     "srnn": SRNNConfig(2, u_dim=1, **LATENT),
     "storn": STORNConfig(2, u_dim=1, **LATENT),
+    "rssm": RSSMConfig(2, u_dim=1, **LATENT),
+    "rssm-lstm-pen": RSSMConfig(3, cell="lstm", emission=PEN, **LATENT),
     "rollout-forecasting-carried": RolloutVAEConfig(2, **LATENT),
     "rollout-forecasting-step": RolloutVAEConfig(2, dynamics="driven", **LATENT),
     "rollout-autoencoding-step": RolloutVAEConfig(
@@ -126,11 +134,11 @@ LATENTS = {
     "categorical": ("categorical(3)", tuple(BY_LATENT)),
     "both": (
         "gaussian+categorical(3)",
-        ("vrnn", "vrnn-pen", "seq2seq-next", "dmm", "srnn", "rollout-autoencoding-step"),
+        ("vrnn", "vrnn-pen", "seq2seq-next", "dmm", "srnn", "rssm", "rollout-autoencoding-step"),
     ),
     "groups": (
         "gaussian+2*categorical(3)",
-        ("vrnn", "dmm", "srnn", "storn", "rollout-autoencoding-sequence"),
+        ("vrnn", "dmm", "srnn", "storn", "rssm", "rollout-autoencoding-sequence"),
     ),
 }
 CONFIGS |= {
@@ -163,6 +171,7 @@ CONFIGS |= {
     "position-seq2seq": PositionConfig(Seq2SeqVAEConfig(2, u_dim=1, **LATENT)),
     "position-srnn-u": PositionConfig(SRNNConfig(2, u_dim=2, **LATENT)),
     "position-dmm": PositionConfig(DMMConfig(2, u_dim=1, **LATENT)),
+    "position-rssm": PositionConfig(RSSMConfig(2, u_dim=1, **LATENT)),
 }
 TOY = module_of("how-to/add-a-model.md", "vrnn.models.toy")  # in no registry but in tests of it
 CONFIGS |= {

@@ -150,8 +150,19 @@ def storn(model: Model, x, u, prefix, noise):
         last = model.cell.project(model.features(x[:, t]))
 
 
+def rssm(model: Model, x, u, prefix, noise):
+    h, z = model.h0.expand(1, 1, -1), model.z0.expand(1, 1, -1)
+    for t in range(TIME):
+        h = read(model.cell, model.features(z), h)
+        read_now = model.x_features(torch.cat([x[:, t], torch.ones_like(x[:, t])], -1))
+        posterior = model.posterior_head(model.posterior_head.project(read_now), h)
+        z = posterior.sample(noise.latent[:, :, t])
+        yield model.head(beside(h, z)), z, model.prior_head(h)
+
+
 EQUATIONS = {
     "rnn": rnn, "seq2seq": seq2seq, "rollout": rollout, "vrnn": vrnn, "dmm": dmm, "srnn": srnn, "storn": storn,
+    "rssm": rssm,
 }  # fmt: skip
 
 

@@ -68,6 +68,11 @@ REGISTRY: dict[str, Architecture] = {
         "STORN",
         "the stochastic RNN of Bayer & Osendorfer 2014: an RNN that reads noise",
     ),
+    "rssm": Architecture(
+        "vrnn.models.rssm",
+        "RSSM",
+        "the recurrent state-space model of Hafner et al. 2019: actions drive an RNN with latents",
+    ),
 }
 
 
