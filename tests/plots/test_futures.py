@@ -1,12 +1,13 @@
 """Futures of several sources in one scale."""
 
+import numpy as np
 import pytest
 from tests.helpers.pictures import FUTURES, PNG, WALKS, assert_tidy
 
 from vrnn.errors import DataError
-from vrnn.plots import plot_futures
+from vrnn.plots import canvas, plot_futures
 
-pytest.importorskip("matplotlib")
+to_hex = pytest.importorskip("matplotlib.colors").to_hex
 
 
 @pytest.mark.parametrize("sources", [1, 2, 3])
@@ -32,3 +33,24 @@ def test_futures_refuse_samples_of_many_prefixes(tmp_path):
         plot_futures(WALKS[0, :8], {"VRNN": FUTURES}, tmp_path / "f.png")
     with pytest.raises(DataError, match="found none"):
         plot_futures(WALKS[0, :8], {}, tmp_path / "f.png")
+
+
+def test_futures_have_the_colour_of_their_category(tmp_path, drawn):
+    named = {"RNN": FUTURES[:, 0], "VRNN": FUTURES[:, 0]}
+    of = np.arange(len(FUTURES)) % 3
+    plot_futures(WALKS[0, :8], named, tmp_path / "f.png", categories={"VRNN": of})
+    plain, coloured = drawn[0].axes
+    colours = [to_hex(c.get_color()[0]) for c in coloured.collections[::2]]
+    assert colours == list(canvas.CATEGORIES[:3])
+    assert len(plain.collections) == 2  # one fan and its ends
+    lines = [len(c.get_segments()) for c in coloured.collections[::2]]
+    assert lines == [(of == k).sum() * FUTURES.shape[2] for k in range(3)]
+    words = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    assert words[-3:] == ["category 1", "category 2", "category 3"]
+    assert_tidy(drawn[0])
+
+
+def test_futures_refuse_categories_of_other_futures(tmp_path):
+    named, of = {"VRNN": FUTURES[:, 0]}, {"VRNN": np.zeros(2, int)}
+    with pytest.raises(DataError, match="VRNN: expected a category for each of"):
+        plot_futures(WALKS[0, :8], named, tmp_path / "f.png", categories=of)

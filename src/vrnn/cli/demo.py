@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 
 from vrnn.data.synthetic import Crossroads
 from vrnn.data.tracks import Tracks
@@ -17,6 +18,7 @@ from vrnn.models.config import ModelConfig
 from vrnn.models.rnn import RNNConfig
 from vrnn.models.vrnn import VRNNConfig
 from vrnn.plots import plot_futures
+from vrnn.tasks.encode import encode
 from vrnn.tasks.evaluate import Evaluation, evaluate
 from vrnn.tasks.forecast import forecast
 from vrnn.trained import TrainedModel
@@ -25,11 +27,11 @@ from vrnn.training.fit import train
 
 OBSERVE, HORIZON, SAMPLES = 8, 12, 20
 SHOWN = 120  # futures in the picture
-MODELS: dict[str, tuple[ModelConfig, int]] = {
-    "RNN, one Gaussian": (RNNConfig(x_dim=2, hidden=48, emission="full_gaussian"), 500),
-    "VRNN, three Gaussians": (
-        VRNNConfig(x_dim=2, hidden=48, latent_dim=4, emission="mixture(3)"),
-        1300,
+STEPS = 1300
+MODELS: dict[str, ModelConfig] = {  # of both a step is one of three Gaussians
+    "RNN, three Gaussians": RNNConfig(x_dim=2, hidden=48, emission="mixture(3)"),
+    "VRNN, three categories": VRNNConfig(
+        x_dim=2, hidden=48, latent="categorical(3)", emission="full_gaussian"
     ),
 }
 
@@ -51,6 +53,8 @@ class Row(NamedTuple):
 def demo(*, out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) -> list[Row]:
     """Train an RNN and a VRNN on walkers at a crossroads, beside the true process.
 
+    Both have the same steps and as many Gaussians. The VRNN's are those of three categories.
+
     Writes futures.png (the futures of one walker) and the run folders demo-rnn and demo-vrnn under
     the folder of --out. They replace those of an earlier demo.
 
@@ -71,12 +75,12 @@ def demo(*, out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) 
     models: dict[str, TrainedModel] = {}
     started, threads = time.perf_counter(), torch.get_num_threads()
     torch.set_num_threads(1)  # at this size a second thread waits more than it works
-    for name, (config, steps) in MODELS.items():
+    steps = max(1, round(STEPS * steps_factor))
+    for name, config in MODELS.items():
         print(f"\ntraining: {name}")
         folder = out / f"demo-{name.split(',')[0].lower()}"
         if (folder / "config.json").exists():
             rmtree(folder)
-        steps = max(1, round(steps * steps_factor))
         settings = TrainConfig(
             steps=steps, learning_rate=4e-3, validate_every=max(1, steps // 4), seed=seed
         )
@@ -85,6 +89,8 @@ def demo(*, out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) 
     print(f"\ntrained in {time.perf_counter() - started:.0f} s\n")
     rows = table(truth, models, test, seed)
     print(to_text(rows))
+    categories = next(m for name, m in models.items() if name.startswith("VRNN"))
+    print(f"\n{meaning(truth, categories, test, seed)}")
     picture = draw(truth, models, test, out / "futures.png", seed)
     if picture:
         print(f"\nthe futures of one walker: {picture}")
@@ -140,10 +146,49 @@ def to_text(rows: list[Row]) -> str:
     )
 
 
+def categories_at_junction(
+    truth: Crossroads, model: TrainedModel, paths: Float[np.ndarray, "batch time 2"], seed: int
+) -> Int[np.ndarray, "batch"]:
+    """Return the category that the move at the junction most probably has, for each path."""
+    found = encode(Tracks(list(paths)), model=model, seed=seed).probabilities
+    assert found is not None
+    return np.array([p[t].argmax() for p, t in zip(found, truth.junction(paths), strict=True)])
+
+
+def meaning(truth: Crossroads, model: TrainedModel, test: Tracks, seed: int) -> str:
+    """Return what the category at the junction says about the turn, in one line."""
+    x = np.stack(test.x)
+    shared = mutual_information(categories_at_junction(truth, model, x, seed), truth.turn(x))
+    whole = mutual_information(truth.turn(x), truth.turn(x))
+    return (
+        f"The VRNN's category at the junction tells {shared:.2f} of the {whole:.2f} nats that "
+        "there are in the turn."
+    )
+
+
+def mutual_information(a: Int[np.ndarray, " batch"], b: Int[np.ndarray, " batch"]) -> float:
+    """Return the mutual information of two columns of whole numbers, in nats.
+
+    I(a; b) = sum_{i,j} p_ij log(p_ij / (p_i p_j))
+
+    >>> a = np.array([0, 0, 1, 1])
+    >>> round(mutual_information(a, a), 3), round(mutual_information(a, np.array([0, 1, 0, 1])), 3)
+    (0.693, 0.0)
+    """
+    joint = np.zeros((a.max() + 1, b.max() + 1))
+    np.add.at(joint, (a, b), 1 / len(a))
+    apart = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
+    there = joint > 0
+    return float((joint[there] * np.log(joint[there] / apart[there])).sum())
+
+
 def draw(
     truth: Crossroads, models: dict[str, TrainedModel], test: Tracks, path: Path, seed: int
 ) -> Path | None:
-    """Draw futures of one walker by the truth and each model; None where matplotlib is absent."""
+    """Draw futures of one walker by the truth and each model; None where matplotlib is absent.
+
+    Those of the VRNN are coloured by their category at the junction.
+    """
     one = test[:1].cut(stop=OBSERVE)
     past = np.stack(one.x)
     fans = {"True process": truth.future(past, HORIZON, SHOWN, seed=seed)[:, 0]}
@@ -155,8 +200,13 @@ def draw(
         name: "left {:.0%}  straight {:.0%}  right {:.0%}".format(*truth.turn_shares(fan))
         for name, fan in fans.items()
     }
+    categories = {}
+    for name, model in models.items():
+        if model.network.latent.listed:
+            whole = np.concatenate([np.repeat(past, SHOWN, 0), fans[name]], 1)
+            categories[name] = categories_at_junction(truth, model, whole, seed)
     try:
-        return plot_futures(past[0], fans, path, notes=notes, units="m")
+        return plot_futures(past[0], fans, path, notes=notes, units="m", categories=categories)
     except MissingExtraError as error:
         print(f"\nno picture: {error}")
         return None

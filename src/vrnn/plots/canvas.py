@@ -21,6 +21,17 @@ TRUTH = "#e4572e"
 MEAN = "#2f4bb8"
 NEAR_TO_FAR = ("#4b2fb0", "#2f6fd6", "#12a5b8", "#3fc380")
 """Colours of a future from its first step to its last."""
+CATEGORIES = (
+    "#2f6fd6",
+    "#e08a1e",
+    "#2a9d5c",
+    "#b0408f",
+    "#6b5bd2",
+    "#0f9fb0",
+    "#a3622c",
+    "#7d8596",
+)
+"""Colours of categories, in turn."""
 DASHED = (0, (3.2, 1.6))
 """Line style of what is true, and of limits."""
 

@@ -19,6 +19,7 @@ def plot_futures(
     names: tuple[str, str] = ("x", "y"),
     units: str | None = None,
     title: str | None = None,
+    categories: Mapping[str, np.ndarray] | None = None,
 ) -> Path:
     """Draw the futures that several sources sample for one observed prefix.
 
@@ -33,12 +34,15 @@ def plot_futures(
         notes: short lines under the names of some sources, such as a score.
         names, units: those of the axes.
         title: shown over the picture.
+        categories: for some sources, a whole number for each of its futures (sample,), which
+            colours it.
 
     Returns:
         The path written.
 
     Raises:
-        DataError: no source, or samples that are not finite paths in the plane.
+        DataError: no source, samples that are not finite paths in the plane, or not one category
+            for each of them.
         MissingExtraError: matplotlib is absent.
     """
     if not futures:
@@ -50,7 +54,13 @@ def plot_futures(
                 f"found {samples.shape}"
                 + ("" if np.isfinite(samples).all() else " with NaN or infinity")
             )
-    notes = notes or {}
+    notes, categories = notes or {}, categories or {}
+    for name, of in categories.items():
+        if of.shape != (len(futures[name]),):
+            raise DataError(
+                f"{name}: expected a category for each of {len(futures[name])} futures, "
+                f"found {of.shape}"
+            )
     now = maps.last_point(history)
     always = [history] if truth is None else [history, truth]
     edges = np.array(
@@ -62,7 +72,13 @@ def plot_futures(
     fig, axes = canvas.figure(1, len(futures), panel=(width, width * ratio + 0.8), share=True)
     for axis, (name, samples) in zip(axes.flat, futures.items(), strict=True):
         start = np.broadcast_to(now, (len(samples), 1, 2))
-        maps.draw_fan(axis, np.concatenate([start, samples], axis=1))
+        paths = np.concatenate([start, samples], axis=1)
+        if name in categories:
+            for category in np.unique(categories[name]).tolist():
+                chosen, colour = categories[name] == category, maps.category_colour(category)
+                maps.draw_fan(axis, paths[chosen], alpha=maps.opacity(len(paths)), colour=colour)
+        else:
+            maps.draw_fan(axis, paths)
         maps.draw_history(axis, history)
         if truth is not None:
             maps.draw_truth(axis, np.concatenate([now[None], truth]))
@@ -78,6 +94,7 @@ def plot_futures(
     maps.name_axes(axes, names, units)
     counts = sorted({len(samples) for samples in futures.values()})
     number = f"{counts[0]} sampled futures" if len(counts) == 1 else "sampled futures"
-    maps.add_path_legend(fig, truth is not None, future=f"{number}, early to late")
+    used = sorted({int(c) for of in categories.values() for c in np.unique(of)})
+    maps.add_path_legend(fig, truth is not None, f"{number}, early to late", used)
     canvas.add_title(fig, title)
     return canvas.save(fig, path)

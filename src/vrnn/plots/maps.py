@@ -110,6 +110,7 @@ def draw_fan(
     width: float = 1.1,
     alpha: float | None = None,
     ends: bool = True,
+    colour: str | None = None,
 ) -> None:
     """Draw many paths as thin translucent lines, coloured from near to far in time.
 
@@ -119,16 +120,17 @@ def draw_fan(
         width: of the lines, in points.
         alpha: opacity of the lines; chosen by their number when None.
         ends: whether a dot marks the end of each path.
+        colour: one colour for all of them, in place of those of time.
     """
     collection = require("matplotlib.collections", "plot").LineCollection
     alpha = opacity(len(paths)) if alpha is None else alpha
     pieces = np.stack([paths[:, :-1], paths[:, 1:]], axis=2)
-    colour = np.broadcast_to(np.linspace(0.0, 1.0, pieces.shape[1]), pieces.shape[:2])
+    times = np.broadcast_to(np.linspace(0.0, 1.0, pieces.shape[1]), pieces.shape[:2])
     keep = np.isfinite(pieces).all(axis=(2, 3))
+    coloured = {"array": times[keep], "cmap": canvas.near_to_far()}
     lines = collection(
         pieces[keep],
-        array=colour[keep],
-        cmap=canvas.near_to_far(),
+        **(coloured if colour is None else {"color": colour}),
         alpha=alpha,
         linewidth=width,
         capstyle="butt",
@@ -141,7 +143,7 @@ def draw_fan(
         axis.scatter(
             *last.T,
             s=5,
-            color=canvas.NEAR_TO_FAR[-1],
+            color=canvas.NEAR_TO_FAR[-1] if colour is None else colour,
             alpha=min(1.0, 2.5 * alpha),
             linewidth=0,
             zorder=3,
@@ -171,20 +173,29 @@ def draw_truth(axis: Any, path: Float[np.ndarray, "time 2"]) -> None:
     )
 
 
-def add_path_legend(fig: Any, truth: bool, future: str) -> None:
+def add_path_legend(fig: Any, truth: bool, future: str, categories: Sequence[int] = ()) -> None:
     """Place a legend of the lines below all panels.
 
     Args:
         fig: the figure.
         truth: whether a true future is drawn.
         future: the name of the sampled futures.
+        categories: those that futures are coloured by.
     """
     observed = canvas.line(canvas.INK, linewidth=2.0, marker="o", markersize=4)
     handles, names = [observed, canvas.strip()], ["observed", future]
     if truth:
         handles.append(canvas.line(canvas.TRUTH, linewidth=1.9, linestyle=canvas.DASHED))
         names.append("ground truth")
+    for category in categories:
+        handles.append(canvas.line(category_colour(category), linewidth=1.9))
+        names.append(f"category {category + 1}")
     canvas.add_legend(fig, handles, names)
+
+
+def category_colour(category: int) -> str:
+    """Return the colour of a category, 0 the first."""
+    return canvas.CATEGORIES[category % len(canvas.CATEGORIES)]
 
 
 def opacity(count: int) -> float:

@@ -116,6 +116,16 @@ class TestCrossroads:
             excess = score(other) - best
             assert excess.mean() > 2 * excess.std() / np.sqrt(300)
 
+    def test_the_arm_pulls_from_the_first_point_past_the_junction(self):
+        path = np.array([[[-1.0, 0], [0.5, 0], [0.5, 1], [-0.1, 2]], [[-4.0, 0]] * 4])
+        assert Crossroads().junction(path).tolist() == [1, 2]
+        walks = np.stack(Crossroads(noise=1e-3).sample(50, seed=3).x)
+        moves = np.diff(walks, axis=1)
+        turned = np.abs(moves[..., 1]) > 0.1
+        first = np.where(turned.any(1), turned.argmax(1), -1)
+        found = Crossroads().junction(walks)
+        assert (found == first)[turned.any(1)].all() and turned.any(1).sum() > 10
+
     def test_same_seed_same_walks(self):
         one, two, other = (stacked(self.world.sample(5, seed=s)) for s in (4, 4, 5))
         assert (one == two).all() and (one != other).any()

@@ -138,6 +138,14 @@ class Crossroads:
         x, y = path[..., -1, 0], path[..., -1, 1]
         return np.asarray(1 - (y > np.abs(x)).astype(np.int64) + (y < -np.abs(x)).astype(np.int64))
 
+    def junction(self, path: Float[np.ndarray, "*batch time 2"]) -> Int[np.ndarray, "*batch"]:
+        """Return the index of the first move that the arm pulls at (...), the last if none is.
+
+        Move t leads from point t to point t + 1. The arm pulls from the first point with x >= 0.
+        """
+        there = path[..., :-1, 0] >= 0.0
+        return np.where(there.any(-1), there.argmax(-1), there.shape[-1] - 1)
+
     def turn_shares(
         self, paths: Float[np.ndarray, "sample *batch time 2"]
     ) -> Float[np.ndarray, "*batch 3"]:
