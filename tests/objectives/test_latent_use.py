@@ -13,7 +13,7 @@ from tests.models.settings import CONFIGS, build, make_case, run
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
-from vrnn.distributions import DiagonalGaussian, Gaussian
+from vrnn.distributions import DiagonalGaussian, Gaussian, OneHot, Product
 from vrnn.distributions.tree import tree_map
 from vrnn.inference.embed import embed
 from vrnn.inference.flat import at_all
@@ -22,13 +22,11 @@ from vrnn.inference.traits import global_units, has_posterior
 from vrnn.inference.unroll import unroll
 from vrnn.models.contract import GlobalLatentModel, Model
 from vrnn.objectives.latent_use import (
-    MIXED,
     LatentUse,
-    Posteriors,
     measure_use,
-    mutual_information,
     use_part,
 )
+from vrnn.objectives.mutual_information import MIXED
 from vrnn.ops.backend import backend
 
 WITH_LATENTS = [
@@ -105,6 +103,13 @@ def test_one_step_of_a_chain_is_a_finite_sum(emission):
         assert found.information == pytest.approx(exact.information, abs=1e-9)
         assert found.loss == pytest.approx(exact.loss, abs=1e-9)
         assert found.information_limit == pytest.approx(math.log(2)) and found.has_posterior
+
+
+def test_steps_that_do_not_go_together_give_the_same_loss(monkeypatch):
+    model, x = Chain("bernoulli", "categorical", 1), torch.ones(3, 4, 1).double()
+    whole = use_of(model, x, samples=2)
+    monkeypatch.setattr("vrnn.objectives.latent_use.EMISSIONS", 20)
+    assert use_of(model, x, samples=2).loss == pytest.approx(whole.loss, rel=1e-12)
 
 
 @pytest.mark.parametrize("emission", VALUES)
@@ -186,6 +191,45 @@ class GlobalLine(GlobalLatentModel):
         return DiagonalGaussian(self.a * state.z, torch.full_like(state.z, self.s))
 
 
+class Two(Line):
+    """A line in the first column, and one of two equally likely levels in the second.
+
+    x_t = (a g_t, c k_t) + s e_t with g_t ~ N(0, 1) and k_t 0 or 1. q(g | x) is that of the line.
+    """
+
+    def __init__(self, a: float, s: float, c: float):
+        super().__init__(a, s)
+        self.observation, self.c = Gaussian(2), c
+        self.latent = Product((Gaussian(1), OneHot(2)))
+
+    def initial_state(self) -> LineState:
+        return LineState(self.a.new_zeros(3), self.a.new_zeros(0))
+
+    def posterior(self, state: LineState, evidence: Tensor) -> DiagonalGaussian:
+        return super().posterior(state, evidence[..., :1])
+
+    def emission(self, state: LineState) -> DiagonalGaussian:
+        mean = torch.cat([self.a * state.z[..., :1], self.c * state.z[..., 2:]], -1)
+        return DiagonalGaussian(mean, torch.full_like(mean, self.s))
+
+
+def test_a_product_has_the_numbers_of_its_parts():
+    """The prior costs a^2/s^2 and Var(c k)/s^2; I of the levels is an integral."""
+    a, s, c, generator = 1.2, 0.8, 2.0, seeded(1)
+    g, e = (torch.randn(1500, 4, n, generator=generator).double() for n in (1, 2))
+    k = (torch.rand(1500, 4, 1, generator=generator) < 0.5).double()
+    found = use_of(Two(a, s, c), torch.cat([a * g, c * k], -1) + s * e)
+    x = np.linspace(-8, 10, 20_001)
+    seen = scipy.stats.norm.pdf(x, np.array([[0.0], [c]]), s)
+    level = 0.5 * (seen * np.log(seen / seen.mean(0))).sum(0).sum() * (x[1] - x[0])
+    line = 0.5 * math.log(1 + a**2 / s**2)
+    assert found.units == ["gaussian0", "categories0"]
+    assert found.nats_per_unit == pytest.approx([line, level], abs=0.03)
+    assert found.information == pytest.approx(line + level, abs=0.06)
+    assert found.loss == pytest.approx(a**2 / s**2 + (c / 2) ** 2 / s**2, rel=0.06)
+    assert found.shares == pytest.approx([0.5, 0.5], abs=0.03)
+
+
 @pytest.mark.parametrize("a", [0.3, 1.0, -3.0])
 def test_a_line_has_the_numbers_of_its_closed_form(a):
     """I = log(1 + a^2/s^2) / 2, which KL(q || p) is too; the prior costs a^2/s^2."""
@@ -222,25 +266,6 @@ def test_latents_that_the_emission_does_not_read_are_idle():
     found = use_of(chain, torch.tensor([[0.0, 1.0, 2.0]]).double()[..., None], samples=4)
     assert found.nats == pytest.approx(0, abs=1e-9) and found.idle
     assert found.loss == pytest.approx(0, abs=1e-9)
-
-
-def test_mutual_information_is_between_0_and_its_limit():
-    """Posteriors that are all the same tell nothing, and such that never meet tell which one it is."""
-    count = 3 * MIXED - 5  # in three blocks
-    apart = torch.arange(count).double()[:, None]
-    nothing = apart[:, :0]
-    for step, value in ((0.0, 0.0), (100.0, math.log(MIXED - 2))):
-        q = DiagonalGaussian(step * apart, torch.ones_like(apart))
-        information, limit = mutual_information(Posteriors(q, q.mean, nothing))
-        assert information == pytest.approx(value, abs=2e-3)
-        assert limit == pytest.approx(math.log(MIXED - 1), abs=2e-3)
-
-
-def test_information_of_several_parts_is_added():
-    eye = torch.eye(4).double().log().clamp(min=-1e3)
-    q = DiagonalGaussian(100 * torch.arange(4).double()[:, None], torch.ones(4, 1).double())
-    both, limit = mutual_information(Posteriors(q, q.mean, eye))
-    assert both == pytest.approx(2 * math.log(4)) == limit
 
 
 def test_categories_in_use_have_a_hundredth_of_the_probability():

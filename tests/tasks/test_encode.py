@@ -72,7 +72,7 @@ def test_a_global_latent_has_one_code_a_track(latent, task):
 
 
 def test_probabilities_are_those_of_bayes_rule():
-    """q(k) proportional to p(k) p(x | k), at the first row of a chain; the prior where x is missing."""
+    """q(k) is proportional to p(k) p(x | k). Where x is missing it is the prior."""
     chain = Chain("bernoulli", "categorical", 1)
     tracks = vrnn.Tracks([x[:, :1] for x in bits(6, 3).x])
     settings = vrnn.TrainConfig(

@@ -75,3 +75,16 @@ def test_a_run_ends_with_the_whole_report_of_the_weights_kept():
     assert use.nats == pytest.approx(again.nats, rel=0.2)
     assert use.shares == pytest.approx(again.shares, abs=0.1)
     assert vrnn.train(walks(), config=RNN, training=QUICK, quiet=True).latent_use is None
+
+
+def test_the_whole_report_is_of_some_tracks_where_there_are_many(monkeypatch):
+    prepared = prepare(CATEGORIES, walks(), QUICK, walks(40, seed=1))
+    validator = Validator(
+        prepared.trained, make_objective(prepared.trained, prepared.settings), prepared.val
+    )
+    whole = validator.measure_use()
+    monkeypatch.setattr("vrnn.training.validation.USED_ROWS", 120)
+    part = validator.measure_use()
+    assert whole is not None and part is not None and part.nats != whole.nats
+    assert part.nats == pytest.approx(whole.nats, rel=0.3)
+    assert part.information_limit < whole.information_limit

@@ -97,8 +97,8 @@ class OneHotDistribution(NamedTuple):
 
 
 def straight_through(
-    drawn: Float[Tensor, "*lead classes"], p: Float[Tensor, "*lead classes"]
-) -> Float[Tensor, "*lead classes"]:
+    drawn: Float[Tensor, "*#lead classes"], p: Float[Tensor, "*#lead classes"]
+) -> Float[Tensor, "*#lead classes"]:
     """Return a draw whose gradient is that of its probabilities; its value stays one-hot."""
     return drawn + (p - p.detach()) if p.requires_grad else drawn
 

@@ -36,7 +36,7 @@ class ProductDistribution(NamedTuple):
         return torch.cat([part.probabilities for part in self.parts], -1)  # pyrefly: ignore
 
     @property
-    def rest(self) -> LatentDistribution:
+    def rest(self) -> "ProductDistribution | LatentDistribution":
         """Return the product without its last part where that is listed."""
         if self.listed is None:
             return self

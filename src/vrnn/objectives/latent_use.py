@@ -1,6 +1,5 @@
-"""How much a model uses its latents: nats, mutual information, categories, and what the prior costs."""
+"""How much a model uses its latents: what they carry, and what the likelihood loses without it."""
 
-import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -20,14 +19,14 @@ from vrnn.inference.traits import has_posterior
 from vrnn.inference.unroll import Unrolled, unroll
 from vrnn.models.contract import GlobalLatentModel, Model
 from vrnn.objectives.bound import BoundConfig, first_of_kl
+from vrnn.objectives.mutual_information import Posteriors, mutual_information
 from vrnn.objectives.terms import KL, kl_terms
 from vrnn.ops.backend import backend
 
 IN_USE = 0.01  # share of a category from which on it is in use
 IDLE = 0.01  # nats per time step below which latents are idle
 POSTERIORS = 4096  # posteriors, at most, that the mutual information is estimated from
-MIXED = 1024  # posteriors, at most, whose mean density stands for q(z)
-DENSITIES = 1 << 22  # densities that are computed together, times the width of the latent
+EMISSIONS = 1 << 16  # emissions of listed values that are computed together
 
 
 class LatentUse(NamedTuple):
@@ -78,7 +77,7 @@ class LatentUse(NamedTuple):
 
     @property
     def has_exact_information(self) -> bool:
-        """Whether `information` is exact and no lower bound: all there is is one of K categories."""
+        """Whether `information` is no lower bound but exact: the latent is one of K categories."""
         return len(self.units) == 1 and not self.has_gaussians
 
     @property
@@ -167,66 +166,6 @@ def unit_names(model: Model) -> list[str]:
     return names
 
 
-class Posteriors(NamedTuple):
-    """Posteriors of some latents, and a draw from each.
-
-    Attributes:
-        q: what is not listed, over (n, rest).
-        z: a draw from each, (n, rest).
-        listed: log-probabilities of the listed values, (n, values); of width 0 where none are.
-    """
-
-    q: LatentDistribution
-    z: Float[Tensor, "n rest"]
-    listed: Float[Tensor, "n values"]
-
-
-def mutual_information(given: Posteriors) -> tuple[float, float]:
-    """Return the mutual information between a latent and the data, and its upper limit, in nats.
-
-    I = E[ log q(z | x) - log q(z) ],   q(z) the mean of the given posteriors q(z | x_j)
-
-    Of categories that are listed it is exact, H(mean of q) - mean of H(q), at most log K. Of
-    everything else it is estimated together, by samples, against M posteriors at a time:
-
-        mean over i of log q(z_i | x_i) - log (1/M) sum_j q(z_i | x_j),   i among the j
-
-    The sum includes i itself. That makes it a lower bound in expectation, at most log M, with small
-    variance. Without i it would be an upper bound of large variance. The two parts are added,
-    so information that both of them hold counts twice.
-
-    Source: Hoffman and Johnson 2016, "ELBO surgery"; Poole et al. 2019, arXiv:1905.06922, eq. 12.
-
-    >>> from vrnn.distributions import Gaussian
-    >>> sure = torch.eye(4).log().clamp(min=-100.0)
-    >>> nothing = torch.zeros(4, 0)
-    >>> information, limit = mutual_information(Posteriors(Gaussian(0)(nothing), nothing, sure))
-    >>> round(information, 4), round(limit, 4), round(math.log(4), 4)
-    (1.3863, 1.3863, 1.3863)
-    """
-    information, limit, count = 0.0, 0.0, len(given.z)
-    if given.listed.shape[-1] and count:
-        p = given.listed.double().log_softmax(-1)
-        mean = p.logsumexp(0) - math.log(count)
-        each = (p.exp() * p.clamp(min=-1e300)).sum(-1).mean()
-        information += float(each - (mean.exp() * mean.clamp(min=-1e300)).sum())
-        limit += math.log(min(given.listed.shape[-1], count))
-    if given.z.shape[-1] and count:
-        order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
-        blocks = order.to(given.z.device).tensor_split(-(-count // MIXED))
-        information += sum(_against_all(given, block) for block in blocks) / count
-        limit += math.log(max(map(len, blocks)))
-    return information, limit
-
-
-def _against_all(given: Posteriors, index: Tensor) -> float:
-    """Return the sum over i of log q(z_i | x_i) - log of the mean over j of q(z_i | x_j)."""
-    q, z = tree_map(lambda t: t[index].double(), (given.q, given.z))
-    rows = max(1, DENSITIES // (len(index) * z.shape[-1]))
-    mean = [q.log_prob(part[:, None]).logsumexp(-1) for part in z.split(rows)]
-    return float((q.log_prob(z) - torch.cat(mean) + math.log(len(index))).sum())
-
-
 def prior_loss(
     model: Model, batch: Batch, passed: Unrolled, normals: Float[Tensor, "sample batch time noise"]
 ) -> Float[Tensor, "sample batch time"]:
@@ -264,16 +203,18 @@ def _joint_of_prior(
 ) -> Float[Tensor, "sample batch time values"]:
     """Return log p(k | s_t) + log p(x_t | s_t, k, rest) at all time steps at once."""
     samples, count, time = passed.latent.shape[:3]
-    wide = tree_map(lambda t: t.expand(samples, count, time, t.shape[-1]), passed.entering)
-    joint = log_joint(
-        model,
-        tree_map(lambda t: t.flatten(0, 2), wide),
-        tree_map(lambda t: t.flatten(1, 2), passed.prior),
-        rest.flatten(1, 2),
-        passed.x.flatten(-3, -2),
-        batch.present.flatten(0, 1),
+    entering = tree_map(
+        lambda t: t.expand(samples, count, time, t.shape[-1]).flatten(1, 2), passed.entering
     )
-    return joint.unflatten(1, (count, time))
+    prior = tree_map(lambda t: t.flatten(1, 2), passed.prior)
+    rest, x, present = rest.flatten(1, 2), passed.x.flatten(-3, -2), batch.present.flatten(0, 1)
+    at_once, joint = max(1, EMISSIONS // (samples * model.latent.listed)), []
+    for start in range(0, count * time, at_once):
+        part = slice(start, start + at_once)
+        states = tree_map(lambda t, part=part: t[:, part].flatten(0, 1), entering)
+        here = tree_map(lambda t, part=part: t[:, part], prior)
+        joint.append(log_joint(model, states, here, rest[:, part], x[..., part, :], present[part]))
+    return torch.cat(joint, 1).unflatten(1, (count, time))
 
 
 def global_prior_loss(

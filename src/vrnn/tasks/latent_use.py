@@ -131,8 +131,8 @@ def latent_use(
         )
     usable = model.usable(model.as_tracks(tracks))
     longest = int(usable.tracks.lengths.max(initial=1))
-    at_once = memory.USED_ROWS // (samples * max(model.network.latent.listed, 1) * longest)
-    chunks = model.batches(usable, at_once=max(1, at_once), split_prefix=True)
+    at_once = max(1, memory.USED_ROWS // (samples * longest))
+    chunks = model.batches(usable, at_once=at_once, split_prefix=True)
     first, scored = model.first_scored, False
 
     def cases() -> Iterator[tuple[Batch | None, Batch, torch.Generator]]:

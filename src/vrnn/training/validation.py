@@ -17,6 +17,7 @@ from vrnn.training.finite import check_terms
 from vrnn.training.objective import Objective, Terms
 
 ROWS = 16384  # rows of a validation batch, padding included
+USED_ROWS = 65536  # rows that the use of latents is measured on after training
 CUTS = 8  # places where each validation track is cut when futures may begin anywhere
 
 
@@ -81,11 +82,16 @@ class Validator:
         return Validation(bound, score, bound - weight * score, regulariser, use)
 
     def measure_use(self) -> LatentUse | None:
-        """Return how much the model's present weights use its latents, with all that there is."""
-        network, tracks = self.trained.network, self.tracks
+        """Return how much the model's present weights use its latents, with all that there is.
+
+        Of many validation tracks a random choice is enough, of about `USED_ROWS` rows.
+        """
+        network, generator = self.trained.network, seeded(self.settings.seed, Stream.LATENT_USE)
+        chosen = torch.randperm(len(self.tracks), generator=generator).numpy()
+        ends = self.tracks.lengths[chosen].cumsum()
+        tracks = self.tracks[np.sort(chosen[: 1 + int(np.searchsorted(ends, USED_ROWS))])]
         order = tracks.lengths.argsort(kind="stable")
-        per_batch = ROWS // max(network.latent.listed, 1) // int(tracks.lengths.max())
-        per_batch = max(1, per_batch)
+        per_batch = max(1, ROWS // int(tracks.lengths.max()))
 
         def cases() -> Iterator[tuple[Batch | None, Batch, torch.Generator]]:
             for i in range(0, len(order), per_batch):
