@@ -73,8 +73,6 @@ class Unrolled(NamedTuple):
             batch, time, dim).
         mask: steps at which something is observed, (batch, time).
         belief: where each sequence's last step left the model.
-        entering: the states that priors and posteriors read, (sample, batch, time, .). A fast path
-            may leave out what neither of them reads.
         lists: whether the listed values of the latents were gone through.
     """
 
@@ -87,7 +85,6 @@ class Unrolled(NamedTuple):
     x: Float[Tensor, "*sample batch time dim"]
     mask: Bool[Tensor, "batch time"]
     belief: Belief
-    entering: State
     lists: bool = False
 
     @property
@@ -143,8 +140,25 @@ def unroll(
     """
     embedded = embed(model, batch) if embedded is None else embedded
     begun, once = _begin(model, batch, noise, embedded, start, proposal)
-    trace = run(model, batch, noise, embedded, begun, proposal)
-    lead = tuple(noise.latent.shape[:3])
+    return _record(model, batch, run(model, batch, noise, embedded, begun, proposal), once)
+
+
+def unroll_with_states(
+    model: Model, batch: Batch, noise: Noise, *, embedded: Embedded
+) -> tuple[Unrolled, State]:
+    """Return what `unroll` does of a complete pass, and the states before the latents.
+
+    The plain loop keeps these states whole, (sample, batch, time, .), so another latent can be put
+    into them.
+    """
+    begun, once = _begin(model, batch, noise, embedded, None, "posterior")
+    trace = run_loop(model, batch, noise, embedded, begun, "posterior")
+    return _record(model, batch, trace, once), trace.entering
+
+
+def _record(model: Model, batch: Batch, trace: Trace, once: GlobalDraw) -> Unrolled:
+    """Return the record of a pass, with what its trace has not computed already."""
+    lead = tuple(trace.latent.shape[:3])
     emission, prior = trace.emission, trace.prior
     if emission is None:
         emission = at_all(model.emission, trace.emitting, lead=lead)
@@ -161,7 +175,6 @@ def unroll(
         x=trace.x,
         mask=batch.mask,
         belief=trace.belief,
-        entering=trace.entering,
         lists=exact is not None,
     )
 

@@ -16,12 +16,11 @@ from vrnn.inference.noise import Noise, draw_noise
 from vrnn.inference.particle_filter import Filtered
 from vrnn.inference.step import draw_global, log_joint, start_belief
 from vrnn.inference.traits import has_posterior
-from vrnn.inference.unroll import Unrolled, unroll
-from vrnn.models.contract import GlobalLatentModel, Model
+from vrnn.inference.unroll import Unrolled, unroll, unroll_with_states
+from vrnn.models.contract import GlobalLatentModel, Model, State
 from vrnn.objectives.bound import BoundConfig, first_of_kl
 from vrnn.objectives.mutual_information import Posteriors, mutual_information
 from vrnn.objectives.terms import KL, kl_terms
-from vrnn.ops.backend import backend
 
 IN_USE = 0.01  # share of a category from which on it is in use
 IDLE = 0.01  # nats per time step below which latents are idle
@@ -167,7 +166,11 @@ def unit_names(model: Model) -> list[str]:
 
 
 def prior_loss(
-    model: Model, batch: Batch, passed: Unrolled, normals: Float[Tensor, "sample batch time noise"]
+    model: Model,
+    batch: Batch,
+    passed: Unrolled,
+    entering: State,
+    normals: Float[Tensor, "sample batch time noise"],
 ) -> Float[Tensor, "sample batch time"]:
     """Return what the log-likelihood of a time step loses when its latent comes from the prior.
 
@@ -179,19 +182,19 @@ def prior_loss(
     posterior is the prior, and where nothing is observed.
 
     Args:
-        passed: a pass whose latents came from the posterior, made under `backend("reference")`.
+        passed, entering: what `unroll_with_states` returns.
         normals: for the draws from the prior.
     """
     if passed.prior is passed.posterior or not model.latent.dim:
         return torch.zeros_like(passed.log_prob)
     lead, prior = tuple(passed.latent.shape[:3]), passed.prior
     if not passed.lists:
-        moved = at_all(model.with_latent, passed.entering, prior.sample(normals), lead=lead)
+        moved = at_all(model.with_latent, entering, prior.sample(normals), lead=lead)
         swapped = at_all(model.emission, moved, lead=lead).log_prob(passed.x, batch.present)
         return torch.where(passed.mask, passed.log_prob - swapped, 0.0)
     # E_q[log p(x | k)] = log sum_k p(k) p(x | k) + KL(q || p), because q is exact given the rest.
     drawn = passed.log_prob + kl_terms(model, passed).listed.sum(-1)
-    joint = _joint_of_prior(model, batch, passed, prior.rest.sample(normals[..., :-1]))
+    joint = _joint_of_prior(model, batch, passed, entering, prior.rest.sample(normals[..., :-1]))
     listed = prior.listed
     assert listed is not None
     log_prob = torch.where(listed.exp() > 0, joint - listed, 0.0)
@@ -199,19 +202,21 @@ def prior_loss(
 
 
 def _joint_of_prior(
-    model: Model, batch: Batch, passed: Unrolled, rest: Float[Tensor, "sample batch time rest"]
+    model: Model,
+    batch: Batch,
+    passed: Unrolled,
+    entering: State,
+    rest: Float[Tensor, "sample batch time rest"],
 ) -> Float[Tensor, "sample batch time values"]:
     """Return log p(k | s_t) + log p(x_t | s_t, k, rest) at all time steps at once."""
     samples, count, time = passed.latent.shape[:3]
-    entering = tree_map(
-        lambda t: t.expand(samples, count, time, t.shape[-1]).flatten(1, 2), passed.entering
-    )
+    wide = tree_map(lambda t: t.expand(samples, count, time, t.shape[-1]).flatten(1, 2), entering)
     prior = tree_map(lambda t: t.flatten(1, 2), passed.prior)
     rest, x, present = rest.flatten(1, 2), passed.x.flatten(-3, -2), batch.present.flatten(0, 1)
     at_once, joint = max(1, EMISSIONS // (samples * model.latent.listed)), []
     for start in range(0, count * time, at_once):
         part = slice(start, start + at_once)
-        states = tree_map(lambda t, part=part: t[:, part].flatten(0, 1), entering)
+        states = tree_map(lambda t, part=part: t[:, part].flatten(0, 1), wide)
         here = tree_map(lambda t, part=part: t[:, part], prior)
         joint.append(log_joint(model, states, here, rest[:, part], x[..., part, :], present[part]))
     return torch.cat(joint, 1).unflatten(1, (count, time))
@@ -284,10 +289,9 @@ def use_part(
     embedded, (count, time) = embed(model, batch, prefix), batch.x.shape[:2]
     noise = draw_noise(model, samples, count, time, generator, observations=batch.has_missing)
     swap = draw_noise(model, samples, count, time, generator, observations=False)
-    with backend("reference"):  # a fast path need not keep whole states to draw another latent at
-        passed = unroll(model, batch, noise, embedded=embedded)
+    passed, entering = unroll_with_states(model, batch, noise, embedded=embedded)
     first_kl = first_of_kl(model, batch, BoundConfig(first_scored=first_scored))
-    loss = prior_loss(model, batch, passed, swap.latent)
+    loss = prior_loss(model, batch, passed, entering, swap.latent)
     loss = loss + global_prior_loss(model, batch, noise, passed, swap.global_latent, embedded)
     counts = batch.mask.clone()
     counts[:, :first_scored] = False
