@@ -35,6 +35,7 @@ from tests.models.settings import build
 import vrnn
 from vrnn.data.batch import Batch
 from vrnn.errors import ConfigError
+from vrnn.fastpath import vrnn_categorical
 from vrnn.fastpath.vrnn import Stepper, fits, stepper
 from vrnn.inference.embed import embed
 from vrnn.inference.noise import Noise, draw_noise, seeded
@@ -362,10 +363,14 @@ def check_filtered(found, expected, tolerance=1e-10):
 @pytest.fixture
 def taken(monkeypatch):
     """Count the steps that the compiled form takes."""
-    steps, call = [], Stepper.__call__
-    monkeypatch.setattr(
-        Stepper, "__call__", lambda self, *given: (steps.append(given), call(self, *given))[1]
-    )
+    steps = []
+    for kind in (Stepper, vrnn_categorical.Stepper):
+
+        def counted(self, *given, call=kind.__call__):
+            steps.append(given)
+            return call(self, *given)
+
+        monkeypatch.setattr(kind, "__call__", counted)
     return steps
 
 
