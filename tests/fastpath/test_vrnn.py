@@ -52,6 +52,7 @@ NAMES = settings_of("vrnn")
 COMPILED = [name for name in NAMES if name not in LEFT_TO_THE_LOOP]
 GENERATING = [name for name in COMPILED if "conditional" not in name]
 SIZE = st.integers(1, 4) | st.sampled_from([7, 31, 33])
+LATENT = st.just("gaussian") | st.integers(2, 17).map("categorical({})".format)
 
 
 # Passes over a batch
@@ -96,6 +97,7 @@ def cases(draw):
     return shape | {
         "samples": draw(st.integers(1, 3)),
         "inputs": draw(st.integers(0, 2)),
+        "kind": draw(LATENT),
         "missing": draw(st.sampled_from([0.0, 0.0, 0.02, 0.2])),
         "threads": draw(st.sampled_from([1, 2, 3])),
         "seed": draw(st.integers(0, 1000)),
@@ -103,7 +105,9 @@ def cases(draw):
 
 
 def random_case(shape, dtype):
-    config = VRNNConfig(2, shape["inputs"], hidden=shape["hidden"], latent_dim=shape["latent"])
+    config = VRNNConfig(
+        2, shape["inputs"], hidden=shape["hidden"], latent=shape["kind"], latent_dim=shape["latent"]
+    )
     model = calm(build(config, shape["seed"]).to(dtype))
     generator = seeded(shape["seed"], 5)
     x = torch.randn(shape["batch"], shape["time"], 2, generator=generator)
@@ -188,9 +192,10 @@ def test_tensors_are_broadcast_as_by_the_loop():
         assert_same(getattr(found, name), getattr(expected, name))
 
 
-def test_a_diverged_model_shows():
-    model = build(CONFIGS["vrnn"])
-    case = make_case(model, CONFIGS["vrnn"], "even")
+@pytest.mark.parametrize("name", ["vrnn", "vrnn-categorical"])
+def test_a_diverged_model_shows(name):
+    model = build(CONFIGS[name])
+    case = make_case(model, CONFIGS[name], "even")
     with torch.no_grad():
         model.z_features[0][0].weight[0, 0] = torch.nan
     assert run(model, case).log_prob.isnan().any()
@@ -217,8 +222,23 @@ def test_which_models_the_compiled_recurrences_know(name):
     assert not fits(model.bfloat16())
 
 
-def test_a_particle_bound_reads_the_same():
-    check_particles("vrnn")
+@pytest.mark.parametrize("name", ["vrnn", "vrnn-categorical"])
+def test_a_particle_bound_reads_the_same(name):
+    check_particles(name)
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_the_gradient_of_the_observations_is_that_of_the_loop(name):
+    model = build(CONFIGS[name])
+    case = make_case(model, CONFIGS[name], "unequal")
+
+    def gradient():
+        x = case.batch.x.clone().requires_grad_()
+        found = run(model, case._replace(batch=case.batch._replace(x=x)))
+        (of_x,) = torch.autograd.grad(found.log_prob.square().sum(), x)
+        return of_x
+
+    assert_same(*in_both(gradient))
 
 
 # Free generation
@@ -263,6 +283,7 @@ def test_a_rollout_equals_the_loop_on_random_shapes(data):
         data.draw(st.integers(1, 3)),
         data.draw(st.integers(0, 2)),
         hidden=data.draw(SIZE),
+        latent=data.draw(LATENT),
         latent_dim=data.draw(SIZE),
         prior=data.draw(st.sampled_from(["learned", "standard"])),
     )
@@ -274,9 +295,10 @@ def test_a_rollout_equals_the_loop_on_random_shapes(data):
     assert_same(paths(model.float(), **shape).x, expected.x, 1e-4)
 
 
+@pytest.mark.parametrize("latent", ["gaussian", "categorical(4)"])
 @pytest.mark.parametrize("emission", ["gaussian", "student_t", "full_gaussian"])
-def test_a_rollout_equals_the_loop_at_a_temperature(emission):
-    model = build(VRNNConfig(2, hidden=5, latent_dim=3, emission=emission))
+def test_a_rollout_equals_the_loop_at_a_temperature(emission, latent):
+    model = build(VRNNConfig(2, hidden=5, latent=latent, latent_dim=3, emission=emission))
     found, expected = in_both(lambda: paths(model, temperature=0.6))
     assert_same(found.x, expected.x)
     assert not torch.allclose(found.x, paths(model).x)
@@ -398,6 +420,7 @@ def test_a_filter_equals_the_loop_on_random_shapes(data):
         data.draw(st.integers(1, 3)),
         data.draw(st.integers(0, 2)),
         hidden=data.draw(SIZE),
+        latent=data.draw(LATENT),
         latent_dim=data.draw(SIZE),
         prior=data.draw(st.sampled_from(["learned", "standard"])),
     )
@@ -440,14 +463,18 @@ def streamed(model, x, particles=4):
     return torch.cat(found)
 
 
-def stream():
+def stream(latent="gaussian"):
     """Return a small model in single precision and 12 points for it."""
-    model = build(VRNNConfig(2, hidden=8, latent_dim=3)).float()
+    model = build(VRNNConfig(2, hidden=8, latent=latent, latent_dim=3)).float()
     return model, torch.randn(12, 2, generator=seeded(4))
 
 
-def test_points_that_come_one_at_a_time_are_taken_by_it(taken):
-    model, x = stream()
+LATENTS = pytest.mark.parametrize("latent", ["gaussian", "categorical(4)"])
+
+
+@LATENTS
+def test_points_that_come_one_at_a_time_are_taken_by_it(taken, latent):
+    model, x = stream(latent)
     x[5] = torch.nan
     found = streamed(model, x)
     assert len(taken) == len(x) - 1  # all but the gap; nothing is an increment
@@ -480,8 +507,9 @@ def test_observe_takes_it(taken):
     assert len(taken) == len(x) - 3
 
 
-def test_weights_are_laid_out_again_after_a_change():
-    model, x = stream()
+@LATENTS
+def test_weights_are_laid_out_again_after_a_change(latent):
+    model, x = stream(latent)
     with torch.inference_mode():
         first = stepper(model)
         assert stepper(model) is first
@@ -544,8 +572,9 @@ def test_a_model_without_a_stepper_is_filtered_by_the_loop():
         assert_same(*in_both(lambda: particle_filter(model, data, noise).log_prob))
 
 
-def test_a_stepper_is_freed_with_its_model():
-    model = build(VRNNConfig(2, hidden=5, latent_dim=3))
+@LATENTS
+def test_a_stepper_is_freed_with_its_model(latent):
+    model = build(VRNNConfig(2, hidden=5, latent=latent, latent_dim=3))
     with torch.no_grad():
         reference = weakref.ref(stepper(model))
     del model
@@ -553,8 +582,9 @@ def test_a_stepper_is_freed_with_its_model():
     assert reference() is None
 
 
-def test_steps_run_in_threads():
-    model, x = stream()
+@LATENTS
+def test_steps_run_in_threads(latent):
+    model, x = stream(latent)
     expected, found = streamed(model, x), {}
     threads = [Thread(target=lambda i=i: found.update({i: streamed(model, x)})) for i in range(4)]
     for thread in threads:

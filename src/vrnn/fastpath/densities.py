@@ -16,6 +16,10 @@ def emission_parts(family: Family) -> tuple[Part, ...] | None:
         return sum(known, ()) if len(known) == len(found) else None
     if isinstance(family, Mixture):
         return (Part(Kind.MIXTURE, family.dim, family.components),)
-    kinds = {Gaussian: Kind.GAUSSIAN, FullGaussian: Kind.FULL_GAUSSIAN, Bernoulli: Kind.BERNOULLI}
+    kinds: dict[type[Family], Kind] = {
+        Gaussian: Kind.GAUSSIAN,
+        FullGaussian: Kind.FULL_GAUSSIAN,
+        Bernoulli: Kind.BERNOULLI,
+    }
     kind = kinds.get(type(family))
     return None if kind is None else (Part(kind, family.dim),)

@@ -92,7 +92,9 @@ def scan(
         latent=z,
         emitting=state,
         x=batch.x,
-        belief=start._replace(state=left_state(found.states, found.features, u, start.state, batch)),
+        belief=start._replace(
+            state=left_state(found.states, found.features, u, start.state, batch)
+        ),
         emission=None if found.raw is None else model.observation(found.raw.permute(1, 2, 0, 3)),
     )
 

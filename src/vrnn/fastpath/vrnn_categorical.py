@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vrnn.data.batch import Batch
 from vrnn.distributions import Distribution, LatentDistribution
 from vrnn.fastpath.densities import emission_parts
-from vrnn.fastpath.vrnn_layers import Weights, added, added_by_inputs, left_state
+from vrnn.fastpath.vrnn_layers import Weights, added_by_inputs, left_state
 from vrnn.inference.embed import Embedded
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief, Step, TimeStep
@@ -27,9 +27,10 @@ from vrnn.ops.vrnn_rollout import VRNNRollout
 
 def scan(model: VRNN, batch: Batch, noise: Noise, embedded: Embedded, start: Belief) -> Trace:
     """Return the trace of complete time steps, with prior and emission."""
-    samples, count, time, _ = noise.latent.shape
+    samples, count = noise.latent.shape[:2]
     features = features_of_categories(model)
     to_prior, to_emission = added_by_inputs(model, embedded.inputs)
+    seen = batch.present.any(-1)
     found = category_scan(
         start.state.h.expand(samples, count, -1),
         torch.special.ndtr(noise.latent.detach()[..., 0]),
@@ -38,6 +39,7 @@ def scan(model: VRNN, batch: Batch, noise: Noise, embedded: Embedded, start: Bel
             "to_prior": to_prior,
             "to_emission": to_emission,
             "x": batch.x,
+            "seen": seen[..., None].to(batch.x),
         },
         weights_of(model, features),
         parts_of(model),
@@ -69,7 +71,7 @@ def scan(model: VRNN, batch: Batch, noise: Noise, embedded: Embedded, start: Bel
         x=batch.x,
         belief=start._replace(state=left),
         emission=model.observation(raw),
-        exact=torch.where(batch.present.any(-1), found.exact.permute(1, 2, 0), 0.0),
+        exact=torch.where(seen, found.exact.permute(1, 2, 0), 0.0),
     )
 
 
@@ -91,9 +93,7 @@ def features_of_categories(model: VRNN) -> Float[Tensor, "classes hidden"]:
     return model.z_features(every)
 
 
-def weights_of(
-    model: VRNN, features: Float[Tensor, "classes hidden"]
-) -> dict[str, Tensor]:
+def weights_of(model: VRNN, features: Float[Tensor, "classes hidden"]) -> dict[str, Tensor]:
     """Return what the scan multiplies by, and its biases, by the names in `category_scan.WEIGHTS`.
 
     The biases of the first layers of prior and emission are in `added_by_inputs`.
@@ -138,7 +138,11 @@ def prepare_rollout(
         "of_x": of_x.weight,
         "weight_ih": cell.weight_ih[:, :hidden],
     }
-    biases = {"x_bias": of_x.bias, "out_bias": weights["emission_bias"], "bias_hh": cell.bias_hh}
+    biases: dict[str, Any] = {
+        "x_bias": of_x.bias,
+        "out_bias": weights["emission_bias"],
+        "bias_hh": cell.bias_hh,
+    }
     adds = {"emission": to_emission, "gates": gates}
     if to_prior is not None:
         adds["prior"] = to_prior
@@ -179,7 +183,8 @@ class Stepper:
         """Return the record of the step, the prior of its latent and the emission."""
         more = added_by_inputs(model, step.inputs[:, None]) if self.has_inputs else ()
         uniform = torch.special.ndtr(normals[..., 0])
-        found = self.take(belief.state.h, step.features, step.x, uniform, *more)
+        seen = step.present.any(-1)
+        found = self.take(belief.state.h, step.features, step.x, seen.to(step.x), uniform, *more)
         z = one_hot(found.chosen, found.joint)
         prior = model.latent.standard(z) if found.prior is None else model.latent(found.prior)
         u = step.inputs.expand(*uniform.shape, -1)
@@ -188,7 +193,7 @@ class Stepper:
             prior=prior,
             posterior=model.latent.complete(prior.rest, found.joint),
             latent=z,
-            exact=torch.where(step.present.any(-1), found.exact, 0.0),
+            exact=torch.where(seen, found.exact, 0.0),
             emitting=None,
             emission=None,
             x=step.x,

@@ -16,7 +16,6 @@ from vrnn.models.layers import GRUCell, affine_layers
 from vrnn.models.vrnn import VRNN, VRNNState
 from vrnn.ops.build import library
 
-
 Latents = Literal["gaussian", "categorical"]
 _KNOWN: "WeakKeyDictionary[VRNN, tuple[list[nn.Module | None], Latents | None]]" = (
     WeakKeyDictionary()
@@ -123,8 +122,6 @@ def added(
     if inputs.shape[-1] == 0:
         return layer.bias[None, None]
     return nn.functional.linear(inputs, layer.weight[:, width:], layer.bias)
-
-
 
 
 class Weights:

@@ -1,4 +1,4 @@
-"""The recurrence of a VRNN whose latents are categories, over all time steps in C++, with its heads.
+"""The recurrence of a VRNN whose latents are categories, with its heads, in C++.
 
 It runs on the CPU, with a hand-derived backward pass. The draw of a category has no gradient. Its
 plain reference is the loop over time of `vrnn.inference.unroll` over the model itself.
@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from vrnn.distributions.scale import SCALE_FLOOR
 from vrnn.ops.build import compiled
 
-FIXED = ("gates", "to_prior", "to_emission", "x")
+FIXED = ("gates", "to_prior", "to_emission", "x", "seen")
 NUMBERS = (
     "samples", "batch", "time", "hidden", "classes", "dim", "size", "parts", "threads",
     *(f"{name}_{axis}" for name in FIXED for axis in ("row", "step")),
@@ -104,9 +104,10 @@ def category_scan(
     Args:
         start: h_0.
         uniform: u, between 0 and 1.
-        fixed: what is known before the scan: g_t (`gates`), p_t (`to_prior`), o_t (`to_emission`)
-            and x_t (`x`), each (batch, time, .). p_t is None for a uniform prior. p_t and o_t are
-            (1, 1, .) where they are the same at every step.
+        fixed: what is known before the scan: g_t (`gates`), p_t (`to_prior`), o_t (`to_emission`),
+            x_t (`x`) and, of width 1, whether x_t is observed (`seen`), each (batch, time, .). A
+            step that is not observed has no density: p(x_t | k) is 1. p_t is None for a uniform
+            prior. p_t and o_t are (1, 1, .) where they are the same at every step.
         weights: what the scan multiplies by, and its biases, by the names in `WEIGHTS`. The table
             holds e_k and f_k side by side, (classes, 4 hidden).
         emission: the families of consecutive dimensions of x.
@@ -140,7 +141,7 @@ class _CategoryScan(torch.autograd.Function):
         hidden, classes = start.shape[-1], len(tensors["table"])
         assert start.shape == (samples, batch, hidden)
         assert tensors["gates"].shape == (batch, time, 3 * hidden)
-        assert tensors["x"].shape[:2] == (batch, time)
+        assert tensors["x"].shape[:2] == (batch, time) and tensors["seen"].shape == (batch, time, 1)
         assert tensors["table"].shape == (classes, 4 * hidden)
         tensors["uniform"] = tensors["uniform"].permute(2, 0, 1).contiguous()
         learned, lead = "to_prior" in tensors, (time, samples, batch)
@@ -211,8 +212,9 @@ class _CategoryScan(torch.autograd.Function):
             "to_emission": at["emission"],
         }
         for name, shape in ctx.shapes.items():
-            if name == "x":
-                found |= {"x": tensors["d_x"].sum(1).transpose(0, 1)} if of_x else {}
+            if name == "x" and of_x:
+                found["x"] = tensors["d_x"].sum(1).transpose(0, 1)
+            if name not in before:
                 continue
             everywhere = shape[:2] == (1, 1) != (lead[2], lead[0])
             found[name] = (

@@ -67,6 +67,7 @@ class CategoryStepper:
         state: Float[Tensor, "*#sample #batch hidden"],
         gates: Float[Tensor, "batch gates"],
         x: Float[Tensor, "batch dim"],
+        seen: Float[Tensor, " batch"],
         uniform: Float[Tensor, "sample batch"],
         to_prior: Float[Tensor, "#batch 1 hidden"] | None = None,
         to_emission: Float[Tensor, "#batch 1 hidden"] | None = None,
@@ -74,6 +75,7 @@ class CategoryStepper:
         """Return the state after a step, the category, and prior and densities of the step.
 
         Args:
+            seen: 1 where x is observed, 0 in padding.
             to_prior, to_emission: what known inputs add, where there are any.
 
         Raises:
@@ -84,7 +86,8 @@ class CategoryStepper:
         uniform = uniform.contiguous()
         for part, shape in ((gates, (batch, 3 * self.hidden)), (x, (batch, self.dim))):
             assert part.shape == shape, f"expected {shape}, found {tuple(part.shape)}"
-        for part in (gates, x, uniform):
+        assert seen.shape == (batch,), f"expected {(batch,)}, found {tuple(seen.shape)}"
+        for part in (gates, x, seen, uniform):
             if part.dtype != self.dtype or part.device.type != "cpu":
                 raise RuntimeError(
                     f"expected a row and noise in {self.dtype} on the CPU, as the model is, "
@@ -100,11 +103,16 @@ class CategoryStepper:
         scan.samples, scan.batch, scan.threads = samples, batch, torch.get_num_threads()
         scan.gates, scan.gates_row = gates.data_ptr(), gates.stride(0)
         scan.x, scan.x_row, scan.uniform = x.data_ptr(), x.stride(0), uniform.data_ptr()
+        scan.seen, scan.seen_row = seen.data_ptr(), seen.stride(0)
         if to_emission is not None:
             scan.to_emission, scan.to_emission_row = to_emission.data_ptr(), to_emission.stride(0)
         if to_prior is not None:
             scan.to_prior, scan.to_prior_row = to_prior.data_ptr(), to_prior.stride(0)
-        scan.states, scan.joint, scan.exact = states.data_ptr(), heads[0].data_ptr(), exact.data_ptr()
+        scan.states, scan.joint, scan.exact = (
+            states.data_ptr(),
+            heads[0].data_ptr(),
+            exact.data_ptr(),
+        )
         scan.raw, scan.chosen = raw.data_ptr(), chosen.data_ptr()
         prior = None if self.standard else heads[1]
         if prior is not None:

@@ -11,12 +11,12 @@ template <class T>
 struct CategoryScan {
   std::int64_t samples, batch, time, hidden, classes, dim, size, parts, threads;
   std::int64_t gates_row, gates_step, to_prior_row, to_prior_step;  // strides of what is fixed before the loop, whose last
-  std::int64_t to_emission_row, to_emission_step, x_row, x_step;    // axis is dense
+  std::int64_t to_emission_row, to_emission_step, x_row, x_step, seen_row, seen_step;  // axis is dense
   double floor;
   const Index* density;  // of each part of the emission its kind, width and components
   // read: no to_prior and no weights of the prior where it is uniform; table: what each category adds to the hidden layer of
-  // the emission and to the gates
-  const T *gates, *to_prior, *to_emission, *x, *uniform;
+  // the emission and to the gates; seen: 1 where x is observed, 0 where it has no density, as in padding
+  const T *gates, *to_prior, *to_emission, *x, *seen, *uniform;
   const T *table, *weight_hh, *bias_hh, *prior_state, *prior_out, *prior_bias, *emission_state, *emission_out, *emission_bias;
   // written forward, read back: the hidden layer of the prior and memory (r, u, n, m) are none where there is no way back;
   // base: the hidden layer of the emission without the category and before its function
@@ -53,15 +53,15 @@ struct Joints {
   static constexpr int P = PANEL<T>;
   const CategoryScan<T>& loop;
   const int H, K, D, E;
-  Buffer<T> base_, layer_, x_, raw_, prior_, joint_, exact_, most_;
+  Buffer<T> base_, layer_, x_, seen_, raw_, prior_, joint_, exact_, most_;
   Density<T> density;
-  T *base, *layer, *x, *raw, *prior, *joint, *exact, *most;  // rows of PANEL; raw: (classes, size); prior: log p(k)
+  T *base, *layer, *x, *seen, *raw, *prior, *joint, *exact, *most;  // rows of PANEL; raw: (classes, size); prior: log p(k)
 
   explicit Joints(const CategoryScan<T>& loop)
       : loop(loop), H(loop.hidden), K(loop.classes), D(loop.dim), E(loop.size), base_(H * P), layer_(H * P), x_(D * P),
-        raw_(std::size_t(K) * E * P), prior_(K * P), joint_(K * P), exact_(P), most_(P),
+        seen_(P), raw_(std::size_t(K) * E * P), prior_(K * P), joint_(K * P), exact_(P), most_(P),
         density(loop.parts, loop.density, T(loop.floor)), base(base_.get()), layer(layer_.get()), x(x_.get()),
-        raw(raw_.get()), prior(prior_.get()), joint(joint_.get()), exact(exact_.get()), most(most_.get()) {}
+        seen(seen_.get()), raw(raw_.get()), prior(prior_.get()), joint(joint_.get()), exact(exact_.get()), most(most_.get()) {}
 
   // Put rows (count, width) side by side, 0 where there is no sequence.
   static void across(int count, int width, const T* rows, std::ptrdiff_t row, T* to) {
@@ -74,7 +74,9 @@ struct Joints {
   void compute(std::int64_t t, std::int64_t from, int count, const T* base_rows, const T* logits) {
     across(count, H, base_rows, H, base);
     std::memset(x, 0, sizeof(T) * D * P);
+    std::memset(seen, 0, sizeof(T) * P);
     for (int r = 0; r < count; r++) {
+      seen[r] = loop.seen[(from + r) % loop.batch * loop.seen_row + t * loop.seen_step];
       const T* x_r = loop.x + (from + r) % loop.batch * loop.x_row + t * loop.x_step;
       for (int j = 0; j < D; j++) x[j * P + r] = x_r[j];
     }
@@ -94,7 +96,7 @@ struct Joints {
 #pragma GCC ivdep
       for (int c = 0; c < P; c++) {
         prior_k[c] -= exact[c];
-        joint_k[c] += prior_k[c];
+        joint_k[c] = prior_k[c] + (seen[c] > T(0) ? joint_k[c] : T(0));
       }
     }
     log_sum_exp(K, joint, most, exact);
@@ -215,13 +217,13 @@ struct JointsBack {
   Joints<T> joints;
   Packed<T> from_out;  // of the outputs back to the hidden layer
   const int wide;
-  Buffer<T> arriving_, share_, d_raw_, d_raw_rows_, d_layer_, layer_, d_out_, d_bias_, d_x_;
-  T *arriving, *share, *d_raw, *d_raw_rows, *d_layer, *layer, *d_out, *d_bias, *d_x;
+  Buffer<T> arriving_, of_density_, share_, d_raw_, d_raw_rows_, d_layer_, layer_, d_out_, d_bias_, d_x_;
+  T *arriving, *of_density, *share, *d_raw, *d_raw_rows, *d_layer, *layer, *d_out, *d_bias, *d_x;
 
   explicit JointsBack(const CategoryScan<T>& loop)
       : loop(loop), H(loop.hidden), K(loop.classes), D(loop.dim), E(loop.size), joints(loop), from_out(E, H),
-        wide(from_out.wide()), arriving_(K * P), share_(P), d_raw_(E * P), d_raw_rows_(E * P), d_layer_(P * wide),
-        layer_(P * wide), d_out_(std::size_t(E) * wide), d_bias_(E * P), d_x_(D * P), arriving(arriving_.get()),
+        wide(from_out.wide()), arriving_(K * P), of_density_(P), share_(P), d_raw_(E * P), d_raw_rows_(E * P), d_layer_(P * wide),
+        layer_(P * wide), d_out_(std::size_t(E) * wide), d_bias_(E * P), d_x_(D * P), arriving(arriving_.get()), of_density(of_density_.get()),
         share(share_.get()), d_raw(d_raw_.get()), d_raw_rows(d_raw_rows_.get()), d_layer(d_layer_.get()),
         layer(layer_.get()), d_out(d_out_.get()), d_bias(d_bias_.get()), d_x(d_x_.get()) {
     from_out.put(loop.emission_out, E, H, H, 1);
@@ -250,7 +252,9 @@ struct JointsBack {
     for (int r = 0; r < count; r++) std::memset(d_base + r * d_base_row, 0, sizeof(T) * H);
     std::memset(d_x, 0, sizeof(T) * D * P);
     for (int k = 0; k < K; k++) {
-      joints.density.log_prob_back(joints.raw + std::ptrdiff_t(k) * E * P, joints.x, arriving + k * P, d_raw, d_x);
+#pragma GCC ivdep
+      for (int c = 0; c < P; c++) of_density[c] = joints.seen[c] > T(0) ? arriving[k * P + c] : T(0);
+      joints.density.log_prob_back(joints.raw + std::ptrdiff_t(k) * E * P, joints.x, of_density, d_raw, d_x);
       if (loop.d_raw)
         for (int r = 0; r < count; r++)
           if (chosen[r] == k)
