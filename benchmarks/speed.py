@@ -43,6 +43,7 @@ SIZES = [
 WINDOWS = 24_334  # of UNIV
 TRACKS, SAMPLES, OBSERVED, HORIZON = 1000, 20, 8, 12
 PARTICLES = (1, 100)
+CATEGORIES = "categorical(16)"
 LENGTHS = (50, 100, 200, 400, 800)
 BATCHES = (16, 32, 64, 128, 256)
 EVERY: dict[str, tuple[type, dict]] = {
@@ -59,6 +60,7 @@ EVERY: dict[str, tuple[type, dict]] = {
     ),
     "RolloutVAE, carried": (vrnn.RolloutVAEConfig, {"task": "autoencoding", "dynamics": "carried"}),
     "VRNN": (vrnn.VRNNConfig, {}),
+    "VRNN, 16 categories": (vrnn.VRNNConfig, {"latent": CATEGORIES}),
     "STORN": (vrnn.STORNConfig, {}),
     "SRNN": (vrnn.SRNNConfig, {}),
     "DMM": (vrnn.DMMConfig, {}),
@@ -77,12 +79,13 @@ def interleaved(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str,
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def our_model(dim: int, hidden: int, latent: int) -> Model:
-    return make_model(
-        vrnn.VRNNConfig(
-            dim, hidden=hidden, latent_dim=latent, emission="gaussian" if dim == 2 else "bernoulli"
-        )
+def our_model(dim: int, hidden: int, latent: int, family: str = "gaussian") -> Model:
+    """Return a VRNN; `family` is that of its latents, of which only Gaussians have a width."""
+    emission = "gaussian" if dim == 2 else "bernoulli"
+    config = vrnn.VRNNConfig(
+        dim, hidden=hidden, latent=family, latent_dim=latent, emission=emission
     )
+    return make_model(config)
 
 
 def data(batch: int, time_: int, dim: int) -> Tensor:
@@ -109,7 +112,9 @@ def products(model: Model, steps: int) -> float:
 
 def ahead_products(model: Model, tracks: int) -> float:
     """Return the multiply-adds of futures from states at hand: every network but the encoder."""
-    encoder = {id(p) for p in model.posterior_head.parameters()}
+    encoder = (
+        {id(p) for p in model.posterior_head.parameters()} if model.learns_posterior else set()
+    )
     once = sum(p.numel() for p in model.parameters() if p.dim() == 2 and id(p) not in encoder)
     return float(once) * tracks * SAMPLES * HORIZON
 
@@ -206,9 +211,11 @@ def filtering(rounds: int) -> dict[str, float]:
     return interleaved(found, rounds)
 
 
-def particles(rounds: int, tracks: int = 100, count: int = 100) -> dict[str, float]:
+def particles(
+    rounds: int, tracks: int = 100, count: int = 100, family: str = "gaussian"
+) -> dict[str, float]:
     """Return the seconds of a particle filter over complete tracks of 20 time steps."""
-    model, batch = our_model(2, 64, 16), vrnn.Batch.of(data(tracks, 20, 2))
+    model, batch = our_model(2, 64, 16, family), vrnn.Batch.of(data(tracks, 20, 2))
     noise = draw_noise(model, count, tracks, 20, seeded(1), observations=False, resampling=True)
 
     def ours(backend: str) -> Callable[[], object]:
@@ -222,11 +229,11 @@ def particles(rounds: int, tracks: int = 100, count: int = 100) -> dict[str, flo
     return interleaved({backend: ours(backend) for backend in BACKENDS}, rounds)
 
 
-def forecasting(tracks: int, rounds: int) -> dict[str, float]:
+def forecasting(tracks: int, rounds: int, family: str = "gaussian") -> dict[str, float]:
     """Return the seconds of 20 futures of 12 time steps after 8 observed."""
     x = data(tracks, OBSERVED, 2)
     model, per_step, published = (
-        our_model(2, 64, 16),
+        our_model(2, 64, 16, family),
         PerStepVRNN(2, 64, 16, False),
         PublishedVRNN(2, 64, 16, False),
     )
@@ -269,10 +276,12 @@ def whole_scene(windows: int) -> float:
     return time.perf_counter() - started
 
 
-def observing(particles: int, steps: int = 2000) -> float:
+def observing(particles: int, steps: int = 2000, family: str = "gaussian") -> float:
     """Return the median seconds of `vrnn.observe`: one point of one track, on one thread."""
     tracks = vrnn.Tracks(list(np.random.default_rng(0).normal(size=(64, 20, 2)).cumsum(1)))
-    config = vrnn.VRNNConfig(x_dim=2, hidden=64, latent_dim=16, emission="full_gaussian")
+    config = vrnn.VRNNConfig(
+        x_dim=2, hidden=64, latent=family, latent_dim=16, emission="full_gaussian"
+    )
     settings = vrnn.TrainConfig(steps=1)
     model = vrnn.train(tracks, config=config, training=settings, quiet=True).model
     belief, times = vrnn.initial_belief(model=model, particles=particles), []
@@ -374,11 +383,16 @@ def measure(scene: Path, rounds: int) -> dict:
         "inference": {
             "filtering": filtering(rounds),
             "filtering with particles": particles(few),
+            "filtering with particles, 16 categories": particles(few, family=CATEGORIES),
             f"forecasting {TRACKS} tracks": forecasting(TRACKS, few),
+            f"forecasting {TRACKS} tracks, 16 categories": forecasting(TRACKS, few, CATEGORIES),
             "forecasting one track": forecasting(1, 3 * rounds),
         },
         "growth": growth(rounds),
         "observing": {str(count): observing(count) for count in PARTICLES},
+        "observing categories": {
+            str(count): observing(count, family=CATEGORIES) for count in PARTICLES
+        },
         "scene_seconds": whole_scene(WINDOWS),
         "pedestrians": whole_training(scene),
     }

@@ -41,10 +41,14 @@ def write_all(result: dict, *, windows: int, samples: int) -> None:
             ],
             *(
                 [
-                    f"`vrnn.observe`, one point, {count} particle{'s' * (count != '1')}",
+                    f"`vrnn.observe`, one point, {count} particle{'s' * (count != '1')}{more}",
                     f"{ms(seconds)} ms",
                 ]
-                for count, seconds in result["observing"].items()
+                for key, more in {
+                    "observing": "",
+                    "observing categories": ", 16 categories",
+                }.items()
+                for count, seconds in result.get(key, {}).items()
             ),
         ],
     )

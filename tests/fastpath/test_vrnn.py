@@ -30,6 +30,7 @@ from tests.models.settings import build
 import vrnn
 from vrnn.data.batch import Batch
 from vrnn.errors import ConfigError
+from vrnn.fastpath import vrnn_categorical
 from vrnn.fastpath.vrnn import Stepper, fits, stepper
 from vrnn.inference.embed import embed
 from vrnn.inference.noise import Noise, draw_noise, seeded
@@ -46,6 +47,7 @@ NAMES = settings_of("vrnn")
 COMPILED = [name for name in NAMES if name not in LEFT_TO_THE_LOOP]
 GENERATING = [name for name in COMPILED if "conditional" not in name]
 SIZE = st.integers(1, 4) | st.sampled_from([7, 31, 33])
+LATENT = st.just("gaussian") | st.integers(2, 17).map("categorical({})".format)
 
 
 # Passes over a batch
@@ -66,6 +68,7 @@ def cases(draw):
     return shape | {
         "samples": draw(st.integers(1, 3)),
         "inputs": draw(st.integers(0, 2)),
+        "kind": draw(LATENT),
         "missing": draw(st.sampled_from([0.0, 0.0, 0.02, 0.2])),
         "threads": draw(st.sampled_from([1, 2, 3])),
         "seed": draw(st.integers(0, 1000)),
@@ -73,7 +76,9 @@ def cases(draw):
 
 
 def random_case(shape, dtype):
-    config = VRNNConfig(2, shape["inputs"], hidden=shape["hidden"], latent_dim=shape["latent"])
+    config = VRNNConfig(
+        2, shape["inputs"], hidden=shape["hidden"], latent=shape["kind"], latent_dim=shape["latent"]
+    )
     model = calm(build(config, shape["seed"]).to(dtype))
     generator = seeded(shape["seed"], 5)
     x = torch.randn(shape["batch"], shape["time"], 2, generator=generator)
@@ -158,11 +163,12 @@ def test_tensors_are_broadcast_as_by_the_loop():
         assert_same(getattr(found, name), getattr(expected, name))
 
 
-def test_a_diverged_model_shows():
-    model = build(CONFIGS["vrnn"])
-    case = make_case(model, CONFIGS["vrnn"], "even")
+@pytest.mark.parametrize("name", ["vrnn", "vrnn-categorical"])
+def test_a_diverged_model_shows(name):
+    model = build(CONFIGS[name])
+    case = make_case(model, CONFIGS[name], "even")
     with torch.no_grad():
-        model.z_features[0][0].weight[0, 0] = torch.nan
+        model.head[0].weight[0, 0] = torch.nan
     assert run(model, case).log_prob.isnan().any()
 
 
@@ -187,12 +193,27 @@ def test_which_models_the_compiled_recurrences_know(name):
     assert not fits(model.bfloat16())
 
 
+@pytest.mark.parametrize("name", COMPILED)
+def test_the_gradient_of_the_observations_is_that_of_the_loop(name):
+    model = build(CONFIGS[name])
+    case = make_case(model, CONFIGS[name], "unequal")
+
+    def gradient():
+        x = case.batch.x.clone().requires_grad_()
+        found = run(model, case._replace(batch=case.batch._replace(x=x)))
+        (of_x,) = torch.autograd.grad(found.log_prob.square().sum(), x)
+        return of_x
+
+    assert_same(*in_both(gradient))
+
+
 def random_model(data):
     """Draw a model, its settings, and how many paths of how many sequences it is to draw."""
     config = VRNNConfig(
         data.draw(st.integers(1, 3)),
         data.draw(st.integers(0, 2)),
         hidden=data.draw(SIZE),
+        latent=data.draw(LATENT),
         latent_dim=data.draw(SIZE),
         prior=data.draw(st.sampled_from(["learned", "standard"])),
     )
@@ -246,9 +267,10 @@ def test_a_rollout_equals_the_loop_on_random_shapes(data):
     assert_same(paths(model.float(), **shape).x, expected.x, 1e-4)
 
 
+@pytest.mark.parametrize("latent", ["gaussian", "categorical(4)"])
 @pytest.mark.parametrize("emission", ["gaussian", "student_t", "full_gaussian"])
-def test_a_rollout_equals_the_loop_at_a_temperature(emission):
-    model = build(VRNNConfig(2, hidden=5, latent_dim=3, emission=emission))
+def test_a_rollout_equals_the_loop_at_a_temperature(emission, latent):
+    model = build(VRNNConfig(2, hidden=5, latent=latent, latent_dim=3, emission=emission))
     found, expected = in_both(lambda: paths(model, temperature=0.6))
     assert_same(found.x, expected.x)
     assert not torch.allclose(found.x, paths(model).x)
@@ -335,10 +357,14 @@ def check_filtered(found, expected, tolerance=1e-10):
 @pytest.fixture
 def taken(monkeypatch):
     """Count the steps that the compiled form takes."""
-    steps, call = [], Stepper.__call__
-    monkeypatch.setattr(
-        Stepper, "__call__", lambda self, *given: (steps.append(given), call(self, *given))[1]
-    )
+    steps = []
+    for kind in (Stepper, vrnn_categorical.Stepper):
+
+        def counted(self, *given, call=kind.__call__):
+            steps.append(given)
+            return call(self, *given)
+
+        monkeypatch.setattr(kind, "__call__", counted)
     return steps
 
 
@@ -400,14 +426,18 @@ def streamed(model, x, particles=4):
     return torch.cat(found)
 
 
-def stream():
+def stream(latent="gaussian"):
     """Return a small model in single precision and 12 points for it."""
-    model = build(VRNNConfig(2, hidden=8, latent_dim=3)).float()
+    model = build(VRNNConfig(2, hidden=8, latent=latent, latent_dim=3)).float()
     return model, torch.randn(12, 2, generator=seeded(4))
 
 
-def test_points_that_come_one_at_a_time_are_taken_by_it(taken):
-    model, x = stream()
+LATENTS = pytest.mark.parametrize("latent", ["gaussian", "categorical(4)"])
+
+
+@LATENTS
+def test_points_that_come_one_at_a_time_are_taken_by_it(taken, latent):
+    model, x = stream(latent)
     x[5] = torch.nan
     found = streamed(model, x)
     assert len(taken) == len(x) - 1  # all but the gap; nothing is an increment
@@ -440,8 +470,9 @@ def test_observe_takes_it(taken):
     assert len(taken) == len(x) - 3
 
 
-def test_weights_are_laid_out_again_after_a_change():
-    model, x = stream()
+@LATENTS
+def test_weights_are_laid_out_again_after_a_change(latent):
+    model, x = stream(latent)
     with torch.inference_mode():
         first = stepper(model)
         assert stepper(model) is first
@@ -504,8 +535,9 @@ def test_a_model_without_a_stepper_is_filtered_by_the_loop():
         assert_same(*in_both(lambda: particle_filter(model, data, noise).log_prob))
 
 
-def test_a_stepper_is_freed_with_its_model():
-    model = build(VRNNConfig(2, hidden=5, latent_dim=3))
+@LATENTS
+def test_a_stepper_is_freed_with_its_model(latent):
+    model = build(VRNNConfig(2, hidden=5, latent=latent, latent_dim=3))
     with torch.no_grad():
         reference = weakref.ref(stepper(model))
     del model
@@ -513,8 +545,9 @@ def test_a_stepper_is_freed_with_its_model():
     assert reference() is None
 
 
-def test_steps_run_in_threads():
-    model, x = stream()
+@LATENTS
+def test_steps_run_in_threads(latent):
+    model, x = stream(latent)
     expected, found = streamed(model, x), {}
     threads = [Thread(target=lambda i=i: found.update({i: streamed(model, x)})) for i in range(4)]
     for thread in threads:

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import pytest
 import torch
 from tests.models.settings import CONFIGS as SETTINGS
-from tests.models.settings import LATENT, PositionConfig, build, observations
+from tests.models.settings import LATENT, SMALL, PositionConfig, build, observations
 from torch import Tensor
 
 from vrnn.data.batch import Batch
@@ -44,6 +44,22 @@ MORE: dict[str, ModelConfig] = {
     "vrnn-u": VRNNConfig(2, u_dim=2, **LATENT),
     "vrnn-deep": VRNNConfig(2, u_dim=1, depth=2, **LATENT),
     "vrnn-standard-u": VRNNConfig(2, u_dim=1, prior="standard", **LATENT),
+    **{
+        f"vrnn-{name}": VRNNConfig(**{"x_dim": 2, "latent": "categorical(3)"} | settings, **SMALL)
+        for name, settings in {
+            "categorical-full": {"emission": "full_gaussian"},
+            "categorical-full-u": {"x_dim": 3, "u_dim": 2, "emission": "full_gaussian"},
+            "categorical-mixture": {"emission": "mixture(2)"},
+            "categorical-bernoulli": {"x_dim": 4, "emission": "bernoulli"},
+            "categorical-standard-u": {"u_dim": 1, "prior": "standard"},
+            "categorical-conditional-u": {"u_dim": 1, "y_dim": 2, "supervised": "conditional"},
+            "categorical-student": {"emission": "student_t"},
+            "categorical-nade": {"x_dim": 4, "emission": "nade(3)"},
+            "categorical-lstm": {"cell": "lstm"},
+            "categorical-deep": {"depth": 2},
+            "categorical-affine": {"depth": 0},
+        }.items()
+    },
     "dmm-deep": DMMConfig(2, depth=2, **LATENT),
     "srnn-deep": SRNNConfig(2, depth=2, **LATENT),
     "storn-deep": STORNConfig(2, depth=2, **LATENT),
@@ -52,6 +68,12 @@ MORE: dict[str, ModelConfig] = {
 
 OTHER_LATENTS = (
     "vrnn-categorical",
+    "vrnn-pen-categorical",
+    "vrnn-standard-categorical",
+    "vrnn-supervised-categorical",
+    "vrnn-conditional-categorical",
+    "vrnn-both",
+    "vrnn-groups",
     "seq2seq-next-both",
     "seq2seq-same-categorical",
     "storn-categorical",
@@ -71,7 +93,7 @@ CONFIGS: dict[str, ModelConfig] = {
     name: config
     for name, config in (SETTINGS | MORE).items()
     if not name.startswith(("position-", "toy"))
-    and (getattr(config, "latent", "gaussian") == "gaussian" or name in OTHER_LATENTS)
+    and (getattr(config, "latent", "gaussian") == "gaussian" or name in {*OTHER_LATENTS, *MORE})
 }
 LEFT_TO_THE_LOOP = {
     "seq2seq-same-lstm-u": "the posterior goes on from the memory of an LSTM",
@@ -84,7 +106,14 @@ LEFT_TO_THE_LOOP = {
     "vrnn-lstm-u": "an LSTM",
     "vrnn-standard-lstm-u": "an LSTM",
     "vrnn-conditional-lstm-u": "an LSTM",
-    "vrnn-categorical": "categories",
+    "vrnn-both": "categories beside a Gaussian",
+    "vrnn-groups": "several groups of categories",
+    "vrnn-supervised-categorical": "no posterior of its own",
+    "vrnn-categorical-student": "an emission whose density is not compiled",
+    "vrnn-categorical-nade": "an emission whose density is not compiled",
+    "vrnn-categorical-lstm": "an LSTM",
+    "vrnn-categorical-deep": "the networks are not one hidden layer",
+    "vrnn-categorical-affine": "the networks are not one hidden layer",
     "seq2seq-next-both": "categories with an exact posterior",
     "seq2seq-same-categorical": "categories",
     "storn-categorical": "categories with an exact posterior",

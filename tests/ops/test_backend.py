@@ -8,7 +8,7 @@ import torch
 from tests.helpers.fast_paths import CONFIGS, make_case, needs_compiler, run
 from tests.models.settings import build
 
-import vrnn.fastpath.vrnn
+import vrnn.fastpath.vrnn_layers
 from vrnn.errors import ConfigError
 from vrnn.inference.noise import draw_noise, seeded
 from vrnn.inference.plans import plan_of
@@ -81,7 +81,7 @@ def test_the_reference_builds_nothing(monkeypatch):
         raise AssertionError("the reference asked for the compiled form")
 
     monkeypatch.setattr(building, "library", library)
-    monkeypatch.setattr(vrnn.fastpath.vrnn, "library", library)
+    monkeypatch.setattr(vrnn.fastpath.vrnn_layers, "library", library)
     model = build(CONFIGS["vrnn"])
     case = make_case(model, CONFIGS["vrnn"], "unequal")
     noise = draw_noise(model, 2, *case.batch.x.shape[:2], seeded(0), resampling=True)

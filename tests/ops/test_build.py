@@ -10,7 +10,7 @@ import torch
 from tests.helpers.fast_paths import CONFIGS, make_case, needs_compiler, run
 from tests.models.settings import build
 
-from vrnn.ops import backend, vrnn_rollout, vrnn_scan
+from vrnn.ops import backend, category_scan, vrnn_rollout, vrnn_scan
 from vrnn.ops import build as building
 from vrnn.ops.build import compiled, packed_size, runs_on
 
@@ -149,6 +149,7 @@ def test_packed_weights_take_at_least_their_own_number():
     [
         ("vrnn_scan.cpp", "VrnnScan", vrnn_scan.Struct),
         ("vrnn_rollout.cpp", "RolloutStep", vrnn_rollout._Struct),
+        ("category_scan.cpp", "CategoryScan", category_scan.Struct),
         ("gru_scan.cpp", "GruScan", sys.modules["vrnn.ops.gru_scan"]._Struct),
         ("latent_scan.cpp", "LatentScan", sys.modules["vrnn.ops.latent_scan"]._Struct),
     ],
@@ -163,7 +164,7 @@ def test_the_layout_of_both_sides_is_one(source, record, mirror):
     for statement in filter(str.strip, code.split(";")):
         kind = ctypes.c_int64 if "int64_t" in statement else ctypes.c_void_p
         kind = ctypes.c_double if "double" in statement else kind
-        for word in ("const T", "std::int64_t", "double", "T *", "T*", "*"):
+        for word in ("const T", "const Index", "Index", "std::int64_t", "double", "T *", "T*", "*"):
             statement = statement.replace(word, "")
         names += [(name.strip(), kind) for name in statement.split(",")]
     assert names == list(mirror._fields_)

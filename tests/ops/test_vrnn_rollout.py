@@ -22,11 +22,15 @@ def drawn(
     dim=2,
     size=4,
     *,
+    classes=0,
     standard=False,
     dtype=torch.float64,
     seed=0,
 ):
-    """Return random arguments of a rollout, and observations to feed it."""
+    """Return random arguments of a rollout, and observations to feed it.
+
+    With classes the latent is a category.
+    """
     generator = seeded(seed, 9)
 
     def one(*shape, scale=1.0):
@@ -58,13 +62,26 @@ def drawn(
     if not standard:
         biases["prior_bias"] = one(2 * latent)
         added["prior"] = one(batch, time, hidden)
+    normals = one(samples, batch, time, 1 if classes else latent)
+    if classes:
+        shapes["prior_out"] = (classes, hidden)
+        shapes["emission_out"] = (classes * size, hidden)
+        biases["out_bias"] = one(classes * size)
+        for name in ("of_latent", "emission_features", "of_features"):
+            del shapes[name]
+        del biases["latent_bias"]
+        biases |= {} if standard else {"prior_bias": one(classes)}
+        normals = torch.special.ndtr(normals)
+    if standard and classes:
+        del shapes["prior_state"], shapes["prior_out"]
     given = {
         "state": one(samples, batch, hidden),
-        "normals": one(samples, batch, time, latent),
+        "normals": normals,
         "layers": {name: layer(*shape) for name, shape in shapes.items()},
         "biases": biases,
         "added": added,
         "size": size,
+        "table": one(classes, 3 * hidden) if classes else None,
     }
     return given, one(time, samples, batch, dim)
 
@@ -75,6 +92,15 @@ def by_equations(given, x):
     h, found = given["state"], []
     for t in range(len(x)):
         z = given["normals"][:, :, t]
+        if given["table"] is not None:
+            chosen = category(given, h, t)
+            e = torch.relu(added["emission"][:, t] + h @ w["emission_state"].T)
+            outputs = (e @ w["emission_out"].T + b["out_bias"]).unflatten(-1, (-1, given["size"]))
+            found.append(torch.take_along_dim(outputs, chosen[..., None, None], -2)[..., 0, :])
+            of_x = torch.relu(x[t] @ w["of_x"].T + b["x_bias"])
+            gates = added["gates"][:, t] + of_x @ w["weight_ih"].T + given["table"][chosen]
+            last, h = h, gru(gates, h, w["weight_hh"], b["bias_hh"])
+            continue
         if "prior" in added:
             p = torch.relu(added["prior"][:, t] + h @ w["prior_state"].T)
             mean, scale = moments(p, w["prior_out"], b["prior_bias"])
@@ -86,6 +112,17 @@ def by_equations(given, x):
         gates = added["gates"][:, t] + of_x @ w["weight_ih"].T + f @ w["of_features"].T
         last, h = h, gru(gates, h, w["weight_hh"], b["bias_hh"])
     return torch.stack(found), last
+
+
+def category(given, h, t):
+    """Return the category drawn from the prior."""
+    w, b, added = given["layers"], given["biases"], given["added"]
+    logits = h.new_zeros(*h.shape[:2], len(given["table"]))
+    if "prior" in added:
+        p = torch.relu(added["prior"][:, t] + h @ w["prior_state"].T)
+        logits = p @ w["prior_out"].T + b["prior_bias"]
+    cumulative = logits.softmax(-1).cumsum(-1)
+    return (cumulative <= given["normals"][:, :, t]).sum(-1)
 
 
 def taken(given, x):
@@ -101,6 +138,7 @@ def test_equals_the_equations_on_random_shapes(data):
     size = st.integers(1, 4) | st.sampled_from([7, 31, 33])
     names = ("samples", "batch", "time", "hidden", "latent", "dim", "size")
     shape = {n: data.draw(size) for n in names} | {"standard": data.draw(st.booleans())}
+    shape["classes"] = data.draw(st.just(0) | st.integers(2, 17))
     given, x = drawn(**shape, seed=data.draw(st.integers(0, 99)))
     expected, threads = by_equations(given, x), torch.get_num_threads()
     torch.set_num_threads(data.draw(st.sampled_from([1, 3])))
@@ -111,10 +149,11 @@ def test_equals_the_equations_on_random_shapes(data):
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("classes", [0, 4])
 @pytest.mark.parametrize("standard", [True, False])
-def test_float32_is_near_to_float64(standard):
-    expected = by_equations(*drawn(standard=standard))
-    found = taken(*drawn(standard=standard, dtype=torch.float32))
+def test_float32_is_near_to_float64(standard, classes):
+    expected = by_equations(*drawn(standard=standard, classes=classes))
+    found = taken(*drawn(standard=standard, classes=classes, dtype=torch.float32))
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a.double(), b, rtol=1e-4, atol=1e-4)
 

@@ -45,7 +45,7 @@ class OneHotDistribution(NamedTuple):
     @property
     def rest(self) -> "OneHotDistribution | DiagonalGaussian":
         """Return what is not listed: a point of width 0, or everything where nothing is listed."""
-        if self.listed is None:
+        if self.logits.shape[-1] != self.classes:
             return self
         nothing = self.logits[..., :0]
         return DiagonalGaussian(nothing, nothing)

@@ -8,81 +8,38 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
-from vrnn.distributions import DiagonalGaussian, Distribution, Gaussian, LatentDistribution
+from vrnn.distributions import DiagonalGaussian, Distribution, LatentDistribution
 from vrnn.distributions.tempered import check_temperature, temper
+from vrnn.fastpath import vrnn_categorical, vrnn_layers
+from vrnn.fastpath.vrnn_layers import (
+    Weights,
+    added,
+    added_by_inputs,
+    known_latents,
+    left_state,
+    same_numbers,
+)
 from vrnn.inference.embed import Embedded
 from vrnn.inference.noise import Noise
 from vrnn.inference.plans import PLANS, Plan
 from vrnn.inference.rollout import Rollout
 from vrnn.inference.step import Belief, Proposal, Step, TimeStep
 from vrnn.inference.unroll import Trace
-from vrnn.models.contract import join, no_features
-from vrnn.models.layers import GRUCell, affine_layers
+from vrnn.models.layers import affine_layers
 from vrnn.models.vrnn import VRNN, VRNNState
-from vrnn.ops.build import library
 from vrnn.ops.vrnn_rollout import VRNNRollout
 from vrnn.ops.vrnn_scan import vrnn_scan
 from vrnn.ops.vrnn_step import VRNNStepper
 
 
 def fits(model: VRNN) -> bool:
-    """Return whether the compiled recurrences know the model.
-
-    They know a VRNN with a GRU, one hidden layer, Gaussian latents and a posterior of its own, on
-    the CPU.
-    """
-    return (
-        _has_known_layers(model)
-        and model.h0.device.type == "cpu"
-        and model.h0.dtype in (torch.float32, torch.float64)
-        and not torch.is_autocast_enabled("cpu")
-        and library() is not None
-    )
-
-
-_KNOWN_LAYERS: "WeakKeyDictionary[VRNN, tuple[list[nn.Module | None], bool]]" = WeakKeyDictionary()
-
-
-def _has_known_layers(model: VRNN) -> bool:
-    """Return whether a model has the layers that are compiled; kept until one is replaced."""
-    layers = [model.cell, model.z_features, getattr(model, "posterior_head", None)]
-    kept = _KNOWN_LAYERS.get(model)
-    if kept is not None and all(a is b for a, b in zip(kept[0], layers, strict=True)):
-        return kept[1]
-    known = (
-        model.learns_posterior
-        and isinstance(model.latent, Gaussian)
-        and isinstance(model.cell, GRUCell)
-        and len(affine_layers(model.z_features)) == 1
-        and len(affine_layers(model.posterior_head.rest)) == 1
-    )
-    _KNOWN_LAYERS[model] = layers, known
-    return known
+    """Return whether a compiled recurrence knows the model; see `known_latents`."""
+    return known_latents(model) is not None
 
 
 def embed(model: VRNN, batch: Batch) -> Embedded | None:
-    """Return features with those of x computed once, laid out step after step."""
-    if not fits(model) or not _same_numbers(model, batch):
-        return None
-    x, u = batch.x, batch.u
-    turned = x.shape[1] > 1  # a single step lies in memory alike in both orders
-    if turned:
-        x, u = x.transpose(0, 1).contiguous(), u.transpose(0, 1).contiguous()
-    inputs = model.embed_inputs(u)
-    of_x = no_features(x) if model.supervised else model.x_features(x)
-    read = model.y_features(x) if model.supervised else of_x
-    of_u = model.u_features(inputs) if model.known else inputs
-    features = model.cell.project(join(of_x, of_u))
-    evidence = model.posterior_head.project(join(read, inputs))
-    context = batch.x.new_zeros(len(batch.x), 0)
-    if turned:
-        inputs, features, evidence = (p.transpose(0, 1) for p in (inputs, features, evidence))
-    return Embedded(inputs, features, evidence, context)
-
-
-def _same_numbers(model: VRNN, batch: Batch) -> bool:
-    """Return whether the batch is where the model is, in the same type."""
-    return (batch.x.device, batch.x.dtype) == (model.h0.device, model.h0.dtype)
+    """Return features with those of x computed once; see `vrnn_layers.embed`."""
+    return vrnn_layers.embed(model, batch) if fits(model) and same_numbers(model, batch) else None
 
 
 def scan(
@@ -100,8 +57,11 @@ def scan(
     Args:
         heads: compute prior and emission in the recurrence too.
     """
-    if proposal != "posterior" or not fits(model) or not _same_numbers(model, batch):
+    latents = known_latents(model)
+    if proposal != "posterior" or latents is None or not same_numbers(model, batch):
         return None
+    if latents == "categorical":
+        return vrnn_categorical.scan(model, batch, noise, embedded, start)
     samples, count = noise.latent.shape[:2]
     to_prior, to_emission = added_by_inputs(model, embedded.inputs) if heads else (None, None)
     found = vrnn_scan(
@@ -132,28 +92,11 @@ def scan(
         latent=z,
         emitting=state,
         x=batch.x,
-        belief=start._replace(state=_left(found.states, found.features, u, start.state, batch)),
+        belief=start._replace(
+            state=left_state(found.states, found.features, u, start.state, batch)
+        ),
         emission=None if found.raw is None else model.observation(found.raw.permute(1, 2, 0, 3)),
     )
-
-
-def _left(
-    states: Float[Tensor, "states sample batch hidden"],
-    features: Float[Tensor, "time sample batch hidden"],
-    u: Float[Tensor, "sample batch time inputs"],
-    first: VRNNState,
-    batch: Batch,
-) -> VRNNState:
-    """Return the state after each sequence's own last step."""
-    time, length = batch.x.shape[1], batch.length
-    if bool((length == time).all()):
-        return VRNNState(states[-1], features[-1], u[:, :, -1])
-    each = torch.arange(len(length), device=length.device)
-    step = length.clamp(min=1) - 1
-    some = (length > 0)[:, None]
-    z = torch.where(some, features[step, :, each].transpose(0, 1), first.z)
-    u_last = torch.where(some, u[:, each, step], first.u)
-    return VRNNState(states[length, :, each].transpose(0, 1), z, u_last)
 
 
 def weights_of(model: VRNN, heads: bool = True) -> dict[str, Tensor]:
@@ -190,32 +133,6 @@ def weights_of(model: VRNN, heads: bool = True) -> dict[str, Tensor]:
     return found
 
 
-def added_by_inputs(
-    model: VRNN, inputs: Float[Tensor, "batch time inputs"]
-) -> tuple[Float[Tensor, "#batch #time hidden"] | None, Float[Tensor, "#batch #time hidden"]]:
-    """Return what inputs and bias add to the hidden layers of the prior and of the emission.
-
-    It is None for a prior that is N(0, I).
-    """
-    hidden = model.cell.hidden
-    to_emission = added(affine_layers(model.head)[0], 2 * hidden, inputs)
-    if model.standard:
-        return None, to_emission
-    return added(affine_layers(model.prior_head)[0], hidden, inputs), to_emission
-
-
-def added(
-    layer: nn.Linear, width: int, inputs: Float[Tensor, "batch time inputs"]
-) -> Float[Tensor, "#batch #time out"]:
-    """Return what the bias of a layer adds, and the inputs that it reads behind `width` features.
-
-    Without inputs it is the same everywhere, (1, 1, out).
-    """
-    if inputs.shape[-1] == 0:
-        return layer.bias[None, None]
-    return nn.functional.linear(inputs, layer.weight[:, width:], layer.bias)
-
-
 def rollout(
     model: VRNN,
     belief: Belief,
@@ -226,7 +143,8 @@ def rollout(
     temperature: float = 1.0,
 ) -> Rollout | None:
     """Return joint sample paths of an unsupervised VRNN; gradients are left to the loop."""
-    if model.supervised or torch.is_grad_enabled() or not fits(model):
+    latents = known_latents(model)
+    if model.supervised or torch.is_grad_enabled() or latents is None:
         return None
     check_temperature(model.observation, temperature)
     steps = (u.shape[1], noise.latent.shape[2], noise.observation.shape[2])
@@ -234,7 +152,8 @@ def rollout(
         raise ValueError(f"expected inputs and noise of as many time steps, found {steps}")
     count = belief.state.h.shape[1]
     inputs = model.embed_inputs(u).expand(count, -1, -1)
-    take = prepare_rollout(model, belief.state.h, inputs, temperature * noise.latent)
+    prepare = vrnn_categorical.prepare_rollout if latents == "categorical" else prepare_rollout
+    take = prepare(model, belief.state.h, inputs, noise.latent, temperature)
     x, drawn, emissions = None, [], []
     for t, normals in enumerate(noise.observation.unbind(2)):
         emission = temper(model.observation(take(t, x)), model.observation, temperature)
@@ -250,6 +169,7 @@ def prepare_rollout(
     h: Float[Tensor, "sample batch hidden"],
     inputs: Float[Tensor, "batch time inputs"],
     normals: Float[Tensor, "sample batch time latent"],
+    temperature: float,
 ) -> VRNNRollout:
     """Return the compiled rollout of a model from a state."""
     hidden, cell = model.cell.hidden, model.cell
@@ -284,27 +204,27 @@ def prepare_rollout(
         layers["prior_out"], biases["prior_bias"] = second.weight, second.bias
         adds["prior"] = added(first, hidden, inputs)
     adds = {name: part.expand(*inputs.shape[:2], -1) for name, part in adds.items()}
-    return VRNNRollout(h, normals, layers, biases, adds, model.observation.size)
+    return VRNNRollout(h, temperature * normals, layers, biases, adds, model.observation.size)
 
 
-_STEPPERS: "WeakKeyDictionary[VRNN, Stepper]" = WeakKeyDictionary()
+_STEPPERS: "WeakKeyDictionary[VRNN, Stepper | vrnn_categorical.Stepper]" = WeakKeyDictionary()
 
 
-def stepper(model: VRNN) -> "Stepper | None":
+def stepper(model: VRNN) -> "Stepper | vrnn_categorical.Stepper | None":
     """Return what takes one complete step of a model; None where it has none.
 
-    Its weights are laid out once. They are laid out again after an optimizer, `load_state_dict` or
-    anything else that PyTorch counts has changed them. PyTorch does not count what is written
-    through `.data`.
+    Its weights are laid out once, and again after they were changed; see `Weights`.
     """
     if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
         return None
     found = _STEPPERS.get(model)
-    if found is not None and found.current():
+    if found is not None and found.weights.current():
         return found
-    if not fits(model) or any(p.is_inference() for p in model.parameters()):
+    latents = known_latents(model)
+    if latents is None or any(p.is_inference() for p in model.parameters()):
         return None
-    found = _STEPPERS[model] = Stepper(model)
+    kind = vrnn_categorical.Stepper if latents == "categorical" else Stepper
+    found = _STEPPERS[model] = kind(model)
     return found
 
 
@@ -315,18 +235,13 @@ class Stepper:
     """
 
     def __init__(self, model: VRNN):
-        self.reads = [(m._parameters, name) for m in model.modules() for name in m._parameters]
-        self.parts = [
-            (m._modules, list(m._modules.values())) for m in model.modules() if m._modules
-        ]
-        self.stamp = self._stamp()
+        self.weights = Weights(model)
         weights = {name: part.detach().contiguous() for name, part in weights_of(model).items()}
         self.has_inputs = model.known > 0
         if not self.has_inputs:  # what is added to prior and emission is the same at every step
             fixed = added_by_inputs(model, model.h0.new_zeros(1, 1, 0))
             names = ("to_prior", "to_emission")
             weights |= {n: p.detach() for n, p in zip(names, fixed, strict=True) if p is not None}
-        self.held = [p.detach() for p in model.parameters()]  # where nothing else can come to lie
         self.take = VRNNStepper(
             weights,
             standard=model.standard,
@@ -335,15 +250,6 @@ class Stepper:
             size=model.observation.size,
             dtype=model.h0.dtype,
         )
-
-    def current(self) -> bool:
-        """Return whether layers and weights are still those that were laid out."""
-        same = all(list(now.values()) == then for now, then in self.parts)
-        return same and self.stamp == self._stamp()
-
-    def _stamp(self) -> list[tuple[int, int] | None]:
-        held = (parameters.get(name) for parameters, name in self.reads)
-        return [None if p is None or p.is_inference() else (p.data_ptr(), p._version) for p in held]
 
     def __call__(
         self,

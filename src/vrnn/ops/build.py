@@ -25,9 +25,10 @@ from vrnn.ops.backend import is_reference
 
 CSRC = Path(__file__).with_name("csrc")
 SOURCES = [
-    CSRC / name for name in ("vrnn_scan.cpp", "vrnn_rollout.cpp", "gru_scan.cpp", "latent_scan.cpp")
+    CSRC / f"{name}.cpp"
+    for name in ("vrnn_scan", "vrnn_rollout", "category_scan", "gru_scan", "latent_scan")
 ]
-SHARED = CSRC / "common.hpp"
+HEADERS = [CSRC / name for name in ("common.hpp", "density.hpp")]
 FLAGS = [
     "-O3",
     "-std=c++17",
@@ -81,7 +82,7 @@ def build(folder: Path | None = None) -> Path:
     native, machine = ["-march=native"], _macros([*compiler, "-march=native"])
     if machine is None:
         native, machine = [], _macros(compiler) or ""
-    texts = [source.read_text("utf-8") for source in (SHARED, *SOURCES)]
+    texts = [source.read_text("utf-8") for source in (*HEADERS, *SOURCES)]
     key = hashlib.sha256("\n".join([*compiler, *FLAGS, machine, *texts]).encode()).hexdigest()
     folder = cache_folder() if folder is None else folder
     path = folder / f"ops-{key[:16]}.so"
@@ -163,11 +164,13 @@ def runs_on(*tensors: Tensor) -> bool:
     )
 
 
-def packed_size(dtype: torch.dtype, hidden: int, latent: int, dim: int, size: int) -> int:
+def packed_size(
+    dtype: torch.dtype, hidden: int, latent: int, dim: int, size: int, classes: int = 0
+) -> int:
     """Return how many numbers the packed weights of a step take, see vrnn_rollout.cpp."""
     packed = function("packed", dtype)
     packed.restype = ctypes.c_int64
-    return packed(hidden, latent, dim, size)
+    return packed(hidden, latent, dim, size, classes)
 
 
 def function(name: str, dtype: torch.dtype) -> Any:

@@ -13,11 +13,11 @@ from vrnn.distributions.scale import SCALE_FLOOR
 from vrnn.ops.build import compiled, packed_size
 
 NUMBERS = (
-    "samples", "batch", "hidden", "latent", "dim", "size", "threads",
+    "samples", "batch", "hidden", "latent", "dim", "size", "classes", "threads",
     "gates_row", "prior_row", "emission_row",
 )  # fmt: skip
 READ = (
-    "x", "gates", "prior", "emission", "normals", "weights",
+    "x", "gates", "prior", "emission", "normals", "weights", "table", "emission_out",
     "x_bias", "prior_bias", "latent_bias", "out_bias", "bias_hh",
 )  # fmt: skip
 WRITTEN = ("carry", "pending", "out")
@@ -42,12 +42,17 @@ class VRNNRollout:
 
     Args:
         state: h before the first step.
-        normals: of the latents.
-        layers: weights by the names in `LAYERS`.
+        normals: of the latents. With categories, one number between 0 and 1 for each of them; the
+            category is the first whose cumulative probability exceeds it.
+        layers: weights by the names in `LAYERS`. Those that read the latent or its features are
+            left out with categories, and those of the prior with one that is uniform.
         biases: `x_bias`, `latent_bias`, `out_bias`, `bias_hh`, and `prior_bias` of a learned prior.
+            `latent_bias` is left out with categories.
         added: what known inputs and biases add at every step to the gates, the emission and, where
             it is learned, the prior, (batch, time, .).
         size: parameters of the emission.
+        table: of a latent that is a category, what each adds to the gates, (classes, 3 hidden).
+            `emission_out` and `out_bias` then have the outputs of each category in turn.
     """
 
     def __init__(
@@ -58,22 +63,28 @@ class VRNNRollout:
         biases: dict[str, Tensor],
         added: dict[str, Tensor],
         size: int,
+        table: Float[Tensor, "classes three_hidden"] | None = None,
     ):
         self.carry = state.contiguous().clone()
         samples, batch, hidden = self.carry.shape
-        latent, dim = normals.shape[-1], layers["of_x"].shape[1]
+        classes, dim = 0 if table is None else len(table), layers["of_x"].shape[1]
+        latent = 0 if classes else normals.shape[-1]
         self.sizes = {"hidden": hidden, "latent": latent, "dim": dim, "size": size}
+        self.sizes["classes"] = classes
         self.of_step = {name: part.transpose(0, 1) for name, part in added.items()}
         self.of_step["normals"] = normals.permute(2, 0, 1, 3).contiguous()
         self.places = {name: part.data_ptr() for name, part in self.of_step.items()}
         self.strides = {n: part.stride(0) * part.element_size() for n, part in self.of_step.items()}
-        dense = [layers[name].contiguous() for name in LAYERS]
+        dense = {name: layer.contiguous() for name, layer in layers.items()}
         self.fixed: dict[str, Tensor] = dict(biases)
+        if table is not None:
+            self.fixed |= {"table": table.contiguous(), "emission_out": dense["emission_out"]}
         packed = packed_size(state.dtype, *self.sizes.values())
         self.fixed["weights"] = self.carry.new_empty(packed)
-        pointers = (ctypes.c_void_p * len(dense))(*(layer.data_ptr() for layer in dense))
+        places = (dense[name].data_ptr() if name in dense else None for name in LAYERS)
+        pointers = (ctypes.c_void_p * len(LAYERS))(*places)
         to = ctypes.c_void_p(self.fixed["weights"].data_ptr())
-        held = [*dense, *self.fixed.values(), *self.of_step.values(), self.carry]
+        held = [*dense.values(), *self.fixed.values(), *self.of_step.values(), self.carry]
         compiled("pack", held)(*self.sizes.values(), pointers, to)
         self.run = compiled("rollout_step", held)
         self.pending = self.carry.new_empty(samples, batch, 4 * hidden)

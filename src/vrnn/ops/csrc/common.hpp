@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <limits>
 #include <memory>
 #include <new>
 #include <system_error>
@@ -327,6 +328,7 @@ void on_threads(std::int64_t count, Body& body) {
 struct Share {
   std::int64_t begin, end;
   int most = BLOCK_ROWS;
+  std::int64_t index = 0;  // of the share, below the number of threads
 
   // Call body(first row, count) for every block.
   template <class Body>
@@ -350,6 +352,7 @@ void share_out(std::int64_t rows, std::int64_t threads, Work work) {
     for (std::int64_t i; (i = taken++) < workers;) try {
         Share share{rows * i / workers, rows * (i + 1) / workers};
         share.most = int(std::max<std::int64_t>(1, std::min<std::int64_t>(BLOCK_ROWS, share.end - share.begin)));
+        share.index = i;
         work(share);
       } catch (...) {
         errors[i] = std::current_exception();
