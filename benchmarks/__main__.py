@@ -1,10 +1,10 @@
 """Write every table of the result pages from the kept results: `python -m benchmarks`."""
 
-from benchmarks import anomalies, eth_ucy, imputation, letters, music, speed, storms
+from benchmarks import anomalies, eth_ucy, imputation, letters, music, pendulum, speed, storms
 
 
 def main() -> None:
-    for script in (anomalies, eth_ucy, imputation, letters, music, speed, storms):
+    for script in (anomalies, eth_ucy, imputation, letters, music, pendulum, speed, storms):
         script.write_tables()
 
 
