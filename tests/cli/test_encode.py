@@ -18,7 +18,7 @@ def test_encode(run, folder, runs, tmp_path):
 
 def test_probabilities_of_categories_are_columns(run, folder, tmp_path):
     data, out = folder / "walks.csv", tmp_path / "run"
-    run("train", data, "--out", out, *SMALL, "--latent", "categorical(3)")
+    run("train", data, "--out", out, SMALL, "--latent", "categorical(3)")
     run("encode", data, "--model", out, "--out", tmp_path / "codes.csv")
     codes = np.genfromtxt(tmp_path / "codes.csv", delimiter=",", names=True)
     names = ("probability0", "probability1", "probability2")

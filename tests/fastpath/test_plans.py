@@ -2,8 +2,8 @@
 
 import pytest
 from tests.helpers.fast_paths import (
-    CONFIGS,
     KINDS,
+    WITHOUT_A_PLAN,
     check_embedded,
     check_particles,
     check_plan,
@@ -12,8 +12,11 @@ from tests.helpers.fast_paths import (
     settings_of,
 )
 
+from vrnn.models.registry import REGISTRY
+
 COMPILED = settings_of("vrnn")
-NAMES = [pytest.param(name, marks=needs_compiler if name in COMPILED else ()) for name in CONFIGS]
+PLANNED = settings_of(*(name for name in REGISTRY if name not in WITHOUT_A_PLAN))
+NAMES = [pytest.param(name, marks=needs_compiler if name in COMPILED else ()) for name in PLANNED]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -260,7 +260,7 @@ class TestPendulum:
     def test_bad_settings_are_refused(self):
         with pytest.raises(ConfigError, match="at least 0"):
             Pendulum(drift=-0.1)
-        with pytest.raises(ConfigError, match="hold: expected at least 1"):
+        with pytest.raises(ConfigError, match="a hold of at least 1 step"):
             Pendulum(hold=0.5)
 
     def test_bad_arguments_are_refused(self):

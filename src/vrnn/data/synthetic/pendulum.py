@@ -107,7 +107,7 @@ class Pendulum:
                 f"found {self}"
             )
         if not self.hold >= 1:
-            raise ConfigError(setting="hold", expected="at least 1", found=self.hold)
+            raise ConfigError(f"expected a hold of at least 1 step, found {self.hold}")
 
     def sample(self, count: int, steps: int = 50, seed: int = 0) -> Tracks:
         """Draw tracks of positions x (steps, 2) in metres with their torques u (steps, 1)."""
