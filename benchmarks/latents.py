@@ -187,6 +187,7 @@ def configs(of: Set, x_dim: int) -> dict[str, ModelConfig]:
         "vrnn-both": vrnn.VRNNConfig(**one, latent=f"gaussian+{categories}"),
         "srnn": vrnn.SRNNConfig(**rich),
         "dmm": vrnn.DMMConfig(**rich),
+        "rssm": vrnn.RSSMConfig(**rich),
         "seq2seq": vrnn.Seq2SeqVAEConfig(**rich),
     }
     if of.horizon:
@@ -215,7 +216,7 @@ def run(experiment: str, folder: Path, seed: int, steps: int | None) -> None:
         "seed": seed,
         "steps": settings.steps,
         "seconds": round(seconds, 1),
-        "nats": best.get("val_kl", 0.0),
+        "nats": best.get("val_latent_nats", 0.0),
         "parameters": sum(p.numel() for p in trained.model.network.parameters()),
         **scores,
     }
