@@ -1,10 +1,32 @@
 """Write every table of the result pages from the kept results: `python -m benchmarks`."""
 
-from benchmarks import anomalies, eth_ucy, imputation, letters, music, pendulum, speed, storms
+from benchmarks import (
+    anomalies,
+    eth_ucy,
+    imputation,
+    latents,
+    letters,
+    music,
+    pendulum,
+    speed,
+    storms,
+)
+
+SCRIPTS = (
+    anomalies,
+    eth_ucy,
+    imputation,
+    latents,
+    letters,
+    music,
+    pendulum,
+    speed,
+    storms,
+)
 
 
 def main() -> None:
-    for script in (anomalies, eth_ucy, imputation, letters, music, pendulum, speed, storms):
+    for script in SCRIPTS:
         script.write_tables()
 
 

@@ -34,6 +34,7 @@ from benchmarks.common import (
     write_table,
 )
 from vrnn.data.synthetic import Crossroads
+from vrnn.metrics.scores import energy_score
 from vrnn.models.config import ModelConfig
 from vrnn.trained import TrainedModel
 from vrnn.training.trackers import best_record
@@ -220,6 +221,8 @@ def run(experiment: str, folder: Path, seed: int, steps: int | None) -> None:
         "parameters": sum(p.numel() for p in trained.model.network.parameters()),
         **scores,
     }
+    if name == "crossroads":
+        result["walks"] = walks(trained.model, parts["test"], of.observe, seed)
     keep(f"latents-{name}-{model_name}-{seed}", result)
     print(experiment, seed, f"{seconds:.0f} s", scores["val"], scores["test"], flush=True)
 
@@ -246,6 +249,34 @@ def score(of: Set, model: TrainedModel, tracks: vrnn.Tracks) -> dict[str, float]
     }
 
 
+def walks(
+    model: TrainedModel, tracks: vrnn.Tracks, observe: int, seed: int
+) -> dict[str, list[float]]:
+    """Return the NLL per step and the energy score of the future of each track."""
+    truth = np.stack(tracks.x)[:, observe:]
+    densities = np.stack(vrnn.filter_tracks(tracks, model=model, particles=PARTICLES).log_prob)
+    drawn = vrnn.forecast(
+        tracks.cut(stop=observe), model=model, horizon=truth.shape[1], samples=20, seed=seed
+    ).samples
+    found = {"nll": -densities[:, observe:].mean(1), "energy": energy_score(drawn, truth)}
+    return {name: [round(float(v), 4) for v in values] for name, values in found.items()}
+
+
+def behind(results: list[dict], model: str, control: str, score: str) -> tuple[float, float, float]:
+    """Return by how much a model's score exceeds the control's: the mean, and its 95 % interval.
+
+    Scores of the same track and seed are compared, and tracks are drawn again with replacement.
+    """
+    of = {
+        name: np.mean([r["walks"][score] for r in results if r["model"] == name], 0)
+        for name in (model, control)
+    }
+    difference, rng = of[model] - of[control], np.random.default_rng(0)
+    drawn = rng.integers(len(difference), size=(2000, len(difference)))
+    low, high = np.quantile(difference[drawn].mean(1), [0.025, 0.975])
+    return float(difference.mean()), float(low), float(high)
+
+
 def order(results: list[dict], name: str) -> list[str]:
     """Return the models of a set from the best to the worst, by validation at seed 0."""
     key = "energy" if SETS[name].horizon else "nll"
@@ -253,14 +284,19 @@ def order(results: list[dict], name: str) -> list[str]:
     return [r["model"] for r in sorted(first, key=lambda r: r["val"][key])]
 
 
-def planned(names: list[str]) -> list[tuple[str, int]]:
-    """Return (experiment, seed) of one seed each, then of two more seeds of the two best."""
+def planned(names: list[str], seed: int | None) -> list[tuple[str, int]]:
+    """Return (experiment, seed) of one seed each, then of two more seeds of the two best.
+
+    Args:
+        names: sets, or models of sets.
+        seed: the only one, where it is given.
+    """
     wanted: list[tuple[str, int]] = []
     for given in names:
         name, _, model = given.partition("/")
         models = [model] if model else [*configs(SETS[name], 2)]
-        wanted += [(f"{name}/{m}", 0) for m in models]
-        if not model:
+        wanted += [(f"{name}/{m}", seed or 0) for m in models]
+        if not model and seed is None:
             best = order(kept(f"latents-{name}-"), name)[:2]
             wanted += [(f"{name}/{m}", seed) for m in best for seed in SEEDS[1:]]
     return wanted
@@ -293,6 +329,21 @@ def write_tables() -> None:
                 ["model", "NLL", *middle, "nats in the latents", "seconds", "seeds"],
                 rows,
             )
+    write_paired()
+
+
+def write_paired() -> None:
+    """Write how models with latents compare with the RNN on the same walks."""
+    results = [r for r in kept("latents-crossroads-") if "walks" in r]
+    rows = []
+    for model in order(results, "crossroads"):
+        if model != "rnn":
+            cells = [behind(results, model, "rnn", score) for score in ("nll", "energy")]
+            rows.append(
+                [model, *(f"{m:+.4f} ({low:+.4f} to {high:+.4f})" for m, low, high in cells)]
+            )
+    if rows:
+        write_table("latents-paired", ["model", "NLL minus RNN's", "energy minus RNN's"], rows)
 
 
 def main() -> None:
@@ -306,7 +357,9 @@ def main() -> None:
     if not given.tables:
         folder = data_folder(given.data, "")
         done: set[tuple[str, int]] = set()
-        while todo := [p for p in planned(given.experiments or [*SETS]) if p not in done]:
+        while todo := [
+            p for p in planned(given.experiments or [*SETS], given.seed) if p not in done
+        ]:
             experiment, seed = todo[0]
             done.add(todo[0])
             path = RESULTS / f"latents-{experiment.replace('/', '-')}-{seed}.json"
@@ -314,7 +367,7 @@ def main() -> None:
                 continue
             if time.perf_counter() - started > 60 * given.minutes:
                 break
-            run(experiment, folder, seed if given.seed is None else given.seed, given.steps)
+            run(experiment, folder, seed, given.steps)
     write_tables()
 
 

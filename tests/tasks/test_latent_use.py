@@ -36,7 +36,7 @@ def test_every_model_with_latents_has_a_report(kind):
     assert found.units == BOTH and found.has_posterior == own
     assert (found.nats > 0) == own == (found.loss != 0)
     assert found.information < found.information_limit < np.log(1024)
-    assert ("by definition" in str(found)) != own
+    assert ("training draws latents from the prior" in str(found)) != own
 
 
 def test_models_with_a_prefix_a_heading_and_keys():
@@ -92,7 +92,7 @@ def test_it_does_not_depend_on_how_many_tracks_go_together(monkeypatch):
         (
             USE._replace(units=[*BOTH, "categories0"], nats_per_unit=[0.1] * 4, loss=-0.1),
             [
-                "0.40 nats a step carried by Gaussians and categories (mutual information at least "
+                "0.40 nats a step carried by Gaussians and categories (mutual information about "
                 "0.92), 7 of 8 categories in use",
                 "with latents from the prior the likelihood rises by 0.10 nats a step",
             ],
@@ -100,7 +100,7 @@ def test_it_does_not_depend_on_how_many_tracks_go_together(monkeypatch):
         (
             USE._replace(nats_per_unit=[0.0], has_posterior=False, loss=0.0),
             [
-                "0 nats a step by definition, because training draws them from their prior too "
+                "0 nats a step: training draws latents from the prior "
                 "(mutual information 0.92), 7 of 8 categories in use"
             ],
         ),
@@ -138,7 +138,7 @@ def test_idle_latents_come_with_what_to_change(latent, more, ways):
     idle = USE._replace(nats_per_unit=[0.004], loss=0.002, shares=[])
     idle = idle if latent == "gaussian" else idle._replace(shares=[0.125] * 8)
     (text,) = use_sentences(idle, with_latent(latent, **more))
-    expected = f"idle: 0.004 nats a step, which the likelihood does not need; try {ways}"
+    expected = f"idle (0.004 nats a step; the likelihood does not need them); try {ways}"
     assert write(text, CommandWords()) == expected
     if latent == "gaussian":
         assert "try latent='categorical(8)', a narrower emission" in write(text)

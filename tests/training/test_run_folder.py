@@ -91,7 +91,7 @@ BREAKAGES = {
     "empty config": (lambda f: (f / "config.json").write_text(""), "not a config that vrnn wrote"),
     "config of something else": (lambda f: (f / "config.json").write_text("[1]"), "not a config that vrnn wrote"),
     "config that is no text": (lambda f: (f / "config.json").write_bytes(b"\xff\xfe\x00"), "not a config that vrnn wrote"),
-    "another version": (lambda f: edit(f, "version", value=99), r"another version of vrnn \(expected version 2, found 99\); train again"),
+    "another version": (lambda f: edit(f, "version", value=99), r"another version of vrnn \(expected version 3, found 99\); train again"),
     "unknown model": (lambda f: edit(f, "model", "architecture", value="tcn"), "expected an architecture among .*'tcn'"),
     "unknown setting": (lambda f: edit(f, "model", "heads", value=8), "VRNNConfig does not have: heads"),
     "absent setting": (lambda f: edit(f, "model", "x_dim", value=None), "settings that this version does not know"),
@@ -131,7 +131,7 @@ OLD = """{
 
 def test_folders_of_older_versions_are_refused(folder):
     (folder / "config.json").write_text(OLD)
-    message = "found a run folder of another version of vrnn (expected version 2, found 1)"
+    message = "found a run folder of another version of vrnn (expected version 3, found 1)"
     with pytest.raises(RunFolderError) as error:
         vrnn.load(folder)
     assert str(error.value) == f"{folder}: {message}; train again"

@@ -53,7 +53,7 @@ class Row(NamedTuple):
 def demo(*, out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) -> list[Row]:
     """Train an RNN and a VRNN on walkers at a crossroads, beside the true process.
 
-    Both have the same steps and as many Gaussians. The VRNN's are those of three categories.
+    Both have the same steps and three Gaussians. In the VRNN each belongs to a category.
 
     Writes futures.png (the futures of one walker) and the run folders demo-rnn and demo-vrnn under
     the folder of --out. They replace those of an earlier demo.

@@ -121,8 +121,8 @@ class LatentFamily(Family):
 
     Attributes:
         units: independent parts of a value, each with its own KL divergence.
-        listed: how many values the last part of the latent has, where they are few enough to go
-            through one by one; else 0. That part is one-hot, of this width.
+        listed: categories of the last part of the latent, where it is a single group, which
+            algorithms sum over; else 0. That part is one-hot, of this width.
         rest: the family of what is not listed.
     """
 

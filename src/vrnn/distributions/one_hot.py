@@ -70,6 +70,8 @@ class OneHotDistribution(NamedTuple):
         logits = self._split(self.logits)
         drawn = F.one_hot(choose(logits, noise), self.classes).to(logits)
         drawn = straight_through(drawn, logits.softmax(-1))
+        if present is not None:  # a group is kept as a whole
+            present = self._split(present).all(-1, keepdim=True).expand_as(drawn).flatten(-2)
         return keep_present(drawn.flatten(-2), x, present)
 
     def log_prob(
@@ -107,8 +109,8 @@ def straight_through(
 class OneHot(LatentFamily):
     """Categories from one logit each; a value is one-hot in each of the groups.
 
-    The values of a single group are listed, so that its posterior is found exactly. Several groups
-    have too many joint values; their posterior is a network.
+    A single group is listed, whatever its size, so that its posterior is found exactly. The
+    posterior of several groups is a network.
 
     >>> OneHot(8).dim, OneHot(8).listed, OneHot(8, groups=4).dim, OneHot(8, groups=4).listed
     (8, 8, 32, 0)

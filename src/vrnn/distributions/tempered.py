@@ -1,4 +1,4 @@
-"""A distribution drawn nearer to its mean, or farther from it, than it is."""
+"""A distribution drawn nearer to its mean, or farther from it, than it is; categories sharpened."""
 
 import math
 from typing import NamedTuple

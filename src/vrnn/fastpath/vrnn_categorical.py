@@ -1,7 +1,7 @@
 """The plan of a VRNN whose latents are categories: its passes, rollouts and steps in C++.
 
-The draw of a category has no gradient, and there are few of them. So all that the heads and the
-gates add for each category is a table, made once of the weights.
+The draw of a category has no gradient. What each category adds to the gates is a table, and the
+emission has a last layer for each of them.
 """
 
 from typing import Any

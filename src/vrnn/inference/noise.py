@@ -88,7 +88,8 @@ def global_noise_size(model: Model) -> int:
 def no_noise(model: Model, batch: int, time: int) -> Noise:
     """Return the noise of one pass with all normals at 0.
 
-    Latents are then at their means, and draws are what the emission makes of 0.
+    Gaussian latents are then at their means, and draws are what the emission makes of 0. Of the
+    categories it is the one at which the cumulative probability passes 1/2.
     """
     weight = next(model.parameters())
     return Noise(

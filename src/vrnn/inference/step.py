@@ -106,9 +106,9 @@ class Step(NamedTuple):
         posterior: what the latent was drawn from, over (sample, batch, .); the prior itself where
             the model has no posterior of its own.
         latent: the draw, (sample, batch, .).
-        exact: log sum_k p(k) p(x_t | k) over the listed values of the latent, (sample, batch); None
-            where they were not gone through.
-        emitting: the state that the emission reads, likewise.
+        exact: log sum_k p(k) p(x_t | k) over the listed categories, (sample, batch), 0 where nothing
+            is observed; None where they were not summed over.
+        emitting: the state that the emission reads, as `entering`.
         emission: the emission, where the step had to draw from it; else None.
         x: the observation as the model received it, (sample or 1, batch, dim).
         state, pending: of the belief after the step.
@@ -223,8 +223,9 @@ def advance(
 ) -> Step:
     """Return the record of one step: an input, a latent and an observation arrive.
 
-    Listed values of the latent, its categories, are drawn from their exact posterior. At a missing
-    point that is the prior, and the rest comes from the prior too. The state then receives a draw of
+    From the posterior, listed categories are drawn from the exact one, unless the model returns a
+    distribution over the whole latent. Where a whole point is missing, the latent comes from the
+    prior. The state then receives a draw of
     the model's own emission, given the entries that are present. At the first entry observed after a gap, in
     the dimensions that are increments, the value is what remains of the increment after those
     draws, so that the track reconnects.
@@ -374,7 +375,7 @@ def log_joint(
     x: Float[Tensor, "*sample batch dim"],
     present: Bool[Tensor, "batch dim"],
 ) -> Float[Tensor, "sample batch values"]:
-    """Return log p(k | s_t) + log p(x_t | s_t, k) of every listed value k of the latent.
+    """Return log p(k | s_t) + log p(x_t | s_t, k, rest) of every listed category k.
 
     Args:
         entering: the state before the latent, tensors (sample * batch, .).

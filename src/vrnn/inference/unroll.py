@@ -89,7 +89,7 @@ class Unrolled(NamedTuple):
 
     @property
     def log_weight(self) -> Float[Tensor, "sample batch"]:
-        """Return the importance weight of the pass, log p(x, z) - log q(z).
+        """Return the log of the importance weight of the pass, log p(x, z) - log q(z).
 
         Its exponential averages to p(x).
         """
@@ -146,10 +146,9 @@ def unroll(
 def unroll_with_states(
     model: Model, batch: Batch, noise: Noise, *, embedded: Embedded
 ) -> tuple[Unrolled, State]:
-    """Return what `unroll` does of a complete pass, and the states before the latents.
+    """Return the record of a pass, and the state before each latent, (sample, batch, time, .).
 
-    The plain loop keeps these states whole, (sample, batch, time, .), so another latent can be put
-    into them.
+    It always runs the plain loop, so a caller can put another latent into these states.
     """
     begun, once = _begin(model, batch, noise, embedded, None, "posterior")
     trace = run_loop(model, batch, noise, embedded, begun, "posterior")

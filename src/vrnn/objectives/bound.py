@@ -34,7 +34,7 @@ class BoundConfig:
         resampling_term: FIVO adds the gradient through the choice of ancestors.
         first_scored: time steps at the start that are not scored. A heading transform is read from
             them. Their KL counts all the same where the posterior looks ahead, because their
-            latents may hold information about later steps.
+            latents may hold information about later steps. Listed categories never look ahead.
     """
 
     kl_weight: float = 1.0

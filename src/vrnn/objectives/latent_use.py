@@ -77,7 +77,7 @@ class LatentUse(NamedTuple):
     @property
     def has_exact_information(self) -> bool:
         """Whether `information` is no lower bound but exact: the latent is one of K categories."""
-        return len(self.units) == 1 and not self.has_gaussians
+        return self.units == ["categories0"]
 
     @property
     def idle(self) -> bool:

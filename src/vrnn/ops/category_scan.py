@@ -97,7 +97,7 @@ def category_scan(
     """Return states, categories and heads of a VRNN with a GRU and one hidden layer.
 
     p(k) = softmax(W_o relu(p_t + W_p h_{t-1}) + b_o)_k
-    p(x_t | k): of the outputs W_k relu(o_t + W_e h_{t-1}) + b_k
+    p(x_t | k): the emission with parameters W_k relu(o_t + W_e h_{t-1}) + b_k
     k_t = the first k whose p(1 | x_t) + ... + p(k | x_t) exceeds u_t
     h_t = GRU(g_t + f_{k_t}, h_{t-1}), as in `gru_scan`
 
@@ -109,7 +109,7 @@ def category_scan(
             step that is not observed has no density: p(x_t | k) is 1. p_t is None for a uniform
             prior. p_t and o_t are (1, 1, .) where they are the same at every step.
         weights: what the scan multiplies by, and its biases, by the names in `WEIGHTS`. The table
-            holds f_k, (classes, 3 hidden); W_k and b_k lie behind one another.
+            holds f_k, (classes, 3 hidden); W_k and b_k are concatenated over k.
         emission: the families of consecutive dimensions of x.
     """
     given = (*(fixed[name] for name in FIXED), uniform, *(weights.get(name) for name in WEIGHTS))

@@ -173,18 +173,16 @@ def use_sentences(use: LatentUse, model: TrainedModel) -> list[Text]:
         model: the model; its settings say what can be changed.
     """
     kinds = ["Gaussians"] * use.has_gaussians + ["categories"] * bool(use.categories)
-    limited = "" if use.has_exact_information else "at least "
+    both = use.has_gaussians and bool(use.categories)  # what both hold counts twice
+    limited = "" if use.has_exact_information else "about " if both else "at least "
     information = f"(mutual information {limited}{max(use.information or 0.0, 0.0):.2f})"
     used = f", {use.categories_used} of {use.categories} categories in use"
     used = used if use.categories else ""
     if not use.has_posterior:
-        return [
-            "0 nats a step by definition, because training draws them from their prior too "
-            f"{information}{used}"
-        ]
+        return [f"0 nats a step: training draws latents from the prior {information}{used}"]
     loss = use.loss or 0.0
     if use.idle:
-        why = f"idle: {use.nats:.3f} nats a step, which the likelihood does not need; try "
+        why = f"idle ({use.nats:.3f} nats a step; the likelihood does not need them); try "
         *ways, last = _ways_out(use, model)
         return [(why, joined(ways), " or " if ways else "", last)]
     return [

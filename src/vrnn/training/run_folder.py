@@ -21,7 +21,7 @@ from vrnn.training.config import TrainConfig
 from vrnn.training.modes_file import load_modes
 from vrnn.training.weights import load_weights, weights_digest
 
-VERSION = 2  # raised whenever this code could misread the run folders of older code
+VERSION = 3  # raised whenever this code could misread the run folders of older code
 
 
 def save_config(folder: Path, trained: TrainedModel, fingerprint: str) -> None:
