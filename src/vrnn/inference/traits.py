@@ -1,5 +1,6 @@
 """What algorithms find out about a model by asking it, so that an author need not declare it."""
 
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
@@ -13,7 +14,7 @@ from vrnn.models.contract import Features, GlobalLatentModel, Model
 PROBES = 8  # sets of weights that a model is asked with
 
 _LOOKS_AHEAD: "WeakKeyDictionary[Model, bool]" = WeakKeyDictionary()
-_HAS_POSTERIOR: "WeakKeyDictionary[Model, bool]" = WeakKeyDictionary()
+_POSTERIORS: "WeakKeyDictionary[Model, Posterior]" = WeakKeyDictionary()
 
 
 def reads_prefix(model: Model) -> bool:
@@ -96,7 +97,18 @@ def _reaches_first(model: Model, u_dim: int, generator: torch.Generator) -> bool
     return not torch.equal(first, second)
 
 
-@torch.no_grad()
+class Posterior(NamedTuple):
+    """Which parts of the latents have a posterior of their own.
+
+    Attributes:
+        any: some latent, or the global latent.
+        rest: what is not listed of the latent of a time step; False where there is no such part.
+    """
+
+    any: bool
+    rest: bool
+
+
 def has_posterior(model: Model, u_dim: int) -> bool:
     """Return whether latents, or the global latent, have a posterior of their own.
 
@@ -107,45 +119,57 @@ def has_posterior(model: Model, u_dim: int) -> bool:
     Args:
         u_dim: width of the known inputs of a batch for the model.
     """
-    known = _HAS_POSTERIOR.get(model)
+    return posterior_of(model, u_dim).any
+
+
+@torch.no_grad()
+def posterior_of(model: Model, u_dim: int) -> Posterior:
+    """Return which parts of the latents have a posterior of their own; see `has_posterior`."""
+    known = _POSTERIORS.get(model)
     if known is None:
-        module = _HasPosterior(model)
+        module = _PosteriorOf(model)
         weights = _moved_weights(module, torch.Generator().manual_seed(0))
         x, u = _zeros(model, u_dim)
-        known = _HAS_POSTERIOR[model] = functional_call(module, weights, (Batch.of(x, u=u),))
+        known = _POSTERIORS[model] = functional_call(module, weights, (Batch.of(x, u=u),))
     return known
 
 
-class _HasPosterior(nn.Module):
-    """Whether a model returns a posterior at a first step, as a module to call with other weights."""
+def known_posterior(model: Model) -> Posterior:
+    """Return the answer of `posterior_of` for a model that has been asked already, as in a pass."""
+    return _POSTERIORS[model]
+
+
+class _PosteriorOf(nn.Module):
+    """What a model returns as posterior at a first step, as a module to call with other weights."""
 
     def __init__(self, model: Model):
         super().__init__()
         self.model = model
 
-    def forward(self, batch: Batch) -> bool:
+    def forward(self, batch: Batch) -> Posterior:
         return _asked(self.model, batch)
 
 
-def _asked(model: Model, batch: Batch) -> bool:
-    """Return whether the model returns a posterior at a first step."""
+def _asked(model: Model, batch: Batch) -> Posterior:
+    """Return which posteriors the model returns at a first step."""
     inputs = model.embed_inputs(batch.u)
     evidence = evidence_of(model, batch, inputs)
     state = tree_map(lambda t: t.expand(1, -1), model.initial_state())
+    once = False
     if isinstance(model, GlobalLatentModel):
         context = model.embed_prefix(batch, inputs)
-        if model.global_posterior(context, evidence) is not None:
-            return True
+        once = model.global_posterior(context, evidence) is not None
         normals = batch.x.new_zeros(1, model.global_latent.noise_size)
         state = model.with_global(state, model.global_prior(context).sample(normals), context)
     if not model.latent.dim:
-        return False
+        return Posterior(once, rest=False)
     state = model.with_input(state, inputs[:, 0])
     found = model.posterior(state, evidence[:, 0])
     if found is None:
-        return model.latent.listed > 0
+        return Posterior(once or model.latent.listed > 0, rest=False)
     own, prior = tensors_of(found), tensors_of(model.prior(state))
-    return len(own) != len(prior) or not all(map(torch.equal, own, prior))
+    differs = len(own) != len(prior) or not all(map(torch.equal, own, prior))
+    return Posterior(once or differs, rest=differs)
 
 
 def _zeros(model: Model, u_dim: int) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from vrnn.data.batch import Batch
 from vrnn.distributions import Gaussian
 from vrnn.inference.particle_filter import Filtered
+from vrnn.inference.traits import known_posterior
 from vrnn.inference.unroll import Unrolled
 from vrnn.models.contract import GlobalLatentModel, Model
 
@@ -102,8 +103,14 @@ def kl_terms(model: Model, passed: Unrolled | Filtered) -> KL:
         against = family.standard(once.z[0])
     global_kl = once.posterior.kl(against)[None]
     kept, left = (kl[..., :0], kl) if one else (kl, kl[..., :0])
-    listed = kept[..., model.latent.rest.units :] if passed.lists else kept[..., :0]
-    kept = kept[..., : model.latent.rest.units] if passed.lists else kept
+    listed = kept[..., :0]
+    if passed.lists and not one:
+        rest = model.latent.rest
+        kept, listed = kept.split([rest.units, kept.shape[-1] - rest.units], -1)
+        if rest.units and not known_posterior(model).rest:  # the rest is drawn from its prior
+            of_rest = posterior.rest.kl(rest.standard(passed.latent))
+            left = torch.where(mask, of_rest.expand(*passed.latent.shape[:3], -1), 0.0)
+            kept = kept[..., :0]
     global_kept, global_left = (
         (global_kl[..., :0], global_kl) if global_one else (global_kl, global_kl[..., :0])
     )
