@@ -330,6 +330,7 @@ def write_tables() -> None:
                 rows,
             )
     write_paired()
+    write_folds()
 
 
 def write_paired() -> None:
@@ -344,6 +345,22 @@ def write_paired() -> None:
             )
     if rows:
         write_table("latents-paired", ["model", "NLL minus RNN's", "energy minus RNN's"], rows)
+
+
+def write_folds() -> None:
+    """Write the NLL of every model on the folds of ETH/UCY, and its mean over them."""
+    found: dict[str, dict[str, float]] = {}
+    for scene in SCENES:
+        for r in kept(f"latents-{scene}-"):
+            if r["seed"] == 0:
+                found.setdefault(r["model"], {})[scene] = r["test"]["nll"]
+    rows = []
+    for model, of in sorted(found.items(), key=lambda item: np.mean([*item[1].values()])):
+        if len(of) == len(SCENES):
+            cells = [f"{of[scene]:.3f}" for scene in SCENES]
+            rows.append([model, *cells, f"{np.mean([*of.values()]):.3f}"])
+    if rows:
+        write_table("latents-folds", ["NLL", *(s.upper() for s in SCENES), "mean"], rows)
 
 
 def main() -> None:
