@@ -75,7 +75,7 @@ def test_every_sequence_is_what_the_definition_says(name, gaps, chosen, proposal
 
 @ALL
 @BACKENDS
-@pytest.mark.parametrize("cut", [1, 4, 5, 8])
+@pytest.mark.parametrize("cut", [1, 4, 7])
 @torch.no_grad()
 def test_pieces_from_a_belief_are_one_pass(name, chosen, cut):
     """Cut within a gap and elsewhere, where some sequences have ended already."""

@@ -120,8 +120,6 @@ BY_LATENT: dict[str, ModelConfig] = {
     "srnn": SRNNConfig(2, u_dim=1, **LATENT),
     "storn": STORNConfig(2, u_dim=1, **LATENT),
     "rssm": RSSMConfig(2, u_dim=1, **LATENT),
-    "rssm-lstm-pen": RSSMConfig(3, cell="lstm", emission=PEN, **LATENT),
-    "rollout-forecasting-carried": RolloutVAEConfig(2, **LATENT),
     "rollout-forecasting-step": RolloutVAEConfig(2, dynamics="driven", **LATENT),
     "rollout-autoencoding-step": RolloutVAEConfig(
         2, dynamics="driven", task="autoencoding", **LATENT
@@ -134,7 +132,7 @@ LATENTS = {
     "categorical": ("categorical(3)", tuple(BY_LATENT)),
     "both": (
         "gaussian+categorical(3)",
-        ("vrnn", "vrnn-pen", "seq2seq-next", "dmm", "srnn", "rssm", "rollout-autoencoding-step"),
+        ("vrnn", "seq2seq-next", "dmm", "srnn", "rssm", "rollout-autoencoding-step"),
     ),
     "groups": (
         "gaussian+2*categorical(3)",

@@ -81,7 +81,7 @@ def same_numbers(model: VRNN, batch: Batch) -> bool:
 
 def left_state(
     states: Float[Tensor, "states sample batch hidden"],
-    features: Float[Tensor, "time sample batch hidden"],
+    features: Float[Tensor, "time sample batch features"],
     u: Float[Tensor, "sample batch time inputs"],
     first: VRNNState,
     batch: Batch,
