@@ -14,8 +14,8 @@ def test_the_demo_writes_its_picture_and_runs_and_replaces_them(tmp_path, capsys
         rows = demo(out=tmp_path, steps_factor=0.01)
     assert [r.name for r in rows] == [
         "constant velocity",
-        "RNN, three Gaussians",
-        "VRNN, three categories",
+        "RNN, eight Gaussians",
+        "VRNN, eight categories",
         "true process",
     ]
     assert (tmp_path / "futures.png").stat().st_size > 10_000

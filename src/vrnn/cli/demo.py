@@ -28,10 +28,10 @@ from vrnn.training.fit import train
 OBSERVE, HORIZON, SAMPLES = 8, 12, 20
 SHOWN = 120  # futures in the picture
 STEPS = 1300
-MODELS: dict[str, ModelConfig] = {  # of both a step is one of three Gaussians
-    "RNN, three Gaussians": RNNConfig(x_dim=2, hidden=48, emission="mixture(3)"),
-    "VRNN, three categories": VRNNConfig(
-        x_dim=2, hidden=48, latent="categorical(3)", emission="full_gaussian"
+MODELS: dict[str, ModelConfig] = {  # of both a step is one of eight Gaussians
+    "RNN, eight Gaussians": RNNConfig(x_dim=2, hidden=48, emission="mixture(8)"),
+    "VRNN, eight categories": VRNNConfig(
+        x_dim=2, hidden=48, latent="categorical(8)", emission="full_gaussian"
     ),
 }
 
@@ -53,7 +53,7 @@ class Row(NamedTuple):
 def demo(*, out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) -> list[Row]:
     """Train an RNN and a VRNN on walkers at a crossroads, beside the true process.
 
-    Both have the same steps and three Gaussians. In the VRNN each belongs to a category.
+    Both have the same steps and eight Gaussians. In the VRNN each belongs to a category.
 
     Writes futures.png (the futures of one walker) and the run folders demo-rnn and demo-vrnn under
     the folder of --out. They replace those of an earlier demo.
