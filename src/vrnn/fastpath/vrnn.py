@@ -5,7 +5,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, Distribution, LatentDistribution
@@ -15,7 +15,9 @@ from vrnn.fastpath.vrnn_layers import (
     Weights,
     added,
     added_by_inputs,
+    added_to_gates,
     known_latents,
+    laid_out,
     left_state,
     same_numbers,
 )
@@ -175,10 +177,7 @@ def prepare_rollout(
     hidden, cell = model.cell.hidden, model.cell
     (of_x,), (of_latent,) = affine_layers(model.x_features), affine_layers(model.z_features)
     joint, out = affine_layers(model.head)
-    gates_layer = nn.functional.linear(
-        model.u_features(inputs), cell.weight_ih[:, hidden:], cell.bias_ih
-    ) if inputs.shape[-1] else cell.bias_ih[None, None]  # fmt: skip
-    adds = {"emission": added(joint, 2 * hidden, inputs), "gates": gates_layer}
+    adds = {"emission": added(joint, 2 * hidden, inputs), "gates": added_to_gates(model, inputs)}
     layers: dict[str, Any] = {
         "emission_state": joint.weight[:, hidden : 2 * hidden],
         "weight_hh": cell.weight_hh,
@@ -236,14 +235,9 @@ class Stepper:
 
     def __init__(self, model: VRNN):
         self.weights = Weights(model)
-        weights = {name: part.detach().contiguous() for name, part in weights_of(model).items()}
         self.has_inputs = model.known > 0
-        if not self.has_inputs:  # what is added to prior and emission is the same at every step
-            fixed = added_by_inputs(model, model.h0.new_zeros(1, 1, 0))
-            names = ("to_prior", "to_emission")
-            weights |= {n: p.detach() for n, p in zip(names, fixed, strict=True) if p is not None}
         self.take = VRNNStepper(
-            weights,
+            laid_out(model, weights_of(model)),
             standard=model.standard,
             hidden=model.cell.hidden,
             latent=model.latent.dim,

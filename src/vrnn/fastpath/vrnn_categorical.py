@@ -8,12 +8,18 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import Distribution, LatentDistribution
 from vrnn.fastpath.densities import emission_parts
-from vrnn.fastpath.vrnn_layers import Weights, added_by_inputs, left_state
+from vrnn.fastpath.vrnn_layers import (
+    Weights,
+    added_by_inputs,
+    added_to_gates,
+    laid_out,
+    left_state,
+)
 from vrnn.inference.embed import Embedded
 from vrnn.inference.noise import Noise
 from vrnn.inference.step import Belief, Step, TimeStep
@@ -115,9 +121,6 @@ def prepare_rollout(
     weights = weights_of(model)
     (of_x,) = affine_layers(model.x_features)
     to_prior, to_emission = added_by_inputs(model, inputs)
-    gates = nn.functional.linear(
-        model.u_features(inputs), cell.weight_ih[:, hidden:], cell.bias_ih
-    ) if inputs.shape[-1] else cell.bias_ih[None, None]  # fmt: skip
     layers = {
         "emission_state": weights["emission_state"],
         "weight_hh": weights["weight_hh"],
@@ -130,7 +133,7 @@ def prepare_rollout(
         "out_bias": weights["emission_bias"],
         "bias_hh": cell.bias_hh,
     }
-    adds = {"emission": to_emission, "gates": gates}
+    adds = {"emission": to_emission, "gates": added_to_gates(model, inputs)}
     if to_prior is not None:
         adds["prior"] = to_prior
         layers["prior_state"] = weights["prior_state"]
@@ -150,14 +153,8 @@ class Stepper:
 
     def __init__(self, model: VRNN):
         self.weights = Weights(model)
-        found = weights_of(model)
-        weights = {name: part.detach().contiguous() for name, part in found.items()}
         self.has_inputs = model.known > 0
-        if not self.has_inputs:  # what is added to prior and emission is the same at every step
-            fixed = added_by_inputs(model, model.h0.new_zeros(1, 1, 0))
-            names = ("to_prior", "to_emission")
-            weights |= {n: p.detach() for n, p in zip(names, fixed, strict=True) if p is not None}
-        self.take = CategoryStepper(weights, parts_of(model))
+        self.take = CategoryStepper(laid_out(model, weights_of(model)), parts_of(model))
 
     def __call__(
         self,

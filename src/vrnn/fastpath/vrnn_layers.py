@@ -124,6 +124,31 @@ def added(
     return nn.functional.linear(inputs, layer.weight[:, width:], layer.bias)
 
 
+def added_to_gates(
+    model: VRNN, inputs: Float[Tensor, "batch time inputs"]
+) -> Float[Tensor, "#batch #time gates"]:
+    """Return what known inputs and the bias add to the gates of the cell."""
+    cell = model.cell
+    if inputs.shape[-1] == 0:
+        return cell.bias_ih[None, None]
+    weight = cell.weight_ih[:, cell.hidden :]
+    return nn.functional.linear(model.u_features(inputs), weight, cell.bias_ih)
+
+
+def laid_out(model: VRNN, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights without gradients, laid out for a step.
+
+    Without known inputs, what is added to prior and emission is the same at every step; it is then
+    among them.
+    """
+    found = {name: part.detach().contiguous() for name, part in weights.items()}
+    if not model.known:
+        fixed = added_by_inputs(model, model.h0.new_zeros(1, 1, 0))
+        names = ("to_prior", "to_emission")
+        found |= {n: p.detach() for n, p in zip(names, fixed, strict=True) if p is not None}
+    return found
+
+
 class Weights:
     """The weights of a model as they were when something was made of them.
 
