@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -15,6 +16,7 @@ import vrnn
 
 RESULTS = Path(__file__).parent / "results"
 TABLES = Path(__file__).parent / "tables"
+NUMBERS = re.compile(r"\[[-\d.,eE+\s]+\]")
 
 
 def data_folder(given: Path | None, name: str) -> Path:
@@ -41,9 +43,11 @@ def keep(name: str, result: dict) -> None:
 
 
 def write_result(path: Path, result: dict) -> None:
-    """Write one result as JSON, with what it was measured on."""
+    """Write one result as JSON, with what it was measured on; a list of numbers is one line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**result, **machine()}, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps({**result, **machine()}, indent=1)
+    text = NUMBERS.sub(lambda found: " ".join(found[0].split()), text)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def kept(prefix: str) -> list[dict]:
