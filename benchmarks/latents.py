@@ -191,7 +191,7 @@ def configs(of: Set, x_dim: int) -> dict[str, ModelConfig]:
         "rssm": vrnn.RSSMConfig(**rich),
         "seq2seq": vrnn.Seq2SeqVAEConfig(**rich),
     }
-    if of.horizon:
+    if of.horizon and not of.training.position_input:
         models["rollout"] = vrnn.RolloutVAEConfig(**rich, task="forecasting")
     return models
 

@@ -6,10 +6,7 @@ import pytest
 import torch
 from tests.helpers.fast_paths import (
     CONFIGS,
-    KINDS,
-    POSITIONED,
     WITHOUT_A_PLAN,
-    compare,
     make_case,
     run,
 )
@@ -142,15 +139,6 @@ def test_a_rollout_is_the_plans(calls):
     belief = start_belief(model, noise.global_latent, batch.x.new_zeros(3, 0), 2)
     found = rollout(model, belief, batch.u, noise, keep=True, temperature=0.5)
     assert calls == [("rollout", 6, True, 0.5)] and found.x is noise.observation
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", POSITIONED)
-def test_a_model_that_knows_its_position_takes_the_loop(name, kind):
-    """Its inner cell, encoder and scans may still be compiled, and give the same."""
-    model = build(POSITIONED[name])
-    assert plan_of(model) is None
-    compare(model, make_case(model, POSITIONED[name], kind))
 
 
 def test_every_model_is_in_the_table_that_the_plans_are_tested_with():

@@ -168,7 +168,9 @@ CONFIGS |= {
     ),
     "position-seq2seq": PositionConfig(Seq2SeqVAEConfig(2, u_dim=1, **LATENT)),
     "position-srnn-u": PositionConfig(SRNNConfig(2, u_dim=2, **LATENT)),
-    "position-dmm": PositionConfig(DMMConfig(2, u_dim=1, **LATENT)),
+    "position-vrnn-categorical": PositionConfig(
+        VRNNConfig(2, u_dim=1, latent="categorical(3)", **SMALL)
+    ),
     "position-rssm": PositionConfig(RSSMConfig(2, u_dim=1, **LATENT)),
 }
 TOY = module_of("how-to/add-a-model.md", "vrnn.models.toy")  # in no registry but in tests of it

@@ -22,6 +22,7 @@ RANGES = {
     "grad_clip": (0, "a number above 0"),
     "kl_warmup": (-1, f"{COUNT} 0"),
     "free_bits": (float("nan"), "a number of at least 0"),
+    "free_bits_until": (1.5, "a number from 0 to 1"),
     "regulariser_weight": (-1.0, "a number of at least 0"),
     "objective": ("vimco", "one of elbo, iwae, fivo"),
     "samples": (0, f"{COUNT} 1"),

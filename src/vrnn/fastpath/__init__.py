@@ -3,6 +3,6 @@
 Importing this package fills the registry of `vrnn.inference.plans`.
 """
 
-from vrnn.fastpath import independent, markov, vrnn
+from vrnn.fastpath import independent, markov, position, vrnn
 
-__all__ = ["independent", "markov", "vrnn"]
+__all__ = ["independent", "markov", "position", "vrnn"]

@@ -52,35 +52,41 @@ class PositionConditioned(Model):
 
     def initial_state(self) -> State:
         inner = self.inner.initial_state()
-        return self._with(inner, inner[0].new_zeros(len(self.columns)))
+        return self.around(inner, inner[0].new_zeros(len(self.columns)))
 
     def with_input(self, state: State, inputs: Features) -> State:
-        count = len(self.columns)
-        own, start, factor = inputs.split([inputs.shape[-1] - 2 * count, count, count], -1)
-        here = self.inner.embed_inputs(join(own, start + factor * state.moved))
-        return self._with(self.inner.with_input(self._inner(state), here), state.moved)
+        here = self.inner.embed_inputs(self.known(inputs, state.moved))
+        return self.around(self.inner.with_input(self.inside(state), here), state.moved)
 
     def prior(self, state: State) -> LatentDistribution:
-        return self.inner.prior(self._inner(state))
+        return self.inner.prior(self.inside(state))
 
     def posterior(self, state: State, evidence: Features) -> LatentDistribution | None:
-        return self.inner.posterior(self._inner(state), evidence)
+        return self.inner.posterior(self.inside(state), evidence)
 
     def with_latent(self, state: State, z: Float[Tensor, "n latent"]) -> State:
-        return self._with(self.inner.with_latent(self._inner(state), z), state.moved)
+        return self.around(self.inner.with_latent(self.inside(state), z), state.moved)
 
     def emission(self, state: State) -> Distribution:
-        return self.inner.emission(self._inner(state))
+        return self.inner.emission(self.inside(state))
 
     def with_observation(self, state: State, features: Features) -> State:
         count = len(self.columns)
-        after = self.inner.with_observation(self._inner(state), features[..., :-count])
-        return self._with(after, state.moved + features[..., -count:])
+        after = self.inner.with_observation(self.inside(state), features[..., :-count])
+        return self.around(after, state.moved + features[..., -count:])
 
-    def _inner(self, state: State) -> State:
+    def known(self, inputs: Features, moved: Float[Tensor, "*#lead columns"]) -> Features:
+        """Return the inputs of the inner model, whose last are the position after such a way."""
+        count = len(self.columns)
+        own, start, factor = inputs.split([inputs.shape[-1] - 2 * count, count, count], -1)
+        return join(own, start + factor * moved)
+
+    def inside(self, state: State) -> State:
+        """Return the state of the inner model."""
         return self.inner_state(*state[:-1])
 
-    def _with(self, state: State, moved: Tensor) -> State:
+    def around(self, state: State, moved: Float[Tensor, "*lead columns"]) -> State:
+        """Return the state whose inner one is given."""
         return conditioned_state(self.inner_state)(*state, moved)
 
     def _at_start(self, inputs: Features) -> Features:

@@ -95,7 +95,10 @@ class TrainConfig:
             The average is validated and kept in place of the last weights. 0 switches it off.
         grad_clip: largest norm of the gradient. A longer gradient is scaled down to it.
         kl_warmup: steps over which the weight of the KL rises from 0 to 1.
-        free_bits: nats per latent dimension and time step. A smaller KL is not reduced further.
+        free_bits: nats per latent dimension and time step. A smaller KL is not reduced further. They
+            bring Gaussian latents into use that the likelihood can do without at first.
+        free_bits_until: fraction of the steps over which free bits fall to 0, so that the bound
+            itself is maximised in the end.
         regulariser_weight: weight of the KL to N(0, I) in models whose posterior is their prior.
             The bound does not contain it.
         objective: the bound that is maximised. iwae uses K = `samples` importance-weighted draws.
@@ -145,6 +148,7 @@ class TrainConfig:
     grad_clip: PositiveFloat = 1.0
     kl_warmup: NonNegativeInt = 0
     free_bits: NonNegativeFloat = 0.0
+    free_bits_until: Fraction = 0.8
     regulariser_weight: NonNegativeFloat = 1e-3
     objective: Literal["elbo", "iwae", "fivo"] = "elbo"
     samples: PositiveInt = 1

@@ -45,7 +45,6 @@ def check_gradient(
     norm: torch.Tensor,
     objective: Objective,
     work: Work,
-    kl_weight: float,
     step: int,
     tracks: Sequence[str],
 ) -> None:
@@ -58,17 +57,17 @@ def check_gradient(
         return
     raise NonFiniteError(
         "the gradient of the loss of track "
-        f"{tracks[steepest(objective, work, kl_weight)]} is not finite though the loss is",
+        f"{tracks[steepest(objective, work, step)]} is not finite though the loss is",
         where=f"step {step}",
         hint=WAY_OUT,
     )
 
 
-def steepest(objective: Objective, work: Work, kl_weight: float) -> int:
+def steepest(objective: Objective, work: Work, step: int) -> int:
     """Return the sequence of a batch with the largest gradient; one that is not finite is first."""
     parameters, norms = list(objective.model.parameters()), []
     for i in range(len(work.batch.x)):
-        terms = objective(work.sequences(slice(i, i + 1)), kl_weight)
+        terms = objective(work.sequences(slice(i, i + 1)), step)
         score = objective.config.energy_weight * terms.score
         loss = (terms.nll + terms.penalty + score).sum()
         gradient = torch.autograd.grad(loss, parameters, allow_unused=True)

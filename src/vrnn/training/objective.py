@@ -18,6 +18,7 @@ from vrnn.objectives.energy import Future, cut_future, draw_future, energy_loss
 from vrnn.objectives.latent_use import use_sums
 from vrnn.trained import TrainedModel
 from vrnn.training.config import TrainConfig
+from vrnn.training.schedule import free_bits, kl_weight
 
 
 class Work(NamedTuple):
@@ -116,37 +117,41 @@ class Objective(nn.Module):
             self.model, batch, generator, samples=samples, steps=rows, observe=self.observe
         )
 
-    def forward(self, work: Work, kl_weight: float) -> Terms:
-        """Return the terms of a batch."""
+    def forward(self, work: Work, step: int | None = None) -> Terms:
+        """Return the terms of a batch.
+
+        Args:
+            step: the step of training, on which the penalty depends; None after the last one.
+        """
         chunk, time = self.config.chunk, work.batch.x.shape[1]
         if chunk is None or time <= chunk:
-            return self._terms(work, kl_weight)[0]
+            return self._terms(work, step)[0]
         found, belief = [], None
         for begin in range(0, time, chunk):
             steps = slice(begin, begin + chunk)
             part = Work(
                 None, work.batch.time_steps(begin, begin + chunk), work.noise.steps(steps), None
             )
-            terms, belief = checkpoint(self._terms, part, kl_weight, belief, use_reentrant=False)
+            terms, belief = checkpoint(self._terms, part, step, belief, use_reentrant=False)
             belief = belief.map(torch.detach) if self.config.truncate else belief
             found.append(terms)
         return Terms(*(torch.stack(column).sum(0) for column in zip(*found, strict=True)))
 
     def _terms(
-        self, work: Work, kl_weight: float, belief: Belief | None = None
+        self, work: Work, step: int | None, belief: Belief | None = None
     ) -> tuple[Terms, Belief]:
         """Return the terms of a batch or of one chunk, and the belief that the pass leaves.
 
         Args:
             work: the batch, or the time steps of one chunk.
-            kl_weight: weight of the KL.
+            step: see `forward`.
             belief: what the chunk before left; None at the start.
         """
         model, config, start = self.model, self.config, self.first_scored
         prefix, batch, noise, future = work
         settings = BoundConfig(
-            kl_weight=kl_weight,
-            free_bits=config.free_bits,
+            kl_weight=kl_weight(config, step),
+            free_bits=free_bits(config, step),
             regulariser_weight=config.regulariser_weight,
             resample_below=config.resample_below,
             resampling_term=config.resampling_term,

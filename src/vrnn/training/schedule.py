@@ -1,4 +1,4 @@
-"""Numbers that change from step to step: the learning rate and the weight of the KL."""
+"""Numbers that change from step to step: the learning rate, the weight of the KL and free bits."""
 
 import math
 
@@ -23,6 +23,24 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     return config.learning_rate * rise * half_cosine(math.pi * done)
 
 
-def kl_weight(config: TrainConfig, step: int) -> float:
-    """Return the weight of the KL in a step, which rises to 1 over `kl_warmup` steps."""
-    return min(1.0, (step + 1) / config.kl_warmup) if config.kl_warmup else 1.0
+def kl_weight(config: TrainConfig, step: int | None) -> float:
+    """Return the weight of the KL in a step, which rises to 1 over `kl_warmup` steps.
+
+    Args:
+        step: the step, from 0; None after the last one.
+    """
+    if step is None or not config.kl_warmup:
+        return 1.0
+    return min(1.0, (step + 1) / config.kl_warmup)
+
+
+def free_bits(config: TrainConfig, step: int | None) -> float:
+    """Return the free bits of a step, which fall to 0 over a fraction `free_bits_until` of them.
+
+    Args:
+        step: the step, from 0; None after the last one.
+    """
+    if step is None:
+        return 0.0
+    end = config.free_bits_until * config.steps
+    return config.free_bits * max(0.0, 1 - step / end) if end else 0.0

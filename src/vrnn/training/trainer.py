@@ -112,8 +112,7 @@ class Trainer:
         work, counts, names = self._batch(step)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(settings, step)
-        weight = kl_weight(settings, step)
-        terms: Terms = self.objective(work, weight)
+        terms: Terms = self.objective(work, step)
         check_terms(terms, step, names)
         loss = (terms.nll + terms.penalty).sum() / counts.rows
         loss = loss + settings.energy_weight * terms.score.sum() / counts.energy_rows
@@ -122,12 +121,12 @@ class Trainer:
         self.accelerator.backward(loss * self.accelerator.num_processes)
         norm = self.accelerator.clip_grad_norm_(self.network.parameters(), settings.grad_clip)
         assert norm is not None  # accelerate returns None only under DeepSpeed
-        check_gradient(norm, self.plain_objective, work, weight, step, names)
+        check_gradient(norm, self.plain_objective, work, step, names)
         self.optimiser.step()
         self.ema.update(step)
         if not self._is_reported(step):
             return {}
-        record = self._record(terms, loss, counts, weight, drew_futures=work.future is not None)
+        record = self._record(terms, loss, counts, step, drew_futures=work.future is not None)
         return {
             **record,
             "gradient_norm": float(norm),
@@ -155,7 +154,7 @@ class Trainer:
         return work.sequences(part), Counts(rows, energy_rows), list(tracks.ids[part])
 
     def _record(
-        self, terms: Terms, loss: Tensor, counts: Counts, weight: float, drew_futures: bool
+        self, terms: Terms, loss: Tensor, counts: Counts, step: int, drew_futures: bool
     ) -> Record:
         """Return what is reported of a step, over all processes."""
         parts = (
@@ -168,6 +167,7 @@ class Trainer:
         )
         sums = self.accelerator.reduce(torch.stack([part.detach() for part in parts]), "sum")
         loss_sum, nll, penalty, score, bound, rows = sums.tolist()
+        weight = kl_weight(self.settings, step)
         # A weighted KL changes which particles FIVO keeps, so that its number is no bound.
         is_bound = weight == 1.0 or self.settings.objective != "fivo"
         return {

@@ -123,7 +123,7 @@ class Validator:
         work = assemble(
             self.trained, objective, tracks, samples=samples, noise=noise, futures=futures
         )
-        terms = objective(work, 1.0)
+        terms = objective(work)
         if futures is not None and settings.observe is None:
             # The score of one cut of each track would vary much.
             more = [
