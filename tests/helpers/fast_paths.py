@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import pytest
 import torch
 from tests.models.settings import CONFIGS as SETTINGS
-from tests.models.settings import LATENT, SMALL, PositionConfig, build, observations
+from tests.models.settings import LATENT, SMALL, WRAPPERS, WrappedConfig, build, observations
 from torch import Tensor
 
 from vrnn.data.batch import Batch
@@ -88,11 +88,11 @@ OTHER_LATENTS = (
 WITHOUT_A_PLAN = ("rssm",)
 """The architectures that always run by the loop."""
 
-POSITIONED = {name: config for name, config in SETTINGS.items() if name.startswith("position-")}
+WRAPPED = {name: config for name, config in SETTINGS.items() if name.startswith(WRAPPERS)}
 CONFIGS: dict[str, ModelConfig] = {
     name: config
     for name, config in (SETTINGS | MORE).items()
-    if not name.startswith(("position-", "toy"))
+    if not name.startswith((*WRAPPERS, "toy"))
     and (getattr(config, "latent", "gaussian") == "gaussian" or name in {*OTHER_LATENTS, *MORE})
 }
 LEFT_TO_THE_LOOP = {
@@ -167,7 +167,7 @@ PLAN_CALLS: dict[Kind, int] = {
 
 
 def make_case(
-    model: Model, config: ModelConfig | PositionConfig, kind: Kind, samples: int = 2, seed: int = 0
+    model: Model, config: ModelConfig | WrappedConfig, kind: Kind, samples: int = 2, seed: int = 0
 ) -> Case:
     """Return five sequences, all of 14 steps or of different lengths, one of which is empty.
 
@@ -204,7 +204,7 @@ def make_case(
     return Case(batch.after(cut), case.noise.steps(slice(cut, None)), prefix, start)
 
 
-def _make_prefix(model: Model, config: ModelConfig | PositionConfig, seed: int) -> Batch:
+def _make_prefix(model: Model, config: ModelConfig | WrappedConfig, seed: int) -> Batch:
     """Return the prefixes that a forecasting model reads, of different lengths and with a gap."""
     count = len(LENGTHS)
     x = observations(model.observation, count, 4, seed + 100)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pytest
 import torch
 from tests.helpers.widths import inputs_width
-from tests.models.settings import CONFIGS, build
+from tests.models.settings import CONFIGS, build, unwrapped
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
@@ -29,7 +29,7 @@ from vrnn.models.storn import STORNConfig
 
 def kind_of(name: str) -> str:
     """Return the name of a setting without what it has for all architectures."""
-    return name.removeprefix("position-")
+    return unwrapped(name)
 
 
 LOOK_AHEAD = ("dmm", "srnn", "storn", "rollout-autoencoding")

@@ -1,5 +1,6 @@
 """The table of models and settings that tests run over, and sequences with gaps for each of them."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -9,13 +10,15 @@ from torch import Tensor
 
 import vrnn.fastpath  # noqa: F401, fills the registry of plans
 from vrnn.data.batch import Batch
+from vrnn.data.transforms.causal import FEATURES
 from vrnn.distributions import Family, Product
 from vrnn.distributions.tree import tensors_of
 from vrnn.inference.embed import embed
 from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.step import Proposal
-from vrnn.inference.traits import reads_prefix
+from vrnn.inference.traits import looks_ahead, reads_prefix
 from vrnn.inference.unroll import Unrolled, unroll
+from vrnn.models.causal import CausalFrame
 from vrnn.models.config import ModelConfig
 from vrnn.models.contract import Model
 from vrnn.models.dmm import DMMConfig
@@ -147,8 +150,8 @@ CONFIGS |= {
 
 
 @dataclass(frozen=True)
-class PositionConfig:
-    """A config of a model that has the position in its first column as an input."""
+class WrappedConfig:
+    """A config of a model around another one; `u_dim` is the width of u in a batch."""
 
     inner: ModelConfig
 
@@ -158,7 +161,29 @@ class PositionConfig:
 
     @property
     def u_dim(self) -> int:
-        return self.inner.u_dim + 1  # a start and a factor in place of a position
+        return self.inner.u_dim + self.more_inputs
+
+    more_inputs = 0
+
+
+class PositionConfig(WrappedConfig):
+    """A config of a model that has the position in its first column as an input."""
+
+    more_inputs = 1  # a start and a factor in place of a position
+
+
+class CausalConfig(WrappedConfig):
+    """A config of a model in causal frames, which tell the inner model of themselves."""
+
+    more_inputs = -FEATURES
+
+
+WRAPPERS = ("position-", "causal-")  # how the names of such settings begin
+
+
+def unwrapped(name: str) -> str:
+    """Return the name of a setting without what it says of a model around the architecture."""
+    return re.sub("^(" + "|".join(WRAPPERS) + ")", "", name)
 
 
 CONFIGS |= {
@@ -172,6 +197,14 @@ CONFIGS |= {
         VRNNConfig(2, u_dim=1, latent="categorical(3)", **SMALL)
     ),
     "position-rssm": PositionConfig(RSSMConfig(2, u_dim=1, **LATENT)),
+    "causal-rnn": CausalConfig(RNNConfig(1, u_dim=FEATURES, **SMALL)),
+    "causal-vrnn-u": CausalConfig(
+        VRNNConfig(3, u_dim=FEATURES + 1, emission="mixture(3)", **LATENT)
+    ),
+    "causal-vrnn-categorical": CausalConfig(
+        VRNNConfig(2, u_dim=FEATURES, latent="categorical(3)", emission="full_gaussian", **SMALL)
+    ),
+    "causal-srnn": CausalConfig(SRNNConfig(2, u_dim=FEATURES, emission="full_gaussian", **LATENT)),
 }
 TOY = module_of("how-to/add-a-model.md", "vrnn.models.toy")  # in no registry but in tests of it
 CONFIGS |= {
@@ -180,8 +213,11 @@ CONFIGS |= {
 }
 
 
-def make(config: ModelConfig | PositionConfig) -> Model:
+def make(config: ModelConfig | WrappedConfig) -> Model:
     """Return the model of a config."""
+    if isinstance(config, CausalConfig):
+        inner = make_model(config.inner)
+        return CausalFrame(inner, looks_ahead=looks_ahead(inner, config.inner.u_dim))
     if isinstance(config, PositionConfig):
         return PositionConditioned(make_model(config.inner), (0,), torch.tensor([0.3]))
     return TOY.Toy(config) if isinstance(config, TOY.ToyConfig) else make_model(config)

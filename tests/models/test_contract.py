@@ -7,13 +7,14 @@ from tests.models.settings import (
     CONFIGS,
     TIME,
     Case,
-    PositionConfig,
+    WrappedConfig,
     alone,
     build,
     make,
     make_case,
     run,
     tensors,
+    unwrapped,
 )
 
 from vrnn.distributions import one_hot
@@ -128,7 +129,7 @@ def test_no_prediction_sees_the_future(name, gaps):
             past += gradient.abs().sum()
         if model.supervised:
             assert past == 0, f"{proposal}: the target reaches a state"
-        elif proposal == "prior" and not name.removeprefix("position-").startswith(
+        elif proposal == "prior" and not unwrapped(name).startswith(
             ("seq2seq-same", "dmm", "rssm")
         ):  # made of latents alone
             assert past > 0, "nothing reads the past: this test proves nothing"
@@ -264,7 +265,7 @@ def test_saved_weights_give_identical_results(name, tmp_path):
     model, config, case = made(name)
     save_file(model.state_dict(), tmp_path / "model.safetensors")
     again = make(config)
-    if not isinstance(config, PositionConfig):
+    if not isinstance(config, WrappedConfig):
         again = make_model(config_from_dict(config_to_dict(config)))
     again = again.double()
     again.load_state_dict(load_file(tmp_path / "model.safetensors"))

@@ -13,6 +13,7 @@ from vrnn.data.arrays import before_first_value, carry_forward, mean_and_scale, 
 from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Anchor, Transform, TransformConfig
+from vrnn.data.transforms.causal import FEATURES
 from vrnn.distributions import Family
 from vrnn.errors import ConfigError, DataError
 
@@ -114,9 +115,10 @@ class Preprocessor:
     def model_u_dim(self) -> int:
         """Width of the inputs of a network, where each position counts once.
 
-        See `PositionConditioned`.
+        See `PositionConditioned`. A causal transform adds what is told of the frame, see
+        `CausalFrame`.
         """
-        return self.u_dim - len(self.position_mean)
+        return self.u_dim - len(self.position_mean) + FEATURES * self.transform.causal
 
     @property
     def drift(self) -> Float[np.ndarray, " position"]:

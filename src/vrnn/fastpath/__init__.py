@@ -3,6 +3,6 @@
 Importing this package fills the registry of `vrnn.inference.plans`.
 """
 
-from vrnn.fastpath import independent, markov, position, vrnn
+from vrnn.fastpath import causal, independent, markov, position, vrnn
 
-__all__ = ["independent", "markov", "position", "vrnn"]
+__all__ = ["causal", "independent", "markov", "position", "vrnn"]

@@ -31,8 +31,21 @@ from vrnn.ops.category_step import CategoryStepper
 from vrnn.ops.vrnn_rollout import VRNNRollout
 
 
-def scan(model: VRNN, batch: Batch, noise: Noise, embedded: Embedded, start: Belief) -> Trace:
-    """Return the trace of complete time steps, with prior and emission."""
+def scan(
+    model: VRNN,
+    batch: Batch,
+    noise: Noise,
+    embedded: Embedded,
+    start: Belief,
+    factor: Float[Tensor, "batch time size"] | None = None,
+    log_volume: Float[Tensor, "batch time"] | None = None,
+) -> Trace:
+    """Return the trace of complete time steps, with prior and emission.
+
+    Args:
+        factor: what the parameters of the emission are multiplied by; None for 1.
+        log_volume: what is subtracted from the log-densities of x; None for 0.
+    """
     samples, count = noise.latent.shape[:2]
     to_prior, to_emission = added_by_inputs(model, embedded.inputs)
     seen = batch.present.any(-1)
@@ -45,6 +58,7 @@ def scan(model: VRNN, batch: Batch, noise: Noise, embedded: Embedded, start: Bel
             "to_emission": to_emission,
             "x": batch.x,
             "seen": seen[..., None].to(batch.x),
+            "factor": factor,
         },
         weights_of(model),
         parts_of(model),
@@ -53,6 +67,10 @@ def scan(model: VRNN, batch: Batch, noise: Noise, embedded: Embedded, start: Bel
         part.permute(1, 2, 0, 3) for part in (found.states[:-1], found.joint, found.raw)
     )
     category = one_hot(found.chosen, joint)
+    exact = found.exact.permute(1, 2, 0)
+    if log_volume is not None:
+        volume = torch.where(seen, log_volume, 0.0)
+        joint, exact = joint - volume[..., None], exact - volume
     latent = category.permute(1, 2, 0, 3)
     u = embedded.inputs[None].expand(samples, -1, -1, -1)
     state = VRNNState(h, latent, u)
@@ -71,7 +89,7 @@ def scan(model: VRNN, batch: Batch, noise: Noise, embedded: Embedded, start: Bel
         x=batch.x,
         belief=start._replace(state=left),
         emission=model.observation(raw),
-        exact=torch.where(seen, found.exact.permute(1, 2, 0), 0.0),
+        exact=torch.where(seen, exact, 0.0),
     )
 
 

@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from vrnn.distributions.scale import SCALE_FLOOR
 from vrnn.ops.build import compiled
 
-FIXED = ("gates", "to_prior", "to_emission", "x", "seen")
+FIXED = ("gates", "to_prior", "to_emission", "x", "seen", "factor")
 NUMBERS = (
     "samples", "batch", "time", "hidden", "classes", "dim", "size", "parts", "threads",
     *(f"{name}_{axis}" for name in FIXED for axis in ("row", "step")),
@@ -106,13 +106,18 @@ def category_scan(
         uniform: u, between 0 and 1.
         fixed: what is known before the scan: g_t (`gates`), p_t (`to_prior`), o_t (`to_emission`),
             x_t (`x`) and, of width 1, whether x_t is observed (`seen`), each (batch, time, .). A
-            step that is not observed has no density: p(x_t | k) is 1. p_t is None for a uniform
-            prior. p_t and o_t are (1, 1, .) where they are the same at every step.
+            step that is not observed has no density: p(x_t | k) is 1. What the parameters of every
+            category are multiplied by (`factor`) has no gradient, and None stands for 1. p_t is
+            None for a uniform prior. p_t and o_t are (1, 1, .) where they are the same at every step.
         weights: what the scan multiplies by, and its biases, by the names in `WEIGHTS`. The table
             holds f_k, (classes, 3 hidden); W_k and b_k are concatenated over k.
         emission: the families of consecutive dimensions of x.
     """
-    given = (*(fixed[name] for name in FIXED), uniform, *(weights.get(name) for name in WEIGHTS))
+    given = (
+        *(fixed.get(name) for name in FIXED),
+        uniform,
+        *(weights.get(name) for name in WEIGHTS),
+    )
     found = _CategoryScan.apply(torch.is_grad_enabled(), density_of(emission), start, *given)
     return CategoryScan(*found)
 

@@ -52,6 +52,7 @@ def check_settings_fit(
             hint=("set it, or map the columns with ", Setting("Columns.x")),
         )
     _check_prefix(model, settings)
+    _check_causal(model, settings)
     _check_position_input(model, settings)
     _check_chunk(model, settings)
     if settings.energy_weight and not any(model.observation.continuous):
@@ -83,10 +84,29 @@ def _check_prefix(model: Model, settings: TrainConfig) -> None:
         )
 
 
+def _check_causal(model: Model, settings: TrainConfig) -> None:
+    """Refuse a causal transform for a model that does not read one row after the other."""
+    if settings.transform.causal and (model.supervised or has_global_latent(model)):
+        what = "a supervised model" if model.supervised else "a RolloutVAE"
+        raise ConfigError(
+            "a causal transform changes from row to row",
+            setting="transform.causal",
+            expected="a model of increments that reads one row at a time",
+            found=what,
+            hint="switch it off",
+        )
+
+
 def _check_position_input(model: Model, settings: TrainConfig) -> None:
     """Refuse positions as inputs where none are known, or where they are not those of the map."""
     if not settings.position_input:
         return
+    if settings.transform.causal:
+        raise ConfigError(
+            "a causal transform makes all places alike",
+            setting="position_input",
+            hint="switch one of the two off",
+        )
     if model.supervised or has_global_latent(model):
         what = (
             "a supervised model reads x itself"

@@ -14,6 +14,9 @@ class TransformConfig:
     Args:
         displacement: model increments in place of positions. The first point is then given and not
             scored.
+        causal: see every move in the frame of the moves before it: turned to their direction and in
+            units of their length. The model then treats all scales and headings alike. It needs
+            positions alone, in one to three dimensions.
         heading: rotate every track so that its last observed step points along +x. Only what
             follows that step is then a density of the data.
         standardise: centre every continuous column and scale it to unit variance over the
@@ -26,13 +29,15 @@ class TransformConfig:
             displacement.
 
     Raises:
-        ConfigError: another unit, or a geographic transform without displacement.
+        ConfigError: another unit, a geographic or causal transform without displacement, or a
+            causal one beside a heading.
 
     >>> TransformConfig(heading=True).displacement
     True
     """
 
     displacement: bool = True
+    causal: bool = False
     heading: bool = False
     standardise: bool = True
     positions: tuple[str, ...] = ()
@@ -45,8 +50,15 @@ class TransformConfig:
                 expected=f"one of {', '.join(RADIUS)} or nothing",
                 found=repr(self.geographic),
             )
-        if self.geographic and not self.displacement:
+        for name in ("geographic", "causal"):
+            if getattr(self, name) and not self.displacement:
+                raise ConfigError(
+                    f"a {name} transform models increments",
+                    hint=("leave ", Setting("transform.displacement"), " on"),
+                )
+        if self.causal and self.heading:
             raise ConfigError(
-                "a geographic transform models increments",
-                hint=("leave ", Setting("transform.displacement"), " on"),
+                "a causal transform turns every move of a track already",
+                setting="transform.heading",
+                hint="switch it off",
             )

@@ -45,6 +45,20 @@ class Standardise:
             tuple(np.where(keep, mean, 0.0).tolist()), tuple(np.where(keep, scale, 1.0).tolist())
         )
 
+    @classmethod
+    def isotropic(cls, increments: Increments) -> "Standardise":
+        """Return the map that scales all columns alike, by the root mean square length of moves.
+
+        It centres nothing. Moves of length 0 and increments over a gap do not count.
+        """
+        values = increments.values.reshape(-1, increments.values.shape[-1])
+        single = np.asarray((increments.count == 1).reshape(values.shape).all(-1))
+        squares = (values[single] ** 2).sum(-1)
+        moves = squares[np.isfinite(squares) & (squares > 0)]
+        scale = float(np.sqrt(moves.mean())) if len(moves) else 1.0
+        width = values.shape[-1]
+        return cls((0.0,) * width, (scale,) * width)
+
     def encode(self, increments: Increments) -> Float[np.ndarray, "*batch time dim"]:
         """Return the standardised values, of the same shape."""
         centred = increments.values - increments.count * np.array(self.mean)

@@ -39,6 +39,7 @@ class Transform:
     displacement: Displacement | None = None
     standardise: Standardise | None = None
     plane: Plane | None = None
+    causal: bool = False
 
     @classmethod
     def fit(
@@ -77,7 +78,16 @@ class Transform:
         )
         displacement = Displacement(columns) if config.displacement and any(columns) else None
         plane = _plane(config, names, columns)
-        transform = cls(len(continuous), heading, displacement, plane=plane)
+        transform = cls(len(continuous), heading, displacement, plane=plane, causal=config.causal)
+        if config.causal and not all(columns):
+            raise ConfigError(
+                "a causal transform needs positions alone: expected every column to be a position",
+                hint=(
+                    "leave the other columns out, or switch ",
+                    Setting("transform.causal"),
+                    " off",
+                ),
+            )
         if not config.standardise:
             return transform
         if displacement is not None:  # the first observed point fixes the plane of a track
@@ -90,7 +100,10 @@ class Transform:
             np.concatenate([part.reshape(-1, transform.dim) for part in parts])
             for parts in zip(*encoded, strict=True)
         )
-        fitted = Standardise.fit(Increments(values, count), continuous)
+        increments = Increments(values, count)
+        if config.causal:
+            return replace(transform, standardise=Standardise.isotropic(increments))
+        fitted = Standardise.fit(increments, continuous)
         return replace(transform, standardise=fitted)
 
     @property
@@ -233,9 +246,8 @@ class Transform:
             "displacement": Displacement,
             "standardise": Standardise,
         }
-        return cls(
-            values["dim"], **{name: _revive(part, values[name]) for name, part in parts.items()}
-        )
+        revived = {name: _revive(part, values[name]) for name, part in parts.items()}
+        return cls(values["dim"], causal=values.get("causal", False), **revived)
 
 
 def _heading(continuous: tuple[bool, ...], observe: int | None) -> Heading:

@@ -11,13 +11,13 @@ template <class T>
 struct CategoryScan {
   std::int64_t samples, batch, time, hidden, classes, dim, size, parts, threads;
   std::int64_t gates_row, gates_step, to_prior_row, to_prior_step;  // strides of what is fixed before the loop, whose last
-  std::int64_t to_emission_row, to_emission_step, x_row, x_step, seen_row, seen_step;  // axis is dense
+  std::int64_t to_emission_row, to_emission_step, x_row, x_step, seen_row, seen_step, factor_row, factor_step;  // axis is dense
   double floor;
   const Index* density;  // of each part of the emission its kind, width and components
   // read: no to_prior and no weights of the prior where it is uniform; table: what each category adds to the gates;
   // emission_out and emission_bias: of the outputs (classes, size); seen: 1 where x is observed, 0 where it has no density,
-  // as in padding
-  const T *gates, *to_prior, *to_emission, *x, *seen, *uniform;
+  // as in padding; factor: what the outputs of every category are multiplied by, none for 1
+  const T *gates, *to_prior, *to_emission, *x, *seen, *factor, *uniform;
   const T *table, *weight_hh, *bias_hh, *prior_state, *prior_out, *prior_bias, *emission_state, *emission_out, *emission_bias;
   // written forward, read back: the hidden layers of prior and emission and memory (r, u, n, m) are none where there is no
   // way back
@@ -54,15 +54,15 @@ struct Joints {
   static constexpr int P = PANEL<T>;
   const CategoryScan<T>& loop;
   const int H, K, D, E;
-  Buffer<T> layer_, x_, seen_, raw_, prior_, joint_, exact_, most_;
+  Buffer<T> layer_, x_, seen_, factor_, raw_, prior_, joint_, exact_, most_;
   Density<T> density;
-  T *layer, *x, *seen, *raw, *prior, *joint, *exact, *most;  // rows of PANEL; raw: (classes, size); prior: log p(k)
+  T *layer, *x, *seen, *factor, *raw, *prior, *joint, *exact, *most;  // rows of PANEL; raw: (classes, size); prior: log p(k)
 
   explicit Joints(const CategoryScan<T>& loop)
       : loop(loop), H(loop.hidden), K(loop.classes), D(loop.dim), E(loop.size), layer_(H * P), x_(D * P),
-        seen_(P), raw_(std::size_t(K) * E * P), prior_(K * P), joint_(K * P), exact_(P), most_(P),
+        seen_(P), factor_(loop.factor ? E * P : 0), raw_(std::size_t(K) * E * P), prior_(K * P), joint_(K * P), exact_(P), most_(P),
         density(loop.parts, loop.density, T(loop.floor)), layer(layer_.get()), x(x_.get()),
-        seen(seen_.get()), raw(raw_.get()), prior(prior_.get()), joint(joint_.get()), exact(exact_.get()), most(most_.get()) {}
+        seen(seen_.get()), factor(factor_.get()), raw(raw_.get()), prior(prior_.get()), joint(joint_.get()), exact(exact_.get()), most(most_.get()) {}
 
   // Put rows (count, width) side by side, 0 where there is no sequence.
   static void across(int count, int width, const T* rows, std::ptrdiff_t row, T* to) {
@@ -76,10 +76,13 @@ struct Joints {
     across(count, H, layer_rows, H, layer);
     std::memset(x, 0, sizeof(T) * D * P);
     std::memset(seen, 0, sizeof(T) * P);
+    if (loop.factor) std::memset(factor, 0, sizeof(T) * E * P);
     for (int r = 0; r < count; r++) {
       seen[r] = loop.seen[(from + r) % loop.batch * loop.seen_row + t * loop.seen_step];
       const T* x_r = loop.x + (from + r) % loop.batch * loop.x_row + t * loop.x_step;
       for (int j = 0; j < D; j++) x[j * P + r] = x_r[j];
+      const T* factor_r = loop.factor ? loop.factor + (from + r) % loop.batch * loop.factor_row + t * loop.factor_step : nullptr;
+      for (int e = 0; loop.factor && e < E; e++) factor[e * P + r] = factor_r[e];
     }
     if (logits)
       across(count, K, logits, K, prior);
@@ -90,6 +93,8 @@ struct Joints {
     for (int e = 0; e < K * E; e++)
 #pragma GCC ivdep
       for (int c = 0; c < P; c++) raw[e * P + c] += loop.emission_bias[e];
+    if (loop.factor)
+      for (int k = 0; k < K; k++) by_factor(raw + std::ptrdiff_t(k) * E * P);
     for (int k = 0; k < K; k++) {
       T *prior_k = prior + k * P, *joint_k = joint + k * P, *raw_k = raw + std::ptrdiff_t(k) * E * P;
       density.log_prob(raw_k, x, joint_k);
@@ -100,6 +105,12 @@ struct Joints {
       }
     }
     log_sum_exp(K, joint, most, exact);
+  }
+
+  // Multiply the outputs of a category, or their gradients, by the factors.
+  void by_factor(T* outputs) const {
+#pragma GCC ivdep
+    for (int i = 0; i < E * P; i++) outputs[i] *= factor[i];
   }
 
   // The category of every sequence whose cumulative weight exceeds `uniform`, as `choose` in choice.py finds it.
@@ -244,6 +255,7 @@ struct JointsBack {
         for (int r = 0; r < count; r++)
           if (chosen[r] == k)
             for (int e = 0; e < E; e++) d_raw_k[e * P + r] += loop.d_raw[(place + r) * E + e];
+      if (loop.factor) joints.by_factor(d_raw_k);
     }
     for (int e = 0; e < K * E; e++)
       for (int r = 0; r < count; r++) d_raw_rows[std::ptrdiff_t(r) * K * E + e] = d_raw[e * P + r];

@@ -1,9 +1,9 @@
-"""The plan of a model that knows its position: equal to the loop, where particles are at one place."""
+"""Plans of models around another one: equal to the loop, where all particles saw the same moves."""
 
 import pytest
 from tests.helpers.fast_paths import (
     KINDS,
-    POSITIONED,
+    WRAPPED,
     Kind,
     compare,
     count_plan_calls,
@@ -12,7 +12,7 @@ from tests.helpers.fast_paths import (
 )
 from tests.models.settings import build
 
-LEFT_TO_THE_LOOP = ("position-vrnn-lstm-u", "position-rssm")  # as the models inside are
+LEFT_TO_THE_LOOP = ("position-vrnn-lstm-u", "position-rssm")
 TAKEN: dict[Kind, list[bool]] = {  # of the complete segments, with two samples
     "even": [True],
     "unequal": [True],
@@ -23,19 +23,19 @@ TAKEN: dict[Kind, list[bool]] = {  # of the complete segments, with two samples
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", POSITIONED)
+@pytest.mark.parametrize("name", WRAPPED)
 def test_it_equals_the_loop(name: str, kind: Kind):
-    model = build(POSITIONED[name])
-    compare(model, make_case(model, POSITIONED[name], kind))
+    model = build(WRAPPED[name])
+    compare(model, make_case(model, WRAPPED[name], kind))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", POSITIONED)
-def test_it_runs_where_all_samples_are_at_one_place(name: str, kind: Kind, monkeypatch):
-    model, fits = build(POSITIONED[name]), name not in LEFT_TO_THE_LOOP
+@pytest.mark.parametrize("name", WRAPPED)
+def test_it_runs_where_all_samples_saw_the_same(name: str, kind: Kind, monkeypatch):
+    model, fits = build(WRAPPED[name]), name not in LEFT_TO_THE_LOOP
     calls = count_plan_calls(monkeypatch, model)
-    run(model, make_case(model, POSITIONED[name], kind))
+    run(model, make_case(model, WRAPPED[name], kind))
     assert calls == [taken and fits for taken in TAKEN[kind]]
     calls.clear()
-    run(model, make_case(model, POSITIONED[name], kind, samples=1))
+    run(model, make_case(model, WRAPPED[name], kind, samples=1))
     assert calls == [fits] * len(TAKEN[kind])
