@@ -98,5 +98,6 @@ def copy(runs, tmp_path):
 def test_defaults_are_those_of_python(run, folder, tmp_path):
     run("train", folder / "walks.csv", "--out", tmp_path, "--steps", 1)
     model = load(tmp_path)
-    assert model.config == vrnn.VRNNConfig(x_dim=2)
+    chosen = {"emission": "full_gaussian", "latent": "categorical(16)"}
+    assert model.config == vrnn.VRNNConfig(x_dim=2, **chosen)
     assert vrnn.TrainConfig.from_dict(model.training) == vrnn.TrainConfig(steps=1)

@@ -24,6 +24,7 @@ def summary(
     out: Path,
     unseen: bool,
     use: LatentUse | None = None,
+    chosen: dict[str, str] | None = None,
 ) -> str:
     """Return a summary of a finished run, in a few lines.
 
@@ -35,8 +36,12 @@ def summary(
         out: the run folder.
         unseen: `data` was not trained on.
         use: how much the model uses its latents on validation data; None where it has none.
+        chosen: settings of the model that were chosen for the data.
     """
     lines = [f"run            {out}"]
+    if chosen:
+        named = ", ".join(f"--{name} {shlex.quote(value)}" for name, value in chosen.items())
+        lines.append(f"chosen         {named}, for such data; give others to change them")
     best = best_record(records, model.training["energy_weight"])
     if best:
         lines += [

@@ -16,16 +16,19 @@ from vrnn.cli.summary import summary
 from vrnn.distributions.parse import EXAMPLES
 from vrnn.distributions.parse_latent import EXAMPLES as LATENTS
 from vrnn.models.registry import REGISTRY
+from vrnn.training.choose import chosen_families
 from vrnn.training.config import TrainConfig
 from vrnn.training.fit import train as fit
 from vrnn.training.trackers import read_metrics
 
 USUAL = "vrnn"
+CHOSEN = ("emission", "latent", "latent_dim")  # for the data, where they are not given
 WIDTHS = ("x_dim", "u_dim", "y_dim")  # taken from the data
 HELP = {
     "emission": f"family of the emission: {', '.join(EXAMPLES[:-1])} or {EXAMPLES[-1]}. Several are"
-    " joined with + and their columns, as in mixture(5):2+bernoulli:1.",
-    "latent": f"family of the latent: {LATENTS}.",
+    " joined with + and their columns, as in mixture(5):2+bernoulli:1. Chosen for the data where"
+    " none is given.",
+    "latent": f"family of the latent: {LATENTS}. Chosen for the data where none is given.",
 }
 
 
@@ -67,7 +70,9 @@ def train_command(kind: str) -> Callable[..., None]:
         seen = replace(columns, group=val_group or columns.group, u=same)
         source = val or (data if val_group else None)
         held_out = None if source is None else read(source, seen)
-        config = config_type(x_dim=tracks.x_dim, **asdict(model))
+        given = {name: value for name, value in asdict(model).items() if value is not None}
+        chosen = chosen_families(tracks, config_type, given)
+        config = config_type(x_dim=tracks.x_dim, **given, **chosen)
         run = fit(tracks, config=config, training=training, out=out, val=held_out, resume=resume)
         if int(os.environ.get("RANK", "0")):
             return  # under torchrun the first process speaks
@@ -80,7 +85,8 @@ def train_command(kind: str) -> Callable[..., None]:
         shown = tracks, data, columns
         if held_out is not None and source is not None:
             shown = held_out, source, seen
-        print(summary(run.model, records, *shown, out, held_out is not None, run.latent_use))
+        unseen = held_out is not None
+        print(summary(run.model, records, *shown, out, unseen, run.latent_use, chosen))
 
     listed = "\n".join(f"    {name:<8} {found.help}" for name, found in REGISTRY.items())
     train.__doc__ = f"""Train a model on tracks; the model settings below are those of a {kind}.
@@ -111,10 +117,12 @@ def model_settings(config: type) -> Any:
     types, parts = get_type_hints(config), []
     for f in fields(config):
         if f.name not in WIDTHS:
-            kind = types[f.name]
+            kind, default = types[f.name], f.default
+            if f.name in CHOSEN:  # None is told apart from the default of a config
+                kind, default = kind | None, None
             if f.name in HELP:
                 kind = Annotated[kind, Parameter(help=HELP[f.name])]
-            parts.append((f.name, kind, f if f.default is MISSING else field(default=f.default)))
+            parts.append((f.name, kind, f if default is MISSING else field(default=default)))
     named = f"{config.__name__.removesuffix('Config')} settings"
     return make_dataclass(
         named.replace(" ", "_"), parts, namespace={"__doc__": config.__doc__}, frozen=True

@@ -58,7 +58,8 @@ def train(
 
     Args:
         tracks: training data, in any units.
-        config: the model; `x_dim` is the number of columns of x. None takes a VRNN.
+        config: the model; `x_dim` is the number of columns of x. None takes a VRNN
+            whose emission and latent are chosen for the data.
         training: see `TrainConfig`. None takes its defaults.
         out: run folder to write; None writes nothing.
         val: validation tracks; None holds out a fraction of `tracks`.

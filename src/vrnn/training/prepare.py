@@ -16,6 +16,7 @@ from vrnn.models.contract import Model
 from vrnn.models.registry import make_model
 from vrnn.models.vrnn import VRNNConfig
 from vrnn.trained import TrainedModel, build_network
+from vrnn.training.choose import choose_families
 from vrnn.training.compatibility import (
     check_futures,
     check_settings_fit,
@@ -53,7 +54,8 @@ def prepare(
     """Return the model to train and its data, split and cut into windows.
 
     Args:
-        config: the settings of the model; None takes a VRNN.
+        config: the settings of the model; None takes a VRNN whose emission and latent are chosen
+            for the data, see `choose_families`.
         tracks: the training data.
         settings: the settings of training.
         val: the validation data; None holds out a fraction of `tracks`.
@@ -63,7 +65,8 @@ def prepare(
         DataError: no usable track is left.
     """
     check_tracks(tracks)
-    config = config or VRNNConfig(x_dim=tracks.x_dim)
+    if config is None:
+        config = VRNNConfig(x_dim=tracks.x_dim, **choose_families(tracks, VRNNConfig))
     model = _model_without_inputs(config, tracks)
     check_settings_fit(config, model, tracks, settings, val)
     notes: list[str] = []
