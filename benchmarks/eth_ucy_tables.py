@@ -44,7 +44,9 @@ def write_all(
     write_reliability(found, extra)
     write_temperature(found)
     write_choice(choices, scenes)
-    write_models([r for r in results if r["system"] != "recipe"], systems)
+    write_categories([r for r in results if r["system"] == "categories"], scenes)
+    others = [r for r in results if r["system"] not in ("recipe", "categories")]
+    write_models(others, systems)
 
 
 def write_folds(found: dict[str, list[dict]], extra: list[dict]) -> None:
@@ -141,6 +143,24 @@ def write_choice(choices: list[dict], scenes: tuple[str, ...]) -> None:
                 rows.append([fold.upper(), scored, system, *cells])
     head = ["fold", "scored on", "setting", "20 samples", "20 k-means clusters", "mode set of 20"]
     write_table("pedestrians-choice", head, rows)
+
+
+def write_categories(results: list[dict], scenes: tuple[str, ...]) -> None:
+    """Write the scores of plain samples of the VRNN whose latent is a category."""
+    keys, rows, sums = ("min_ade", "min_fde", "energy_score", "nll"), [], []
+    for scene in scenes:
+        runs = [r for r in results if r["scene"] == scene]
+        if runs:
+            numbers = [[r["plain"]["model"][key] for r in runs] for key in keys]
+            cells = [spread(values, 3) for values in numbers]
+            seconds = np.mean([r["train_seconds"] for r in runs])
+            rows.append([scene.upper(), *cells, f"{seconds / 60:.1f}", str(len(runs))])
+            sums.append([np.mean(values) for values in numbers])
+    if len(sums) == len(scenes):
+        mean = [f"**{value:.3f}**" for value in np.mean(sums, axis=0)]
+        rows.append(["**mean**", *mean, "", ""])
+    head = ["scene", "ADE, 20 samples", "FDE, 20 samples", "energy score", "NLL per step"]
+    write_table("pedestrians-categories", [*head, "minutes of training", "seeds"], rows)
 
 
 def write_models(results: list[dict], systems: tuple[str, ...]) -> None:
