@@ -1,0 +1,81 @@
+"""What recording does to motion: noise, rounding, key frames, coarse sampling, outliers."""
+
+import numpy as np
+from jaxtyping import Float
+
+from vrnn.data.synthetic.motion.kinds import Rng, log_uniform, some
+
+Positions = Float[np.ndarray, "count time 2"]
+
+
+def coarser(rng: Rng, moves: Positions, time: int) -> Positions:
+    """Return moves of every first, second or fourth row of tracks, `time` of them.
+
+    Args:
+        moves: four times as many.
+    """
+    every = rng.choice([1, 2, 4], len(moves), p=[0.65, 0.25, 0.1])
+    found = moves[:, :time].copy()
+    for step in (2, 4):
+        of = moves[every == step, : step * time]
+        found[every == step] = of.reshape(len(of), time, step, 2).sum(2)
+    return found
+
+
+def noisy(rng: Rng, x: Positions, scale: Float[np.ndarray, " count"], share: float) -> Positions:
+    """Return positions with noise, of a share of the tracks, independent or slowly varying."""
+    count = len(x)
+    size = log_uniform(rng, count, 0.003, 0.6) * scale * some(rng, count, share)
+    noise = rng.standard_normal(x.shape)
+    slow = some(rng, count, 0.3)
+    noise[slow] = (noise[slow] + np.roll(noise[slow], 1, 1)) / np.sqrt(2)
+    return x + size[:, None, None] * noise
+
+
+def rounded(rng: Rng, x: Positions, scale: Float[np.ndarray, " count"], share: float) -> Positions:
+    """Return positions on a grid, of a share of the tracks."""
+    grid = log_uniform(rng, len(x), 0.01, 1.0) * np.where(scale > 0, scale, 1.0)
+    return np.where(
+        some(rng, len(x), share)[:, None, None],
+        np.round(x / grid[:, None, None]) * grid[:, None, None],
+        x,
+    )
+
+
+def key_frames(rng: Rng, x: Positions, share: float) -> Positions:
+    """Return positions between key frames joined by lines or curves, of a share of the tracks.
+
+    So annotated tracks come about: only every few rows were marked by hand.
+    """
+    count, time, _ = x.shape
+    every = np.floor(log_uniform(rng, count, 2, 12)).astype(int)
+    first = (rng.random(count) * every).astype(int)
+    rows = np.arange(time) + first[:, None]
+    frame = rows // every[:, None]
+    part = ((rows % every[:, None]) / every[:, None])[..., None]
+
+    def at(offset: int) -> np.ndarray:
+        index = np.clip((frame + offset) * every[:, None] - first[:, None], 0, time - 1)
+        return np.take_along_axis(x, index[..., None], 1)
+
+    before, start, end, behind = at(-1), at(0), at(1), at(2)
+    line = start + part * (end - start)
+    curve = start + 0.5 * part * (
+        end
+        - before
+        + part
+        * (2 * before - 5 * start + 4 * end - behind + part * (3 * (start - end) + behind - before))
+    )
+    joined = np.where(some(rng, count, 0.5)[:, None, None], line, curve)
+    return np.where(some(rng, count, share)[:, None, None], joined, x)
+
+
+def with_outliers(
+    rng: Rng, x: Positions, scale: Float[np.ndarray, " count"], share: float
+) -> Positions:
+    """Return positions of which single ones are far off, of a share of the tracks."""
+    count, time, _ = x.shape
+    chance = log_uniform(rng, count, 0.01, 0.05) * some(rng, count, share)
+    hit = rng.random((count, time)) < chance[:, None]
+    off = rng.standard_normal(x.shape) * (scale * log_uniform(rng, count, 2, 30))[:, None, None]
+    return x + off * hit[..., None]
