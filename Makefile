@@ -7,7 +7,7 @@ PINS := pyproject.toml constraints.txt
 PIP = $(BIN)/python -m pip install -q $(PIP_FLAGS) -c constraints.txt
 SHAPED := $(wildcard $(addprefix tests/,models ops inference fastpath objectives distributions))
 
-.PHONY: demo test test-slow check lint shapes docs coverage hooks clean
+.PHONY: demo test test-slow check pretrain lint shapes docs coverage hooks clean
 
 demo: .venv/.demo
 	$(BIN)/vrnn demo --out demo
@@ -19,6 +19,9 @@ test-slow: .venv/.dev
 	$(BIN)/python -m pytest -m slow
 
 check: lint docs shapes
+
+pretrain: .venv/.dev # the model that needs no training; the better part of an hour
+	$(BIN)/python -m benchmarks.pretrain
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

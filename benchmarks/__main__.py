@@ -10,6 +10,7 @@ from benchmarks import (
     pendulum,
     speed,
     storms,
+    without_training,
 )
 
 SCRIPTS = (
@@ -22,6 +23,7 @@ SCRIPTS = (
     pendulum,
     speed,
     storms,
+    without_training,
 )
 
 

@@ -27,7 +27,7 @@ _HOMES = {
     "fit_modes": "vrnn.training.modes",
     "predict_modes": "vrnn.tasks.modes",
     "train": "vrnn.training.fit",
-    "load": "vrnn.training.run_folder",
+    "load": "vrnn.training.shipped",
     "forecast": "vrnn.tasks.forecast",
     "generate": "vrnn.tasks.generate",
     "encode": "vrnn.tasks.encode",
@@ -109,4 +109,4 @@ if TYPE_CHECKING:
     from vrnn.training.config import AugmentConfig, TrainConfig
     from vrnn.training.fit import train
     from vrnn.training.modes import fit_modes
-    from vrnn.training.run_folder import load
+    from vrnn.training.shipped import load

@@ -29,7 +29,7 @@ def build_network(config: ModelConfig, preprocessor: Preprocessor) -> Model:
     """Return the network of a config, with weights drawn from torch's default generator."""
     network = make_model(config)
     if preprocessor.transform.causal:
-        return CausalFrame(network, looks_ahead=looks_ahead(network, config.u_dim))
+        return CausalFrame(network, looks_ahead=looks_ahead(network, preprocessor.model_u_dim))
     if not preprocessor.position_mean:
         return network
     drift = torch.tensor(preprocessor.drift, dtype=torch.get_default_dtype())
@@ -99,6 +99,7 @@ class TrainedModel:
         config: settings of the network.
         training: settings of the training, as `config.json` holds them.
         modes: the head that `vrnn.fit_modes` trains; None without one.
+        fits_data: a model for data of any units, whose preprocessor every task fits to its data.
     """
 
     network: Model
@@ -106,6 +107,7 @@ class TrainedModel:
     config: ModelConfig
     training: dict[str, Any]
     modes: ModeHead | None = None
+    fits_data: bool = False
 
     def __repr__(self) -> str:
         columns = ", ".join(self.preprocessor.x_names)

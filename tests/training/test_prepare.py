@@ -41,6 +41,7 @@ def test_tracks_that_cannot_be_trained_on_are_refused():
         vrnn.train("walks.csv", training=QUICK)
 
 
-def test_without_a_config_the_model_is_a_vrnn_of_the_columns():
+def test_without_a_config_the_model_is_a_vrnn_for_the_columns():
     run = vrnn.train(walks(), training=QUICK, quiet=True)
-    assert run.model.config == vrnn.VRNNConfig(x_dim=2)
+    chosen = {"emission": "full_gaussian", "latent": "categorical(16)"}
+    assert run.model.config == vrnn.VRNNConfig(x_dim=2, **chosen)

@@ -12,7 +12,7 @@ def encode(
     data: Path,
     /,
     *,
-    model: Run,
+    model: Run | None = None,
     out: Path,
     seed: int = 0,
     columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
@@ -24,7 +24,7 @@ def encode(
 
     Args:
         data: tracks, a file or a folder of files.
-        model: run folder that vrnn train wrote.
+        model: run folder that vrnn train wrote; None is the model that needs no training.
         out: table to write, .csv, .parquet or .npz: id, step (of a point), mean0, ..., scale0,
             ..., and probability0, ... of categories.
         seed: of the sampled past.

@@ -13,7 +13,7 @@ def evaluate(
     data: Path,
     /,
     *,
-    model: Run,
+    model: Run | None = None,
     observe: int = 8,
     horizon: int = 12,
     samples: int = 20,
@@ -29,7 +29,7 @@ def evaluate(
 
     Args:
         data: whole tracks that were not trained on, a file or a folder of files.
-        model: run folder that vrnn train wrote.
+        model: run folder that vrnn train wrote; None is the model that needs no training.
         observe: time steps observed.
         horizon: time steps to forecast.
         samples: futures of a window, the K of minADE and minFDE.

@@ -1,5 +1,6 @@
 """`vrnn forecast`: sampled futures of tracks."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -11,14 +12,15 @@ from vrnn.tasks.forecast import forecast as draw
 from vrnn.tasks.modes import predict_modes
 
 SAMPLES_PER_CLUSTER = 10
+TABLE, PICTURE = Path("forecast.csv"), Path("forecast.png")
 
 
 def forecast(
     data: Path,
     /,
     *,
-    model: Run,
-    out: Path,
+    model: Run | None = None,
+    out: Path | None = None,
     horizon: int | None = None,
     samples: int | None = None,
     clusters: int | None = None,
@@ -36,8 +38,9 @@ def forecast(
     Args:
         data: prefixes, a file or a folder of files; of a supervised model, x to the end of the
             horizon.
-        model: run folder that vrnn train wrote.
+        model: run folder that vrnn train wrote; None is the model that needs no training.
         out: table to write, .csv, .parquet or .npz: id, sample, step, t and one column a dimension.
+            None is forecast.csv here, with a picture beside it, where no such files are yet.
         horizon: time steps to forecast; None is 12, or with --modes all that the modes have.
         samples: futures of each track; None is 20, or ten for each cluster.
         clusters: write the centres of this many clusters of the samples, with their weights.
@@ -52,6 +55,8 @@ def forecast(
         seed: of all noise.
         columns: of the data.
     """
+    if out is None:
+        out, plot = _usual_outputs(plot)
     check_outputs(out, plot)
     if modes:
         _refuse_sampling(samples, clusters, prefix_samples, qmc, temperature)
@@ -86,6 +91,24 @@ def forecast(
     if plot is not None:
         result.plot(plot)
         print(f"{plot}: picture of the first of them")
+
+
+def _usual_outputs(plot: Path | None) -> tuple[Path, Path | None]:
+    """Return the files to write where none is named: a table, and a picture if one can be drawn.
+
+    Raises:
+        ConfigError: one of them is there already.
+    """
+    if plot is None and find_spec("matplotlib") is not None:
+        plot = PICTURE
+    for path in (TABLE, plot):
+        if path is not None and path.exists():
+            raise ConfigError(
+                "the file is there already",
+                where=path,
+                hint=("name another with ", Setting("out"), " or remove it"),
+            )
+    return TABLE, plot
 
 
 def _refuse_sampling(

@@ -21,7 +21,7 @@ def impute(
     data: Path,
     /,
     *,
-    model: Run,
+    model: Run | None = None,
     out: Path,
     samples: int = 100,
     particles: int = 2000,
@@ -37,7 +37,7 @@ def impute(
 
     Args:
         data: tracks, a file or a folder of files; an empty cell is a missing value.
-        model: run folder that vrnn train wrote.
+        model: run folder that vrnn train wrote; None is the model that needs no training.
         out: table to write, .csv, .parquet or .npz: DATA filled by the mean, intervals, and
             imputed (0 or 1).
         samples: paths drawn through the gaps of each track.

@@ -13,7 +13,7 @@ def likelihood(
     data: Path,
     /,
     *,
-    model: Run,
+    model: Run | None = None,
     bound: Literal["fivo", "iwae", "elbo"] = "fivo",
     samples: int = 100,
     repeats: int = 3,
@@ -25,7 +25,7 @@ def likelihood(
 
     Args:
         data: whole tracks that were not trained on, a file or a folder of files.
-        model: run folder that vrnn train wrote.
+        model: run folder that vrnn train wrote; None is the model that needs no training.
         bound: fivo (a particle filter, tightest on long tracks), iwae (importance sampling) or
             elbo.
         samples: K or N; all bounds but the elbo tighten with more.

@@ -15,7 +15,7 @@ def reliability(
     data: Path,
     /,
     *,
-    model: Run,
+    model: Run | None = None,
     observe: int = 8,
     horizon: int = 12,
     samples: int = 100,
@@ -30,7 +30,7 @@ def reliability(
 
     Args:
         data: whole tracks that were not trained on, a file or a folder of files.
-        model: run folder that vrnn train wrote.
+        model: run folder that vrnn train wrote; None is the model that needs no training.
         observe: time steps observed.
         horizon: time steps to forecast.
         samples: futures of a window.

@@ -11,7 +11,9 @@ from vrnn.data.io import Columns
 from vrnn.data.tracks import Tracks
 from vrnn.files import write_json
 from vrnn.trained import TrainedModel
+from vrnn.training.resolve import resolve_model
 from vrnn.training.run_folder import load, read_config
+from vrnn.training.shipped import SHIPPED
 
 Run = Annotated[Path, Parameter(metavar="RUN")]
 """The flag `--model RUN`."""
@@ -20,19 +22,32 @@ Json = Annotated[bool, Parameter(name="--json")]
 """The flag `--json`."""
 
 
-def open_run(run: Path, data: Path, flags: ColumnFlags) -> tuple[TrainedModel, Tracks]:
+def open_run(run: Path | None, data: Path, flags: ColumnFlags) -> tuple[TrainedModel, Tracks]:
     """Load a run and read the data that it is to work on.
+
+    Without a run it is the model that needs no training, fitted to the data.
 
     Raises:
         RunFolderError, DataError: which of the two cannot be used, and why.
     """
+    if is_shipped(run):
+        tracks = read(data, flags)
+        return resolve_model(None if run is None else str(run), tracks), tracks
+    assert run is not None
     model = load(run.expanduser())
-    return model, read(data, flags, trained_columns(run.expanduser(), model))
+    return model, read(data, flags, trained_columns(run, model))
 
 
-def trained_columns(run: Path, model: TrainedModel) -> Columns:
-    """Return the names of the columns that a run was trained on."""
-    named = read_config(run).get("columns", {})
+def is_shipped(run: Path | None) -> bool:
+    """Return whether a run is one that comes with the library; None is."""
+    return run is None or (str(run) in SHIPPED and not run.is_dir())
+
+
+def trained_columns(run: Path | None, model: TrainedModel) -> Columns:
+    """Return the names of the columns that a run was trained on, or fitted to."""
+    named = (
+        {} if run is None or is_shipped(run) else read_config(run.expanduser()).get("columns", {})
+    )
     preprocessor = model.preprocessor
     return Columns(
         id=named.get("id", "id"),

@@ -23,7 +23,7 @@ def score(
     data: Path,
     /,
     *,
-    model: Run,
+    model: Run | None = None,
     out: Path,
     rows: Path | None = None,
     calibration: Path | None = None,
@@ -42,7 +42,7 @@ def score(
 
     Args:
         data: tracks, a file or a folder of files.
-        model: run folder that vrnn train wrote.
+        model: run folder that vrnn train wrote; None is the model that needs no training.
         out: table to write, .csv, .parquet or .npz: id, rows, score; with a calibration set,
             p_value and unusual too.
         rows: table of every row to write: id, t, log_prob, pit, excess.
@@ -71,7 +71,7 @@ def score(
     normal = None
     if calibration is not None:
         flags = replace(columns, group=calibration_group or columns.group)
-        normal = read(calibration, flags, trained_columns(model.expanduser(), trained))
+        normal = read(calibration, flags, trained_columns(model, trained))
         _check_enough(len(normal), fewest, false_alarms)
     scores = rate(tracks, model=trained, calibration=normal, particles=particles, seed=seed, by=by)
     if not scores.rows.any():

@@ -54,7 +54,8 @@ def scan(
     first = start._replace(state=model.inside(start.state))
     if model.latent.listed:
         factor = factor_of(model, before)
-        if factor is None or proposal != "posterior" or not same_numbers(inner, batch):
+        compiled = isinstance(inner, VRNN) and same_numbers(inner, batch)
+        if factor is None or proposal != "posterior" or not compiled:
             return None
         volume = model.dim * before.scale[..., 0].log()
         found = vrnn_categorical.scan(inner, inside, noise, given, first, factor, volume)

@@ -149,8 +149,8 @@ class CausalFrame(Model):
             )
             before = self.frame(state)
             after = before.after(d[:, 0])
-            frames = (Frame(*(part[:, None] for part in frame)) for frame in (before, after))
-            evidence = self.evidence(d, present > 0, inputs, *frames)[:, 0]
+            one, other = (Frame(*(part[:, None] for part in frame)) for frame in (before, after))
+            evidence = self.evidence(d, present > 0, inputs, one, other)[:, 0]
         return self.inner.posterior(self.inside(state), evidence)
 
     def with_latent(self, state: State, z: Float[Tensor, "n latent"]) -> State:
@@ -205,7 +205,7 @@ def symmetric(
     """
     if isinstance(p, GaussianMixture):
         inside = symmetric(p.components, known[..., None, :], moved[..., None, :])
-        return p._replace(components=inside)
+        return GaussianMixture(p.logits, inside)  # pyrefly: ignore (of the same family)
     assert isinstance(p, DiagonalGaussian | CorrelatedGaussian)
     scale = torch.where(moved > 0, p.scale, positive(torch.zeros_like(p.scale)))
     p = p._replace(mean=p.mean * known, scale=scale)

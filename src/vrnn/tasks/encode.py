@@ -64,7 +64,9 @@ class Codes:
 
 
 @torch.no_grad()
-def encode(tracks: Tracks | np.ndarray, *, model: ModelOrFolder, seed: int = 0) -> Codes:
+def encode(
+    tracks: Tracks | np.ndarray, *, model: ModelOrFolder | None = None, seed: int = 0
+) -> Codes:
     """Return the codes of tracks: the posterior of each latent given the data.
 
     | latent | what is returned |
@@ -84,7 +86,7 @@ def encode(tracks: Tracks | np.ndarray, *, model: ModelOrFolder, seed: int = 0) 
 
     Args:
         tracks: tracks, or an array (batch, time, dim) or (time, dim).
-        model: a trained model, or the path of a run folder.
+        model: a trained model, the path of a run folder, or None for the one that needs no training.
         seed: seed of the sampled past.
 
     Raises:
@@ -106,7 +108,7 @@ def encode(tracks: Tracks | np.ndarray, *, model: ModelOrFolder, seed: int = 0) 
         ((11, 0, 2), (11, 3))
     """
     check_seed(seed)
-    model = resolve_model(model)
+    model = resolve_model(model, tracks)
     network = model.network
     if model.exact:
         raise UnsupportedError(

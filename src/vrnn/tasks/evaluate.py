@@ -16,7 +16,7 @@ from vrnn.training.resolve import ModelOrFolder, resolve_model
 def evaluate(
     tracks: Tracks | np.ndarray,
     *,
-    model: ModelOrFolder,
+    model: ModelOrFolder | None = None,
     observe: int = 8,
     horizon: int = 12,
     samples: int = 20,
@@ -34,7 +34,7 @@ def evaluate(
 
     Args:
         tracks: tracks, or an array (batch, time, dim) or (time, dim).
-        model: a trained model, or the path of a run folder.
+        model: a trained model, the path of a run folder, or None for the one that needs no training.
         observe: rows of the prefix.
         horizon: rows to forecast.
         samples: futures of each window, K.
@@ -69,7 +69,7 @@ def evaluate(
             found=repr(selection),
         )
     sampling = SamplingConfig(samples, seed, qmc, temperature=temperature)
-    model = resolve_model(model)
+    model = resolve_model(model, tracks)
     tracks = model.as_tracks(tracks)
     if not model.network.supervised:
         test = ForecastTest(observe, horizon, selection, samples_per_cluster)

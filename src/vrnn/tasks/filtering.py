@@ -38,7 +38,11 @@ class FilteredTracks:
 
 @torch.inference_mode()
 def filter_tracks(
-    tracks: Tracks | np.ndarray, *, model: ModelOrFolder, particles: int = 100, seed: int = 0
+    tracks: Tracks | np.ndarray,
+    *,
+    model: ModelOrFolder | None = None,
+    particles: int = 100,
+    seed: int = 0,
 ) -> FilteredTracks:
     """Return the belief after whole tracks, and the log-density of every row.
 
@@ -48,7 +52,7 @@ def filter_tracks(
 
     Args:
         tracks: tracks, each with a row to model.
-        model: a trained model, or the path of a run folder.
+        model: a trained model, the path of a run folder, or None for the one that needs no training.
         particles: states that the belief about a track is made of. One is enough for an RNN.
         seed: seed of all noise.
 
@@ -67,7 +71,7 @@ def filter_tracks(
     """
     check_seed(seed)
     check_at_least(1, particles=particles)
-    model = resolve_model(model)
+    model = resolve_model(model, tracks)
     tracks = model.as_tracks(tracks)
     _check_usable(model, tracks)
     log_prob = [np.full(len(x), np.nan) for x in tracks.x]

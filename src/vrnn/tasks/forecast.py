@@ -123,7 +123,7 @@ class Forecast:
 def forecast(
     tracks: Tracks | np.ndarray | TrackBelief,
     *,
-    model: ModelOrFolder,
+    model: ModelOrFolder | None = None,
     horizon: int = 12,
     samples: int = 20,
     seed: int = 0,
@@ -145,7 +145,7 @@ def forecast(
             supervised model they hold x to the end of the horizon, and y of the last `horizon`
             rows is drawn. A belief, from `observe` or `filter_tracks`, is continued from
             particles chosen by weight; `history` is then the last position of each track.
-        model: a trained model, or the path of a run folder.
+        model: a trained model, the path of a run folder, or None for the one that needs no training.
         horizon: rows to draw.
         samples: sample paths of each track.
         seed: seed of all noise. The same seed draws the same paths.
@@ -181,7 +181,7 @@ def forecast(
     """
     sampling = SamplingConfig(samples, seed, qmc, prefix_samples, temperature)
     check_at_least(1, horizon=horizon)
-    model = resolve_model(model)
+    model = resolve_model(model, tracks)
     _check_prefix_samples(model, tracks, prefix_samples)
     if isinstance(tracks, TrackBelief):
         history = last_rows(model, tracks)

@@ -39,7 +39,7 @@ class SmoothingConfig:
 def impute(
     tracks: Tracks | np.ndarray,
     *,
-    model: ModelOrFolder,
+    model: ModelOrFolder | None = None,
     samples: int = 100,
     particles: int = 2000,
     sweeps: int = 0,
@@ -56,7 +56,7 @@ def impute(
 
     Args:
         tracks: tracks, or an array (batch, time, dim) or (time, dim).
-        model: a trained model, or the path of a run folder.
+        model: a trained model, the path of a run folder, or None for the one that needs no training.
         samples: paths of each track.
         particles: particles of the filter that paths are drawn from.
         sweeps: how often a conditional particle filter renews each path, see `smooth`.
@@ -86,7 +86,7 @@ def impute(
         (Imputed(2 points of 1 tracks, 20 paths), (12, 2))
     """
     smoothing = SmoothingConfig(samples, particles, sweeps, seed)
-    model = resolve_model(model)
+    model = resolve_model(model, tracks)
     _check_calibrate(model, calibrate, samples)
     _check_imputes(model)
     tracks = model.as_tracks(tracks)

@@ -92,7 +92,7 @@ class Likelihood:
 def likelihood(
     tracks: Tracks | np.ndarray,
     *,
-    model: ModelOrFolder,
+    model: ModelOrFolder | None = None,
     bound: BoundName = "fivo",
     samples: int = 100,
     repeats: int = 3,
@@ -104,7 +104,7 @@ def likelihood(
 
     Args:
         tracks: tracks, or an array (batch, time, dim) or (time, dim).
-        model: a trained model, or the path of a run folder.
+        model: a trained model, the path of a run folder, or None for the one that needs no training.
         bound: elbo, iwae (importance sampling) or fivo (a particle filter). The last one is the
             tightest on long tracks.
         samples: samples of the bound, or particles.
@@ -132,7 +132,7 @@ def likelihood(
             setting="bound", expected=f"one of {', '.join(BOUNDS)}", found=repr(bound)
         )
     check_at_least(1, samples=samples, repeats=repeats)
-    model = resolve_model(model)
+    model = resolve_model(model, tracks)
     tracks = model.as_tracks(tracks)
     order = tracks.lengths.argsort(kind="stable")  # tracks of like lengths waste little padding
     rows, values = np.zeros(len(tracks)), np.full((repeats, len(tracks)), np.nan)

@@ -67,7 +67,7 @@ class Reliability:
 def reliability(
     tracks: Tracks | np.ndarray,
     *,
-    model: ModelOrFolder,
+    model: ModelOrFolder | None = None,
     observe: int = 8,
     horizon: int = 12,
     samples: int = 100,
@@ -87,7 +87,7 @@ def reliability(
 
     Args:
         tracks: tracks, or an array (batch, time, dim) or (time, dim). All their windows count.
-        model: a trained model, or the path of a run folder.
+        model: a trained model, the path of a run folder, or None for the one that needs no training.
         observe: rows of the prefix.
         horizon: rows to forecast.
         samples: sampled futures of each window, K.
@@ -117,7 +117,7 @@ def reliability(
     check_at_least(2, observe=observe, samples=samples)
     check_at_least(1, horizon=horizon)
     sampling = SamplingConfig(samples, seed, temperature=temperature)
-    model = resolve_model(model)
+    model = resolve_model(model, tracks)
     if model.network.supervised:
         raise UnsupportedError(
             "reliability is of forecasts of x, and a supervised model predicts y",

@@ -27,7 +27,7 @@ from vrnn.training.resolve import ModelOrFolder, resolve_model
 def score(
     tracks: Tracks | np.ndarray,
     *,
-    model: ModelOrFolder,
+    model: ModelOrFolder | None = None,
     calibration: Tracks | np.ndarray | None = None,
     particles: int = 100,
     seed: int = 0,
@@ -44,7 +44,7 @@ def score(
 
     Args:
         tracks: tracks, or an array (batch, time, dim) or (time, dim).
-        model: a trained model, or the path of a run folder.
+        model: a trained model, the path of a run folder, or None for the one that needs no training.
         calibration: normal tracks that the model was not trained on. P-values and thresholds are
             counted among them.
         particles: particles of the filter.
@@ -72,7 +72,7 @@ def score(
     check_at_least(1, particles=particles)
     if by not in get_args(ScoreName):
         raise ConfigError(setting="by", expected="density or excess", found=repr(by))
-    model = resolve_model(model)
+    model = resolve_model(model, tracks)
     found = _score(model, model.as_tracks(tracks), particles, seed, by)
     if calibration is None:
         return found

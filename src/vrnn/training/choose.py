@@ -59,5 +59,5 @@ def choose_families(tracks: Tracks, config: type[ModelConfig]) -> dict[str, str]
         found = {"emission": "full_gaussian", "latent": f"categorical({COMPONENTS})"}
     else:
         found = {"emission": f"mixture({COMPONENTS})"}
-    names = {f.name for f in fields(config)}  # pyrefly: ignore (a config is a dataclass)
+    names = {f.name for f in fields(config)}
     return {name: value for name, value in found.items() if name in names}

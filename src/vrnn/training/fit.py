@@ -11,6 +11,7 @@ from vrnn.objectives.latent_use import LatentUse
 from vrnn.trained import TrainedModel
 from vrnn.training.config import TrainConfig
 from vrnn.training.prepare import Prepared, prepare
+from vrnn.training.resolve import ModelOrFolder, resolve_model
 from vrnn.training.resume import open_folder
 from vrnn.training.run_folder import save_config
 from vrnn.training.trackers import MetricsFile, NoProgress, ProgressBar, Record, Tracker
@@ -41,6 +42,7 @@ def train(
     training: TrainConfig | None = None,
     out: str | Path | None = None,
     val: Tracks | None = None,
+    start: ModelOrFolder | None = None,
     resume: bool = False,
     tracker: Tracker | None = None,
     quiet: bool = False,
@@ -63,6 +65,8 @@ def train(
         training: see `TrainConfig`. None takes its defaults.
         out: run folder to write; None writes nothing.
         val: validation tracks; None holds out a fraction of `tracks`.
+        start: what training goes on from, a model, a run folder or "tracks-2d"; None starts from
+            random weights. Layers and coordinates are then those of that model.
         resume: go on from the last state in the run folder. The weights come out as those of a
             run that nobody interrupted.
         tracker: gets every record of metrics.jsonl too.
@@ -82,7 +86,13 @@ def train(
         >>> run.model.config.hidden
         8
     """
-    prepared = prepare(config, tracks, training or TrainConfig(), val)
+    prepared = prepare(
+        config,
+        tracks,
+        training or TrainConfig(),
+        val,
+        None if start is None else resolve_model(start),
+    )
     folder = Path(out) if out is not None else None
     return _run(prepared, folder, resume, tracker, quiet)
 

@@ -9,7 +9,8 @@ import torch
 
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
-from vrnn.errors import DataError, Function
+from vrnn.data.transforms import TransformConfig
+from vrnn.errors import ConfigError, DataError, Function, Setting
 from vrnn.inference.traits import reads_prefix
 from vrnn.models.config import ModelConfig
 from vrnn.models.contract import Model
@@ -25,6 +26,7 @@ from vrnn.training.compatibility import (
     observed_rows,
 )
 from vrnn.training.config import TrainConfig
+from vrnn.training.shipped import fitted
 from vrnn.training.splits import cut_windows, split_tracks
 
 
@@ -49,7 +51,11 @@ class Prepared(NamedTuple):
 
 
 def prepare(
-    config: ModelConfig | None, tracks: Tracks, settings: TrainConfig, val: Tracks | None
+    config: ModelConfig | None,
+    tracks: Tracks,
+    settings: TrainConfig,
+    val: Tracks | None,
+    start: TrainedModel | None = None,
 ) -> Prepared:
     """Return the model to train and its data, split and cut into windows.
 
@@ -59,28 +65,37 @@ def prepare(
         tracks: the training data.
         settings: the settings of training.
         val: the validation data; None holds out a fraction of `tracks`.
+        start: the model that training goes on from, with its config, transform and weights.
 
     Raises:
         ConfigError: settings that fit neither each other nor the data.
         DataError: no usable track is left.
     """
     check_tracks(tracks)
-    if config is None:
-        config = VRNNConfig(x_dim=tracks.x_dim, **choose_families(tracks, VRNNConfig))
+    if start is not None:
+        start = fitted(start, tracks) if start.fits_data else start
+        config, settings = _as_in(start, config, settings)
+    elif config is None:
+        chosen: dict[str, Any] = choose_families(tracks, VRNNConfig)  # pyrefly: ignore
+        config = VRNNConfig(x_dim=tracks.x_dim, **chosen)
     model = _model_without_inputs(config, tracks)
     check_settings_fit(config, model, tracks, settings, val)
     notes: list[str] = []
     train, val = split_tracks(tracks, val, settings, notes)
     train = cut_windows(train, settings.window, notes, "training")
     val = cut_windows(val, settings.window, notes, "validation")
-    preprocessor = Preprocessor.fit(
-        train,
-        settings.transform,
-        model.observation,
-        supervised=model.supervised,
-        observe=settings.observe,
-        time_input=settings.time_input,
-        position_input=settings.position_input,
+    preprocessor = (
+        start.preprocessor
+        if start is not None
+        else Preprocessor.fit(
+            train,
+            settings.transform,
+            model.observation,
+            supervised=model.supervised,
+            observe=settings.observe,
+            time_input=settings.time_input,
+            position_input=settings.position_input,
+        )
     )
     preprocessor.check(val)
     train, val = (
@@ -101,8 +116,38 @@ def prepare(
         # The CPU generator alone: fork_rng would not restore that of CUDA.
         torch.default_generator.manual_seed(settings.seed)
         network = build_network(config, preprocessor)
+    if start is not None:
+        network.load_state_dict(start.network.state_dict())
     trained = TrainedModel(network, preprocessor, config, settings.to_dict())
     return Prepared(trained, settings, train, val, notes, fingerprint(train, val))
+
+
+def _as_in(
+    start: TrainedModel, config: ModelConfig | None, settings: TrainConfig
+) -> tuple[ModelConfig, TrainConfig]:
+    """Return config and settings with what a model has fixed: its layers and its coordinates.
+
+    Raises:
+        ConfigError: another model, or another transform.
+    """
+    if config is not None and with_widths(config, 0, 0) != with_widths(start.config, 0, 0):
+        raise ConfigError(
+            "training goes on from a model with its own layers",
+            expected=f"the config of that model, {start.config}",
+            found=str(config),
+            hint=("leave ", Setting("config"), " out"),
+        )
+    transform, own = settings.transform, TrainConfig.from_dict(start.training).transform
+    if transform not in (TransformConfig(), own):
+        raise ConfigError(
+            "training goes on from a model with its own coordinates",
+            setting="transform",
+            expected=str(own),
+            found=str(transform),
+            hint="leave it out",
+        )
+    inputs = {name: start.training[name] for name in ("time_input", "position_input")}
+    return start.config, replace(settings, transform=own, **inputs)
 
 
 def with_widths(config: ModelConfig, u_dim: int, y_dim: int) -> ModelConfig:

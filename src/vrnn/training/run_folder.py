@@ -75,22 +75,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 def load(
     folder: str | PathLike[str], device: torch.device | str = "cpu", *, modes: bool = True
 ) -> TrainedModel:
-    """Return a trained model from its run folder, whatever device it was trained on.
-
-    Args:
-        folder: the run folder.
-        device: device of the network.
-        modes: load the mode set too, where there is one.
-
-    Raises:
-        RunFolderError: no run folder, another version, or a damaged or incomplete file.
-
-    Example:
-        >>> import vrnn
-        >>> vrnn.load("no/such/run")
-        Traceback (most recent call last):
-        vrnn.errors.RunFolderError: no/such/run: expected a run folder written by ...
-    """
+    """Return a trained model from its run folder; see `vrnn.load`."""
     folder = Path(folder)
     config = read_config(folder)
     try:

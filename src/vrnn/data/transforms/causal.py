@@ -121,7 +121,9 @@ class Frame(NamedTuple):
         side = _last(turn, turns & ~later, start.side)
         side = torch.where(start.side[:, None] == 0, side, start.side[:, None])
         new = new._replace(heading=heading, side=side)
-        before = Frame(*(_before(a, b) for a, b in zip(new[:-1], start[:-1], strict=True)), one)
+        before = Frame(
+            *(_before(a, b) for a, b in zip(new, start._replace(told=one[:, 0]), strict=True))
+        )
         new = new._replace(told=new._features(before, scale))
         return before._replace(told=_before(new.told, start.told)), new
 

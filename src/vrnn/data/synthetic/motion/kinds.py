@@ -53,10 +53,10 @@ def steady(rng: Rng, count: int, time: int) -> Moves:
     The heading wanders by a smooth rate of turn and is pulled back to the course. The course
     changes at rare turns. The speed varies a little. Some tracks stop for a while.
     """
-    spread, memory = log_uniform(rng, count, 0.002, 0.1), 1 - log_uniform(rng, count, 0.02, 0.6)
+    spread, memory = log_uniform(rng, count, 0.002, 0.08), 1 - log_uniform(rng, count, 0.02, 0.6)
     rate = mean_reverting(rng, time, memory, spread)[..., 0]
-    pull = log_uniform(rng, count, 0.01, 0.3)
-    chance = log_uniform(rng, count, 0.002, 0.04) * some(rng, count, 0.5)
+    pull = log_uniform(rng, count, 0.02, 0.4)
+    chance = log_uniform(rng, count, 0.002, 0.03) * some(rng, count, 0.4)
     turns = (rng.random((count, time)) < chance[:, None]) * rng.normal(0, 0.9, (count, time))
     course = rng.uniform(0, TURN, count)[:, None] + turns.cumsum(1)
     heading, now = np.empty((count, time)), course[:, 0]
@@ -113,6 +113,56 @@ def turning(rng: Rng, count: int, time: int) -> Moves:
         rng, time, 1 - log_uniform(rng, count, 0.01, 1.0), log_uniform(rng, count, 0.02, 0.6)
     )
     return along(heading, np.exp(speed[..., 0])) * pauses(rng, count, time, 0.3)[..., None]
+
+
+def curving(rng: Rng, count: int, time: int) -> Moves:
+    """Return smooth tracks whose course bends more and more: storms, currents, ships at sea.
+
+    The rate of turn and the change of the speed are smooth: what drives them reverts slowly itself.
+    """
+
+    def bends(low: float, high: float) -> np.ndarray:
+        memory = 1 - log_uniform(rng, count, 0.01, 0.3)
+        driven = mean_reverting(rng, time, memory, log_uniform(rng, count, low, high))[..., 0]
+        keeps = rng.uniform(0.0, 0.95, count)
+        found = np.empty_like(driven)
+        now = driven[:, 0]
+        for t in range(time):
+            now = keeps * now + (1 - keeps) * driven[:, t]
+            found[:, t] = now
+        return found
+
+    heading = rng.uniform(0, TURN, count)[:, None] + bends(0.01, 0.3).cumsum(1)
+    speed = bends(0.01, 0.2).cumsum(1)
+    speed = speed - speed.mean(1, keepdims=True)
+    return along(heading, np.exp(np.clip(speed, -3, 3)))
+
+
+def strokes(rng: Rng, count: int, time: int) -> Moves:
+    """Return strokes that overlap: pens, hands, eyes, insects in flight.
+
+    Every stroke has a direction, which turns while it lasts, and a bell-shaped speed. The next one
+    begins before it has ended.
+    """
+    length = log_uniform(rng, count, 4, 30)
+    begins = rng.uniform(-1, 0, count) * length
+    rows = np.arange(time)
+    angle, moves = rng.uniform(0, TURN, count), np.zeros((count, time, 2))
+    sharp, bend = log_uniform(rng, count, 0.3, 2.5), log_uniform(rng, count, 0.05, 1.5)
+    overlap, uneven = rng.uniform(0.4, 1.2, count), log_uniform(rng, count, 0.05, 0.6)
+    side = rng.choice([-1.0, 1.0], count)
+    while (begins < time).any():
+        lasts = length * np.exp(uneven * rng.standard_normal(count))
+        part = (rows - begins[:, None]) / lasts[:, None]
+        bell = np.where((part > 0) & (part < 1), np.sin(np.pi * np.clip(part, 0, 1)) ** 2, 0.0)
+        size = np.exp(uneven * rng.standard_normal(count))
+        turned = angle[:, None] + (bend * side)[:, None] * (part - 0.5)
+        moves += along(turned, size[:, None] * bell)
+        keeps = rng.random(count) < 0.7
+        side = np.where(keeps, side, -side)
+        angle = angle + side * sharp * np.exp(0.5 * rng.standard_normal(count))
+        begins = begins + overlap * lasts
+    return moves
 
 
 def goals(rng: Rng, count: int, time: int) -> Moves:
@@ -225,6 +275,8 @@ KINDS = {
     "steady": steady,
     "correlated": correlated,
     "turning": turning,
+    "curving": curving,
+    "strokes": strokes,
     "goals": goals,
     "oscillating": oscillating,
     "smooth": smooth,

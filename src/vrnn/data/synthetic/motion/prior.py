@@ -5,6 +5,7 @@ from jaxtyping import Float
 
 from vrnn.data.synthetic.motion.kinds import KINDS, Rng, log_uniform, some
 from vrnn.data.synthetic.motion.recording import (
+    MARGIN,
     coarser,
     key_frames,
     noisy,
@@ -13,16 +14,19 @@ from vrnn.data.synthetic.motion.recording import (
 )
 
 SHARES = {
-    "steady": 0.3,
-    "correlated": 0.08,
-    "turning": 0.12,
-    "goals": 0.1,
-    "oscillating": 0.08,
-    "smooth": 0.15,
-    "linear": 0.07,
-    "junctions": 0.05,
-    "resting": 0.05,
+    "steady": 0.34,
+    "correlated": 0.06,
+    "turning": 0.08,
+    "curving": 0.14,
+    "strokes": 0.09,
+    "goals": 0.07,
+    "oscillating": 0.05,
+    "smooth": 0.07,
+    "linear": 0.04,
+    "junctions": 0.03,
+    "resting": 0.03,
 }
+RATES = {1: 0.65, 2: 0.25, 4: 0.1}  # rows that are simulated per row, and their shares
 SWITCHES = 0.08  # of the tracks change from one kind to another
 NOISE, ROUNDED, KEY_FRAMES, OUTLIERS = 0.5, 0.15, 0.3, 0.03
 
@@ -37,14 +41,16 @@ def motion(rng: Rng, count: int, time: int) -> Float[np.ndarray, "count time 2"]
     >>> motion(np.random.default_rng(0), 5, 20).shape
     (5, 20, 2)
     """
-    numbers = rng.multinomial(count, list(SHARES.values()))
-    parts = [
-        unit(KINDS[kind](rng, n, 4 * time)) for kind, n in zip(SHARES, numbers, strict=True) if n
-    ]
-    moves = coarser(rng, np.concatenate(parts)[rng.permutation(count)], time)
-    other, at = moves[rng.permutation(count)], rng.integers(3, time + 1, count)
+    rows = time + 2 * MARGIN
+    parts = []
+    for every, some_tracks in zip(RATES, rng.multinomial(count, [*RATES.values()]), strict=True):
+        for kind, n in zip(SHARES, rng.multinomial(some_tracks, [*SHARES.values()]), strict=True):
+            if n:
+                parts.append(unit(coarser(unit(KINDS[kind](rng, n, every * rows)), every)))
+    moves = np.concatenate(parts)[rng.permutation(count)]
+    other, at = moves[rng.permutation(count)], rng.integers(3, rows + 1, count)
     switches = some(rng, count, SWITCHES)
-    behind = switches[:, None] & (np.arange(time) >= at[:, None])
+    behind = switches[:, None] & (np.arange(rows) >= at[:, None])
     moves = np.where(
         behind[..., None], other * log_uniform(rng, count, 0.3, 3)[:, None, None], moves
     )

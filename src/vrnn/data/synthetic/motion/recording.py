@@ -8,18 +8,14 @@ from vrnn.data.synthetic.motion.kinds import Rng, log_uniform, some
 Positions = Float[np.ndarray, "count time 2"]
 
 
-def coarser(rng: Rng, moves: Positions, time: int) -> Positions:
-    """Return moves of every first, second or fourth row of tracks, `time` of them.
+MARGIN = 24
+"""Rows before and behind a track that its key frames may lie in."""
 
-    Args:
-        moves: four times as many.
-    """
-    every = rng.choice([1, 2, 4], len(moves), p=[0.65, 0.25, 0.1])
-    found = moves[:, :time].copy()
-    for step in (2, 4):
-        of = moves[every == step, : step * time]
-        found[every == step] = of.reshape(len(of), time, step, 2).sum(2)
-    return found
+
+def coarser(moves: Positions, every: int) -> Positions:
+    """Return the moves of tracks of which each `every`-th row is kept."""
+    count, time, _ = moves.shape
+    return moves.reshape(count, time // every, every, 2).sum(2)
 
 
 def noisy(rng: Rng, x: Positions, scale: Float[np.ndarray, " count"], share: float) -> Positions:
@@ -46,8 +42,11 @@ def key_frames(rng: Rng, x: Positions, share: float) -> Positions:
     """Return positions between key frames joined by lines or curves, of a share of the tracks.
 
     So annotated tracks come about: only every few rows were marked by hand.
+
+    Args:
+        x: with `MARGIN` rows before and behind, which the result is without.
     """
-    count, time, _ = x.shape
+    count, time = len(x), x.shape[1] - 2 * MARGIN
     every = np.floor(log_uniform(rng, count, 2, 12)).astype(int)
     first = (rng.random(count) * every).astype(int)
     rows = np.arange(time) + first[:, None]
@@ -55,7 +54,7 @@ def key_frames(rng: Rng, x: Positions, share: float) -> Positions:
     part = ((rows % every[:, None]) / every[:, None])[..., None]
 
     def at(offset: int) -> np.ndarray:
-        index = np.clip((frame + offset) * every[:, None] - first[:, None], 0, time - 1)
+        index = MARGIN + (frame + offset) * every[:, None] - first[:, None]
         return np.take_along_axis(x, index[..., None], 1)
 
     before, start, end, behind = at(-1), at(0), at(1), at(2)
@@ -67,7 +66,8 @@ def key_frames(rng: Rng, x: Positions, share: float) -> Positions:
         * (2 * before - 5 * start + 4 * end - behind + part * (3 * (start - end) + behind - before))
     )
     joined = np.where(some(rng, count, 0.5)[:, None, None], line, curve)
-    return np.where(some(rng, count, share)[:, None, None], joined, x)
+    whole = x[:, MARGIN : MARGIN + time]
+    return np.where(some(rng, count, share)[:, None, None], joined, whole)
 
 
 def with_outliers(

@@ -1,0 +1,227 @@
+"""Without training: the model that was trained on simulated motion, on tracks it has never seen.
+
+    python -m benchmarks.without_training            every set (minutes)
+    python -m benchmarks.without_training eth-val    one set; those that end in -val choose
+    python -m benchmarks.without_training --tables   the tables alone, from the kept results
+
+8 rows are observed and 12 forecast, by 20 samples. Constant velocity, a random walk of the velocity
+and a Kalman filter are the baselines. The prior over motion and the training of the model were
+chosen on the sets whose names end in -val. The others were scored in the end.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import vrnn
+from benchmarks.common import data_folder, keep, kept, parser, write_table
+from vrnn.metrics.displacement import best_of
+from vrnn.metrics.scores import energy_score
+
+OBSERVE, HORIZON, SAMPLES = 8, 12, 20
+SEEDS = (0, 1, 2)
+SCENES = ("eth", "hotel", "univ", "zara1", "zara2")
+LETTERS = 300
+EVERY = 4  # rows of a letter per row that is kept
+NMI = 60.0  # nautical miles in a degree of latitude
+REGIONS = (0.5, 0.9)
+
+
+def cut(tracks: vrnn.Tracks, most: int, stride: int = 1) -> np.ndarray:
+    """Return windows (count, 20, 2) of complete rows, at most so many, drawn at random."""
+    found = vrnn.windows(tracks, OBSERVE + HORIZON, stride=stride)
+    x = np.stack(found.x)
+    chosen = np.random.default_rng(0).permutation(len(x))[:most]
+    return x[np.sort(chosen)]
+
+
+def pedestrians(scene: str, part: str, folder: Path) -> np.ndarray:
+    """Return windows of a fold of ETH/UCY, in metres."""
+    return cut(vrnn.read_tracks(folder / "eth_ucy" / scene / part), 3000)
+
+
+def storms(first: int, last: int, folder: Path) -> np.ndarray:
+    """Return windows of six-hourly fixes of some years, in nautical miles of a local plane."""
+    tracks = vrnn.read_tracks(
+        folder / "hurdat2" / "hurdat2.txt", columns=vrnn.Columns(x=("lat", "lon"))
+    )
+    year = np.array([int(name[-4:]) for name in tracks.ids])
+    planes = []
+    for i in np.flatnonzero((year >= first) & (year <= last)):
+        on_time = tracks.times[i] % 6 == 0
+        lat, lon = tracks.x[i][on_time].T
+        if len(lat) > OBSERVE + HORIZON:
+            east = np.cos(np.radians(np.nanmean(lat)))
+            planes.append((np.stack([lon * east * NMI, lat * NMI], -1), tracks.times[i][on_time]))
+    return cut(vrnn.Tracks([x for x, _ in planes], times=[t for _, t in planes]), 3000)
+
+
+def letters(part: str, folder: Path) -> np.ndarray:
+    """Return windows of pen tracks: every fourth row of the first letters, a window every third row."""
+    with np.load(folder / "uci_characters" / "char_trajectories.npz", allow_pickle=False) as data:
+        moves = np.split(data[f"{part}_X"], np.cumsum(data[f"{part}_len"])[:-1])[:LETTERS]
+    tracks = []
+    for move in moves:
+        moving = np.flatnonzero(np.abs(move).sum(1) > 0)
+        tracks.append(move[moving[0] : moving[-1] + 1, :2].cumsum(0)[::EVERY])
+    return cut(vrnn.Tracks(tracks), 3000, stride=3)
+
+
+SETS: dict[str, Callable[[Path], np.ndarray]] = {
+    **{scene: partial(pedestrians, scene, "test") for scene in SCENES},
+    "storms": partial(storms, 2014, 2018),
+    "letters": partial(letters, "test"),
+    "eth-val": partial(pedestrians, "eth", "val"),
+    "zara1-val": partial(pedestrians, "zara1", "val"),
+    "storms-val": partial(storms, 1990, 2013),
+    "letters-val": partial(letters, "train"),
+}
+
+
+def by_model(past: np.ndarray, seed: int) -> np.ndarray:
+    """Return futures of the model that needs no training, (sample, batch, horizon, 2)."""
+    return vrnn.forecast(past, horizon=HORIZON, samples=SAMPLES, seed=seed).samples
+
+
+def straight(past: np.ndarray) -> np.ndarray:
+    """Return the last move repeated, (batch, horizon, 2)."""
+    ahead = np.arange(1, HORIZON + 1)[:, None]
+    return past[:, -1:] + ahead * (past[:, -1:] - past[:, -2:-1])
+
+
+def random_walk(past: np.ndarray, seed: int) -> np.ndarray:
+    """Return futures whose velocity is a random walk, of the scale of each track's own past."""
+    moves = np.diff(past, axis=1)
+    scale = np.sqrt((np.diff(moves, axis=1) ** 2).mean((1, 2)))
+    noise = np.random.default_rng(seed).standard_normal((SAMPLES, len(past), HORIZON, 2))
+    velocity = moves[:, -1:] + (noise * scale[:, None, None]).cumsum(2)
+    return past[:, -1:] + velocity.cumsum(2)
+
+
+class Kalman:
+    """A point whose velocity is a random walk, seen with noise; both scales fit the pasts of a set.
+
+        v_{t+1} ~ N(v_t, drift^2),   p_{t+1} = p_t + v_t,   x_t ~ N(p_t, noise^2)
+
+    One ratio of noise to drift serves the whole set. Each track has its own scale.
+    """
+
+    RATIOS = (0.0, 0.1, 0.3, 0.6, 1.0, 2.0, 4.0, 8.0)
+
+    def __init__(self, past: np.ndarray):
+        self.ratio = max(self.RATIOS, key=lambda ratio: self.fit(past, ratio))
+        self.fit(past, self.ratio)
+
+    def fit(self, past: np.ndarray, ratio: float) -> float:
+        """Return the log-likelihood of the pasts at the best scale of each track, and keep it.
+
+        The first two rows give the state a start.
+        """
+        rows = past.shape[1] + HORIZON
+        lower = np.tri(rows - 1)
+        moves = lower[: rows - 1] @ lower[: rows - 1].T  # of a random walk of the velocity
+        noise = np.eye(rows - 1) * 2 - np.eye(rows - 1, k=1) - np.eye(rows - 1, k=-1)
+        start = 1e4 * np.ones((rows - 1, rows - 1))
+        cov = moves + ratio**2 * noise + start
+        n = past.shape[1] - 1
+        seen, later = cov[:n, :n] + 1e-9 * np.eye(n), cov[n:, :n]
+        weights = np.linalg.solve(seen, np.diff(past, axis=1).swapaxes(0, 1).reshape(n, -1))
+        d = np.diff(past, axis=1).swapaxes(0, 1).reshape(n, -1)
+        square = (d * weights).sum(0).reshape(len(past), 2).mean(1) / n
+        self.scale = np.sqrt(np.maximum(square, 1e-12))
+        self.mean = (later @ weights).reshape(HORIZON, len(past), 2).swapaxes(0, 1)
+        rest = cov[n:, n:] - later @ np.linalg.solve(seen, later.T)
+        self.factor = np.linalg.cholesky(rest + 1e-9 * np.eye(HORIZON))
+        value = -np.linalg.slogdet(seen)[1] - 2 * n * np.log(self.scale).mean()
+        return float(value)
+
+    def sample(self, past: np.ndarray, seed: int) -> np.ndarray:
+        """Return futures (sample, batch, horizon, 2)."""
+        noise = np.random.default_rng(seed).standard_normal((SAMPLES, len(past), HORIZON, 2))
+        drawn = np.einsum("ij,sbjd->sbid", self.factor, noise) * self.scale[:, None, None]
+        return past[:, -1:] + (self.mean + drawn).cumsum(2)
+
+
+def scores(samples: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Return best of 20, energy score, and how often regions around the mean hold the truth."""
+    ade, fde = best_of(samples, truth)
+    mean = samples.mean(0)
+    away = np.linalg.norm(samples - mean, axis=-1)
+    off = np.linalg.norm(truth - mean, axis=-1)
+    found = {"ade": ade.mean(), "fde": fde.mean(), "energy": energy_score(samples, truth).mean()}
+    found |= {f"in {q:.0%}": (off <= np.quantile(away, q, axis=0)).mean() for q in REGIONS}
+    return {name: float(value) for name, value in found.items()}
+
+
+def run(name: str, folder: Path) -> None:
+    """Score the model and the baselines on one set, and keep the result."""
+    x = SETS[name](folder)
+    past, truth = x[:, :OBSERVE], x[:, OBSERVE:]
+    off = np.linalg.norm(straight(past) - truth, axis=-1)
+    kalman = Kalman(past)
+    ways = {"model": by_model, "random walk": random_walk, "Kalman": kalman.sample}
+    result = {
+        "set": name,
+        "windows": len(x),
+        "constant velocity": {
+            "ade": float(off.mean()),
+            "fde": float(off[:, -1].mean()),
+            "energy": float(np.sqrt((off**2).sum(1)).mean()),
+        },
+        **{way: [scores(draw(past, seed), truth) for seed in SEEDS] for way, draw in ways.items()},
+    }
+    keep(f"without_training-{name}", result)
+    model = {k: np.mean([r[k] for r in result["model"]]) for k in result["model"][0]}
+    print(name, len(x), {k: round(float(v), 3) for k, v in model.items()}, flush=True)
+    for way in ("random walk", "Kalman"):
+        print("   ", way, round(float(np.mean([r["energy"] for r in result[way]])), 3), flush=True)
+
+
+def rows_of(results: list[dict]) -> Iterator[list[str]]:
+    """Return the lines of the table of scores."""
+
+    def over(runs: list[dict], key: str) -> float:
+        return float(np.mean([r[key] for r in runs]))
+
+    for r in results:
+        digits = 1 if over(r["model"], "energy") > 10 else 3
+        line = r["constant velocity"]
+        cells = [f"{line['ade']:.{digits}f}/{line['fde']:.{digits}f}"]
+        for way in ("random walk", "Kalman", "model"):
+            cells.append(f"{over(r[way], 'ade'):.{digits}f}/{over(r[way], 'fde'):.{digits}f}")
+        cells.append(f"{line['energy']:.{digits}f}")
+        cells += [f"{over(r[way], 'energy'):.{digits}f}" for way in ("random walk", "Kalman")]
+        cells.append(f"**{over(r['model'], 'energy'):.{digits}f}**")
+        cells += [f"{over(r['model'], f'in {q:.0%}'):.0%}" for q in REGIONS]
+        yield [r["set"], str(r["windows"]), *cells]
+
+
+def write_tables() -> None:
+    """Write the tables of the page from the kept results."""
+    found = {r["set"]: r for r in kept("without_training-")}
+    head = ["set", "windows", "constant velocity", "random walk", "Kalman", "model"]
+    head += [f"energy, {way}" for way in ("constant velocity", "random walk", "Kalman", "model")]
+    head += [f"{q:.0%} region holds" for q in REGIONS]
+    for table, choose in (("without-training", False), ("without-training-val", True)):
+        chosen = [found[name] for name in SETS if name in found and name.endswith("-val") is choose]
+        if chosen:
+            write_table(table, head, list(rows_of(chosen)))
+
+
+def main() -> None:
+    made = parser(__doc__, "all sets")
+    made.add_argument("sets", nargs="*", help=f"sets; {tuple(SETS)}")
+    given = made.parse_args()
+    torch.set_num_threads(given.threads)
+    if not given.tables:
+        folder = data_folder(given.data, "")
+        for name in given.sets or SETS:
+            run(name, folder)
+    write_tables()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The models that come with the library, and how they are fitted to a person's data.
+
+Their weights stay as they are. What is fitted is the preprocessor: names of columns, the usual time
+step, and the unit of a first move.
+"""
+
+import copy
+from dataclasses import asdict, replace
+from functools import cache
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vrnn.data.preprocessor import Preprocessor
+from vrnn.data.tracks import Tracks
+from vrnn.data.transforms import Standardise, TransformConfig
+from vrnn.errors import DataError, Function
+from vrnn.trained import TrainedModel
+from vrnn.training.run_folder import load as load_run
+
+STILL = 1e-4  # of the largest coordinate: the unit of tracks that never move
+SHIPPED = ("tracks-2d",)
+"""Names of the models, by which `vrnn.load` and every task find them."""
+
+
+@cache
+def shipped(name: str) -> TrainedModel:
+    """Return a model that comes with the library, for data of any units."""
+    folder = Path(__file__).parents[1] / "pretrained" / name
+    return replace(load_run(folder), fits_data=True)
+
+
+def load(
+    folder: str | PathLike[str], device: torch.device | str = "cpu", *, modes: bool = True
+) -> TrainedModel:
+    """Return a trained model from its run folder, whatever device it was trained on.
+
+    Args:
+        folder: the run folder, or the name of a model that comes with the library: "tracks-2d".
+        device: device of the network.
+        modes: load the mode set too, where there is one.
+
+    Raises:
+        RunFolderError: no run folder, another version, or a damaged or incomplete file.
+
+    Example:
+        >>> import vrnn
+        >>> vrnn.load("tracks-2d").config.latent
+        'categorical(12)'
+        >>> vrnn.load("no/such/run")
+        Traceback (most recent call last):
+        vrnn.errors.RunFolderError: no/such/run: expected a run folder written by ...
+    """
+    if str(folder) in SHIPPED and not Path(folder).is_dir():
+        found = shipped(str(folder))
+        return replace(found, network=copy.deepcopy(found.network)).to(device)
+    return load_run(folder, device, modes=modes)
+
+
+def fitted(model: TrainedModel, tracks: Tracks) -> TrainedModel:
+    """Return a shipped model with the preprocessor of some data.
+
+    Columns named after latitude and longitude are taken as degrees.
+
+    Raises:
+        DataError: data that the model is not made for.
+    """
+    _check(model, tracks)
+    transform = TransformConfig(causal=True, geographic="km" if _in_degrees(tracks) else "")
+    preprocessor = Preprocessor.fit(tracks, transform, model.network.observation)
+    if not any(_moves(x) for x in tracks.x):
+        preprocessor = _of_still(preprocessor, tracks)
+    training = {**model.training, "transform": asdict(transform)}
+    return replace(model, preprocessor=preprocessor, training=training, fits_data=False)
+
+
+def _moves(x: np.ndarray) -> bool:
+    """Return whether a track moves at all."""
+    there = x[np.isfinite(x).all(-1)]
+    return len(there) > 0 and bool((there != there[0]).any())
+
+
+def _of_still(preprocessor: Preprocessor, tracks: Tracks) -> Preprocessor:
+    """Return the preprocessor of tracks that all stand: their unit is next to nothing."""
+    most = max(float(np.nanmax(np.abs(x), initial=0.0)) for x in tracks.x)
+    standard = Standardise((0.0, 0.0), (STILL * (most or 1.0),) * 2)
+    transform = replace(preprocessor.transform, standardise=standard)
+    return replace(preprocessor, transform=transform)
+
+
+def _check(model: TrainedModel, tracks: Tracks) -> None:
+    """Refuse data of other columns than positions in a plane."""
+    names = (*tracks.x_names, *tracks.u_names, *tracks.y_names)
+    if tracks.x_dim == model.network.observation.dim and not (tracks.u_dim or tracks.y_dim):
+        values = np.concatenate(tracks.x)
+        if not np.array_equal(np.unique(values[np.isfinite(values)]), (0, 1)):
+            return
+    raise DataError(
+        "the model that needs no training is for positions in a plane",
+        expected=f"{model.network.observation.dim} columns of positions and no others",
+        found=", ".join(names) or "none",
+        hint=("train a model of your own with ", Function("train")),
+    )
+
+
+def _in_degrees(tracks: Tracks) -> bool:
+    """Return whether the columns are a latitude and a longitude, by their names and ranges."""
+    beginnings = [name.lower()[:3] for name in tracks.x_names]
+    if sorted(beginnings) != ["lat", "lon"]:
+        return False
+    most = {
+        name: max((np.nanmax(np.abs(x[:, i]), initial=0.0) for x in tracks.x), default=0.0)
+        for i, name in enumerate(beginnings)
+    }
+    return most["lat"] <= 90 and most["lon"] <= 360

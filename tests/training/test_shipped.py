@@ -1,0 +1,147 @@
+"""The model that needs no training: any units, any heading, and one clear line for other data."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+
+import vrnn
+from vrnn.errors import DataError
+from vrnn.training.shipped import SHIPPED, fitted, shipped
+
+
+def walk(seed: int = 0, rows: int = 12) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return (np.array([1.0, 0.3]) + 0.2 * random.normal(size=(rows, 2))).cumsum(0)
+
+
+WALKS = [walk(seed) for seed in range(6)]
+
+
+def future(x: list[np.ndarray], **more) -> np.ndarray:
+    return vrnn.forecast(vrnn.Tracks(x), horizon=6, samples=5, seed=2, **more).samples
+
+
+@pytest.mark.parametrize("mirror", [1, -1])
+@pytest.mark.parametrize("factor", [1.0, 1e-9, 1e9])
+def test_forecasts_turn_mirror_scale_and_shift_with_the_data(mirror, factor):
+    c, s = np.cos(0.7), np.sin(0.7)
+    matrix = factor * np.array([[c, -s], [s, c]]) * [1, mirror]
+    shift = factor * np.array([30.0, -80.0])
+    moved = future([x @ matrix.T + shift for x in WALKS])
+    expected = future(WALKS) @ matrix.T + shift
+    size = np.abs(np.diff(expected, axis=2)).mean()
+    assert np.abs(moved - expected).max() < 1e-4 * size * 6
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        WALKS[0][:2],
+        np.ones((8, 2)),
+        np.round(WALKS[0]),
+        np.concatenate([WALKS[0][:6], WALKS[0][6:7] + 1e5, WALKS[0][7:]]),
+        np.repeat(WALKS[0][:4], 5, axis=0),
+        np.where(np.arange(12)[:, None] == 5, np.nan, WALKS[0]),
+    ],
+    ids=["two rows", "still", "rounded", "a jump", "stops", "a gap"],
+)
+def test_odd_tracks_have_finite_futures_in_any_unit(x):
+    for factor in (1.0, 1e-9, 1e9):
+        found = future([factor * x])
+        assert np.isfinite(found).all()
+        np.testing.assert_allclose(found / factor, future([x]), rtol=1e-3, atol=1e-3)
+
+
+def test_one_row_is_refused_in_one_line():
+    with pytest.raises(DataError, match="expected at least 2 rows"):
+        future([WALKS[0][:1]])
+
+
+def test_what_stands_still_stays_near():
+    found = future([np.ones((10, 2)), WALKS[0]])
+    assert np.median(np.abs(found[:, 0] - 1)) < 0.5  # moves of the other track are of length 1
+    alone = future([np.ones((10, 2))])
+    assert np.abs(alone - 1).max() < 0.01
+
+
+def test_long_tracks():
+    long = np.random.default_rng(0).normal(size=(10_000, 2)).cumsum(0)
+    assert np.isfinite(future([long])).all()
+
+
+def test_degrees_are_taken_as_places_on_the_globe():
+    """Near 60 degrees north a degree of longitude is half as long, and futures are as if so."""
+    plane = 0.01 * WALKS[0]
+    lat, lon = 60 + plane[:, 0], 20 + plane[:, 1] / np.cos(np.radians(60 + plane[0, 0]))
+    degrees = vrnn.Tracks([np.stack([lat, lon], -1)], x_names=("lat", "lon"))
+    found = vrnn.forecast(degrees, horizon=4, samples=5, seed=2).samples[:, 0]
+    flat = vrnn.forecast(vrnn.Tracks([plane]), horizon=4, samples=5, seed=2).samples[:, 0]
+    np.testing.assert_allclose(found[..., 0] - 60, flat[..., 0], atol=2e-4)
+    half = np.cos(np.radians(60 + plane[0, 0]))
+    np.testing.assert_allclose((found[..., 1] - 20) * half, flat[..., 1], atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("tracks", "found"),
+    [
+        (vrnn.Tracks([np.ones((5, 3))], x_names=("a", "b", "c")), "found a, b, c"),
+        (vrnn.Tracks([np.ones((5, 2))], u=[np.ones((5, 1))]), "found x, y, u0"),
+        (vrnn.Tracks([np.eye(2)]), "found x, y"),
+    ],
+    ids=["three columns", "inputs", "binary"],
+)
+def test_other_data_is_refused_with_the_way_out(tracks, found):
+    with pytest.raises(DataError, match=r"positions in a plane.*vrnn\.train") as error:
+        vrnn.forecast(tracks)
+    assert found in str(error.value)
+
+
+def test_every_task_takes_it():
+    tracks = vrnn.Tracks(WALKS)
+    gaps = vrnn.Tracks([np.where(np.arange(12)[:, None] == 5, np.nan, x) for x in WALKS])
+    assert np.isfinite(vrnn.score(tracks, particles=10).score).all()
+    filled = vrnn.impute(gaps, samples=10, particles=50).mean
+    assert np.abs(filled[0][5] - WALKS[0][5]).max() < 1.0
+    assert np.isfinite(vrnn.likelihood(tracks, samples=10).per_row)
+    long = vrnn.Tracks([walk(seed, 30) for seed in range(4)])
+    assert np.isfinite(vrnn.evaluate(long, observe=8, horizon=6).model.energy_score)
+    assert np.isfinite(vrnn.reliability(long, observe=8, horizon=6, samples=20).level).all()
+
+
+def test_a_name_loads_it_and_a_copy_may_change():
+    model = vrnn.load(SHIPPED[0])
+    with torch.no_grad():
+        next(model.network.parameters()).zero_()
+    again = vrnn.load(SHIPPED[0])
+    assert next(again.network.parameters()).detach().any()
+    np.testing.assert_array_equal(future(WALKS, model=again), future(WALKS))
+    np.testing.assert_array_equal(future(WALKS, model=SHIPPED[0]), future(WALKS))
+
+
+def test_it_is_fitted_to_the_data_of_every_task():
+    model = shipped(SHIPPED[0])
+    one = fitted(model, vrnn.Tracks(WALKS))
+    assert model.fits_data and not one.fits_data and one.network is model.network
+    moves = np.concatenate([np.diff(x, axis=0) for x in WALKS])
+    scale = np.sqrt((moves**2).sum(-1).mean())
+    assert one.preprocessor.transform.standardise.scale == pytest.approx((scale, scale))
+
+
+def test_it_beats_straight_lines_and_is_soon_there():
+    """On simulated motion of another seed: the energy score, and a forecast within a second."""
+    from benchmarks.without_training import Kalman, random_walk, scores
+
+    from vrnn.data.synthetic.motion import motion
+
+    x = motion(np.random.default_rng(5), 400, 20)
+    past, truth = x[:, :8], x[:, 8:]
+    unit = np.sqrt((np.diff(past, axis=1) ** 2).sum(-1).mean(1))[:, None, None] + 1e-9
+    past, truth = past / unit, truth / unit
+    found = scores(vrnn.forecast(past, horizon=12).samples, truth)["energy"]
+    others = [random_walk(past, 0), Kalman(past).sample(past, 0)]
+    assert found < 0.9 * min(scores(samples, truth)["energy"] for samples in others)
+    started = time.perf_counter()
+    vrnn.forecast(past[:1], horizon=12)
+    assert time.perf_counter() - started < 1.0
