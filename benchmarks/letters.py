@@ -28,9 +28,11 @@ EACH = 50  # letters generated of a kind
 START = np.zeros(3)  # where the pen is put down, as in the data
 POINTS = 48  # to which letters are resampled to be recognised and compared
 SEEDS = (0, 1, 2)
-MODEL = vrnn.VRNNConfig(x_dim=3, hidden=128, latent_dim=8, emission="mixture(5):2+bernoulli:1")
+MODEL = vrnn.VRNNConfig(
+    x_dim=3, hidden=128, latent="categorical(8)", emission="full_gaussian:2+bernoulli:1"
+)
 TRAINING = vrnn.TrainConfig(
-    steps=1500,
+    steps=3000,
     batch_size=32,
     learning_rate=2e-3,
     weight_decay=0.1,

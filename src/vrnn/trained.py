@@ -17,7 +17,7 @@ from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Anchor, Standardise, Transform
 from vrnn.errors import DataError, Function
 from vrnn.inference.traits import has_global_latent, has_posterior, looks_ahead, reads_prefix
-from vrnn.models.causal import CausalFrame
+from vrnn.models.causal import CausalCoordinates
 from vrnn.models.config import ModelConfig
 from vrnn.models.contract import Model
 from vrnn.models.modes import ModeHead
@@ -29,7 +29,9 @@ def build_network(config: ModelConfig, preprocessor: Preprocessor) -> Model:
     """Return the network of a config, with weights drawn from torch's default generator."""
     network = make_model(config)
     if preprocessor.transform.causal:
-        return CausalFrame(network, looks_ahead=looks_ahead(network, preprocessor.model_u_dim))
+        return CausalCoordinates(
+            network, looks_ahead=looks_ahead(network, preprocessor.model_u_dim)
+        )
     if not preprocessor.position_mean:
         return network
     drift = torch.tensor(preprocessor.drift, dtype=torch.get_default_dtype())

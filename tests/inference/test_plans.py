@@ -14,7 +14,7 @@ from vrnn.inference.particle_filter import particle_filter
 from vrnn.inference.plans import PLANS, Plan, plan_of
 from vrnn.inference.rollout import rollout
 from vrnn.inference.unroll import run_loop, unroll
-from vrnn.models.causal import CausalFrame
+from vrnn.models.causal import CausalCoordinates
 from vrnn.models.position import PositionConditioned
 from vrnn.models.registry import REGISTRY
 from vrnn.models.rnn import RNN, RNNConfig
@@ -23,7 +23,7 @@ from vrnn.ops.backend import backend
 
 def test_every_architecture_has_a_plan_or_runs_by_the_loop():
     planned = {a.model for name, a in REGISTRY.items() if name not in WITHOUT_A_PLAN}
-    assert planned | {CausalFrame, PositionConditioned} == set(PLANS)
+    assert planned | {CausalCoordinates, PositionConditioned} == set(PLANS)
     assert set(WITHOUT_A_PLAN) <= set(REGISTRY)
 
 

@@ -18,7 +18,7 @@ from vrnn.inference.noise import Noise, draw_noise, seeded
 from vrnn.inference.step import Proposal
 from vrnn.inference.traits import looks_ahead, reads_prefix
 from vrnn.inference.unroll import Unrolled, unroll
-from vrnn.models.causal import CausalFrame
+from vrnn.models.causal import CausalCoordinates
 from vrnn.models.config import ModelConfig
 from vrnn.models.contract import Model
 from vrnn.models.dmm import DMMConfig
@@ -217,7 +217,7 @@ def make(config: ModelConfig | WrappedConfig) -> Model:
     """Return the model of a config."""
     if isinstance(config, CausalConfig):
         inner = make_model(config.inner)
-        return CausalFrame(inner, looks_ahead=looks_ahead(inner, config.inner.u_dim))
+        return CausalCoordinates(inner, looks_ahead=looks_ahead(inner, config.inner.u_dim))
     if isinstance(config, PositionConfig):
         return PositionConditioned(make_model(config.inner), (0,), torch.tensor([0.3]))
     return TOY.Toy(config) if isinstance(config, TOY.ToyConfig) else make_model(config)

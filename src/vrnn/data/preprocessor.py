@@ -115,8 +115,8 @@ class Preprocessor:
     def model_u_dim(self) -> int:
         """Width of the inputs of a network, where each position counts once.
 
-        See `PositionConditioned`. A causal transform adds what is told of the frame, see
-        `CausalFrame`.
+        See `PositionConditioned`. A causal transform adds its features, see
+        `CausalCoordinates`.
         """
         return self.u_dim - len(self.position_mean) + FEATURES * self.transform.causal
 

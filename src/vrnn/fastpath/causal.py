@@ -1,8 +1,7 @@
-"""The plan of a model in causal frames: that of the model inside.
+"""The plan of a model under a causal transform: that of the model inside.
 
-Where nothing is missing, the frames of all time steps follow from the data, before any loop. The
-model inside then works on the moves in these frames, and what is told of the frames are known
-inputs.
+Where nothing is missing, the transforms of all time steps follow from the data, before any loop. The
+model inside then works on transformed increments, and their features are known inputs.
 """
 
 import torch
@@ -10,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vrnn.data.batch import Batch
-from vrnn.data.transforms.causal import Frame
+from vrnn.data.transforms.causal import CausalTransform
 from vrnn.distributions import FullGaussian, Gaussian
 from vrnn.distributions.tree import tree_map
 from vrnn.fastpath import vrnn_categorical
@@ -21,13 +20,13 @@ from vrnn.inference.noise import Noise
 from vrnn.inference.plans import PLANS, Plan, plan_of
 from vrnn.inference.step import Belief, Proposal
 from vrnn.inference.unroll import Trace
-from vrnn.models.causal import CausalFrame, column_pairs, signs
+from vrnn.models.causal import CausalCoordinates, column_pairs, signs
 from vrnn.models.contract import State, join
 from vrnn.models.vrnn import VRNN
 
 
 def scan(
-    model: CausalFrame,
+    model: CausalCoordinates,
     batch: Batch,
     noise: Noise,
     embedded: Embedded,
@@ -36,17 +35,17 @@ def scan(
     *,
     heads: bool,
 ) -> Trace | None:
-    """Return the trace of complete time steps, from particles that have the same frame."""
-    inner, plan, begin = model.inner, plan_of(model.inner), model.frame(start.state)
+    """Return the trace of complete time steps, from particles that have the same transform."""
+    inner, plan, begin = model.inner, plan_of(model.inner), model.transform_of(start.state)
     shared = all(len(part) == 1 or part.stride(0) == 0 for part in begin)
     if plan is None or not shared:
         return None
     d = embedded.features[..., : model.dim]
-    before, after = Frame(*(part[0] for part in begin)).along(d)
-    known = join(embedded.inputs, before.told)
+    before, after = CausalTransform(*(part[0] for part in begin)).along(d)
+    known = join(embedded.inputs, before.features)
     inputs = inner.embed_inputs(known)
     features = inner.embed_observations(model.read(d, before, after), inputs)
-    inside = batch._replace(x=before.into(d), u=known)
+    inside = batch._replace(x=before.encode(d), u=known)
     given = embedded._replace(inputs=inputs, features=features)
     if not model.looks_ahead:
         evidence = model.evidence(d, batch.present, embedded.inputs, before, after)
@@ -64,7 +63,7 @@ def scan(
     if found is None:
         return None
     samples = len(begin.scale)
-    of_steps = Frame(*(part[None] for part in before))
+    of_steps = CausalTransform(*(part[None] for part in before))
 
     def outside(state: State) -> State:
         lead = state[0].shape[:-1]
@@ -77,15 +76,19 @@ def scan(
     changes = {
         "entering": outside(found.entering),
         "emitting": outside(found.emitting),
-        "belief": found.belief._replace(state=model.around(found.belief.state, Frame(*left))),
+        "belief": found.belief._replace(
+            state=model.around(found.belief.state, CausalTransform(*left))
+        ),
         "x": batch.x,
     }
     if found.emission is not None:
-        changes["emission"] = model.framed(found.emission, of_steps)
+        changes["emission"] = model.transformed(found.emission, of_steps)
     return found._replace(**changes)
 
 
-def factor_of(model: CausalFrame, frame: Frame) -> Float[Tensor, "batch time size"] | None:
+def factor_of(
+    model: CausalCoordinates, transform: CausalTransform
+) -> Float[Tensor, "batch time size"] | None:
     """Return the factors that make an emission symmetric; None where the scan knows none.
 
     They are those of `symmetric`.
@@ -95,12 +98,12 @@ def factor_of(model: CausalFrame, frame: Frame) -> Float[Tensor, "batch time siz
         return None
     if not isinstance(family, Gaussian | FullGaussian):
         return None
-    known = signs(frame, model.dim)
-    parts = [known, frame.moved.expand_as(known)]
+    known = signs(transform, model.dim)
+    parts = [known, transform.moved.expand_as(known)]
     if isinstance(family, FullGaussian):
         first, second = column_pairs(model.dim)
         parts.append(known[..., first] * known[..., second])
     return torch.cat(parts, -1)
 
 
-PLANS[CausalFrame] = Plan(scan)
+PLANS[CausalCoordinates] = Plan(scan)

@@ -1,4 +1,4 @@
-"""A model that sees every track in its own causal frame: any scale and any heading are the same."""
+"""A model under a causal transform: all scales and headings are the same to it."""
 
 from collections import namedtuple
 from functools import cache
@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from vrnn.data.batch import Batch
-from vrnn.data.transforms.causal import Frame
+from vrnn.data.transforms.causal import CausalTransform
 from vrnn.distributions import (
     DiagonalGaussian,
     Distribution,
@@ -26,23 +26,23 @@ from vrnn.errors import ConfigError
 from vrnn.models.contract import Features, Model, State, join
 
 
-class Framed(NamedTuple):
-    """The distribution of a move whose form in a frame has the distribution `inside`.
+class Transformed(NamedTuple):
+    """The distribution of an increment d whose transform d' has the distribution `inside`.
 
-    p(d) = p'(d') / s^dim,   d' = the move in the frame
+    p(d) = p'(d') / s^dim
 
     Attributes:
         inside: the distribution of d'.
-        frame: the frame, see `Frame`.
+        transform: from d to d'.
     """
 
     inside: Distribution
-    frame: Frame
+    transform: CausalTransform
 
     @property
     def mean(self) -> Float[Tensor, "*lead dim"]:
         """Return the mean move."""
-        return self.frame.out_of(self.inside.mean)
+        return self.transform.decode(self.inside.mean)
 
     def sample(
         self,
@@ -51,34 +51,33 @@ class Framed(NamedTuple):
         present: Bool[Tensor, "*#lead dim"] | None = None,
     ) -> Float[Tensor, "*#lead dim"]:
         """Return a move, differentiable in the parameters."""
-        return keep_present(self.frame.out_of(self.inside.sample(noise)), x, present)
+        return keep_present(self.transform.decode(self.inside.sample(noise)), x, present)
 
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
     ) -> Float[Tensor, "*#lead"]:
         """Return the log-density in nats; 0 for a move with any absent entry."""
-        density = self.inside.log_prob(self.frame.into(fill_absent(x, present)))
-        value = density - x.shape[-1] * self.frame.scale[..., 0].log()
+        density = self.inside.log_prob(self.transform.encode(fill_absent(x, present)))
+        value = density - x.shape[-1] * self.transform.scale[..., 0].log()
         return value if present is None else fill_absent(value, present.all(-1))
 
 
-class CausalFrame(Model):
-    """A model of moves that reads and emits them in the causal frame of each track.
+class CausalCoordinates(Model):
+    """A model of increments that reads and emits them under a causal transform.
 
-    d'_t = the move d_t in the frame of the moves before it    (`Frame`)
+    d'_t = the increment d_t under the transform of the earlier ones    (`CausalTransform`)
     log p(d_t | past) = log p(d'_t | past) - dim log s_{t-1}
 
-    The inner model models d' and reads, beside its own inputs, what is told of the frame. Large
-    moves are compressed before it reads them, sign(d') log(1 + |d'|). The frame is part of the
-    state, so what a model draws itself changes it: in forecasts, in gaps, for every particle on its
-    own.
+    The inner model models d'. Beside its own inputs it reads features of the transform. It reads d'
+    compressed, as sign(d') log(1 + |d'|). The transform is part of the state, so what a model draws
+    itself changes it. Each particle has its own, also in forecasts and gaps.
 
-    Before the first move there is no heading, and before the first turn no side. The emission is
-    then made symmetric: means and correlations that would choose a side are 0. Of a first move it
-    is the same for every latent.
+    Before the first increment of some length there is no heading, and before the first turn no
+    left. The emission is then made symmetric: means and correlations along axes that are not known
+    are 0. The distribution of the first increment does not depend on the latent.
 
     Args:
-        inner: a model of moves whose last inputs are the features of the frame.
+        inner: a model of increments whose last inputs are the features of the transform.
         looks_ahead: whether the evidence of the inner model looks ahead.
     """
 
@@ -105,14 +104,14 @@ class CausalFrame(Model):
         return join(x, inputs)
 
     def embed_evidence(self, batch: Batch, inputs: Features) -> Features:
-        """Return what `posterior` reads; evidence that looks ahead is in the frames of the data.
+        """Return what `posterior` reads; evidence that looks ahead is transformed already.
 
-        There a missing move leaves the frame as it is.
+        There a missing increment counts as one of length 0.
         """
         d = torch.where(batch.present, batch.x, 0.0)
         if not self.looks_ahead:
             return join(d, batch.present.to(d.dtype), inputs)
-        before, after = Frame.start(self.dim, d).along(d)
+        before, after = CausalTransform.start(self.dim, d).along(d)
         return self.evidence(d, batch.present, inputs, before, after, batch.length)
 
     def evidence(
@@ -120,12 +119,12 @@ class CausalFrame(Model):
         d: Float[Tensor, "batch time dim"],
         present: Bool[Tensor, "batch time dim"],
         inputs: Features,
-        before: Frame,
-        after: Frame,
+        before: CausalTransform,
+        after: CausalTransform,
         length: Int[Tensor, " batch"] | None = None,
     ) -> Features:
-        """Return the evidence of the inner model, in the frames before and after each move."""
-        read, known = self.read(d, before, after), join(inputs, before.told)
+        """Return the evidence of the inner model, by the transforms before and after each increment."""
+        read, known = self.read(d, before, after), join(inputs, before.features)
         batch = Batch.of(torch.where(present, read, torch.nan), u=known, length=length)
         embedded = self.inner.embed_inputs(known)
         found = self.inner.embed_evidence(batch, embedded)
@@ -133,11 +132,13 @@ class CausalFrame(Model):
 
     def initial_state(self) -> State:
         inner = self.inner.initial_state()
-        return self.around(inner, Frame.start(self.dim, inner[0]))
+        return self.around(inner, CausalTransform.start(self.dim, inner[0]))
 
     def with_input(self, state: State, inputs: Features) -> State:
-        known = self.inner.embed_inputs(join(inputs, self.frame(state).told))
-        return self.around(self.inner.with_input(self.inside(state), known), self.frame(state))
+        known = self.inner.embed_inputs(join(inputs, self.transform_of(state).features))
+        return self.around(
+            self.inner.with_input(self.inside(state), known), self.transform_of(state)
+        )
 
     def prior(self, state: State) -> LatentDistribution:
         return self.inner.prior(self.inside(state))
@@ -147,52 +148,60 @@ class CausalFrame(Model):
             d, present, inputs = evidence[:, None].split(
                 [self.dim, self.dim, evidence.shape[-1] - 2 * self.dim], -1
             )
-            before = self.frame(state)
+            before = self.transform_of(state)
             after = before.after(d[:, 0])
-            one, other = (Frame(*(part[:, None] for part in frame)) for frame in (before, after))
+            one, other = (
+                CausalTransform(*(part[:, None] for part in each)) for each in (before, after)
+            )
             evidence = self.evidence(d, present > 0, inputs, one, other)[:, 0]
         return self.inner.posterior(self.inside(state), evidence)
 
     def with_latent(self, state: State, z: Float[Tensor, "n latent"]) -> State:
-        return self.around(self.inner.with_latent(self.inside(state), z), self.frame(state))
+        return self.around(self.inner.with_latent(self.inside(state), z), self.transform_of(state))
 
-    def emission(self, state: State) -> Framed:
-        return self.framed(self.inner.emission(self.inside(state)), self.frame(state))
+    def emission(self, state: State) -> Transformed:
+        return self.transformed(self.inner.emission(self.inside(state)), self.transform_of(state))
 
     def with_observation(self, state: State, features: Features) -> State:
         d, inputs = features.split([self.dim, features.shape[-1] - self.dim], -1)
-        before = self.frame(state)
+        before = self.transform_of(state)
         after = before.after(d)
-        known = self.inner.embed_inputs(join(inputs, before.told))
+        known = self.inner.embed_inputs(join(inputs, before.features))
         read = self.inner.embed_observations(self.read(d, before, after), known)
         return self.around(self.inner.with_observation(self.inside(state), read), after)
 
-    def read(self, d: Float[Tensor, "*lead dim"], before: Frame, after: Frame) -> Tensor:
+    def read(
+        self, d: Float[Tensor, "*lead dim"], before: CausalTransform, after: CausalTransform
+    ) -> Tensor:
         """Return what the inner model reads of a move: compressed, and mirrored to its side."""
-        x = before._replace(side=after.side).into(d)
-        x = torch.where(before.moved > 0, x, after.into(d))  # a first move has no frame before it
+        x = before._replace(side=after.side).encode(d)
+        x = torch.where(
+            before.moved > 0, x, after.encode(d)
+        )  # the first increment has no heading before it
         return x.sign() * x.abs().log1p()
 
-    def framed(self, inside: Distribution, frame: Frame) -> Framed:
+    def transformed(self, inside: Distribution, transform: CausalTransform) -> Transformed:
         """Return the emission in the data, symmetric where heading or side are not known."""
-        return Framed(symmetric(inside, signs(frame, self.dim), frame.moved), frame)
+        return Transformed(
+            symmetric(inside, signs(transform, self.dim), transform.moved), transform
+        )
 
-    def frame(self, state: State) -> Frame:
-        """Return the frame of a state."""
-        return Frame(*state[-len(Frame._fields) :])
+    def transform_of(self, state: State) -> CausalTransform:
+        """Return the transform in a state."""
+        return CausalTransform(*state[-len(CausalTransform._fields) :])
 
     def inside(self, state: State) -> State:
         """Return the state of the inner model."""
-        return self.inner_state(*state[: -len(Frame._fields)])
+        return self.inner_state(*state[: -len(CausalTransform._fields)])
 
-    def around(self, state: State, frame: Frame) -> State:
+    def around(self, state: State, transform: CausalTransform) -> State:
         """Return the state whose inner one is given."""
-        return framed_state(self.inner_state)(*state, *frame)
+        return causal_state(self.inner_state)(*state, *transform)
 
 
-def signs(frame: Frame, dim: int) -> Float[Tensor, "*lead dim"]:
-    """Return for each axis of a frame 1 where its direction is known, else 0."""
-    moved, side = frame.moved, frame.side.abs()
+def signs(transform: CausalTransform, dim: int) -> Float[Tensor, "*lead dim"]:
+    """Return for each axis 1 where its direction is known, else 0."""
+    moved, side = transform.moved, transform.side.abs()
     return torch.cat([moved, side, moved][:dim], -1)
 
 
@@ -222,7 +231,7 @@ def column_pairs(dim: int) -> tuple[list[int], list[int]]:
 
 
 @cache
-def framed_state(inner: type) -> Any:
-    """Return the type of the state: the fields of the inner one, and those of the frame."""
-    names = (f"frame_{name}" for name in Frame._fields)
-    return namedtuple(f"Framed{inner.__name__}", (*inner._fields, *names))
+def causal_state(inner: type) -> Any:
+    """Return the type of the state: the fields of the inner one, and those of the transform."""
+    names = (f"causal_{name}" for name in CausalTransform._fields)
+    return namedtuple(f"Transformed{inner.__name__}", (*inner._fields, *names))

@@ -1,4 +1,4 @@
-"""The causal frame: invertible, its Jacobian that of autograd, the same for every scale and heading."""
+"""The causal transform: invertible, its Jacobian that of autograd, the same for every scale and heading."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vrnn.data.transforms.causal import Frame
+from vrnn.data.transforms.causal import CausalTransform
 from vrnn.inference.noise import seeded
 
 DIMS = (1, 2, 3)
@@ -22,29 +22,32 @@ def moves(dim: int, count: int = 6, time: int = 40) -> Tensor:
     return d
 
 
-def at(frame: Frame, t: int) -> Frame:
-    return Frame(*(part[:, t] for part in frame))
+def at(transform: CausalTransform, t: int) -> CausalTransform:
+    return CausalTransform(*(part[:, t] for part in transform))
 
 
 @pytest.mark.parametrize("dim", DIMS)
-def test_the_frames_of_all_steps_are_those_of_one_step_after_another(dim):
+def test_the_transforms_of_all_steps_are_those_of_one_step_after_another(dim):
     d = moves(dim, time=300)  # longer than a block
-    start = Frame.start(dim, d)
+    start = CausalTransform.start(dim, d)
     before, after = start.along(d)
-    frame = start.expand(len(d))
+    transform = start.expand(len(d))
     for t in range(d.shape[1]):
-        for found, expected in ((at(before, t), frame), (at(after, t), frame.after(d[:, t]))):
-            for name, a, b in zip(Frame._fields, found, expected, strict=True):
+        for found, expected in (
+            (at(before, t), transform),
+            (at(after, t), transform.after(d[:, t])),
+        ):
+            for name, a, b in zip(CausalTransform._fields, found, expected, strict=True):
                 torch.testing.assert_close(a, b, msg=lambda m, n=name, t=t: f"{n}, {t}: {m}")
-        frame = frame.after(d[:, t])
+        transform = transform.after(d[:, t])
 
 
 @pytest.mark.parametrize("dim", DIMS)
 def test_a_move_comes_back(dim):
     d = moves(dim)
-    before, _ = Frame.start(dim, d).along(d)
-    torch.testing.assert_close(before.out_of(before.into(d)), d)
-    torch.testing.assert_close(before.into(before.out_of(d)), d)
+    before, _ = CausalTransform.start(dim, d).along(d)
+    torch.testing.assert_close(before.decode(before.encode(d)), d)
+    torch.testing.assert_close(before.encode(before.decode(d)), d)
 
 
 @pytest.mark.parametrize("dim", DIMS)
@@ -53,13 +56,13 @@ def test_the_jacobian_of_a_track_is_that_of_autograd(dim):
     d = moves(dim)[3:5, :8]
     for track in d:
 
-        def into(flat: Tensor) -> Tensor:
+        def encoded(flat: Tensor) -> Tensor:
             rows = flat.view(1, -1, dim)
-            before, _ = Frame.start(dim, rows).along(rows)
-            return before.into(rows).flatten()
+            before, _ = CausalTransform.start(dim, rows).along(rows)
+            return before.encode(rows).flatten()
 
-        jacobian = torch.autograd.functional.jacobian(into, track.flatten())
-        before, _ = Frame.start(dim, track).along(track[None])
+        jacobian = torch.autograd.functional.jacobian(encoded, track.flatten())
+        before, _ = CausalTransform.start(dim, track).along(track[None])
         expected = -dim * before.scale.log().sum()
         torch.testing.assert_close(torch.linalg.slogdet(jacobian).logabsdet, expected)
 
@@ -73,33 +76,33 @@ def test_turned_scaled_and_mirrored_tracks_are_the_same_to_a_model(dim, mirrored
     turn[:2, :2] = torch.tensor([[c, -s], [s, c]], dtype=torch.float64)
     turn[:, 1] *= -1 if mirrored else 1
     (before, after), (other, behind) = (
-        Frame.start(dim, x).along(x) for x in (d, 37.0 * d @ turn.T)
+        CausalTransform.start(dim, x).along(x) for x in (d, 37.0 * d @ turn.T)
     )
     known = before.moved * (before.side.abs() if mirrored else 1)
     assert 0.5 < known.mean() < 1
     close = {"rtol": 1e-9, "atol": 1e-9}  # a jump is thousands of scales long
     torch.testing.assert_close(
-        known * before.into(d), known * other.into(37.0 * d @ turn.T), **close
+        known * before.encode(d), known * other.encode(37.0 * d @ turn.T), **close
     )
-    torch.testing.assert_close(before.told, other.told, **close)
-    torch.testing.assert_close(after.told, behind.told, **close)
+    torch.testing.assert_close(before.features, other.features, **close)
+    torch.testing.assert_close(after.features, behind.features, **close)
     assert torch.equal(before.side.abs(), other.side.abs())
 
 
-def test_the_frame_is_what_it_says():
+def test_the_transform_is_what_it_says():
     """Two moves by hand: their scale, their heading, and the side of the turn between them."""
     first, second = torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 2.0]])
-    frame = Frame.start(2, first).expand(1).after(first)
-    assert frame.scale.item() == pytest.approx(5 * math.sqrt(1 + 1e-4))
-    assert frame.heading.tolist()[0] == pytest.approx([0.6, 0.8]) and frame.side.item() == 0
-    frame = frame.after(second)
+    transform = CausalTransform.start(2, first).expand(1).after(first)
+    assert transform.scale.item() == pytest.approx(5 * math.sqrt(1 + 1e-4))
+    assert transform.heading.tolist()[0] == pytest.approx([0.6, 0.8]) and transform.side.item() == 0
+    transform = transform.after(second)
     square = (0.9 * 25 + 4) / 1.9 + 1e-4 * 29 / 2
-    assert frame.scale.item() == pytest.approx(math.sqrt(square))
+    assert transform.scale.item() == pytest.approx(math.sqrt(square))
     m = torch.tensor([1.5, 4.0])
-    assert frame.heading[0].tolist() == pytest.approx((m / m.norm()).tolist())
-    assert frame.side.item() == 1  # to the left
-    assert frame.into(m[None])[0].tolist() == pytest.approx(
-        [m.norm().item() / frame.scale.item(), 0.0]
+    assert transform.heading[0].tolist() == pytest.approx((m / m.norm()).tolist())
+    assert transform.side.item() == 1  # to the left
+    assert transform.encode(m[None])[0].tolist() == pytest.approx(
+        [m.norm().item() / transform.scale.item(), 0.0]
     )
 
 
@@ -107,17 +110,17 @@ def test_the_frame_is_what_it_says():
 def test_a_track_that_stands_keeps_its_heading_and_some_scale(dim):
     d = torch.zeros(1, 2000, dim)
     d[0, 0] = 2.0
-    _, after = Frame.start(dim, d).along(d)
+    _, after = CausalTransform.start(dim, d).along(d)
     assert torch.equal(after.heading[:, -1], after.heading[:, 0])
-    assert (after.scale > 0).all() and torch.isfinite(after.told).all()
-    still, _ = Frame.start(dim, d).along(torch.zeros(1, 5, dim))
+    assert (after.scale > 0).all() and torch.isfinite(after.features).all()
+    still, _ = CausalTransform.start(dim, d).along(torch.zeros(1, 5, dim))
     torch.testing.assert_close(still.scale[0, :, 0], 1 / torch.arange(1.0, 6.0))
-    assert not still.heading.any() and torch.isfinite(still.told).all()
+    assert not still.heading.any() and torch.isfinite(still.features).all()
 
 
 @pytest.mark.parametrize("dim", DIMS)
 def test_gradients_are_finite_where_nothing_moves(dim):
     d = torch.zeros(1, 6, dim, requires_grad=True)
-    before, after = Frame.start(dim, d).along(d)
-    (before.into(d).sum() + after.told.sum() + after.scale.sum()).backward()
+    before, after = CausalTransform.start(dim, d).along(d)
+    (before.encode(d).sum() + after.features.sum() + after.scale.sum()).backward()
     assert d.grad is not None and torch.isfinite(d.grad).all()

@@ -1,18 +1,18 @@
-"""The causal frame of a track: its own scale and heading, read from the moves before each step.
+"""The causal transform: each increment in units of the earlier ones, and turned to their direction.
 
     d_t = x_t - x_{t-1}
     s_t^2 = sum_k 0.9^k |d_{t-k}|^2 / sum_k 0.9^k + 1e-4 mean |d|^2    (the scale)
     m_t = sum_k 0.5^k d_{t-k},   e_t = m_t / |m_t|                     (the heading)
-    d'_{t+1} = (d_{t+1} turned by e_t to +x, mirrored to the side) / s_t
+    d'_{t+1} = (d_{t+1} turned so that e_t points along +x, and mirrored) / s_t
 
-A model of d' sees every scale and every heading as the same. The frame of a step depends on earlier
-moves alone, so the map is autoregressive and invertible:
+A model of d' sees every scale and every heading as the same. The transform of a step depends on earlier
+increments alone, so it is autoregressive and invertible:
 
     log |d d'_{t+1} / d d_{t+1}| = -dim log s_t
 
-The first turn of a track fixes its side: it counts as a turn to the left. A mirrored track is
-therefore the same to a model. In three dimensions the third axis is vertical: it is scaled, and
-neither turned nor mirrored. In one dimension the heading is a sign.
+Tracks are mirrored so that their first turn is to the left. A mirrored track is therefore the same
+to a model. In three dimensions the third axis is vertical: it is scaled, and neither turned nor
+mirrored. In one dimension the heading is a sign.
 """
 
 from typing import NamedTuple
@@ -23,24 +23,24 @@ from torch import Tensor
 
 SCALE_DECAY = 0.9
 HEADING_DECAY = 0.5
-LEAST = 1e-2  # of the scale of all moves so far, below which no scale falls
-STILL = 1e-4  # of the scale, below which a move has no direction
+LEAST = 1e-2  # lower limit of the scale, relative to that of all increments so far
+STILL = 1e-4  # of the scale, below which an increment has no direction
 FEATURES = 8
 BLOCK = 128
 
 
-class Frame(NamedTuple):
-    """What is known of a track before a step; every field is (..., width).
+class CausalTransform(NamedTuple):
+    """The transform of one step, from what is known of a track before it; fields are (..., width).
 
     Attributes:
-        energy: discounted sum of squared lengths of moves.
-        weight: discounted number of moves.
+        energy: discounted sum of squared lengths of increments.
+        weight: discounted number of increments.
         total: sum of squared lengths.
-        count: number of moves.
+        count: number of increments.
         move: m, in the plane that turns, of width 2, or 1 in one dimension.
-        heading: e, 0 before the first move.
+        heading: e, 0 before the first increment of some length.
         side: 1 after a first turn to the left, -1 to the right, 0 before.
-        told: what a model reads of the frame, see `features`.
+        features: inputs of a model that describe scale and heading, see `_describe`.
     """
 
     energy: Float[Tensor, "*lead 1"]
@@ -50,33 +50,33 @@ class Frame(NamedTuple):
     move: Float[Tensor, "*lead plane"]
     heading: Float[Tensor, "*lead plane"]
     side: Float[Tensor, "*lead 1"]
-    told: Float[Tensor, "*lead features"]
+    features: Float[Tensor, "*lead features"]
 
     @classmethod
-    def start(cls, dim: int, like: Tensor) -> "Frame":
-        """Return the frame before the first move, in the type of `like`."""
+    def start(cls, dim: int, like: Tensor) -> "CausalTransform":
+        """Return the transform of the first increment, in the type of `like`."""
         one, plane = like.new_zeros(1), like.new_zeros(min(dim, 2))
         return cls(one, one, one, one, plane, plane, one, like.new_zeros(FEATURES))
 
-    def expand(self, *lead: int) -> "Frame":
-        """Return the frame with these leading axes."""
-        return Frame(*(part.expand(*lead, -1) for part in self))
+    def expand(self, *lead: int) -> "CausalTransform":
+        """Return the transform with these leading axes."""
+        return CausalTransform(*(part.expand(*lead, -1) for part in self))
 
     @property
     def moved(self) -> Float[Tensor, "*lead 1"]:
-        """Return 1 after a first move, else 0."""
+        """Return 1 after a first increment of some length, else 0."""
         return (self.total > 0).to(self.total)
 
     @property
     def scale(self) -> Float[Tensor, "*lead 1"]:
-        """Return s; before the first move 1 / (1 + count), in the unit of the data."""
+        """Return s. Before the first increment of some length it is 1 / (1 + count), in model units."""
         moved = self.total > 0
         recent = self.energy / self.weight.clamp(min=1)
         square = recent + LEAST**2 * self.total / self.count.clamp(min=1)
         return torch.where(moved, square.where(moved, 1.0).sqrt(), 1 / (1 + self.count))
 
-    def after(self, d: Float[Tensor, "*lead dim"]) -> "Frame":
-        """Return the frame after a move."""
+    def after(self, d: Float[Tensor, "*lead dim"]) -> "CausalTransform":
+        """Return the transform after an increment."""
         square = d.square().sum(-1, keepdim=True)
         plane = d[..., : self.move.shape[-1]]
         new = self._replace(
@@ -92,17 +92,19 @@ class Frame(NamedTuple):
         turn = _turn(self.heading, plane, scale)
         side = torch.where(self.side == 0, turn, self.side)
         new = new._replace(heading=heading, side=side)
-        return new._replace(told=new._features(self, scale))
+        return new._replace(features=new._describe(self, scale))
 
-    def along(self, d: Float[Tensor, "batch time dim"]) -> tuple["Frame", "Frame"]:
-        """Return the frames before every move of sequences, (batch, time, .), and those after.
+    def along(
+        self, d: Float[Tensor, "batch time dim"]
+    ) -> tuple["CausalTransform", "CausalTransform"]:
+        """Return the transforms of all increments of sequences, (batch, time, .), and those after.
 
-        They are those of one `after` behind another.
+        The result equals repeated calls of `after`.
         """
         start = self.expand(len(d))
         square = d.square().sum(-1, keepdim=True)
         plane, one = d[..., : self.move.shape[-1]], torch.ones_like(square)
-        new = Frame(
+        new = CausalTransform(
             energy=_discounted(SCALE_DECAY, square, start.energy),
             weight=_discounted(SCALE_DECAY, one, start.weight),
             total=_discounted(1.0, square, start.total),
@@ -110,7 +112,7 @@ class Frame(NamedTuple):
             move=_discounted(HEADING_DECAY, plane, start.move),
             heading=plane,
             side=one,
-            told=one,
+            features=one,
         )
         scale = new.scale
         moves = _moves(new.move, scale)
@@ -121,13 +123,13 @@ class Frame(NamedTuple):
         side = _last(turn, turns & ~later, start.side)
         side = torch.where(start.side[:, None] == 0, side, start.side[:, None])
         new = new._replace(heading=heading, side=side)
-        before = Frame(
-            *(_before(a, b) for a, b in zip(new, start._replace(told=one[:, 0]), strict=True))
+        before = CausalTransform(
+            *(_before(a, b) for a, b in zip(new, start._replace(features=one[:, 0]), strict=True))
         )
-        new = new._replace(told=new._features(before, scale))
-        return before._replace(told=_before(new.told, start.told)), new
+        new = new._replace(features=new._describe(before, scale))
+        return before._replace(features=_before(new.features, start.features)), new
 
-    def _features(self, before: "Frame", scale: Float[Tensor, "*lead 1"]) -> Tensor:
+    def _describe(self, before: "CausalTransform", scale: Float[Tensor, "*lead 1"]) -> Tensor:
         """Return what a model reads: lengths in units of the scale, turns, and what is known.
 
         The features are the length of m, the change of the scale, the scale over that of all moves,
@@ -154,16 +156,16 @@ class Frame(NamedTuple):
         )
         return torch.cat(parts, -1)
 
-    def into(self, d: Float[Tensor, "*lead dim"]) -> Float[Tensor, "*lead dim"]:
-        """Return moves of the data in this frame."""
+    def encode(self, d: Float[Tensor, "*lead dim"]) -> Float[Tensor, "*lead dim"]:
+        """Return increments of the data as a model sees them."""
         return self._turned(d, inverse=True) / self.scale
 
-    def out_of(self, d: Float[Tensor, "*lead dim"]) -> Float[Tensor, "*lead dim"]:
-        """Return moves of this frame in the data; the inverse of `into`."""
+    def decode(self, d: Float[Tensor, "*lead dim"]) -> Float[Tensor, "*lead dim"]:
+        """Return increments of a model in the data; the inverse of `encode`."""
         return self._turned(d * self.scale, inverse=False)
 
     def _turned(self, d: Float[Tensor, "*#lead dim"], *, inverse: bool) -> Tensor:
-        """Return moves turned between the axes of the data and those of the frame."""
+        """Return increments turned to the heading, or back."""
         known, width = self.moved > 0, self.heading.shape[-1]
         x, along = d[..., :1], torch.where(known, self.heading[..., :1], 1.0)
         parts = [along * x]
@@ -216,7 +218,7 @@ def _cross(a: Float[Tensor, "*lead 2"], b: Float[Tensor, "*lead 2"]) -> Float[Te
 def _before(
     steps: Float[Tensor, "batch time width"], start: Float[Tensor, "batch width"]
 ) -> Float[Tensor, "batch time width"]:
-    """Return what stood before every step."""
+    """Return the values shifted by one step, `start` first."""
     return torch.cat([start[:, None], steps[:, :-1]], 1)
 
 
@@ -225,7 +227,7 @@ def _last(
     there: Bool[Tensor, "batch time 1"],
     start: Float[Tensor, "batch width"],
 ) -> Float[Tensor, "batch time width"]:
-    """Return at every step the last value that is there, `start` before the first."""
+    """Return at each step the latest value where `there` is true, or `start` before the first."""
     place = torch.arange(1, values.shape[1] + 1, device=values.device)[:, None]
     index = torch.where(there, place, 0).cummax(1).values.expand(values.shape)
     return torch.cat([start[:, None], values], 1).gather(1, index)

@@ -14,9 +14,9 @@ class TransformConfig:
     Args:
         displacement: model increments in place of positions. The first point is then given and not
             scored.
-        causal: see every move in the frame of the moves before it: turned to their direction and in
-            units of their length. The model then treats all scales and headings alike. It needs
-            positions alone, in one to three dimensions.
+        causal: turn and scale every increment by the earlier ones of its track. The model then treats
+            all scales, headings and mirror images alike. It needs positions alone, in one to three
+            dimensions.
         heading: rotate every track so that its last observed step points along +x. Only what
             follows that step is then a density of the data.
         standardise: centre every continuous column and scale it to unit variance over the
