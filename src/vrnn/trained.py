@@ -30,7 +30,9 @@ def build_network(config: ModelConfig, preprocessor: Preprocessor) -> Model:
     network = make_model(config)
     if preprocessor.transform.causal:
         return CausalCoordinates(
-            network, looks_ahead=looks_ahead(network, preprocessor.model_u_dim)
+            network,
+            looks_ahead=looks_ahead(network, preprocessor.model_u_dim),
+            known=preprocessor.u_dim,
         )
     if not preprocessor.position_mean:
         return network

@@ -217,7 +217,9 @@ def make(config: ModelConfig | WrappedConfig) -> Model:
     """Return the model of a config."""
     if isinstance(config, CausalConfig):
         inner = make_model(config.inner)
-        return CausalCoordinates(inner, looks_ahead=looks_ahead(inner, config.inner.u_dim))
+        return CausalCoordinates(
+            inner, looks_ahead=looks_ahead(inner, config.inner.u_dim), known=config.u_dim
+        )
     if isinstance(config, PositionConfig):
         return PositionConditioned(make_model(config.inner), (0,), torch.tensor([0.3]))
     return TOY.Toy(config) if isinstance(config, TOY.ToyConfig) else make_model(config)

@@ -99,10 +99,12 @@ def _usual_outputs(plot: Path | None) -> tuple[Path, Path | None]:
     Raises:
         ConfigError: one of them is there already.
     """
+    usual = [TABLE]
     if plot is None and find_spec("matplotlib") is not None:
         plot = PICTURE
-    for path in (TABLE, plot):
-        if path is not None and path.exists():
+        usual.append(PICTURE)
+    for path in usual:
+        if path.exists():
             raise ConfigError(
                 "the file is there already",
                 where=path,

@@ -10,7 +10,7 @@ from vrnn.errors import ConfigError, Setting
 from vrnn.inference.traits import reads_prefix
 from vrnn.tasks.generate import generate as draw
 from vrnn.trained import TrainedModel
-from vrnn.training.run_folder import load
+from vrnn.training.resolve import resolve_model
 
 
 def generate(
@@ -38,7 +38,7 @@ def generate(
         seed: of all noise.
     """
     check_outputs(out, plot)
-    trained = load(model.expanduser())
+    trained = resolve_model(str(model.expanduser()))
     names = trained.preprocessor.x_names
     if start and len(start) != len(names):
         raise ConfigError(

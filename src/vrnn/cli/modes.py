@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from vrnn.cli.data import ColumnFlags, read
-from vrnn.cli.runs import Run, trained_columns
+from vrnn.cli.runs import Run, is_shipped, trained_columns
+from vrnn.errors import UnsupportedError
 from vrnn.models.modes import ModesConfig
 from vrnn.training.modes import fit_modes
 from vrnn.training.run_folder import load
@@ -32,6 +33,11 @@ def modes(
         columns: of the data.
     """
     run = model.expanduser()
+    if is_shipped(run):
+        raise UnsupportedError(
+            f"{run} has no folder to keep a mode set in",
+            hint="take clusters of the samples of a forecast, or train a model of your own",
+        )
     trained = load(run, modes=False)
     named = trained_columns(run, trained)
     held_out = None if val is None else read(val, columns, named)

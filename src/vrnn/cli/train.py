@@ -15,10 +15,12 @@ from vrnn.cli.runs import remember_columns
 from vrnn.cli.summary import summary
 from vrnn.distributions.parse import EXAMPLES
 from vrnn.distributions.parse_latent import EXAMPLES as LATENTS
-from vrnn.models.registry import REGISTRY
+from vrnn.errors import ConfigError
+from vrnn.models.registry import REGISTRY, name_of
 from vrnn.training.choose import chosen_families
 from vrnn.training.config import TrainConfig
 from vrnn.training.fit import train as fit
+from vrnn.training.resolve import resolve_model
 from vrnn.training.trackers import read_metrics
 
 USUAL = "vrnn"
@@ -58,6 +60,7 @@ def train_command(kind: str) -> Callable[..., None]:
         arch: Literal[tuple(REGISTRY)] = kind,  # type: ignore (a type at run time)
         val: Path | None = None,
         val_group: GroupName = "",
+        start: Annotated[Path | None, Parameter(name="--from", metavar="RUN")] = None,
         resume: bool = False,
         plot: Path | None = None,
         model: Settings = Settings(),  # noqa: B008 (frozen, made above)
@@ -70,10 +73,20 @@ def train_command(kind: str) -> Callable[..., None]:
         seen = replace(columns, group=val_group or columns.group, u=same)
         source = val or (data if val_group else None)
         held_out = None if source is None else read(source, seen)
+        if start is not None:
+            refuse_settings(kind, asdict(model), start)
         given = {name: value for name, value in asdict(model).items() if value is not None}
-        chosen = chosen_families(tracks, config_type, given)
-        config = config_type(x_dim=tracks.x_dim, **given, **chosen)
-        run = fit(tracks, config=config, training=training, out=out, val=held_out, resume=resume)
+        chosen = {} if start else chosen_families(tracks, config_type, given)
+        config = None if start else config_type(x_dim=tracks.x_dim, **given, **chosen)
+        run = fit(
+            tracks,
+            config=config,
+            training=training,
+            out=out,
+            val=held_out,
+            start=None if start is None else str(start),
+            resume=resume,
+        )
         if int(os.environ.get("RANK", "0")):
             return  # under torchrun the first process speaks
         remember_columns(out, columns.columns())
@@ -102,6 +115,8 @@ def train_command(kind: str) -> Callable[..., None]:
         val: tracks to validate on; None takes a share of DATA (--holdout), or the set of
             --val-group.
         val_group: the set to validate on, of an archive that holds several.
+        start: model to go on from, with its layers and coordinates: a run folder, or tracks-2d, which
+            needs no training. None starts from random weights.
         resume: go on from where the run in OUT was stopped, to the weights that an uninterrupted
             run would have had.
         plot: picture of the training curves to write, .png, .pdf or .svg.
@@ -110,6 +125,28 @@ def train_command(kind: str) -> Callable[..., None]:
         columns: of the data.
     """
     return train
+
+
+def refuse_settings(arch: str, given: dict[str, Any], start: Path) -> None:
+    """Refuse settings of the model beside `--from`, which fixes them.
+
+    Raises:
+        ConfigError: names the first.
+    """
+    usual, found = REGISTRY[arch].config(x_dim=1), resolve_model(str(start)).config
+    if arch != USUAL and type(found) is not type(usual):
+        raise ConfigError(
+            setting="arch", expected=f"{name_of(found)} beside --from {start}", found=arch
+        )
+    for name, value in given.items():
+        if value is not None and (name in CHOSEN or value != getattr(usual, name)):
+            raise ConfigError(
+                "training goes on from a model with its own layers",
+                setting=name,
+                expected=f"none beside --from {start}",
+                found=value,
+                hint="leave one of the two out",
+            )
 
 
 def model_settings(config: type) -> Any:

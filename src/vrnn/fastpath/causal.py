@@ -47,8 +47,11 @@ def scan(
     features = inner.embed_observations(model.read(d, before, after), inputs)
     inside = batch._replace(x=before.encode(d), u=known)
     given = embedded._replace(inputs=inputs, features=features)
-    if not model.looks_ahead:
-        evidence = model.evidence(d, batch.present, embedded.inputs, before, after)
+    single = 2 * model.dim + model.known
+    if model.looks_ahead and not embedded.evidence[..., -single - 1].any():
+        given = given._replace(evidence=embedded.evidence[..., : -single - 1])
+    else:
+        evidence = model.evidence(d, batch.present, embedded.inputs, before, after, batch.length)
         given = given._replace(evidence=evidence)
     first = start._replace(state=model.inside(start.state))
     if model.latent.listed:

@@ -79,9 +79,10 @@ class CausalCoordinates(Model):
     Args:
         inner: a model of increments whose last inputs are the features of the transform.
         looks_ahead: whether the evidence of the inner model looks ahead.
+        known: width of the known inputs of a batch.
     """
 
-    def __init__(self, inner: Model, *, looks_ahead: bool):
+    def __init__(self, inner: Model, *, looks_ahead: bool, known: int):
         super().__init__()
         family = inner.observation
         whole = isinstance(family, FullGaussian | Mixture) or family.dim == 1
@@ -92,7 +93,7 @@ class CausalCoordinates(Model):
                 expected="full_gaussian or mixture over them alone",
                 found=str(family),
             )
-        self.inner, self.dim = inner, family.dim
+        self.inner, self.dim, self.known = inner, family.dim, known
         self.latent, self.looks_ahead = inner.latent, looks_ahead
         self.inner_state = type(inner.initial_state())
 
@@ -104,15 +105,20 @@ class CausalCoordinates(Model):
         return join(x, inputs)
 
     def embed_evidence(self, batch: Batch, inputs: Features) -> Features:
-        """Return what `posterior` reads; evidence that looks ahead is transformed already.
+        """Return what `posterior` reads: increments, or evidence of sequences that looks ahead.
 
-        There a missing increment counts as one of length 0.
+        Evidence that looks ahead has another column: 1 where a sequence is a single step, as in a
+        stream. Its increment then follows, for `posterior` to transform by the state. In sequences
+        a missing increment counts as one of length 0.
         """
         d = torch.where(batch.present, batch.x, 0.0)
+        single = join(d, batch.present.to(d.dtype), inputs)
         if not self.looks_ahead:
-            return join(d, batch.present.to(d.dtype), inputs)
+            return single
         before, after = CausalTransform.start(self.dim, d).along(d)
-        return self.evidence(d, batch.present, inputs, before, after, batch.length)
+        ahead = self.evidence(d, batch.present, inputs, before, after, batch.length)
+        alone = torch.full_like(d[..., :1], float(batch.x.shape[1] == 1))
+        return join(ahead, alone, single)
 
     def evidence(
         self,
@@ -144,17 +150,26 @@ class CausalCoordinates(Model):
         return self.inner.prior(self.inside(state))
 
     def posterior(self, state: State, evidence: Features) -> LatentDistribution | None:
+        width = 2 * self.dim + self.known
         if not self.looks_ahead:
-            d, present, inputs = evidence[:, None].split(
-                [self.dim, self.dim, evidence.shape[-1] - 2 * self.dim], -1
-            )
-            before = self.transform_of(state)
-            after = before.after(d[:, 0])
-            one, other = (
-                CausalTransform(*(part[:, None] for part in each)) for each in (before, after)
-            )
-            evidence = self.evidence(d, present > 0, inputs, one, other)[:, 0]
+            evidence = self.alone(state, evidence)
+        else:
+            ahead, alone, single = evidence.split([evidence.shape[-1] - width - 1, 1, width], -1)
+            evidence = ahead
+            if bool(alone.any()):
+                evidence = torch.where(alone > 0, self.alone(state, single), ahead)
         return self.inner.posterior(self.inside(state), evidence)
+
+    def alone(self, state: State, single: Features) -> Features:
+        """Return the evidence of one step, transformed by the state."""
+        parts = single[:, None].split([self.dim, self.dim, self.known], -1)
+        d, present, inputs = parts
+        before = self.transform_of(state)
+        after = before.after(d[:, 0])
+        one, other = (
+            CausalTransform(*(part[:, None] for part in each)) for each in (before, after)
+        )
+        return self.evidence(d, present > 0, inputs, one, other)[:, 0]
 
     def with_latent(self, state: State, z: Float[Tensor, "n latent"]) -> State:
         return self.around(self.inner.with_latent(self.inside(state), z), self.transform_of(state))
@@ -176,7 +191,7 @@ class CausalCoordinates(Model):
         """Return what the inner model reads of a move: compressed, and mirrored to its side."""
         x = before._replace(side=after.side).encode(d)
         x = torch.where(
-            before.moved > 0, x, after.encode(d)
+            before.headed > 0, x, after.encode(d)
         )  # the first increment has no heading before it
         return x.sign() * x.abs().log1p()
 
@@ -201,8 +216,8 @@ class CausalCoordinates(Model):
 
 def signs(transform: CausalTransform, dim: int) -> Float[Tensor, "*lead dim"]:
     """Return for each axis 1 where its direction is known, else 0."""
-    moved, side = transform.moved, transform.side.abs()
-    return torch.cat([moved, side, moved][:dim], -1)
+    known = (transform.headed, transform.side.abs(), transform.moved)
+    return torch.cat(known[:dim], -1)
 
 
 def symmetric(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.transforms import Anchor
 from vrnn.errors import DataError, Function
 from vrnn.inference.step import Belief
@@ -24,6 +25,7 @@ class TrackBelief:
         u: last values of the known inputs, (batch, inputs); NaN before the first.
         steps: time steps so far. The noise of the next one is seeded by them.
         seed: seed of all noise.
+        preprocessor: what the model units of the belief are made by.
     """
 
     belief: Belief
@@ -32,6 +34,7 @@ class TrackBelief:
     u: Float[np.ndarray, "batch inputs"]
     steps: int
     seed: int
+    preprocessor: Preprocessor
 
     def __repr__(self) -> str:
         count, batch = self.belief.log_weight.shape

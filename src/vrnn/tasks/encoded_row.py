@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vrnn.data.batch import Batch
+from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.transforms import Anchor
 from vrnn.errors import DataError
 from vrnn.inference.embed import embed
@@ -27,6 +28,7 @@ class EncodedRow(NamedTuple):
         time: time of the row, (batch,).
         u: last values of the known inputs, (batch, inputs).
         seed: seed of the belief.
+        preprocessor: of the model.
     """
 
     step: TimeStep
@@ -36,10 +38,13 @@ class EncodedRow(NamedTuple):
     time: Float[np.ndarray, " batch"]
     u: Float[np.ndarray, "batch inputs"]
     seed: int
+    preprocessor: Preprocessor
 
     def moved(self, belief: Belief, steps: int) -> TrackBelief:
         """Return the belief about the tracks after this row."""
-        return TrackBelief(belief, self.anchor, self.time, self.u, steps, self.seed)
+        return TrackBelief(
+            belief, self.anchor, self.time, self.u, steps, self.seed, self.preprocessor
+        )
 
 
 class RowValues(NamedTuple):
@@ -94,7 +99,7 @@ def encode_row(
     batch = batch.swap_target() if model.network.supervised else batch
     last = np.where(np.isnan(given.u), u_before, given.u) if preprocessor.u_names else belief.u
     step = _features(model, batch, active, belief.belief)
-    return EncodedRow(step, batch, active, anchor, given.time, last, belief.seed)
+    return EncodedRow(step, batch, active, anchor, given.time, last, belief.seed, preprocessor)
 
 
 def _features(

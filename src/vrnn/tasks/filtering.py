@@ -214,4 +214,5 @@ def _joined(
         u=np.stack([last_known(u) for u in tracks.u]),
         steps=steps,
         seed=seed,
+        preprocessor=model.preprocessor,
     )

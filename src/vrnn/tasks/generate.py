@@ -14,7 +14,7 @@ from vrnn.inference.rollout import condition, rollout
 from vrnn.inference.traits import reads_prefix
 from vrnn.tasks.constant_inputs import constant_inputs
 from vrnn.trained import TrainedModel
-from vrnn.training.resolve import ModelOrFolder, resolve_model
+from vrnn.training.resolve import ModelOrFolder, check_fitted, resolve_model
 
 
 @torch.no_grad()
@@ -60,6 +60,7 @@ def generate(
     """
     check_seed(seed)
     model = resolve_model(model)
+    check_fitted(model, "tracks that it generates")
     _check_generates(model)
     network, preprocessor = model.network, model.preprocessor
     transform, given = preprocessor.transform, preprocessor.transform.given

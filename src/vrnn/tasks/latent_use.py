@@ -124,7 +124,7 @@ def latent_use(
     """
     check_seed(seed)
     check_at_least(1, samples=samples)
-    model = resolve_model(model)
+    model = resolve_model(model, tracks)
     if model.exact:
         raise UnsupportedError(
             "an RNN has no latent to use", hint="train a seq2seq, rollout or vrnn model"

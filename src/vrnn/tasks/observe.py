@@ -17,7 +17,7 @@ from vrnn.models.contract import Model
 from vrnn.tasks.belief import TrackBelief
 from vrnn.tasks.encoded_row import encode_row
 from vrnn.trained import to_numpy
-from vrnn.training.resolve import ModelOrFolder, resolve_model
+from vrnn.training.resolve import ModelOrFolder, check_fitted, resolve_model
 
 
 class Observed(NamedTuple):
@@ -52,6 +52,7 @@ def initial_belief(
     check_seed(seed)
     check_at_least(1, count=count, particles=particles)
     model = resolve_model(model)
+    check_fitted(model, "a belief before any point")
     network, transform = model.network, model.preprocessor.transform
     if reads_prefix(network) or transform.heading is not None:
         why = (
@@ -72,6 +73,7 @@ def initial_belief(
         u=np.full((count, len(model.preprocessor.u_names)), np.nan),
         steps=0,
         seed=seed,
+        preprocessor=model.preprocessor,
     )
 
 
@@ -114,7 +116,7 @@ def observe(
         >>> belief
         TrackBelief(10 particles of 1 tracks after 11 steps)
     """
-    model = resolve_model(model)
+    model = resolve_model(model, belief)
     encoded = encode_row(model, belief, x, u=u, y=y, time=time)
     active = encoded.active
     if not active.any():

@@ -171,7 +171,7 @@ def predictive(
         >>> ahead.mean.shape, ahead.sample(50).shape, ahead.log_prob(ahead.mean).shape
         ((3, 2), (50, 3, 2), (3,))
     """
-    model = resolve_model(model)
+    model = resolve_model(model, belief)
     network, names = model.network, model.preprocessor.x_names
     if network.supervised and x is None:
         raise DataError(

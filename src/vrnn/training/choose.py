@@ -1,6 +1,6 @@
 """The emission and the latent that data gets where none is named.
 
-They follow from the page `docs/benchmarks/latents.md`.
+The choice for positions follows from the page `docs/benchmarks/latents.md`.
 """
 
 from dataclasses import fields
@@ -19,12 +19,13 @@ COMPONENTS = 16
 def chosen_families(
     tracks: Tracks, config: type[ModelConfig], given: dict[str, Any]
 ) -> dict[str, str]:
-    """Return what is chosen of emission and latent beside settings that a user gives.
+    """Return the emission and latent to use beside the settings that a user gives.
 
-    Nothing is chosen beside an emission, nor for a supervised model. No latent is chosen beside
-    `latent` or `latent_dim`.
+    With `emission`, or for a supervised model, nothing is chosen. With `latent` or `latent_dim`, no
+    latent is chosen.
     """
-    if "emission" in given or given.get("supervised", "no") != "no":
+    supervised = given.get("supervised") not in (None, False, "no")
+    if "emission" in given or supervised or given.get("target") == "supervised":
         return {}
     found = choose_families(tracks, config)
     if given.keys() & {"latent", "latent_dim"}:
@@ -35,10 +36,9 @@ def chosen_families(
 def choose_families(tracks: Tracks, config: type[ModelConfig]) -> dict[str, str]:
     """Return the settings `emission` and `latent` for data, those that a model has.
 
-    Columns of 0 and 1 get Bernoulli emissions. Up to three others, such as positions, get a VRNN
-    with categories and one Gaussian for each of them. Models without categories get a mixture of as
-    many Gaussians. Where single entries of a row are missing, or with more columns, the emission is a
-    Gaussian of independent columns.
+    Columns of 0 and 1 get Bernoulli emissions. Up to three other columns, such as positions, get full
+    Gaussians and a categorical latent in a VRNN. Other models get a mixture. With more columns, or
+    where single entries of a row are missing, the emission is a Gaussian of independent columns.
 
     Args:
         tracks: the training data.

@@ -96,7 +96,7 @@ class TrainConfig:
         grad_clip: largest norm of the gradient. A longer gradient is scaled down to it.
         kl_warmup: steps over which the weight of the KL rises from 0 to 1.
         free_bits: nats per latent dimension and time step. A smaller KL is not reduced further. They
-            bring Gaussian latents into use that the likelihood can do without at first.
+            keep Gaussian latents from becoming idle early in training.
         free_bits_until: fraction of the steps over which free bits fall to 0, so that the bound
             itself is maximised in the end.
         regulariser_weight: weight of the KL to N(0, I) in models whose posterior is their prior.

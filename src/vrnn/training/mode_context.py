@@ -42,11 +42,17 @@ def check_modes(model: TrainedModel) -> None:
     """Refuse models whose futures cannot be compared by a distance.
 
     Raises:
-        UnsupportedError: a supervised model, or columns that are not positions.
+        UnsupportedError: a supervised model, or columns that are not positions, or a causal
+            transform.
     """
     is_increment = model.preprocessor.transform.is_increment
     if model.network.supervised:
         raise UnsupportedError("modes are futures of x, and a supervised model does not draw x")
+    if model.preprocessor.transform.causal:
+        raise UnsupportedError(
+            "a mode set reads the state, which has the scale of each track under a causal transform; "
+            "take clusters of the samples of a forecast"
+        )
     every = all(model.network.observation.continuous)
     if not every or (is_increment.any() and not is_increment.all()):
         raise UnsupportedError(

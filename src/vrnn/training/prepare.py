@@ -1,7 +1,7 @@
 """From tracks and settings to an untrained model and the data it trains on."""
 
 import hashlib
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -141,13 +141,24 @@ def _as_in(
     if transform not in (TransformConfig(), own):
         raise ConfigError(
             "training goes on from a model with its own coordinates",
-            setting="transform",
-            expected=str(own),
-            found=str(transform),
+            setting=f"transform.{_first_change(transform, own)}",
+            expected="none beside a model to start from",
+            found=getattr(transform, _first_change(transform, own)),
             hint="leave it out",
         )
-    inputs = {name: start.training[name] for name in ("time_input", "position_input")}
-    return start.config, replace(settings, transform=own, **inputs)
+    names = ("time_input", "position_input", *(("observe",) if own.heading else ()))
+    fixed = {name: start.training[name] for name in names}
+    return start.config, replace(settings, transform=own, **fixed)
+
+
+def _first_change(transform: TransformConfig, own: TransformConfig) -> str:
+    """Return the first setting in which a transform differs from a model's own and the default."""
+    default = TransformConfig()
+    names = [f.name for f in fields(TransformConfig)]
+    return next(
+        (n for n in names if getattr(transform, n) not in (getattr(own, n), getattr(default, n))),
+        names[0],
+    )
 
 
 def with_widths(config: ModelConfig, u_dim: int, y_dim: int) -> ModelConfig:

@@ -1,5 +1,6 @@
 """The `model` argument of every task: a trained model, or the path of its run folder."""
 
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, Function
+from vrnn.errors import ConfigError, Function, UnsupportedError
 from vrnn.trained import TrainedModel
 from vrnn.training.run_folder import load
 from vrnn.training.shipped import SHIPPED, fitted, shipped
@@ -20,7 +21,8 @@ def resolve_model(model: ModelOrFolder | None, tracks: Any = None) -> TrainedMod
 
     Args:
         model: the model, its run folder or its name; None takes the model that needs no training.
-        tracks: the data of a task, which that model is fitted to: tracks, an array, or None.
+        tracks: the data of a task, which that model is fitted to: tracks, an array, a belief, or
+            None.
 
     Raises:
         ConfigError: neither a model nor a path.
@@ -28,15 +30,11 @@ def resolve_model(model: ModelOrFolder | None, tracks: Any = None) -> TrainedMod
         DataError: data that the model that needs no training is not made for.
     """
     model = SHIPPED[0] if model is None else model
-    if isinstance(model, str) and model in SHIPPED and not Path(model).is_dir():
-        model = shipped(model)
-    elif isinstance(model, str | PathLike):
-        model = load(Path(model))
+    if isinstance(model, str | PathLike):
+        named = str(model) in SHIPPED and not Path(model).is_dir()
+        model = shipped(str(model)) if named else load(Path(model))
     if isinstance(model, TrainedModel):
-        if not model.fits_data or not isinstance(tracks, Tracks | np.ndarray):
-            return model
-        given = tracks if isinstance(tracks, Tracks) else model.as_tracks(tracks)
-        return fitted(model, given) if len(given) else model
+        return model if tracks is None or not model.fits_data else _fitted_to(model, tracks)
     is_run = isinstance(getattr(model, "model", None), TrainedModel)
     raise ConfigError(
         setting="model",
@@ -45,3 +43,31 @@ def resolve_model(model: ModelOrFolder | None, tracks: Any = None) -> TrainedMod
         cause=(Function("train"), " returns a run") if is_run else "",
         hint="pass its .model" if is_run else "",
     )
+
+
+def _fitted_to(model: TrainedModel, tracks: Any) -> TrainedModel:
+    """Return a model for data of any units with the preprocessor of some data."""
+    known = getattr(tracks, "preprocessor", None)
+    if known is not None:  # of a belief
+        return replace(model, preprocessor=known, fits_data=False)
+    if isinstance(tracks, str | PathLike):
+        return model  # every task refuses a path with a message of its own
+    if not isinstance(tracks, Tracks):
+        x = np.asarray(tracks, np.float64)
+        tracks = Tracks(list(x if x.ndim == 3 else x[None])) if x.ndim in (2, 3) else None
+    return fitted(model, tracks) if tracks is not None and len(tracks) else model
+
+
+def check_fitted(model: TrainedModel, what: str) -> None:
+    """Refuse a model for data of any units where there is no data to fit it to.
+
+    Raises:
+        UnsupportedError: says what the model cannot do.
+    """
+    if model.fits_data:
+        raise UnsupportedError(
+            f"the model that needs no training has no unit for {what}",
+            expected="a model that was trained",
+            found=SHIPPED[0],
+            hint=("train one with ", Function("train")),
+        )

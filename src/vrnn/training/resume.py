@@ -135,6 +135,13 @@ def open_folder(folder: Path | None, prepared: Prepared, resume: bool) -> Traini
             ),
             where=folder,
         )
+    preprocessor = json.loads(json.dumps(prepared.trained.preprocessor.to_dict()))
+    if stored["data"] == prepared.fingerprint and stored["preprocessor"] != preprocessor:
+        raise RunFolderError(
+            "the run began from another model, and resume needs the same one",
+            where=folder,
+            hint=("give ", Setting("start"), " as when the run began"),
+        )
     if stored["data"] != prepared.fingerprint:
         raise RunFolderError(
             f"{folder}: the data is not what the run was trained on; resume needs the same tracks"

@@ -1,10 +1,11 @@
-"""The models that come with the library, and how they are fitted to a person's data.
+"""The models that come with the library, and how they are fitted to a user's data.
 
 Their weights stay as they are. What is fitted is the preprocessor: names of columns, the usual time
 step, and the unit of a first move.
 """
 
 import copy
+import re
 from dataclasses import asdict, replace
 from functools import cache
 from os import PathLike
@@ -20,7 +21,8 @@ from vrnn.errors import DataError, Function
 from vrnn.trained import TrainedModel
 from vrnn.training.run_folder import load as load_run
 
-STILL = 1e-4  # of the largest coordinate: the unit of tracks that never move
+DEGREES = (r"lat(itude)?([_ .-].*)?", r"lon(gitude)?([_ .-].*)?")  # names of columns
+STILL = 1e-9  # of the largest coordinate: the unit of tracks that never move
 SHIPPED = ("tracks-2d",)
 """Names of the models, by which `vrnn.load` and every task find them."""
 
@@ -29,7 +31,8 @@ SHIPPED = ("tracks-2d",)
 def shipped(name: str) -> TrainedModel:
     """Return a model that comes with the library, for data of any units."""
     folder = Path(__file__).parents[1] / "pretrained" / name
-    return replace(load_run(folder), fits_data=True)
+    with torch.inference_mode(False):  # its weights serve training too
+        return replace(load_run(folder), fits_data=True)
 
 
 def load(
@@ -48,7 +51,7 @@ def load(
     Example:
         >>> import vrnn
         >>> vrnn.load("tracks-2d").config.latent
-        'categorical(12)'
+        'categorical(16)'
         >>> vrnn.load("no/such/run")
         Traceback (most recent call last):
         vrnn.errors.RunFolderError: no/such/run: expected a run folder written by ...
@@ -83,7 +86,7 @@ def _moves(x: np.ndarray) -> bool:
 
 
 def _of_still(preprocessor: Preprocessor, tracks: Tracks) -> Preprocessor:
-    """Return the preprocessor of tracks that all stand: their unit is next to nothing."""
+    """Return the preprocessor for tracks that never move, with a very small unit."""
     most = max(float(np.nanmax(np.abs(x), initial=0.0)) for x in tracks.x)
     standard = Standardise((0.0, 0.0), (STILL * (most or 1.0),) * 2)
     transform = replace(preprocessor.transform, standardise=standard)
@@ -107,11 +110,11 @@ def _check(model: TrainedModel, tracks: Tracks) -> None:
 
 def _in_degrees(tracks: Tracks) -> bool:
     """Return whether the columns are a latitude and a longitude, by their names and ranges."""
-    beginnings = [name.lower()[:3] for name in tracks.x_names]
-    if sorted(beginnings) != ["lat", "lon"]:
+    lat, lon = (
+        [i for i, name in enumerate(tracks.x_names) if re.fullmatch(pattern, name.lower())]
+        for pattern in DEGREES
+    )
+    if len(lat) != 1 or len(lon) != 1:
         return False
-    most = {
-        name: max((np.nanmax(np.abs(x[:, i]), initial=0.0) for x in tracks.x), default=0.0)
-        for i, name in enumerate(beginnings)
-    }
-    return most["lat"] <= 90 and most["lon"] <= 360
+    most = [max(np.nanmax(np.abs(x[:, i[0]]), initial=0.0) for x in tracks.x) for i in (lat, lon)]
+    return most[0] <= 90 and most[1] <= 360

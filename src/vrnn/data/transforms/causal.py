@@ -68,6 +68,11 @@ class CausalTransform(NamedTuple):
         return (self.total > 0).to(self.total)
 
     @property
+    def headed(self) -> Float[Tensor, "*lead 1"]:
+        """Return 1 where there is a heading, else 0; in three dimensions a rise has none."""
+        return (self.heading != 0).any(-1, keepdim=True).to(self.total)
+
+    @property
     def scale(self) -> Float[Tensor, "*lead 1"]:
         """Return s. Before the first increment of some length it is 1 / (1 + count), in model units."""
         moved = self.total > 0
@@ -166,7 +171,7 @@ class CausalTransform(NamedTuple):
 
     def _turned(self, d: Float[Tensor, "*#lead dim"], *, inverse: bool) -> Tensor:
         """Return increments turned to the heading, or back."""
-        known, width = self.moved > 0, self.heading.shape[-1]
+        known, width = self.headed > 0, self.heading.shape[-1]
         x, along = d[..., :1], torch.where(known, self.heading[..., :1], 1.0)
         parts = [along * x]
         if width == 2:

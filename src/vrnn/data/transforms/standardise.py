@@ -49,14 +49,16 @@ class Standardise:
     def isotropic(cls, increments: Increments) -> "Standardise":
         """Return the map that scales all columns alike, by the root mean square length of moves.
 
-        It centres nothing. Moves of length 0 and increments over a gap do not count.
+        It centres nothing. Increments of length 0 do not count. Those over a gap count, divided by
+        its rows, where there are no others.
         """
-        values = increments.values.reshape(-1, increments.values.shape[-1])
-        single = np.asarray((increments.count == 1).reshape(values.shape).all(-1))
-        squares = (values[single] ** 2).sum(-1)
-        moves = squares[np.isfinite(squares) & (squares > 0)]
-        scale = float(np.sqrt(moves.mean())) if len(moves) else 1.0
-        width = values.shape[-1]
+        width = increments.values.shape[-1]
+        values, count = (part.reshape(-1, width) for part in np.broadcast_arrays(*increments))
+        squares = ((values / count) ** 2).sum(-1)
+        moves = np.isfinite(squares) & (squares > 0)
+        single = moves & (count == 1).all(-1)
+        chosen = squares[single if single.any() else moves]
+        scale = float(np.sqrt(chosen.mean())) if len(chosen) else 1.0
         return cls((0.0,) * width, (scale,) * width)
 
     def encode(self, increments: Increments) -> Float[np.ndarray, "*batch time dim"]:

@@ -20,7 +20,7 @@ def log_uniform(rng: Rng, count: int, low: float, high: float) -> Numbers:
 
 
 def some(rng: Rng, count: int, share: float) -> np.ndarray:
-    """Return which of some tracks belong to a share of them."""
+    """Return a random mask (count,), true with probability `share`."""
     return rng.random(count) < share
 
 
@@ -70,9 +70,9 @@ def steady(rng: Rng, count: int, time: int) -> Moves:
 
 
 def pauses(rng: Rng, count: int, time: int, share: float) -> Float[np.ndarray, "count time"]:
-    """Return a factor on the speed of tracks of which a share stops now and then.
+    """Return factors of the speed in [0, 1]. A share of the tracks stops at random times.
 
-    It falls and rises again over some rows, exponentially.
+    A factor falls and rises exponentially, over some rows.
     """
     stops = log_uniform(rng, count, 0.005, 0.06) * some(rng, count, share)
     goes, quick = log_uniform(rng, count, 0.03, 0.5), rng.uniform(0.2, 1.0, count)
@@ -116,10 +116,7 @@ def turning(rng: Rng, count: int, time: int) -> Moves:
 
 
 def curving(rng: Rng, count: int, time: int) -> Moves:
-    """Return smooth tracks whose course bends more and more: storms, currents, ships at sea.
-
-    The rate of turn and the change of the speed are smooth: what drives them reverts slowly itself.
-    """
+    """Return smooth tracks whose rate of turn and speed vary slowly: storms, currents, ships at sea."""
 
     def bends(low: float, high: float) -> np.ndarray:
         memory = 1 - log_uniform(rng, count, 0.01, 0.3)
@@ -208,8 +205,8 @@ def oscillating(rng: Rng, count: int, time: int) -> Moves:
 def smooth(rng: Rng, count: int, time: int) -> Moves:
     """Return velocities that are Gaussian processes, smooth or rough, around a mean.
 
-    They are sums of 24 random waves whose frequencies are Gaussian (a squared exponential kernel)
-    or Student-t (a rough one).
+    They are sums of 24 random waves. Their frequencies are Gaussian (a squared exponential kernel) or
+    heavy-tailed (a rougher process).
     """
     length = log_uniform(rng, count, 2, 60)[:, None]
     often = rng.standard_normal((count, 24)) / length
@@ -240,7 +237,7 @@ def linear(rng: Rng, count: int, time: int) -> Moves:
 
 
 def junctions(rng: Rng, count: int, time: int) -> Moves:
-    """Return straight ways that bend at junctions, by a right angle or another one.
+    """Return straight paths with up to three bends, by a right angle or a random one.
 
     A bend takes some rows. Before it the track may slow down.
     """

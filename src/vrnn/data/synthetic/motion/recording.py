@@ -19,7 +19,7 @@ def coarser(moves: Positions, every: int) -> Positions:
 
 
 def noisy(rng: Rng, x: Positions, scale: Float[np.ndarray, " count"], share: float) -> Positions:
-    """Return positions with noise, of a share of the tracks, independent or slowly varying."""
+    """Return positions; a share of the tracks gets noise, white or correlated between rows."""
     count = len(x)
     size = log_uniform(rng, count, 0.003, 0.6) * scale * some(rng, count, share)
     noise = rng.standard_normal(x.shape)
@@ -41,7 +41,7 @@ def rounded(rng: Rng, x: Positions, scale: Float[np.ndarray, " count"], share: f
 def key_frames(rng: Rng, x: Positions, share: float) -> Positions:
     """Return positions between key frames joined by lines or curves, of a share of the tracks.
 
-    So annotated tracks come about: only every few rows were marked by hand.
+    Hand-annotated tracks look like this: only every few rows were marked.
 
     Args:
         x: with `MARGIN` rows before and behind, which the result is without.
