@@ -4,10 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from tests.helpers.untrained_models import holed, walks
 
 import vrnn
-from vrnn.errors import ConfigError
+from vrnn.distributions.tree import tree_map
+from vrnn.errors import ConfigError, UnsupportedError
+from vrnn.inference.embed import embed_online
+from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.unroll import unroll
 from vrnn.trained import TrainedModel
 
 CAUSAL = vrnn.TransformConfig(causal=True)
@@ -72,6 +77,23 @@ def test_every_task_and_a_saved_run(name, tmp_path):
         found = task(run.model)
         assert np.isfinite(found).all()
         np.testing.assert_array_equal(found, task(again))
+
+
+def test_a_stream_reads_its_point_by_its_own_transform():
+    """Also a model whose evidence looks ahead: the latent of a step depends on the step itself."""
+    model, tracks = made("srnn"), walks(6, seed=3)
+    network = model.network.double()
+    batch = model.preprocessor.batch(tracks)[0].to(torch.zeros((), dtype=torch.float64))
+    online = embed_online(network, batch)
+    state = unroll(network, batch, draw_noise(network, 1, 6, batch.x.shape[1], seeded(0)))
+    before = tree_map(lambda s: s[0], state.belief.state)
+    q = [network.posterior(before, online.evidence[:, t]).mean for t in (2, 3)]
+    assert (q[0] - q[1]).abs().max() > 1e-4
+
+
+def test_mode_sets_are_refused():
+    with pytest.raises(UnsupportedError, match="take clusters"):
+        vrnn.fit_modes(walks(20), model=made("vrnn"))
 
 
 def test_energy_and_long_sequences_train():

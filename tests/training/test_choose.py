@@ -46,10 +46,20 @@ def test_families_follow_the_columns(x, config, expected):
         ({"latent": "gaussian"}, {"emission": "full_gaussian"}),
         ({"latent_dim": 4}, {"emission": "full_gaussian"}),
         ({"supervised": "encoder"}, {}),
+        ({"supervised": "no"}, CATEGORIES),
     ],
 )
 def test_what_a_user_names_is_not_chosen(given, expected):
     assert chosen_families(tracks(WALK), vrnn.VRNNConfig, given) == expected
+
+
+def test_flags_of_other_models_choose_too():
+    """A supervised setting may be a word, a switch or a target."""
+    mixture = {"emission": "mixture(16)"}
+    assert chosen_families(tracks(WALK), vrnn.RNNConfig, {"supervised": False}) == mixture
+    assert chosen_families(tracks(WALK), vrnn.RNNConfig, {"supervised": True}) == {}
+    assert chosen_families(tracks(WALK), vrnn.Seq2SeqVAEConfig, {"target": "next"}) == mixture
+    assert chosen_families(tracks(WALK), vrnn.Seq2SeqVAEConfig, {"target": "supervised"}) == {}
 
 
 def test_a_model_without_a_config_has_them():

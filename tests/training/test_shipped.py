@@ -1,13 +1,15 @@
 """The model that needs no training: any units, any heading, and one clear line for other data."""
 
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 import vrnn
-from vrnn.errors import DataError
+from vrnn.errors import ConfigError, DataError, RunFolderError, UnsupportedError
 from vrnn.training.shipped import SHIPPED, fitted, shipped
 
 
@@ -57,6 +59,88 @@ def test_odd_tracks_have_finite_futures_in_any_unit(x):
 def test_one_row_is_refused_in_one_line():
     with pytest.raises(DataError, match="expected at least 2 rows"):
         future([WALKS[0][:1]])
+
+
+def test_where_no_two_rows_follow_each_other():
+    x = np.where(np.arange(12)[:, None] % 2 == 1, np.nan, WALKS[0])
+    for factor in (1e-4, 1e4):
+        np.testing.assert_allclose(future([factor * x]) / factor, future([x]), rtol=1e-2, atol=0.05)
+
+
+def test_what_stands_far_away_stays_there():
+    assert np.abs(future([np.full((10, 2), 5e6)]) - 5e6).max() < 1.0
+
+
+def test_a_belief_keeps_the_unit_of_its_tracks():
+    tracks = vrnn.Tracks([1000 * x for x in WALKS])
+    belief = vrnn.filter_tracks(tracks, particles=400).belief
+    one = vrnn.forecast(belief, horizon=3, samples=400).mean
+    other = vrnn.forecast(tracks, horizon=3, samples=400).mean
+    np.testing.assert_allclose(one, other, atol=300)
+    ahead = vrnn.predictive(belief, model="tracks-2d").mean
+    np.testing.assert_allclose(ahead, other[:, 0], atol=150)
+    _, log_prob = vrnn.observe(other[:, 0], belief=belief, model="tracks-2d")
+    assert (log_prob > -25).all()
+    with pytest.raises(UnsupportedError, match="no unit for a belief"):
+        vrnn.initial_belief(model="tracks-2d")
+
+
+def test_what_needs_a_trained_model_says_so():
+    with pytest.raises(UnsupportedError, match="no unit for tracks that it generates"):
+        vrnn.generate(model="tracks-2d", count=1, steps=3)
+    with pytest.raises(UnsupportedError, match="take clusters"):
+        vrnn.fit_modes(vrnn.Tracks(WALKS), model="tracks-2d")
+
+
+def test_arrays_lists_and_paths_of_names():
+    array = np.stack(WALKS)
+    expected = vrnn.forecast(array, horizon=3, seed=1).samples
+    for given, model in ((array.tolist(), None), (array, Path("tracks-2d"))):
+        found = vrnn.forecast(given, model=model, horizon=3, seed=1).samples
+        np.testing.assert_array_equal(found, expected)
+    with pytest.raises(DataError, match="positions in a plane"):
+        vrnn.forecast(np.ones((5, 3)))
+
+
+def test_names_that_only_begin_like_degrees():
+    tracks = vrnn.Tracks(WALKS, x_names=("lateral", "longitudinal"))
+    found = vrnn.forecast(tracks, horizon=6, samples=5, seed=2).samples
+    np.testing.assert_array_equal(found, future(WALKS))
+
+
+def test_training_goes_on_from_it(tmp_path):
+    tracks = vrnn.Tracks([50 * walk(seed, 20) for seed in range(20)])
+    settings = vrnn.TrainConfig(steps=2, learning_rate=1e-6, validate_every=2)
+    given = {"training": settings, "out": tmp_path, "quiet": True}
+    run = vrnn.train(tracks, start="tracks-2d", **given)
+    ours, theirs = (dict(m.network.state_dict()) for m in (run.model, shipped(SHIPPED[0])))
+    for name, value in theirs.items():
+        torch.testing.assert_close(ours[name], value, rtol=0, atol=1e-4)
+    assert run.model.config == shipped(SHIPPED[0]).config and not run.model.fits_data
+    one, other = (vrnn.forecast(tracks[:2], model=m, samples=4).samples for m in (run.model, None))
+    np.testing.assert_allclose(one, other, rtol=0.05, atol=20)
+    with pytest.raises(RunFolderError, match=r"began from another model.*start"):
+        vrnn.train(
+            tracks,
+            config=run.model.config,
+            resume=True,
+            **{**given, "training": replace(settings, transform=vrnn.TransformConfig(causal=True))},
+        )
+    with pytest.raises(ConfigError, match="heading"):
+        vrnn.train(
+            tracks,
+            start="tracks-2d",
+            training=replace(settings, observe=4, transform=vrnn.TransformConfig(heading=True)),
+        )
+
+
+def test_a_start_with_a_heading_keeps_its_row():
+    tracks = vrnn.Tracks([walk(seed, 20) for seed in range(20)])
+    heading = vrnn.TransformConfig(heading=True)
+    first = vrnn.TrainConfig(steps=1, observe=8, transform=heading)
+    start = vrnn.train(tracks, training=first, quiet=True).model
+    again = vrnn.train(tracks, start=start, training=vrnn.TrainConfig(steps=1), quiet=True).model
+    assert again.observe == 8 and again.preprocessor == start.preprocessor
 
 
 def test_what_stands_still_stays_near():

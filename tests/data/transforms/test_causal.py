@@ -13,11 +13,12 @@ DIMS = (1, 2, 3)
 
 
 def moves(dim: int, count: int = 6, time: int = 40) -> Tensor:
-    """Return moves of all lengths: some tracks stand at first, stop, go straight or jump."""
+    """Return increments of all lengths: some tracks stand at first, stop, go straight or jump."""
     d = torch.randn(count, time, dim, generator=seeded(dim), dtype=torch.float64)
     d[0, :4], d[1, 10:30] = 0.0, 0.0
     d[2] = d[2, :1]
     d[3, 20] *= 1e4
+    d[5, :3, :2] = 0.0  # in three dimensions it rises first
     d[4] *= torch.rand(time, 1, generator=seeded(1), dtype=torch.float64) ** 6
     return d
 
@@ -78,7 +79,7 @@ def test_turned_scaled_and_mirrored_tracks_are_the_same_to_a_model(dim, mirrored
     (before, after), (other, behind) = (
         CausalTransform.start(dim, x).along(x) for x in (d, 37.0 * d @ turn.T)
     )
-    known = before.moved * (before.side.abs() if mirrored else 1)
+    known = before.headed * (before.side.abs() if mirrored else 1)
     assert 0.5 < known.mean() < 1
     close = {"rtol": 1e-9, "atol": 1e-9}  # a jump is thousands of scales long
     torch.testing.assert_close(
