@@ -20,7 +20,7 @@ test-slow: .venv/.dev
 
 check: lint docs shapes
 
-pretrain: .venv/.dev # the model that needs no training; the better part of an hour
+pretrain: .venv/.dev # the model that needs no training; about an hour
 	$(BIN)/python -m benchmarks.pretrain
 
 lint: .venv/.dev

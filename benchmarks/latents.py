@@ -194,6 +194,8 @@ def configs(of: Set, x_dim: int) -> dict[str, ModelConfig]:
     }
     if of.horizon and not of.training.position_input:
         models["rollout"] = vrnn.RolloutVAEConfig(**rich, task="forecasting")
+    if of.load is crossroads:
+        models |= {f"{name}-no-free-bits": models[name] for name in FREE_BITS}
     return models
 
 

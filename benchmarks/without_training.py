@@ -1,7 +1,7 @@
 """Without training: the model that was trained on simulated motion, on tracks it has never seen.
 
     python -m benchmarks.without_training            every set (minutes)
-    python -m benchmarks.without_training eth-val    one set; those that end in -val choose
+    python -m benchmarks.without_training eth-val    one set; those that end in -val were used for choices
     python -m benchmarks.without_training --tables   the tables alone, from the kept results
 
 8 rows are observed and 12 forecast, by 20 samples. Constant velocity, a random walk of the velocity
@@ -102,7 +102,7 @@ def random_walk(past: np.ndarray, seed: int) -> np.ndarray:
 
 
 class Kalman:
-    """A point whose velocity is a random walk, seen with noise; both scales fit the pasts of a set.
+    """A point whose velocity is a random walk, seen with noise.
 
         v_{t+1} ~ N(v_t, drift^2),   p_{t+1} = p_t + v_t,   x_t ~ N(p_t, noise^2)
 

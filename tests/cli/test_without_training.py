@@ -55,5 +55,7 @@ def test_train_from_it(run, fails, file, tmp_path):
     assert "--hidden" in fails(*words, "--hidden", 8)
     assert "--latent" in fails(*words, "--latent", "gaussian")
     assert "--arch: expected vrnn beside --from tracks-2d" in fails(*words, "--arch rnn")
-    assert "expected none beside a model to start from" in fails(*words, "--heading", "--observe", 4)
+    assert "expected none beside a model to start from" in fails(
+        *words, "--heading", "--observe", 4
+    )
     assert "expected a run folder" in fails("train", file, "--from nowhere --out", "other")
