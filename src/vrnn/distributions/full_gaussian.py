@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -51,7 +52,8 @@ class CorrelatedGaussian(NamedTuple):
         present: Bool[Tensor, "*#lead dim"] | None = None,
     ) -> Float[Tensor, "*#lead dim"]:
         """Return mean + L noise, differentiable in all parameters."""
-        noise = noise.expand(torch.broadcast_shapes(noise.shape, self.mean.shape))
+        lead = np.broadcast_shapes(noise.shape, self.mean.shape)  # the one of torch imports sympy
+        noise = noise.expand(lead)
         done, rest = [], noise
         for column, normal in zip(self._columns(), noise.split(1, -1), strict=True):
             head, rest = rest.split([1, rest.shape[-1] - 1], -1)
