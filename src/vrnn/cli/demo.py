@@ -28,6 +28,7 @@ from vrnn.training.fit import train
 OBSERVE, HORIZON, SAMPLES = 8, 12, 20
 SHOWN = 120  # futures in the picture
 STEPS = 1300
+AT_ONCE = 200  # walks that are forecast before any training
 MODELS: dict[str, ModelConfig] = {  # of both a step is one of eight Gaussians
     "RNN, eight Gaussians": RNNConfig(x_dim=2, hidden=48, emission="mixture(8)"),
     "VRNN, eight categories": VRNNConfig(
@@ -51,9 +52,9 @@ class Row(NamedTuple):
 
 
 def demo(*, out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) -> list[Row]:
-    """Train an RNN and a VRNN on walkers at a crossroads, beside the true process.
+    """Forecast without training, then train an RNN and a VRNN on walkers at a crossroads.
 
-    Both have the same steps and eight Gaussians. In the VRNN each belongs to a category.
+    The true process is beside them. Both have the same steps and eight Gaussians. In the VRNN each belongs to a category.
 
     Writes futures.png (the futures of one walker) and the run folders demo-rnn and demo-vrnn under
     the folder of --out. They replace those of an earlier demo.
@@ -72,6 +73,7 @@ def demo(*, out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) 
         f"{len(data)} walks to a junction; {OBSERVE} points observed, {HORIZON} forecast; "
         "metres, one step 1 s"
     )
+    print(f"\n{at_once(test)}")
     models: dict[str, TrainedModel] = {}
     started, threads = time.perf_counter(), torch.get_num_threads()
     torch.set_num_threads(1)  # at this size a second thread waits more than it works
@@ -95,6 +97,18 @@ def demo(*, out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) 
     if picture:
         print(f"\nthe futures of one walker: {picture}")
     return rows
+
+
+def at_once(test: Tracks) -> str:
+    """Return how well the model that needs no training forecasts some of the walks, in one line."""
+    few = test[:AT_ONCE]
+    found = evaluate(few, observe=OBSERVE, horizon=HORIZON, samples=SAMPLES)
+    assert isinstance(found, Evaluation)  # no supervised model here
+    line = found.constant_velocity
+    return (
+        f"at once, without training (vrnn forecast): ADE {found.model.ade:.2f} m, best of "
+        f"{SAMPLES} {found.model.min_ade:.2f} m; constant velocity {line.ade:.2f} m"
+    )
 
 
 def table(truth: Crossroads, models: dict[str, TrainedModel], test: Tracks, seed: int) -> list[Row]:
