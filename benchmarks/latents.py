@@ -118,6 +118,15 @@ PEDESTRIANS = replace(
     augment=vrnn.AugmentConfig(flip=True, speed=(0.8, 1.2), jitter=0.06),
 )
 MUSIC = replace(music.SETTINGS, steps=1500)
+LETTERS = vrnn.TrainConfig(
+    steps=1500,
+    batch_size=32,
+    learning_rate=2e-3,
+    weight_decay=0.1,
+    ema_decay=0.99,
+    validate_every=250,
+    position_input=True,
+)
 SETS: dict[str, Set] = {
     "crossroads": Set(
         crossroads,
@@ -154,7 +163,7 @@ SETS: dict[str, Set] = {
     ),
     "letters": Set(
         characters,
-        letters.TRAINING,
+        LETTERS,
         {"hidden": 128, "latent_dim": 8},
         "full_gaussian:2+bernoulli:1",
         "mixture(8):2+bernoulli:1",

@@ -35,10 +35,11 @@ TRAINING = vrnn.TrainConfig(
     steps=3000,
     batch_size=32,
     learning_rate=2e-3,
-    weight_decay=0.1,
-    ema_decay=0.99,
+    weight_decay=0.5,
+    ema_decay=0.998,
     validate_every=250,
     position_input=True,
+    augment=vrnn.AugmentConfig(jitter=0.6),
 )
 
 
