@@ -361,12 +361,12 @@ def write_paired() -> None:
 
 
 def write_folds() -> None:
-    """Write the NLL of every model on the folds of ETH/UCY, and its mean over them."""
-    found: dict[str, dict[str, float]] = {}
+    """Write the NLL of every model on the folds of ETH/UCY, its mean over seeds and folds."""
+    each: dict[str, dict[str, list[float]]] = {}
     for scene in SCENES:
         for r in kept(f"latents-{scene}-"):
-            if r["seed"] == 0:
-                found.setdefault(r["model"], {})[scene] = r["test"]["nll"]
+            each.setdefault(r["model"], {}).setdefault(scene, []).append(r["test"]["nll"])
+    found = {m: {scene: np.mean(v) for scene, v in of.items()} for m, of in each.items()}
     rows = []
     for model, of in sorted(found.items(), key=lambda item: np.mean([*item[1].values()])):
         if len(of) == len(SCENES):
