@@ -15,21 +15,21 @@ from vrnn.data.synthetic.motion.recording import (
 )
 
 SHARES = {
-    "steady": 0.34,
-    "correlated": 0.06,
-    "turning": 0.08,
-    "curving": 0.14,
-    "strokes": 0.09,
+    "steady": 0.3,
+    "correlated": 0.05,
+    "turning": 0.09,
+    "curving": 0.16,
+    "strokes": 0.15,
     "goals": 0.07,
-    "oscillating": 0.05,
+    "oscillating": 0.04,
     "smooth": 0.07,
-    "linear": 0.04,
-    "junctions": 0.03,
-    "resting": 0.03,
+    "linear": 0.03,
+    "junctions": 0.02,
+    "resting": 0.02,
 }
 RATES = {1: 0.65, 2: 0.25, 4: 0.1}  # rows that are simulated per row, and their shares
 SWITCHES = 0.08  # of the tracks change from one kind to another
-PACED, NOISE, ROUNDED, KEY_FRAMES, OUTLIERS = 0.35, 0.5, 0.15, 0.3, 0.03
+PACED, NOISE, ROUNDED, KEY_FRAMES, OUTLIERS = 0.25, 0.5, 0.15, 0.3, 0.03
 
 
 def motion(rng: Rng, count: int, time: int) -> Float[np.ndarray, "count time 2"]:

@@ -21,7 +21,7 @@ def coarser(moves: Positions, every: int) -> Positions:
 def paced(rng: Rng, moves: Positions, share: float) -> Positions:
     """Return moves; a share of the tracks gets faster and slower, by a smooth factor."""
     count, time, _ = moves.shape
-    spread = log_uniform(rng, count, 0.01, 0.2) * some(rng, count, share)
+    spread = log_uniform(rng, count, 0.01, 0.12) * some(rng, count, share)
     rate = mean_reverting(rng, time, 1 - log_uniform(rng, count, 0.02, 0.3), spread)
     change = rate.cumsum(1)
     return moves * np.exp(np.clip(change - change.mean(1, keepdims=True), -3, 3))
