@@ -33,4 +33,5 @@ def test_anything_else_is_refused(tmp_path):
 
 
 def test_a_vrnn_is_trained_when_no_config_is_given():
-    assert vrnn.train(walks(), training=QUICK, quiet=True).model.config == vrnn.VRNNConfig(2)
+    config = vrnn.train(walks(), training=QUICK, quiet=True).model.config
+    assert config == vrnn.VRNNConfig(2, emission="full_gaussian", latent="categorical(16)")

@@ -55,7 +55,7 @@ def predict_modes(
         >>> vrnn.predict_modes(tracks[:3], model=model)
         Forecast(5 paths of 4 steps for 3 tracks, x, y)
     """
-    model = resolve_model(model, tracks)
+    model = resolve_model(model)
     tracks, head = model.as_tracks(tracks), model.modes
     if head is None:
         raise ConfigError(

@@ -44,6 +44,7 @@ def choose_families(tracks: Tracks, config: type[ModelConfig]) -> dict[str, str]
         tracks: the training data.
         config: the type of the config.
 
+    >>> from vrnn import RNNConfig
     >>> tracks = Tracks([np.zeros((5, 2)) + np.arange(5.0)[:, None]])
     >>> choose_families(tracks, VRNNConfig), choose_families(tracks, RNNConfig)
     ({'emission': 'full_gaussian', 'latent': 'categorical(16)'}, {'emission': 'mixture(16)'})

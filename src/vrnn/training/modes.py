@@ -77,7 +77,7 @@ def fit_modes(
         >>> vrnn.fit_modes(tracks, model=run.model, config=config, quiet=True).modes.config.count
         5
     """
-    config, model = config or ModesConfig(), resolve_model(model, tracks)
+    config, model = config or ModesConfig(), resolve_model(model)
     tracks, val = model.as_tracks(tracks), None if val is None else model.as_tracks(val)
     check_modes(model)
     folder = None if out is None else Path(out)

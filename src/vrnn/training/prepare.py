@@ -10,7 +10,7 @@ import torch
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import TransformConfig
-from vrnn.errors import ConfigError, DataError, Function, Setting
+from vrnn.errors import ConfigError, DataError, Function
 from vrnn.inference.traits import reads_prefix
 from vrnn.models.config import ModelConfig
 from vrnn.models.contract import Model
@@ -135,7 +135,7 @@ def _as_in(
             "training goes on from a model with its own layers",
             expected=f"the config of that model, {start.config}",
             found=str(config),
-            hint=("leave ", Setting("config"), " out"),
+            hint="give no config",
         )
     transform, own = settings.transform, TrainConfig.from_dict(start.training).transform
     if transform not in (TransformConfig(), own):

@@ -20,7 +20,8 @@ def resolve_model(model: ModelOrFolder | None, tracks: Any = None) -> TrainedMod
     """Return a trained model, read from its run folder where a path is given.
 
     Args:
-        model: the model, its run folder or its name; None takes the model that needs no training.
+        model: the model, its run folder or its name; None takes the model that needs no training,
+            where tracks are given.
         tracks: the data of a task, which that model is fitted to: tracks, an array, a belief, or
             None.
 
@@ -29,7 +30,8 @@ def resolve_model(model: ModelOrFolder | None, tracks: Any = None) -> TrainedMod
         RunFolderError: the folder is not that of a run, or is damaged.
         DataError: data that the model that needs no training is not made for.
     """
-    model = SHIPPED[0] if model is None else model
+    if model is None and tracks is not None:
+        model = SHIPPED[0]
     if isinstance(model, str | PathLike):
         named = str(model) in SHIPPED and not Path(model).is_dir()
         model = shipped(str(model)) if named else load(Path(model))

@@ -11,7 +11,6 @@ from vrnn.data.synthetic.motion.recording import (
     coarser,
     key_frames,
     noisy,
-    paced,
     rounded,
     with_outliers,
 )
@@ -80,10 +79,10 @@ def test_resting_tracks_stay_where_they_are():
 
 
 def test_steady_tracks_stop_now_and_then():
-    """Some of them stop, for a while or from the beginning; the others keep moving."""
+    """A quarter of them may stop; the others keep moving."""
     pace = np.linalg.norm(KINDS["steady"](rng(), COUNT, 200), axis=-1)
     stops = (pace == 0).any(1).mean()
-    assert 0.2 < stops < 0.4
+    assert 0.1 < stops < 0.25
     assert pace[pace > 0].mean() == pytest.approx(1.0, abs=0.1)
 
 
@@ -91,18 +90,6 @@ def test_coarser_tracks_pass_the_same_places():
     moves = rng().standard_normal((COUNT, 4 * TIME, 2))
     found = coarser(moves, 4).cumsum(1)
     np.testing.assert_allclose(found, moves.cumsum(1)[:, 3::4])
-
-
-def test_paced_tracks_keep_their_way_and_change_their_speed():
-    moves = np.full((COUNT, TIME, 2), [3.0, 4.0])
-    found = paced(rng(), moves, 0.5)
-    np.testing.assert_allclose(found[..., 1] / found[..., 0], 4 / 3)
-    pace = np.log(np.linalg.norm(found, axis=-1) / 5)
-    changed = (pace != 0).any(1)
-    assert changed.mean() == pytest.approx(0.5, abs=0.04)
-    np.testing.assert_allclose(pace.mean(1)[np.abs(pace).max(1) < 3], 0.0, atol=1e-9)
-    steps = np.abs(np.diff(pace, axis=1))[changed]
-    assert np.median(steps) < 0.1 and np.quantile(steps, 0.99) < 1.0
 
 
 def test_noise_has_its_size_and_share():

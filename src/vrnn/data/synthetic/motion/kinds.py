@@ -66,7 +66,7 @@ def steady(rng: Rng, count: int, time: int) -> Moves:
     varying = mean_reverting(
         rng, time, 1 - log_uniform(rng, count, 0.01, 0.5), log_uniform(rng, count, 0.005, 0.15)
     )
-    return along(heading, np.exp(varying[..., 0])) * pauses(rng, count, time, 0.4)[..., None]
+    return along(heading, np.exp(varying[..., 0])) * pauses(rng, count, time, 0.25)[..., None]
 
 
 def pauses(rng: Rng, count: int, time: int, share: float) -> Float[np.ndarray, "count time"]:
@@ -78,7 +78,7 @@ def pauses(rng: Rng, count: int, time: int, share: float) -> Float[np.ndarray, "
     goes, quick = log_uniform(rng, count, 0.03, 0.5), rng.uniform(0.2, 1.0, count)
     chance = rng.random((count, time))
     factor = np.empty((count, time))
-    stands, now = some(rng, count, 0.35) & (stops > 0), np.ones(count)
+    stands, now = some(rng, count, 0.15) & (stops > 0), np.ones(count)
     now = np.where(stands, 0.0, now)
     for t in range(time):
         stands = np.where(stands, chance[:, t] > goes, chance[:, t] < stops)

@@ -9,36 +9,34 @@ from vrnn.data.synthetic.motion.recording import (
     coarser,
     key_frames,
     noisy,
-    paced,
     rounded,
     with_outliers,
 )
 
 SHARES = {
-    "steady": 0.3,
-    "correlated": 0.05,
-    "turning": 0.09,
-    "curving": 0.16,
-    "strokes": 0.15,
+    "steady": 0.34,
+    "correlated": 0.06,
+    "turning": 0.08,
+    "curving": 0.14,
+    "strokes": 0.09,
     "goals": 0.07,
-    "oscillating": 0.04,
+    "oscillating": 0.05,
     "smooth": 0.07,
-    "linear": 0.03,
-    "junctions": 0.02,
-    "resting": 0.02,
+    "linear": 0.04,
+    "junctions": 0.03,
+    "resting": 0.03,
 }
 RATES = {1: 0.65, 2: 0.25, 4: 0.1}  # rows that are simulated per row, and their shares
 SWITCHES = 0.08  # of the tracks change from one kind to another
-PACED, NOISE, ROUNDED, KEY_FRAMES, OUTLIERS = 0.25, 0.5, 0.15, 0.3, 0.03
+NOISE, ROUNDED, KEY_FRAMES, OUTLIERS = 0.5, 0.15, 0.3, 0.03
 
 
 def motion(rng: Rng, count: int, time: int) -> Float[np.ndarray, "count time 2"]:
     """Return simulated tracks: positions (count, time, 2), from the origin.
 
     Kinds are mixed in the shares of `SHARES`, at random rates of sampling. Some tracks switch to
-    another kind, and some get faster and slower. Then they are recorded: a share of them with noise,
-    between key frames, on a grid, or with outliers. Every track has a heading, a side and a scale of
-    its own.
+    another kind. Then they are recorded: with noise, between key frames, on a grid, with outliers.
+    Every track has a heading, a side and a scale of its own.
 
     >>> motion(np.random.default_rng(0), 5, 20).shape
     (5, 20, 2)
@@ -56,7 +54,6 @@ def motion(rng: Rng, count: int, time: int) -> Float[np.ndarray, "count time 2"]
     moves = np.where(
         behind[..., None], other * log_uniform(rng, count, 0.3, 3)[:, None, None], moves
     )
-    moves = paced(rng, moves, PACED)
     scale = np.sqrt((moves**2).sum(-1).mean(1))
     x = noisy(rng, moves.cumsum(1), scale, NOISE)
     x = key_frames(rng, x, KEY_FRAMES)

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from vrnn.data.synthetic.motion.kinds import Rng, log_uniform, mean_reverting, some
+from vrnn.data.synthetic.motion.kinds import Rng, log_uniform, some
 
 Positions = Float[np.ndarray, "count time 2"]
 
@@ -16,15 +16,6 @@ def coarser(moves: Positions, every: int) -> Positions:
     """Return the moves of tracks of which each `every`-th row is kept."""
     count, time, _ = moves.shape
     return moves.reshape(count, time // every, every, 2).sum(2)
-
-
-def paced(rng: Rng, moves: Positions, share: float) -> Positions:
-    """Return moves; a share of the tracks gets faster and slower, by a smooth factor."""
-    count, time, _ = moves.shape
-    spread = log_uniform(rng, count, 0.01, 0.12) * some(rng, count, share)
-    rate = mean_reverting(rng, time, 1 - log_uniform(rng, count, 0.02, 0.3), spread)
-    change = rate.cumsum(1)
-    return moves * np.exp(np.clip(change - change.mean(1, keepdims=True), -3, 3))
 
 
 def noisy(rng: Rng, x: Positions, scale: Float[np.ndarray, " count"], share: float) -> Positions:
