@@ -192,9 +192,12 @@ def rows_of(results: list[dict]) -> Iterator[list[str]]:
         cells = [f"{line['ade']:.{digits}f}/{line['fde']:.{digits}f}"]
         for way in ("random walk", "Kalman", "model"):
             cells.append(f"{over(r[way], 'ade'):.{digits}f}/{over(r[way], 'fde'):.{digits}f}")
-        cells.append(f"{line['energy']:.{digits}f}")
-        cells += [f"{over(r[way], 'energy'):.{digits}f}" for way in ("random walk", "Kalman")]
-        cells.append(f"**{over(r['model'], 'energy'):.{digits}f}**")
+        ways = ("random walk", "Kalman", "model")
+        energies = [line["energy"], *(over(r[way], "energy") for way in ways)]
+        shown = [f"{energy:.{digits}f}" for energy in energies]
+        cells += [
+            f"**{s}**" if e == min(energies) else s for e, s in zip(energies, shown, strict=True)
+        ]
         cells += [f"{over(r['model'], f'in {q:.0%}'):.0%}" for q in REGIONS]
         yield [r["set"], str(r["windows"]), *cells]
 
