@@ -18,7 +18,7 @@ import torch
 
 import vrnn
 from benchmarks.common import data_folder, keep, kept, parser, write_table
-from vrnn.metrics.displacement import best_of
+from vrnn.metrics.displacement import best_of, constant_velocity
 from vrnn.metrics.scores import energy_score
 
 OBSERVE, HORIZON, SAMPLES = 8, 12, 20
@@ -84,12 +84,6 @@ SETS: dict[str, Callable[[Path], np.ndarray]] = {
 def by_model(past: np.ndarray, seed: int) -> np.ndarray:
     """Return futures of the model that needs no training, (sample, batch, horizon, 2)."""
     return vrnn.forecast(past, horizon=HORIZON, samples=SAMPLES, seed=seed).samples
-
-
-def straight(past: np.ndarray) -> np.ndarray:
-    """Return the last move repeated, (batch, horizon, 2)."""
-    ahead = np.arange(1, HORIZON + 1)[:, None]
-    return past[:, -1:] + ahead * (past[:, -1:] - past[:, -2:-1])
 
 
 def random_walk(past: np.ndarray, seed: int) -> np.ndarray:
@@ -160,7 +154,7 @@ def run(name: str, folder: Path) -> None:
     """Score the model and the baselines on one set, and keep the result."""
     x = SETS[name](folder)
     past, truth = x[:, :OBSERVE], x[:, OBSERVE:]
-    off = np.linalg.norm(straight(past) - truth, axis=-1)
+    off = np.linalg.norm(constant_velocity(past, HORIZON) - truth, axis=-1)
     kalman = Kalman(past)
     ways = {"model": by_model, "random walk": random_walk, "Kalman": kalman.sample}
     result = {
@@ -202,6 +196,16 @@ def rows_of(results: list[dict]) -> Iterator[list[str]]:
         yield [r["set"], str(r["windows"]), *cells]
 
 
+def mean_over(results: list[dict]) -> list[str]:
+    """Return the line of the mean over the scenes of ETH/UCY: of distances, no other scores."""
+    cells = []
+    for way in ("constant velocity", "random walk", "Kalman", "model"):
+        runs = [r[way] if isinstance(r[way], list) else [r[way]] for r in results]
+        ade, fde = (np.mean([np.mean([s[k] for s in run]) for run in runs]) for k in ("ade", "fde"))
+        cells.append(f"{ade:.3f}/{fde:.3f}")
+    return ["mean of ETH/UCY", "", *cells, *[""] * 6]
+
+
 def write_tables() -> None:
     """Write the tables of the page from the kept results."""
     found = {r["set"]: r for r in kept("without_training-")}
@@ -211,7 +215,10 @@ def write_tables() -> None:
     for table, choose in (("without-training", False), ("without-training-val", True)):
         chosen = [found[name] for name in SETS if name in found and name.endswith("-val") is choose]
         if chosen:
-            write_table(table, head, list(rows_of(chosen)))
+            rows = list(rows_of(chosen))
+            if not choose:
+                rows.append(mean_over([r for r in chosen if r["set"] in SCENES]))
+            write_table(table, head, rows)
 
 
 def main() -> None:

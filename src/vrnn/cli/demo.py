@@ -54,7 +54,8 @@ class Row(NamedTuple):
 def demo(*, out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) -> list[Row]:
     """Forecast without training, then train an RNN and a VRNN on walkers at a crossroads.
 
-    The true process is beside them. Both have the same steps and eight Gaussians. In the VRNN each belongs to a category.
+    Both have the same steps and eight Gaussians. In the VRNN each Gaussian belongs to a category. The
+    true process is scored beside them.
 
     Writes futures.png (the futures of one walker) and the run folders demo-rnn and demo-vrnn under
     the folder of --out. They replace those of an earlier demo.

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from vrnn.cli.data import ColumnFlags, read
-from vrnn.cli.runs import Run, is_shipped, trained_columns
+from vrnn.cli.runs import Run, trained_columns
 from vrnn.errors import UnsupportedError
 from vrnn.models.modes import ModesConfig
 from vrnn.training.modes import fit_modes
 from vrnn.training.run_folder import load
+from vrnn.training.shipped import is_shipped
 
 
 def modes(

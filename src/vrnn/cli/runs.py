@@ -13,7 +13,7 @@ from vrnn.files import write_json
 from vrnn.trained import TrainedModel
 from vrnn.training.resolve import resolve_model
 from vrnn.training.run_folder import load, read_config
-from vrnn.training.shipped import SHIPPED
+from vrnn.training.shipped import is_shipped
 
 Run = Annotated[Path, Parameter(metavar="RUN")]
 """The flag `--model RUN`."""
@@ -30,17 +30,11 @@ def open_run(run: Path | None, data: Path, flags: ColumnFlags) -> tuple[TrainedM
     Raises:
         RunFolderError, DataError: which of the two cannot be used, and why.
     """
-    if is_shipped(run):
+    if run is None or is_shipped(run):
         tracks = read(data, flags)
         return resolve_model(None if run is None else str(run), tracks), tracks
-    assert run is not None
     model = load(run.expanduser())
     return model, read(data, flags, trained_columns(run, model))
-
-
-def is_shipped(run: Path | None) -> bool:
-    """Return whether a run is one that comes with the library; None is."""
-    return run is None or (str(run) in SHIPPED and not run.is_dir())
 
 
 def trained_columns(run: Path | None, model: TrainedModel) -> Columns:

@@ -190,9 +190,7 @@ class CausalCoordinates(Model):
     ) -> Tensor:
         """Return what the inner model reads of a move: compressed, and mirrored to its side."""
         x = before._replace(side=after.side).encode(d)
-        x = torch.where(
-            before.headed > 0, x, after.encode(d)
-        )  # the first increment has no heading before it
+        x = torch.where(before.headed > 0, x, after.encode(d))  # a first one has no heading before
         return x.sign() * x.abs().log1p()
 
     def transformed(self, inside: Distribution, transform: CausalTransform) -> Transformed:

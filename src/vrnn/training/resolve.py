@@ -11,7 +11,7 @@ from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, Function, UnsupportedError
 from vrnn.trained import TrainedModel
 from vrnn.training.run_folder import load
-from vrnn.training.shipped import SHIPPED, fitted, shipped
+from vrnn.training.shipped import SHIPPED, fitted, is_shipped, shipped
 
 ModelOrFolder = TrainedModel | str | PathLike[str]
 
@@ -33,8 +33,7 @@ def resolve_model(model: ModelOrFolder | None, tracks: Any = None) -> TrainedMod
     if model is None and tracks is not None:
         model = SHIPPED[0]
     if isinstance(model, str | PathLike):
-        named = str(model) in SHIPPED and not Path(model).is_dir()
-        model = shipped(str(model)) if named else load(Path(model))
+        model = shipped(str(model)) if is_shipped(model) else load(Path(model))
     if isinstance(model, TrainedModel):
         return model if tracks is None or not model.fits_data else _fitted_to(model, tracks)
     is_run = isinstance(getattr(model, "model", None), TrainedModel)

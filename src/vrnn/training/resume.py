@@ -140,7 +140,7 @@ def open_folder(folder: Path | None, prepared: Prepared, resume: bool) -> Traini
         raise RunFolderError(
             "the run began from another model, and resume needs the same one",
             where=folder,
-            hint=("give ", Setting("start"), " as when the run began"),
+            hint="name the model to start from, as when the run began",
         )
     if stored["data"] != prepared.fingerprint:
         raise RunFolderError(

@@ -27,6 +27,11 @@ SHIPPED = ("tracks-2d",)
 """Names of the models, by which `vrnn.load` and every task find them."""
 
 
+def is_shipped(model: str | PathLike[str]) -> bool:
+    """Return whether a name is that of a model that comes with the library, and of no folder."""
+    return str(model) in SHIPPED and not Path(model).is_dir()
+
+
 @cache
 def shipped(name: str) -> TrainedModel:
     """Return a model that comes with the library, for data of any units."""
@@ -56,7 +61,7 @@ def load(
         Traceback (most recent call last):
         vrnn.errors.RunFolderError: no/such/run: expected a run folder written by ...
     """
-    if str(folder) in SHIPPED and not Path(folder).is_dir():
+    if is_shipped(folder):
         found = shipped(str(folder))
         return replace(found, network=copy.deepcopy(found.network)).to(device)
     return load_run(folder, device, modes=modes)

@@ -143,7 +143,7 @@ class CausalTransform(NamedTuple):
         """
         known = before.moved * self.moved
         change = known * (scale / before.scale).log().clamp(-5, 5)
-        whole = (self.total / self.count.clamp(min=1)).clamp(min=0)
+        whole = self.total / self.count.clamp(min=1)
         ratio = torch.where(self.total > 0, scale / torch.where(whole > 0, whole, 1.0).sqrt(), 1.0)
         along = (before.heading * self.heading).sum(-1, keepdim=True)
         across = torch.zeros_like(along)
