@@ -96,8 +96,13 @@ def copy(runs, tmp_path):
 
 
 def test_defaults_are_those_of_python(run, folder, tmp_path):
-    run("train", folder / "walks.csv", "--out", tmp_path, "--steps", 1)
-    model = load(tmp_path)
+    out = run("train", folder / "walks.csv", "--out", tmp_path / "a", "--steps", 1)
+    assert load(tmp_path / "a").config == vrnn.load("tracks-2d").config
+    assert "started from   tracks-2d; --from scratch" in out
+    words = ("--from", "scratch", "--out", tmp_path / "b")
+    out = run("train", folder / "walks.csv", *words, "--steps", 1)
+    assert "started from" not in out
+    model = load(tmp_path / "b")
     chosen = {"emission": "full_gaussian", "latent": "categorical(16)"}
     assert model.config == vrnn.VRNNConfig(x_dim=2, **chosen)
     assert vrnn.TrainConfig.from_dict(model.training) == vrnn.TrainConfig(steps=1)

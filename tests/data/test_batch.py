@@ -129,3 +129,16 @@ def test_a_batch_of_nothing_but_observations():
 def test_shapes_that_do_not_fit_are_refused(more, message):
     with pytest.raises(DataError, match=message):
         Batch.of(**{"x": torch.zeros(1, 3, 2), **more})
+
+
+def test_joined_batches_are_those_of_each_alone():
+    one = Batch.of(torch.randn(2, 3, 2), u=torch.randn(2, 3, 1))
+    other = Batch.of(torch.randn(1, 5, 2), u=torch.randn(1, 5, 1), length=torch.tensor([4]))
+    for a, b in ((one, other), (other, one)):
+        both = a.joined(b)
+        assert both.x.shape == (3, 5, 2) and both.length.tolist() == [*a.length, *b.length]
+        for part, rows in ((a, slice(len(a.x))), (b, slice(len(a.x), None))):
+            found = both.sequences(rows).split(part.x.shape[1])[0]
+            for mine, given in zip(found, part, strict=True):
+                assert torch.equal(mine, given)
+        assert not both.present[both.length[:, None] <= torch.arange(5)].any()

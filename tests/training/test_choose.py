@@ -64,5 +64,6 @@ def test_flags_of_other_models_choose_too():
 
 def test_a_model_without_a_config_has_them():
     data = vrnn.Tracks([RNG.normal(size=(12, 2)).cumsum(0) for _ in range(8)])
-    config = vrnn.train(data, training=vrnn.TrainConfig(steps=1), quiet=True).model.config
+    given = {"start": "scratch", "training": vrnn.TrainConfig(steps=1), "quiet": True}
+    config = vrnn.train(data, **given).model.config
     assert (config.emission, config.latent) == tuple(CATEGORIES.values())

@@ -42,6 +42,6 @@ def test_tracks_that_cannot_be_trained_on_are_refused():
 
 
 def test_without_a_config_the_model_is_a_vrnn_for_the_columns():
-    run = vrnn.train(walks(), training=QUICK, quiet=True)
+    run = vrnn.train(walks(), training=QUICK, start="scratch", quiet=True)
     chosen = {"emission": "full_gaussian", "latent": "categorical(16)"}
     assert run.model.config == vrnn.VRNNConfig(x_dim=2, **chosen)

@@ -30,8 +30,3 @@ def test_anything_else_is_refused(tmp_path):
         vrnn.score(walks(3), model=vrnn.VRNNConfig(2))
     with pytest.raises(RunFolderError, match="no such folder"):
         vrnn.generate(model=tmp_path / "none")
-
-
-def test_a_vrnn_is_trained_when_no_config_is_given():
-    config = vrnn.train(walks(), training=QUICK, quiet=True).model.config
-    assert config == vrnn.VRNNConfig(2, emission="full_gaussian", latent="categorical(16)")

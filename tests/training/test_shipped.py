@@ -9,7 +9,7 @@ import torch
 
 import vrnn
 from vrnn.errors import ConfigError, DataError, RunFolderError, UnsupportedError
-from vrnn.training.shipped import SHIPPED, fitted, shipped
+from vrnn.training.shipped import SHIPPED, fitted, shipped, usual_start
 
 
 def walk(seed: int = 0, rows: int = 12) -> np.ndarray:
@@ -133,6 +133,43 @@ def test_training_goes_on_from_it(tmp_path):
         )
 
 
+def test_training_starts_from_it_by_default():
+    """Where the data is positions in a plane and no setting asks for something else."""
+    tracks = vrnn.Tracks([walk(seed, 20) for seed in range(20)])
+    one = {"training": vrnn.TrainConfig(steps=1, learning_rate=1e-30), "quiet": True}
+    same = vrnn.train(tracks, **one).model
+    weights = shipped(SHIPPED[0]).network.state_dict()
+    assert all(torch.equal(v, weights[k]) for k, v in same.network.state_dict().items())
+    assert vrnn.train(tracks, start="scratch", **one).model.config.hidden == 64
+    assert vrnn.train(tracks, config=vrnn.VRNNConfig(2), **one).model.config == vrnn.VRNNConfig(2)
+    settings = one["training"]
+    given = (
+        replace(settings, time_input=True),
+        replace(settings, position_input=True),
+        replace(settings, transform=vrnn.TransformConfig(standardise=False)),
+    )
+    for other in given:
+        assert usual_start(tracks, other) is None
+    three, binary = np.ones((9, 3)).cumsum(0), np.eye(2)[[0, 1] * 5]
+    with_input = vrnn.Tracks(tracks.x, u=[np.ones((20, 1))] * 20)
+    for columns in (vrnn.Tracks([three]), vrnn.Tracks([binary]), with_input):
+        assert usual_start(columns, settings) is None
+    degrees = vrnn.Tracks(tracks.x, x_names=("lat", "lon"))
+    plane = replace(settings, transform=vrnn.TransformConfig(geographic="nmi"))
+    model = vrnn.train(degrees, training=plane, quiet=True).model
+    assert model.training["transform"]["geographic"] == "nmi" and model.config.hidden == 128
+
+
+def test_weights_that_training_does_not_improve_are_kept(tmp_path):
+    tracks = vrnn.Tracks([walk(seed, 20) for seed in range(20)])
+    settings = vrnn.TrainConfig(steps=4, learning_rate=0.5, warmup=0, validate_every=2)
+    run = vrnn.train(tracks, training=settings, out=tmp_path, quiet=True)
+    weights = shipped(SHIPPED[0]).network.state_dict()
+    assert all(torch.equal(v, weights[k]) for k, v in run.model.network.state_dict().items())
+    assert run.history[0]["step"] == 0
+    assert run.history[0]["val_bound"] > run.history[-1]["val_bound"]
+
+
 def test_a_start_with_a_heading_keeps_its_row():
     tracks = vrnn.Tracks([walk(seed, 20) for seed in range(20)])
     heading = vrnn.TransformConfig(heading=True)
@@ -219,9 +256,33 @@ def test_it_beats_a_random_walk_and_a_kalman_filter():
     from vrnn.data.synthetic.motion import motion
 
     x = motion(np.random.default_rng(5), 400, 20)
+    x = x[np.ptp(x[:, :8], axis=(1, 2)) > 0.01 * np.ptp(x, axis=(1, 2))]  # moves in its past
     past, truth = x[:, :8], x[:, 8:]
     unit = np.sqrt((np.diff(past, axis=1) ** 2).sum(-1).mean(1))[:, None, None] + 1e-9
     past, truth = past / unit, truth / unit
     found = scores(vrnn.forecast(past, horizon=12).samples, truth)["energy"]
     others = [random_walk(past, 0), Kalman(past).sample(past, 0)]
     assert found < 0.9 * min(scores(samples, truth)["energy"] for samples in others)
+
+
+def test_rounding_errors_are_no_moves():
+    """A track that stands still up to rounding, and then goes, scores as one that stands still."""
+    still = np.r_[np.full((4, 2), 0.3), 0.3 + walk(rows=12)]
+    crumbs = still.copy()
+    crumbs[1:4] += 1e-16 * np.array([[2, 1], [0, 3], [1, 1]]) / 2
+    crumbs[2] = np.nextafter(crumbs[2], 1)
+    one, other = (vrnn.likelihood(vrnn.Tracks([x])).values for x in (still, crumbs))
+    np.testing.assert_allclose(one, other, rtol=1e-4)
+    assert np.isfinite(one).all() and not np.array_equal(still, crumbs)
+
+
+def test_few_tracks_leave_the_weights_as_they_are(tmp_path, capsys):
+    tracks = vrnn.Tracks([walk(seed, 20) for seed in range(9)])
+    one = vrnn.TrainConfig(steps=2)
+    kept = vrnn.train(tracks, training=one, out=tmp_path).model
+    assert "9 tracks are too few to train on, 10 are needed" in capsys.readouterr().err
+    weights = shipped(SHIPPED[0]).network.state_dict()
+    for model in (kept, vrnn.load(tmp_path)):
+        assert all(torch.equal(v, weights[k]) for k, v in model.network.state_dict().items())
+    asked = vrnn.train(tracks, start="tracks-2d", training=one, quiet=True).model
+    assert not all(torch.equal(v, weights[k]) for k, v in asked.network.state_dict().items())

@@ -25,6 +25,7 @@ def summary(
     unseen: bool,
     use: LatentUse | None = None,
     chosen: dict[str, str] | None = None,
+    start: str = "",
 ) -> str:
     """Return a summary of a finished run, in a few lines.
 
@@ -37,11 +38,14 @@ def summary(
         unseen: `data` was not trained on.
         use: how much the model uses its latents on validation data; None where it has none.
         chosen: settings of the model that were chosen for the data.
+        start: name of the model that training started from; empty for random weights.
     """
     lines = [f"run            {out}"]
     if chosen:
         named = ", ".join(f"--{name} {shlex.quote(value)}" for name, value in chosen.items())
         lines.append(f"chosen         {named}, for such data; give others to change them")
+    if start:
+        lines.append(f"started from   {start}; --from scratch starts from random weights")
     best = best_record(records, model.training["energy_weight"])
     if best:
         lines += [
@@ -49,6 +53,8 @@ def summary(
             f"at step {best['step']} (weights kept)",
             f"               {bound_name(model)}",
         ]
+        if start and best["step"] == 0:
+            lines.append(f"               training did not improve on {start}, which is kept")
         if "val_score" in best:
             lines.append(
                 f"               {best['val_score']:.4f} energy score of futures drawn alone, "

@@ -19,8 +19,10 @@ from vrnn.errors import ConfigError
 from vrnn.models.registry import REGISTRY, name_of
 from vrnn.training.choose import chosen_families
 from vrnn.training.config import TrainConfig
+from vrnn.training.fit import SCRATCH
 from vrnn.training.fit import train as fit
 from vrnn.training.resolve import resolve_model
+from vrnn.training.shipped import SHIPPED, usual_start
 from vrnn.training.trackers import read_metrics
 
 USUAL = "vrnn"
@@ -73,11 +75,18 @@ def train_command(kind: str) -> Callable[..., None]:
         seen = replace(columns, group=val_group or columns.group, u=same)
         source = val or (data if val_group else None)
         held_out = None if source is None else read(source, seen)
-        if start is not None:
-            refuse_settings(kind, asdict(model), start)
-        given = {name: value for name, value in asdict(model).items() if value is not None}
-        chosen = {} if start else chosen_families(tracks, config_type, given)
-        config = None if start else config_type(x_dim=tracks.x_dim, **given, **chosen)
+        own = changed_settings(kind, asdict(model))
+        scratch = str(start) == SCRATCH
+        if start is not None and not scratch:
+            refuse_settings(kind, own, start)
+        usual = start is None and kind == USUAL and not own
+        begins = usual_start(tracks, training) is not None if usual else bool(start) and not scratch
+        chosen: dict[str, str] = {}
+        config = None
+        if not begins:
+            given = {name: value for name, value in asdict(model).items() if value is not None}
+            chosen = chosen_families(tracks, config_type, given)
+            config = config_type(x_dim=tracks.x_dim, **given, **chosen)
         run = fit(
             tracks,
             config=config,
@@ -99,7 +108,17 @@ def train_command(kind: str) -> Callable[..., None]:
         if held_out is not None and source is not None:
             shown = held_out, source, seen
         unseen = held_out is not None
-        print(summary(run.model, records, *shown, out, unseen, run.latent_use, chosen))
+        words = summary(
+            run.model,
+            records,
+            *shown,
+            out,
+            unseen,
+            run.latent_use,
+            chosen,
+            start="" if not begins else str(start or SHIPPED[0]),
+        )
+        print(words)
 
     listed = "\n".join(f"    {name:<8} {found.help}" for name, found in REGISTRY.items())
     train.__doc__ = f"""Train a model on tracks; the model settings below are those of a {kind}.
@@ -115,8 +134,9 @@ def train_command(kind: str) -> Callable[..., None]:
         val: tracks to validate on; None takes a share of DATA (--holdout), or the set of
             --val-group.
         val_group: the set to validate on, of an archive that holds several.
-        start: model to go on from, with its layers and coordinates: a run folder, or tracks-2d, which
-            needs no training. None starts from random weights.
+        start: model to go on from, with its layers and coordinates: a run folder, tracks-2d or
+            scratch, which means random weights. By default it is tracks-2d, the model that needs no
+            training, for positions in a plane where no setting of the model is given.
         resume: go on from where the run in OUT was stopped, to the weights that an uninterrupted
             run would have had.
         plot: picture of the training curves to write, .png, .pdf or .svg.
@@ -133,20 +153,29 @@ def refuse_settings(arch: str, given: dict[str, Any], start: Path) -> None:
     Raises:
         ConfigError: names the first.
     """
-    usual, found = REGISTRY[arch].config(x_dim=1), resolve_model(str(start)).config
-    if arch != USUAL and type(found) is not type(usual):
+    found = resolve_model(str(start)).config
+    if arch != USUAL and type(found) is not REGISTRY[arch].config:
         raise ConfigError(
             setting="arch", expected=f"{name_of(found)} beside --from {start}", found=arch
         )
     for name, value in given.items():
-        if value is not None and (name in CHOSEN or value != getattr(usual, name)):
-            raise ConfigError(
-                "training goes on from a model with its own layers",
-                setting=name,
-                expected=f"none beside --from {start}",
-                found=value,
-                hint="leave one of the two out",
-            )
+        raise ConfigError(
+            "training goes on from a model with its own layers",
+            setting=name,
+            expected=f"none beside --from {start}",
+            found=value,
+            hint=f"leave one of the two out, or train with --from {SCRATCH}",
+        )
+
+
+def changed_settings(arch: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a model that are not the defaults of its architecture."""
+    usual = REGISTRY[arch].config(x_dim=1)
+    return {
+        name: value
+        for name, value in given.items()
+        if value is not None and (name in CHOSEN or value != getattr(usual, name))
+    }
 
 
 def model_settings(config: type) -> Any:

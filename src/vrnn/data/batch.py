@@ -138,6 +138,17 @@ class Batch(NamedTuple):
             **{name: t[index] for name, t in self._asdict().items() if name not in SHARED}
         )
 
+    def joined(self, other: "Batch") -> "Batch":
+        """Return these sequences and others, the shorter ones padded."""
+        time = max(self.x.shape[1], other.x.shape[1])
+        found = {}
+        for name, mine in self._asdict().items():
+            parts = mine, getattr(other, name)
+            if name in TIMED:
+                parts = [pad_time(t, 1, time) for t in parts]
+            found[name] = mine if name in SHARED else torch.cat(list(parts))
+        return Batch(**found)
+
     def split(self, observe: int) -> tuple["Batch", "Batch"]:
         """Return every sequence cut after its first `observe` time steps: (prefix, rest)."""
         prefix = {name: getattr(self, name)[:, :observe] for name in TIMED}
@@ -216,6 +227,13 @@ class Batch(NamedTuple):
             log_jacobian=self.y_log_jacobian.expand(len(self.x), -1),
             y_log_jacobian=self.y_log_jacobian[:0],
         )
+
+
+def pad_time(t: Tensor, axis: int, time: int) -> Tensor:
+    """Return a tensor with zeros behind, so that its time axis has `time` entries."""
+    shape = list(t.shape)
+    shape[axis] = time - shape[axis]
+    return t if shape[axis] == 0 else torch.cat([t, t.new_zeros(shape)], axis)
 
 
 def _present(

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vrnn.data.batch import pad_time
 from vrnn.models.contract import GlobalLatentModel, Model
 
 
@@ -32,6 +33,14 @@ class Noise(NamedTuple):
     def sequences(self, index: slice) -> "Noise":
         """Return the noise of some sequences."""
         return Noise(*(t[:, index] for t in self))
+
+    def joined(self, other: "Noise") -> "Noise":
+        """Return the noise of these sequences and others; the shorter one is padded with zeros."""
+        longest = [max(a.shape[2], b.shape[2]) for a, b in zip(self[1:], other[1:], strict=True)]
+        parts = [torch.cat([self.global_latent, other.global_latent], 1)]
+        for a, b, time in zip(self[1:], other[1:], longest, strict=True):
+            parts.append(torch.cat([pad_time(t, 2, time) for t in (a, b)], 1))
+        return Noise(*parts)
 
     def steps(self, index: slice) -> "Noise":
         """Return the noise of some time steps; what is drawn at none of them stays so."""
@@ -162,6 +171,8 @@ class Stream(IntEnum):
     HIDE = 25  # the rows that a calibrated imputation hides
     JITTER = 26  # the noise that an augmentation adds to positions
     LATENT_USE = 27  # the latents of a report on how much they are used
+    SIMULATED = 28  # the simulated tracks of a training step
+    TRAIN_SIMULATED = 29  # the noise of a training step on simulated tracks
 
 
 def seeded(*numbers: int) -> torch.Generator:

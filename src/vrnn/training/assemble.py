@@ -5,7 +5,7 @@ import torch
 from vrnn.data.batch import Batch
 from vrnn.data.preprocessor import Change
 from vrnn.data.tracks import Tracks
-from vrnn.inference.noise import draw_noise
+from vrnn.inference.noise import Noise, draw_noise
 from vrnn.trained import TrainedModel
 from vrnn.training.objective import Objective, Work
 
@@ -31,19 +31,23 @@ def assemble(
         futures: cuts the tracks and draws their futures; None draws none.
         change: a random change of the tracks.
     """
-    network = trained.network
     prefix, batch = prefix_and_batch(trained, objective, tracks, change)
-    drawn = draw_noise(
-        network,
+    drawn = noise_of(objective, batch, samples, noise)
+    future = None if futures is None else objective.cut(prefix, batch, futures)
+    return Work(prefix, batch, drawn, future)
+
+
+def noise_of(objective: Objective, batch: Batch, samples: int, source: torch.Generator) -> Noise:
+    """Return the noise of a pass over a batch."""
+    return draw_noise(
+        objective.model,
         samples,
         len(batch.x),
         batch.x.shape[1],
-        noise,
+        source,
         observations=batch.has_missing,
         resampling=objective.config.objective == "fivo",
     )
-    future = None if futures is None else objective.cut(prefix, batch, futures)
-    return Work(prefix, batch, drawn, future)
 
 
 def prefix_and_batch(

@@ -9,13 +9,19 @@ from vrnn.data.tracks import Tracks
 from vrnn.models.config import ModelConfig
 from vrnn.objectives.latent_use import LatentUse
 from vrnn.trained import TrainedModel
+from vrnn.training.compatibility import check_tracks
 from vrnn.training.config import TrainConfig
 from vrnn.training.prepare import Prepared, prepare
 from vrnn.training.resolve import ModelOrFolder, resolve_model
 from vrnn.training.resume import open_folder
 from vrnn.training.run_folder import save_config
+from vrnn.training.shipped import usual_start
+from vrnn.training.splits import FEWEST_TRACKS
 from vrnn.training.trackers import MetricsFile, NoProgress, ProgressBar, Record, Tracker
 from vrnn.training.trainer import Trainer
+
+SCRATCH = "scratch"
+"""The `start` of random weights."""
 
 
 class Run(NamedTuple):
@@ -65,8 +71,10 @@ def train(
         training: see `TrainConfig`. None takes its defaults.
         out: run folder to write; None writes nothing.
         val: validation tracks; None holds out a fraction of `tracks`.
-        start: what training goes on from, a model, a run folder or "tracks-2d"; None starts from
-            random weights. Layers and coordinates are then those of that model.
+        start: what training goes on from, a model, a run folder or "tracks-2d". Layers and
+            coordinates are then those of that model. "scratch" starts from random weights. None
+            takes "tracks-2d" for tracks of positions in a plane, where neither `config` nor the
+            transform says otherwise, and else random weights.
         resume: go on from the last state in the run folder. The weights come out as those of a
             run that nobody interrupted.
         tracker: gets every record of metrics.jsonl too.
@@ -86,15 +94,36 @@ def train(
         >>> run.model.config.hidden
         8
     """
-    prepared = prepare(
-        config,
-        tracks,
-        training or TrainConfig(),
-        val,
-        None if start is None else resolve_model(start),
-    )
+    training = training or TrainConfig()
+    begins = starting_model(start, config, tracks, training)
+    prepared = prepare(config, tracks, training, val, begins)
+    if start is None and begins is not None and val is None and len(tracks) < FEWEST_TRACKS:
+        prepared = as_it_is(prepared, len(tracks))
     folder = Path(out) if out is not None else None
     return _run(prepared, folder, resume, tracker, quiet)
+
+
+def as_it_is(prepared: Prepared, tracks: int) -> Prepared:
+    """Return a shipped model that is fitted to some data and keeps its weights.
+
+    So few tracks give nothing to validate on. Training on them made forecasts worse about as often
+    as better.
+    """
+    note = (
+        f"{tracks} tracks are too few to train on, {FEWEST_TRACKS} are needed: "
+        "the weights of the model that needs no training are kept as they are"
+    )
+    return prepared._replace(trains=False, notes=[*prepared.notes, note])
+
+
+def starting_model(
+    start: ModelOrFolder | None, config: ModelConfig | None, tracks: Tracks, training: TrainConfig
+) -> TrainedModel | None:
+    """Return the model that training goes on from, or None for random weights."""
+    if start is None:
+        check_tracks(tracks)
+        return usual_start(tracks, training) if config is None else None
+    return None if start == SCRATCH else resolve_model(start)
 
 
 def _run(

@@ -36,6 +36,10 @@ class Work(NamedTuple):
     noise: Noise
     future: Future | None
 
+    def joined(self, other: "Work") -> "Work":
+        """Return the work on these sequences and others; both read no prefix and draw no future."""
+        return Work(None, self.batch.joined(other.batch), self.noise.joined(other.noise), None)
+
     def sequences(self, index: slice) -> "Work":
         """Return some of the sequences."""
         prefix = None if self.prefix is None else self.prefix.sequences(index)
@@ -67,6 +71,10 @@ class Terms(NamedTuple):
     nats: Float[Tensor, "batch unit"]
     shares: Float[Tensor, "batch categories"]
     global_shares: Float[Tensor, "batch global_categories"]
+
+    def of(self, index: slice) -> "Terms":
+        """Return the terms of some sequences."""
+        return Terms(*(term[index] for term in self))
 
 
 class Objective(nn.Module):

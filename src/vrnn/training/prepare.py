@@ -27,6 +27,7 @@ from vrnn.training.compatibility import (
 )
 from vrnn.training.config import TrainConfig
 from vrnn.training.shipped import fitted
+from vrnn.training.simulated import SimulatedTracks
 from vrnn.training.splits import cut_windows, split_tracks
 
 
@@ -40,6 +41,9 @@ class Prepared(NamedTuple):
         val: validation tracks or windows.
         notes: sentences for the user about what was left out or held out.
         fingerprint: a digest of both data sets; a run resumes on its own data only.
+        starts_trained: whether the weights are those of a model to start from.
+        simulated: simulated tracks to train on too, or None.
+        trains: whether any step is taken; else the weights stay as they are.
     """
 
     trained: TrainedModel
@@ -48,6 +52,9 @@ class Prepared(NamedTuple):
     val: Tracks
     notes: list[str]
     fingerprint: str
+    starts_trained: bool = False
+    simulated: SimulatedTracks | None = None
+    trains: bool = True
 
 
 def prepare(
@@ -72,8 +79,9 @@ def prepare(
         DataError: no usable track is left.
     """
     check_tracks(tracks)
+    simulates = start is not None and start.fits_data and not settings.energy_weight
     if start is not None:
-        start = fitted(start, tracks) if start.fits_data else start
+        start = fitted(start, tracks, settings.transform.geographic) if start.fits_data else start
         config, settings = _as_in(start, config, settings)
     elif config is None:
         chosen: dict[str, Any] = choose_families(tracks, VRNNConfig)  # pyrefly: ignore
@@ -82,6 +90,7 @@ def prepare(
     check_settings_fit(config, model, tracks, settings, val)
     notes: list[str] = []
     train, val = split_tracks(tracks, val, settings, notes)
+    count = len(train)
     train = cut_windows(train, settings.window, notes, "training")
     val = cut_windows(val, settings.window, notes, "validation")
     preprocessor = (
@@ -119,7 +128,17 @@ def prepare(
     if start is not None:
         network.load_state_dict(start.network.state_dict())
     trained = TrainedModel(network, preprocessor, config, settings.to_dict())
-    return Prepared(trained, settings, train, val, notes, fingerprint(train, val))
+    simulated = SimulatedTracks(count, settings.batch_size, settings.seed) if simulates else None
+    return Prepared(
+        trained,
+        settings,
+        train,
+        val,
+        notes,
+        fingerprint(train, val),
+        starts_trained=start is not None,
+        simulated=simulated,
+    )
 
 
 def _as_in(
@@ -138,7 +157,7 @@ def _as_in(
             hint="give no config",
         )
     transform, own = settings.transform, TrainConfig.from_dict(start.training).transform
-    if transform not in (TransformConfig(), own):
+    if transform not in (TransformConfig(), own, replace(own, causal=False)):
         raise ConfigError(
             "training goes on from a model with its own coordinates",
             setting=f"transform.{_first_change(transform, own)}",

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from functools import cache
 from os import PathLike
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Standardise, TransformConfig
 from vrnn.errors import DataError, Function
 from vrnn.trained import TrainedModel
+from vrnn.training.config import TrainConfig
 from vrnn.training.run_folder import load as load_run
 
 DEGREES = (r"lat(itude)?([_ .-].*)?", r"lon(gitude)?([_ .-].*)?")  # names of columns
@@ -67,21 +69,42 @@ def load(
     return load_run(folder, device, modes=modes)
 
 
-def fitted(model: TrainedModel, tracks: Tracks) -> TrainedModel:
+def fitted(
+    model: TrainedModel, tracks: Tracks, geographic: Literal["", "nmi", "km"] = ""
+) -> TrainedModel:
     """Return a shipped model with the preprocessor of some data.
 
-    Columns named after latitude and longitude are taken as degrees.
+    Args:
+        tracks: the data.
+        geographic: unit of the plane of positions in degrees. If it is empty, columns named after
+            latitude and longitude are taken as degrees.
 
     Raises:
         DataError: data that the model is not made for.
     """
     _check(model, tracks)
-    transform = TransformConfig(causal=True, geographic="km" if _in_degrees(tracks) else "")
+    if not geographic and _in_degrees(tracks):
+        geographic = "km"
+    transform = TransformConfig(causal=True, geographic=geographic)
     preprocessor = Preprocessor.fit(tracks, transform, model.network.observation)
     if not any(_moves(x) for x in tracks.x):
         preprocessor = _of_still(preprocessor, tracks)
     training = {**model.training, "transform": asdict(transform)}
     return replace(model, preprocessor=preprocessor, training=training, fits_data=False)
+
+
+def usual_start(tracks: Tracks, settings: TrainConfig) -> TrainedModel | None:
+    """Return the shipped model that training starts from by default, or None for random weights.
+
+    It suits tracks of positions alone, if the settings ask for no other coordinates and inputs.
+    """
+    model, given = shipped(SHIPPED[0]), settings.transform
+    plain = TransformConfig(geographic=given.geographic)
+    if given not in (plain, replace(plain, causal=True)):
+        return None
+    if settings.time_input or settings.position_input:
+        return None
+    return model if _suits(model, tracks) else None
 
 
 def _moves(x: np.ndarray) -> bool:
@@ -100,17 +123,23 @@ def _of_still(preprocessor: Preprocessor, tracks: Tracks) -> Preprocessor:
 
 def _check(model: TrainedModel, tracks: Tracks) -> None:
     """Refuse data of other columns than positions in a plane."""
+    if _suits(model, tracks):
+        return
     names = (*tracks.x_names, *tracks.u_names, *tracks.y_names)
-    if tracks.x_dim == model.network.observation.dim and not (tracks.u_dim or tracks.y_dim):
-        values = np.concatenate(tracks.x)
-        if not np.array_equal(np.unique(values[np.isfinite(values)]), (0, 1)):
-            return
     raise DataError(
         "the model that needs no training is for positions in a plane",
         expected=f"{model.network.observation.dim} columns of positions and no others",
         found=", ".join(names) or "none",
         hint=("train a model of your own with ", Function("train")),
     )
+
+
+def _suits(model: TrainedModel, tracks: Tracks) -> bool:
+    """Return whether the columns are positions in a plane, and there are no others."""
+    if tracks.x_dim != model.network.observation.dim or tracks.u_dim or tracks.y_dim:
+        return False
+    values = np.concatenate(tracks.x)
+    return not np.array_equal(np.unique(values[np.isfinite(values)]), (0, 1))
 
 
 def _in_degrees(tracks: Tracks) -> bool:

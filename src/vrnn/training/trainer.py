@@ -9,8 +9,9 @@ from accelerate import Accelerator
 from jaxtyping import Float
 from torch import Tensor
 
+from vrnn.data.batch import Batch
 from vrnn.inference.noise import Stream, seeded
-from vrnn.training.assemble import assemble
+from vrnn.training.assemble import assemble, noise_of
 from vrnn.training.augmentation import augmentation
 from vrnn.training.batch_order import BatchSampler
 from vrnn.training.early_stopping import Progress
@@ -31,10 +32,12 @@ class Counts(NamedTuple):
     Attributes:
         rows: observed rows.
         energy_rows: rows of the futures; the observed rows where none are drawn.
+        simulated: the same for simulated tracks: their rows divided by their weight.
     """
 
     rows: Float[Tensor, ""]
     energy_rows: Float[Tensor, ""]
+    simulated: Float[Tensor, ""]
 
 
 class Trainer:
@@ -67,9 +70,10 @@ class Trainer:
         self.objective, self.optimiser = accelerator.prepare(self.plain_objective, optimiser)
         if state is not None:
             restore_optimiser(self.optimiser.optimizer, state.optimiser)
+        self.simulated, self.starts_trained = prepared.simulated, prepared.starts_trained
         self.sampler = BatchSampler(self.tracks.lengths, settings.batch_size, settings.seed)
         self.validate = Validator(self.trained, self.plain_objective, val) if len(val) else None
-        self.progress = state.progress if state else Progress()
+        self.progress = state.progress if state else Progress(stopped=not prepared.trains)
         self.best: Tensors = state.best if state else copy_weights(self.network)
         self.ema = EMA(self.network, settings.ema_decay, state.ema if state else None)
         self.history: list[Record] = []
@@ -77,6 +81,12 @@ class Trainer:
     def run(self, bar: ProgressBar | NoProgress, trackers: list[Tracker]) -> None:
         """Train to the last step, or until validation stops improving."""
         started, settings = time.perf_counter(), self.settings
+        if self.starts_trained and self.validate is not None and not self.progress.step:
+            first = {"step": 0, **self._validate(), "seconds": 0.0}
+            self._report(first, trackers)
+            bar.say(f"step 0/{settings.steps}  validation {first['val_bound']:.4f}")
+        if self.progress.stopped:
+            self._save()
         while self.progress.step < settings.steps and not self.progress.stopped:
             step = self.progress.step
             record = self._train_step(step)
@@ -87,13 +97,17 @@ class Trainer:
             if self._is_reported(step):
                 seconds = round(time.perf_counter() - started, 3)
                 record = {"step": step + 1, **record, "seconds": seconds}
-                self.history.append(record)
-                for tracker in trackers:
-                    tracker.log(record)
+                self._report(record, trackers)
             bar.advance()
             if self._is_validated(step):
                 bar.say(progress_line(record, settings.steps))
                 self._save()
+
+    def _report(self, record: Record, trackers: list[Tracker]) -> None:
+        """Keep a record, and give it to all trackers."""
+        self.history.append(record)
+        for tracker in trackers:
+            tracker.log(record)
 
     def _is_validated(self, step: int) -> bool:
         """Return whether a validation follows a step."""
@@ -112,9 +126,13 @@ class Trainer:
         work, counts, names = self._batch(step)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(settings, step)
-        terms: Terms = self.objective(work, step)
-        check_terms(terms, step, names)
+        found: Terms = self.objective(work, step)
+        count = len(names)
+        names += ["that was simulated"] * (len(found.nll) - count)
+        check_terms(found, step, names)
+        terms, beside = found.of(slice(count)), found.of(slice(count, None))
         loss = (terms.nll + terms.penalty).sum() / counts.rows
+        loss = loss + (beside.nll + beside.penalty).sum() / counts.simulated
         loss = loss + settings.energy_weight * terms.score.sum() / counts.energy_rows
         self.optimiser.zero_grad()
         # Data-parallel wrappers average the gradients of the processes.
@@ -135,7 +153,7 @@ class Trainer:
 
     def _batch(self, step: int) -> tuple[Work, Counts, list[str]]:
         """Return this process's part of a batch, the counts of all of it, and its tracks' names."""
-        settings, accelerator = self.settings, self.accelerator
+        settings = self.settings
         tracks = self.tracks[self.sampler.batch(step)]
         futures = seeded(settings.seed, Stream.TRAIN_CUTS, step)
         work = assemble(
@@ -147,11 +165,31 @@ class Trainer:
             futures=futures if step >= settings.first_future else None,
             change=augmentation(settings.augment, settings.seed, step, settings.steps),
         )
-        rows = work.batch.mask[:, self.trained.first_scored :].sum().clamp(min=1)
+        rows = self._rows(work)
         energy_rows = work.future.scored.sum().clamp(min=1) if work.future else rows
-        index, count = accelerator.process_index, accelerator.num_processes
-        part = slice(index * len(tracks) // count, (index + 1) * len(tracks) // count)
-        return work.sequences(part), Counts(rows, energy_rows), list(tracks.ids[part])
+        part = self._part(len(tracks))
+        work, simulated = work.sequences(part), rows
+        if self.simulated is not None:
+            beside = self._simulated_work(self.simulated.batch(step), step)
+            simulated = self._rows(beside) / self.simulated.weight
+            work = work.joined(beside.sequences(self._part(self.simulated.count)))
+        return work, Counts(rows, energy_rows, simulated), list(tracks.ids[part])
+
+    def _rows(self, work: Work) -> Float[Tensor, ""]:
+        """Return the number of observed rows that count, at least 1."""
+        return work.batch.mask[:, self.trained.first_scored :].sum().clamp(min=1)
+
+    def _part(self, count: int) -> slice:
+        """Return the part of some sequences that falls to this process."""
+        index, processes = self.accelerator.process_index, self.accelerator.num_processes
+        return slice(index * count // processes, (index + 1) * count // processes)
+
+    def _simulated_work(self, batch: Batch, step: int) -> Work:
+        """Return the work on simulated tracks."""
+        batch = batch.to(next(self.network.parameters()))
+        source = seeded(self.settings.seed, Stream.TRAIN_SIMULATED, step)
+        noise = noise_of(self.plain_objective, batch, self.settings.samples, source)
+        return Work(None, batch, noise, None)
 
     def _record(
         self, terms: Terms, loss: Tensor, counts: Counts, step: int, drew_futures: bool

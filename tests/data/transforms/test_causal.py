@@ -19,7 +19,7 @@ def moves(dim: int, count: int = 6, time: int = 40) -> Tensor:
     d[2] = d[2, :1]
     d[3, 20] *= 1e4
     d[5, :3, :2] = 0.0  # in three dimensions it rises first
-    d[4] *= torch.rand(time, 1, generator=seeded(1), dtype=torch.float64) ** 6
+    d[4] *= torch.rand(time, 1, generator=seeded(1), dtype=torch.float64) ** 4
     return d
 
 

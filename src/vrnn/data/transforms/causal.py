@@ -21,6 +21,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from vrnn.data.transforms.standardise import TINY
+
 SCALE_DECAY = 0.9
 HEADING_DECAY = 0.5
 LEAST = 1e-2  # lower limit of the scale, relative to that of all increments so far
@@ -82,6 +84,7 @@ class CausalTransform(NamedTuple):
 
     def after(self, d: Float[Tensor, "*lead dim"]) -> "CausalTransform":
         """Return the transform after an increment."""
+        d = _without_tiny(d)
         square = d.square().sum(-1, keepdim=True)
         plane = d[..., : self.move.shape[-1]]
         new = self._replace(
@@ -106,7 +109,7 @@ class CausalTransform(NamedTuple):
 
         The result equals repeated calls of `after`.
         """
-        start = self.expand(len(d))
+        start, d = self.expand(len(d)), _without_tiny(d)
         square = d.square().sum(-1, keepdim=True)
         plane, one = d[..., : self.move.shape[-1]], torch.ones_like(square)
         new = CausalTransform(
@@ -185,6 +188,11 @@ class CausalTransform(NamedTuple):
         if d.shape[-1] > width:
             parts.append(d[..., width:].expand(*parts[0].shape[:-1], -1))
         return torch.cat(parts, -1)
+
+
+def _without_tiny(d: Float[Tensor, "*lead dim"]) -> Float[Tensor, "*lead dim"]:
+    """Return increments, 0 where they are rounding errors, shorter than `TINY` in model units."""
+    return torch.where(d.square().sum(-1, keepdim=True) > TINY**2, d, 0.0)
 
 
 def _length(d: Float[Tensor, "*lead plane"]) -> Float[Tensor, "*lead 1"]:

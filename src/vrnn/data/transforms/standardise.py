@@ -8,6 +8,8 @@ from jaxtyping import Float
 from vrnn.data.arrays import usable_scale
 from vrnn.data.transforms.encoded import Increments
 
+TINY = 1e-8  # of the root mean square length, below which an increment is a rounding error
+
 
 @dataclass(frozen=True)
 class Standardise:
@@ -49,13 +51,15 @@ class Standardise:
     def isotropic(cls, increments: Increments) -> "Standardise":
         """Return the map that scales all columns alike, by the root mean square length of moves.
 
-        It centres nothing. Increments of length 0 do not count. Those over a gap count, divided by
+        It centres nothing. Increments of length 0 do not count, nor those as short as rounding errors.
+        Those over a gap count, divided by
         its rows, where there are no others.
         """
         width = increments.values.shape[-1]
         values, count = (part.reshape(-1, width) for part in np.broadcast_arrays(*increments))
         squares = ((values / count) ** 2).sum(-1)
-        moves = np.isfinite(squares) & (squares > 0)
+        finite = np.isfinite(squares)
+        moves = finite & (squares > TINY**2 * squares[finite].mean()) if finite.any() else finite
         single = moves & (count == 1).all(-1)
         chosen = squares[single if single.any() else moves]
         scale = float(np.sqrt(chosen.mean())) if len(chosen) else 1.0
