@@ -109,7 +109,7 @@ def test_names_that_only_begin_like_degrees():
 
 def test_training_goes_on_from_it(tmp_path):
     tracks = vrnn.Tracks([50 * walk(seed, 20) for seed in range(20)])
-    settings = vrnn.TrainConfig(steps=2, learning_rate=1e-6, validate_every=2)
+    settings = vrnn.TrainConfig(steps=2, learning_rate=1e-6, validate_every=2, patience=9)
     given = {"training": settings, "out": tmp_path, "quiet": True}
     run = vrnn.train(tracks, start="tracks-2d", **given)
     ours, theirs = (dict(m.network.state_dict()) for m in (run.model, shipped(SHIPPED[0])))

@@ -70,7 +70,7 @@ def scan(
 
     def outside(state: State) -> State:
         lead = state[0].shape[:-1]
-        return model.around(state, tree_map(lambda t: t.expand(*lead, -1), of_steps))
+        return model.around(state, *tree_map(lambda t: t.expand(*lead, -1), of_steps))
 
     left = (
         last(part[None], old[:1], batch.length).expand(samples, -1, -1)
@@ -79,9 +79,7 @@ def scan(
     changes = {
         "entering": outside(found.entering),
         "emitting": outside(found.emitting),
-        "belief": found.belief._replace(
-            state=model.around(found.belief.state, CausalTransform(*left))
-        ),
+        "belief": found.belief._replace(state=model.around(found.belief.state, *left)),
         "x": batch.x,
     }
     if found.emission is not None:

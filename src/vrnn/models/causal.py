@@ -1,8 +1,6 @@
 """A model under a causal transform: all scales and headings are the same to it."""
 
-from collections import namedtuple
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -13,7 +11,6 @@ from vrnn.data.transforms.causal import CausalTransform
 from vrnn.distributions import (
     DiagonalGaussian,
     Distribution,
-    Family,
     FullGaussian,
     LatentDistribution,
     Mixture,
@@ -24,6 +21,9 @@ from vrnn.distributions.mixture import GaussianMixture
 from vrnn.distributions.scale import positive
 from vrnn.errors import ConfigError
 from vrnn.models.contract import Features, Model, State, join
+from vrnn.models.wrapper import Wrapper
+
+FIELDS = tuple(f"causal_{name}" for name in CausalTransform._fields)
 
 
 class Transformed(NamedTuple):
@@ -62,7 +62,7 @@ class Transformed(NamedTuple):
         return value if present is None else fill_absent(value, present.all(-1))
 
 
-class CausalCoordinates(Model):
+class CausalCoordinates(Wrapper):
     """A model of increments that reads and emits them under a causal transform.
 
     d'_t = the increment d_t under the transform of the earlier ones    (`CausalTransform`)
@@ -83,7 +83,7 @@ class CausalCoordinates(Model):
     """
 
     def __init__(self, inner: Model, *, looks_ahead: bool, known: int):
-        super().__init__()
+        super().__init__(inner, FIELDS)
         family = inner.observation
         whole = isinstance(family, FullGaussian | Mixture) or family.dim == 1
         if not whole or not all(family.continuous) or family.dim > 3:
@@ -93,13 +93,7 @@ class CausalCoordinates(Model):
                 expected="full_gaussian or mixture over them alone",
                 found=str(family),
             )
-        self.inner, self.dim, self.known = inner, family.dim, known
-        self.latent, self.looks_ahead = inner.latent, looks_ahead
-        self.inner_state = type(inner.initial_state())
-
-    @property
-    def observation(self) -> Family:  # pyrefly: ignore
-        return self.inner.observation
+        self.dim, self.known, self.looks_ahead = family.dim, known, looks_ahead
 
     def embed_observations(self, x: Float[Tensor, "*lead dim"], inputs: Features) -> Features:
         return join(x, inputs)
@@ -138,16 +132,11 @@ class CausalCoordinates(Model):
 
     def initial_state(self) -> State:
         inner = self.inner.initial_state()
-        return self.around(inner, CausalTransform.start(self.dim, inner[0]))
+        return self.around(inner, *CausalTransform.start(self.dim, inner[0]))
 
     def with_input(self, state: State, inputs: Features) -> State:
         known = self.inner.embed_inputs(join(inputs, self.transform_of(state).features))
-        return self.around(
-            self.inner.with_input(self.inside(state), known), self.transform_of(state)
-        )
-
-    def prior(self, state: State) -> LatentDistribution:
-        return self.inner.prior(self.inside(state))
+        return self.around(self.inner.with_input(self.inside(state), known), *self.added(state))
 
     def posterior(self, state: State, evidence: Features) -> LatentDistribution | None:
         width = 2 * self.dim + self.known
@@ -171,9 +160,6 @@ class CausalCoordinates(Model):
         )
         return self.evidence(d, present > 0, inputs, one, other)[:, 0]
 
-    def with_latent(self, state: State, z: Float[Tensor, "n latent"]) -> State:
-        return self.around(self.inner.with_latent(self.inside(state), z), self.transform_of(state))
-
     def emission(self, state: State) -> Transformed:
         return self.transformed(self.inner.emission(self.inside(state)), self.transform_of(state))
 
@@ -183,7 +169,7 @@ class CausalCoordinates(Model):
         after = before.after(d)
         known = self.inner.embed_inputs(join(inputs, before.features))
         read = self.inner.embed_observations(self.read(d, before, after), known)
-        return self.around(self.inner.with_observation(self.inside(state), read), after)
+        return self.around(self.inner.with_observation(self.inside(state), read), *after)
 
     def read(
         self, d: Float[Tensor, "*lead dim"], before: CausalTransform, after: CausalTransform
@@ -201,15 +187,7 @@ class CausalCoordinates(Model):
 
     def transform_of(self, state: State) -> CausalTransform:
         """Return the transform in a state."""
-        return CausalTransform(*state[-len(CausalTransform._fields) :])
-
-    def inside(self, state: State) -> State:
-        """Return the state of the inner model."""
-        return self.inner_state(*state[: -len(CausalTransform._fields)])
-
-    def around(self, state: State, transform: CausalTransform) -> State:
-        """Return the state whose inner one is given."""
-        return causal_state(self.inner_state)(*state, *transform)
+        return CausalTransform(*self.added(state))
 
 
 def signs(transform: CausalTransform, dim: int) -> Float[Tensor, "*lead dim"]:
@@ -241,10 +219,3 @@ def column_pairs(dim: int) -> tuple[list[int], list[int]]:
     """Return the axes that each entry of `CorrelatedGaussian.below` ties together."""
     pairs = [(j, i) for j in range(dim) for i in range(j + 1, dim)]
     return [j for j, _ in pairs], [i for _, i in pairs]
-
-
-@cache
-def causal_state(inner: type) -> Any:
-    """Return the type of the state: the fields of the inner one, and those of the transform."""
-    names = (f"causal_{name}" for name in CausalTransform._fields)
-    return namedtuple(f"Transformed{inner.__name__}", (*inner._fields, *names))

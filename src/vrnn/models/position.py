@@ -1,18 +1,14 @@
 """A model that knows where it is: its position, the sum of its own increments, is an input."""
 
-from collections import namedtuple
-from functools import cache
-from typing import Any
-
 from jaxtyping import Float
 from torch import Tensor
 
 from vrnn.data.batch import Batch
-from vrnn.distributions import Distribution, Family, LatentDistribution
 from vrnn.models.contract import Features, Model, State, join
+from vrnn.models.wrapper import Wrapper
 
 
-class PositionConditioned(Model):
+class PositionConditioned(Wrapper):
     """A model of increments that reads the position which each increment starts from.
 
     m_0 = 0,   m_t = m_{t-1} + x_t + drift,   position_t = start + factor m_{t-1}
@@ -31,15 +27,9 @@ class PositionConditioned(Model):
     """
 
     def __init__(self, inner: Model, columns: tuple[int, ...], drift: Float[Tensor, " columns"]):
-        super().__init__()
-        self.inner, self.columns = inner, list(columns)
+        super().__init__(inner, ("moved",))
+        self.columns = list(columns)
         self.register_buffer("drift", drift, persistent=False)
-        self.latent = inner.latent
-        self.inner_state = type(inner.initial_state())
-
-    @property
-    def observation(self) -> Family:  # pyrefly: ignore
-        return self.inner.observation
 
     def embed_observations(self, x: Float[Tensor, "*lead dim"], inputs: Features) -> Features:
         features = self.inner.embed_observations(x, self._at_start(inputs))
@@ -58,18 +48,6 @@ class PositionConditioned(Model):
         here = self.inner.embed_inputs(self.known(inputs, state.moved))
         return self.around(self.inner.with_input(self.inside(state), here), state.moved)
 
-    def prior(self, state: State) -> LatentDistribution:
-        return self.inner.prior(self.inside(state))
-
-    def posterior(self, state: State, evidence: Features) -> LatentDistribution | None:
-        return self.inner.posterior(self.inside(state), evidence)
-
-    def with_latent(self, state: State, z: Float[Tensor, "n latent"]) -> State:
-        return self.around(self.inner.with_latent(self.inside(state), z), state.moved)
-
-    def emission(self, state: State) -> Distribution:
-        return self.inner.emission(self.inside(state))
-
     def with_observation(self, state: State, features: Features) -> State:
         count = len(self.columns)
         after = self.inner.with_observation(self.inside(state), features[..., :-count])
@@ -81,20 +59,6 @@ class PositionConditioned(Model):
         own, start, factor = inputs.split([inputs.shape[-1] - 2 * count, count, count], -1)
         return join(own, start + factor * moved)
 
-    def inside(self, state: State) -> State:
-        """Return the state of the inner model."""
-        return self.inner_state(*state[:-1])
-
-    def around(self, state: State, moved: Float[Tensor, "*lead columns"]) -> State:
-        """Return the state whose inner one is given."""
-        return conditioned_state(self.inner_state)(*state, moved)
-
     def _at_start(self, inputs: Features) -> Features:
         """Return the inner model's input features with the start in place of the position."""
         return self.inner.embed_inputs(inputs[..., : -len(self.columns)])
-
-
-@cache
-def conditioned_state(inner: type) -> Any:
-    """Return the type of the state: the fields of the inner one, and `moved`, (N, columns)."""
-    return namedtuple(f"Conditioned{inner.__name__}", (*inner._fields, "moved"))

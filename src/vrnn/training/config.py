@@ -133,7 +133,7 @@ class TrainConfig:
         holdout: fraction of the tracks held out for validation when none are given.
         validate_every: steps from one validation to the next.
         patience: validations without improvement after which training stops. None never stops
-            early.
+            early, but after 5 where training starts from a shipped model.
         log_every: steps from one line of metrics.jsonl to the next.
         seed: seed of the weights, the order of the data and all noise.
     """

@@ -28,7 +28,9 @@ from vrnn.training.compatibility import (
 from vrnn.training.config import TrainConfig
 from vrnn.training.shipped import fitted
 from vrnn.training.simulated import SimulatedTracks
-from vrnn.training.splits import cut_windows, split_tracks
+from vrnn.training.splits import cut_windows, held_out_count, split_tracks
+
+PATIENCE = 5  # validations, in training on from a shipped model
 
 
 class Prepared(NamedTuple):
@@ -81,6 +83,9 @@ def prepare(
     check_tracks(tracks)
     simulates = start is not None and start.fits_data and not settings.energy_weight
     if start is not None:
+        validated = val is not None or held_out_count(tracks, settings.holdout) > 0
+        if start.fits_data and validated and settings.patience is None:
+            settings = replace(settings, patience=PATIENCE)
         start = fitted(start, tracks, settings.transform.geographic) if start.fits_data else start
         config, settings = _as_in(start, config, settings)
     elif config is None:
