@@ -28,6 +28,7 @@ from vrnn.models.contract import Model
 from vrnn.trained import TrainedModel, build_network
 from vrnn.training.ema import EMA
 from vrnn.training.run_folder import save_config
+from vrnn.training.simulated import BLOCK, ROWS, moves_of
 from vrnn.training.weights import copy_weights, save_weights
 
 NAME = "tracks-2d"
@@ -35,7 +36,7 @@ PACKAGE = Path(vrnn.__file__).parent / "pretrained"
 STATE = Path("runs") / "pretrain" / "state.safetensors"
 CONFIG = vrnn.VRNNConfig(x_dim=2, hidden=128, latent="categorical(16)", emission="full_gaussian")
 SETTINGS = vrnn.TrainConfig(
-    steps=7000,
+    steps=14000,
     batch_size=128,
     learning_rate=2e-3,
     warmup=200,
@@ -43,8 +44,6 @@ SETTINGS = vrnn.TrainConfig(
     ema_decay=0.997,
     transform=vrnn.TransformConfig(causal=True),
 )
-ROWS = 45  # of a simulated track
-BLOCK = 32  # steps whose tracks are simulated together
 WORST = 50.0  # nats of a step of a track beyond which a loss has no gradient
 SAVE_EVERY = 250
 
@@ -60,12 +59,6 @@ def untrained() -> TrainedModel:
     return TrainedModel(
         build_network(config, preprocessor), preprocessor, config, SETTINGS.to_dict()
     )
-
-
-def moves_of(x: np.ndarray) -> Batch:
-    """Return simulated positions as a batch of moves."""
-    moves = torch.from_numpy(np.diff(x, axis=1)).float()
-    return Batch.of(moves, is_increment=torch.tensor([True, True]))
 
 
 def losses(network: Model, batch: Batch, seed: int) -> Tensor:

@@ -18,6 +18,7 @@ import torch
 
 import vrnn
 from benchmarks.common import data_folder, keep, kept, parser, write_table
+from vrnn.data.synthetic import Crossroads
 from vrnn.metrics.displacement import best_of, constant_velocity
 from vrnn.metrics.scores import energy_score
 
@@ -38,13 +39,18 @@ def cut(tracks: vrnn.Tracks, most: int, stride: int = 1) -> np.ndarray:
     return x[np.sort(chosen)]
 
 
-def pedestrians(scene: str, part: str, folder: Path) -> np.ndarray:
+def thinned(tracks: vrnn.Tracks, every: int) -> vrnn.Tracks:
+    """Return every so many rows of tracks."""
+    return vrnn.Tracks([x[::every] for x in tracks.x], times=[t[::every] for t in tracks.times])
+
+
+def pedestrians(scene: str, part: str, folder: Path, every: int = 1) -> np.ndarray:
     """Return windows of a fold of ETH/UCY, in metres."""
-    return cut(vrnn.read_tracks(folder / "eth_ucy" / scene / part), 3000)
+    return cut(thinned(vrnn.read_tracks(folder / "eth_ucy" / scene / part), every), 3000)
 
 
-def storms(first: int, last: int, folder: Path) -> np.ndarray:
-    """Return windows of six-hourly fixes of some years, in nautical miles of a local plane."""
+def storm_tracks(first: int, last: int, folder: Path) -> vrnn.Tracks:
+    """Return six-hourly fixes of the storms of some years, in nautical miles of a local plane."""
     tracks = vrnn.read_tracks(
         folder / "hurdat2" / "hurdat2.txt", columns=vrnn.Columns(x=("lat", "lon"))
     )
@@ -56,24 +62,45 @@ def storms(first: int, last: int, folder: Path) -> np.ndarray:
         if len(lat) > OBSERVE + HORIZON:
             east = np.cos(np.radians(np.nanmean(lat)))
             planes.append((np.stack([lon * east * NMI, lat * NMI], -1), tracks.times[i][on_time]))
-    return cut(vrnn.Tracks([x for x, _ in planes], times=[t for _, t in planes]), 3000)
+    return vrnn.Tracks([x for x, _ in planes], times=[t for _, t in planes])
 
 
-def letters(part: str, folder: Path) -> np.ndarray:
-    """Return windows of pen tracks: every fourth row of the first letters, a window every third row."""
+def storms(first: int, last: int, folder: Path, every: int = 1) -> np.ndarray:
+    """Return windows of storms."""
+    return cut(thinned(storm_tracks(first, last, folder), every), 3000)
+
+
+def letter_tracks(part: str, folder: Path, every: int = EVERY) -> vrnn.Tracks:
+    """Return every so many rows of pen tracks."""
     with np.load(folder / "uci_characters" / "char_trajectories.npz", allow_pickle=False) as data:
-        moves = np.split(data[f"{part}_X"], np.cumsum(data[f"{part}_len"])[:-1])[:LETTERS]
+        moves = np.split(data[f"{part}_X"], np.cumsum(data[f"{part}_len"])[:-1])
     tracks = []
     for move in moves:
         moving = np.flatnonzero(np.abs(move).sum(1) > 0)
-        tracks.append(move[moving[0] : moving[-1] + 1, :2].cumsum(0)[::EVERY])
-    return cut(vrnn.Tracks(tracks), 3000, stride=3)
+        tracks.append(move[moving[0] : moving[-1] + 1, :2].cumsum(0)[::every])
+    return vrnn.Tracks(tracks)
+
+
+def letters(part: str, folder: Path, every: int = EVERY) -> np.ndarray:
+    """Return windows of the first letters, a window every twelfth row of the file."""
+    return cut(letter_tracks(part, folder, every)[:LETTERS], 3000, stride=12 // every)
+
+
+def junction(folder: Path) -> np.ndarray:
+    """Return simulated walks to a junction, a process that is no part of the simulator."""
+    return np.stack(Crossroads().sample(3000, OBSERVE + HORIZON, seed=0).x)
 
 
 SETS: dict[str, Callable[[Path], np.ndarray]] = {
     **{scene: partial(pedestrians, scene, "test") for scene in SCENES},
     "storms": partial(storms, 2014, 2018),
     "letters": partial(letters, "test"),
+    "univ-2nd": partial(pedestrians, "univ", "test", every=2),
+    "univ-4th": partial(pedestrians, "univ", "test", every=4),
+    "storms-2nd": partial(storms, 2014, 2018, every=2),
+    "letters-1st": partial(letters, "test", every=1),
+    "letters-2nd": partial(letters, "test", every=2),
+    "crossroads": junction,
     "eth-val": partial(pedestrians, "eth", "val"),
     "zara1-val": partial(pedestrians, "zara1", "val"),
     "storms-val": partial(storms, 1990, 2013),
@@ -212,13 +239,18 @@ def write_tables() -> None:
     head = ["set", "windows", "constant velocity", "random walk", "Kalman", "model"]
     head += [f"energy, {way}" for way in ("constant velocity", "random walk", "Kalman", "model")]
     head += [f"{q:.0%} region holds" for q in REGIONS]
-    for table, choose in (("without-training", False), ("without-training-val", True)):
-        chosen = [found[name] for name in SETS if name in found and name.endswith("-val") is choose]
+    val = [name for name in SETS if name.endswith("-val")]
+    more = [
+        name for name in SETS if name.endswith(("-1st", "-2nd", "-4th")) or name == "crossroads"
+    ]
+    main = [name for name in SETS if name not in (*val, *more)]
+    for table, names in (("", main), ("-val", val), ("-more", more)):
+        chosen = [found[name] for name in names if name in found]
         if chosen:
             rows = list(rows_of(chosen))
-            if not choose:
+            if names is main:
                 rows.append(mean_over([r for r in chosen if r["set"] in SCENES]))
-            write_table(table, head, rows)
+            write_table(f"without-training{table}", head, rows)
 
 
 def main() -> None:

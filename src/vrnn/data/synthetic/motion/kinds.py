@@ -12,6 +12,7 @@ Numbers = Float[np.ndarray, " count"]
 Rng = np.random.Generator
 
 TURN = 2 * np.pi
+BEFORE = 40  # rows that a process runs before a track begins
 
 
 def log_uniform(rng: Rng, count: int, low: float, high: float) -> Numbers:
@@ -66,7 +67,16 @@ def steady(rng: Rng, count: int, time: int) -> Moves:
     varying = mean_reverting(
         rng, time, 1 - log_uniform(rng, count, 0.01, 0.5), log_uniform(rng, count, 0.005, 0.15)
     )
-    return along(heading, np.exp(varying[..., 0])) * pauses(rng, count, time, 0.25)[..., None]
+    speed = np.exp(varying[..., 0]) * paced(rng, count, time, 0.3)
+    return along(heading, speed * pauses(rng, count, time, 0.35))
+
+
+def paced(rng: Rng, count: int, time: int, share: float) -> Float[np.ndarray, "count time"]:
+    """Return factors of the speed. In a share of the tracks their logarithm has a slope that varies slowly."""
+    memory, spread = 1 - log_uniform(rng, count, 0.03, 0.5), log_uniform(rng, count, 0.005, 0.2)
+    slope = mean_reverting(rng, time, memory, spread * some(rng, count, share))[..., 0]
+    found = slope.cumsum(1)
+    return np.exp(np.clip(found - found[:, :1], -2.5, 2.5))
 
 
 def pauses(rng: Rng, count: int, time: int, share: float) -> Float[np.ndarray, "count time"]:
@@ -75,10 +85,10 @@ def pauses(rng: Rng, count: int, time: int, share: float) -> Float[np.ndarray, "
     A factor falls and rises exponentially, over some rows.
     """
     stops = log_uniform(rng, count, 0.005, 0.06) * some(rng, count, share)
-    goes, quick = log_uniform(rng, count, 0.03, 0.5), rng.uniform(0.2, 1.0, count)
+    goes, quick = log_uniform(rng, count, 0.05, 0.5), rng.uniform(0.2, 1.0, count)
     chance = rng.random((count, time))
     factor = np.empty((count, time))
-    stands, now = some(rng, count, 0.15) & (stops > 0), np.ones(count)
+    stands, now = some(rng, count, 0.35) & (stops > 0), np.ones(count)
     now = np.where(stands, 0.0, now)
     for t in range(time):
         stands = np.where(stands, chance[:, t] > goes, chance[:, t] < stops)
@@ -88,10 +98,20 @@ def pauses(rng: Rng, count: int, time: int, share: float) -> Float[np.ndarray, "
 
 
 def correlated(rng: Rng, count: int, time: int) -> Moves:
-    """Return correlated random walks: a velocity that reverts to a mean, which may be 0."""
-    memory, spread = 1 - log_uniform(rng, count, 0.01, 1.0), log_uniform(rng, count, 0.05, 1.0)
-    mean = rng.standard_normal((count, 1, 2)) * some(rng, count, 0.6)[:, None, None]
-    return mean + mean_reverting(rng, time, memory, spread, 2)
+    """Return velocities that revert to a mean, which may be 0: storms, crowds, diffusion.
+
+    Their changes are white noise, or an AR(1) process of a shorter memory.
+    """
+    long, short = 1 - log_uniform(rng, count, 0.02, 1.0), 1 - log_uniform(rng, count, 0.1, 1.0)
+    changes = mean_reverting(rng, time + BEFORE, short, np.ones(count), 2)
+    velocity, now = np.empty_like(changes), np.zeros((count, 2))
+    for t in range(time + BEFORE):
+        now = long[:, None] * now + changes[:, t]
+        velocity[:, t] = now
+    velocity = velocity[:, BEFORE:]
+    size = log_uniform(rng, count, 0.05, 1.0) / np.sqrt((velocity**2).mean((1, 2)))
+    mean = rng.standard_normal((count, 1, 2)) * some(rng, count, 0.5)[:, None, None]
+    return mean + velocity * size[:, None, None]
 
 
 def turning(rng: Rng, count: int, time: int) -> Moves:
@@ -115,37 +135,17 @@ def turning(rng: Rng, count: int, time: int) -> Moves:
     return along(heading, np.exp(speed[..., 0])) * pauses(rng, count, time, 0.3)[..., None]
 
 
-def curving(rng: Rng, count: int, time: int) -> Moves:
-    """Return smooth tracks whose rate of turn and speed vary slowly: storms, currents, ships at sea."""
-
-    def bends(low: float, high: float) -> np.ndarray:
-        memory = 1 - log_uniform(rng, count, 0.01, 0.3)
-        driven = mean_reverting(rng, time, memory, log_uniform(rng, count, low, high))[..., 0]
-        keeps = rng.uniform(0.0, 0.95, count)
-        found = np.empty_like(driven)
-        now = driven[:, 0]
-        for t in range(time):
-            now = keeps * now + (1 - keeps) * driven[:, t]
-            found[:, t] = now
-        return found
-
-    heading = rng.uniform(0, TURN, count)[:, None] + bends(0.01, 0.3).cumsum(1)
-    speed = bends(0.01, 0.2).cumsum(1)
-    speed = speed - speed.mean(1, keepdims=True)
-    return along(heading, np.exp(np.clip(speed, -3, 3)))
-
-
 def strokes(rng: Rng, count: int, time: int) -> Moves:
     """Return strokes that overlap: pens, hands, eyes, insects in flight.
 
     Every stroke has a direction, which turns while it lasts, and a bell-shaped speed. The next one
     begins before it has ended.
     """
-    length = log_uniform(rng, count, 4, 30)
+    length = log_uniform(rng, count, 3, 20)
     begins = rng.uniform(-1, 0, count) * length
     rows = np.arange(time)
     angle, moves = rng.uniform(0, TURN, count), np.zeros((count, time, 2))
-    sharp, bend = log_uniform(rng, count, 0.3, 2.5), log_uniform(rng, count, 0.05, 1.5)
+    sharp, bend = rng.uniform(0.2, 3.1, count), log_uniform(rng, count, 0.1, 2.5)
     overlap, uneven = rng.uniform(0.4, 1.2, count), log_uniform(rng, count, 0.05, 0.6)
     side = rng.choice([-1.0, 1.0], count)
     while (begins < time).any():
@@ -155,8 +155,7 @@ def strokes(rng: Rng, count: int, time: int) -> Moves:
         size = np.exp(uneven * rng.standard_normal(count))
         turned = angle[:, None] + (bend * side)[:, None] * (part - 0.5)
         moves += along(turned, size[:, None] * bell)
-        keeps = rng.random(count) < 0.7
-        side = np.where(keeps, side, -side)
+        side = np.where(rng.random(count) < 0.3, -side, side)
         angle = angle + side * sharp * np.exp(0.5 * rng.standard_normal(count))
         begins = begins + overlap * lasts
     return moves
@@ -208,15 +207,15 @@ def smooth(rng: Rng, count: int, time: int) -> Moves:
     They are sums of 24 random waves. Their frequencies are Gaussian (a squared exponential kernel) or
     heavy-tailed (a rougher process).
     """
-    length = log_uniform(rng, count, 2, 60)[:, None]
+    length = log_uniform(rng, count, 2, 50)[:, None]
     often = rng.standard_normal((count, 24)) / length
     rough = some(rng, count, 0.4)[:, None]
     often = np.where(rough, often / (np.abs(rng.standard_normal((count, 24))) + 0.3), often)
     phase = rng.uniform(0, TURN, (count, 24))
     waves = np.cos(often[..., None] * np.arange(time) + phase[..., None])
     heights = rng.standard_normal((count, 2, 24)) / np.sqrt(12)
-    velocity = (heights @ waves).swapaxes(1, 2) * log_uniform(rng, count, 0.1, 1)[:, None, None]
-    return velocity + rng.standard_normal((count, 1, 2)) * some(rng, count, 0.7)[:, None, None]
+    velocity = (heights @ waves).swapaxes(1, 2) * log_uniform(rng, count, 0.2, 1)[:, None, None]
+    return velocity + rng.standard_normal((count, 1, 2)) * some(rng, count, 0.5)[:, None, None]
 
 
 def linear(rng: Rng, count: int, time: int) -> Moves:
@@ -272,7 +271,6 @@ KINDS = {
     "steady": steady,
     "correlated": correlated,
     "turning": turning,
-    "curving": curving,
     "strokes": strokes,
     "goals": goals,
     "oscillating": oscillating,

@@ -14,27 +14,28 @@ from vrnn.data.synthetic.motion.recording import (
 )
 
 SHARES = {
-    "steady": 0.34,
-    "correlated": 0.06,
+    "steady": 0.18,
+    "correlated": 0.12,
     "turning": 0.08,
-    "curving": 0.14,
-    "strokes": 0.09,
-    "goals": 0.07,
-    "oscillating": 0.05,
-    "smooth": 0.07,
-    "linear": 0.04,
+    "strokes": 0.08,
+    "goals": 0.04,
+    "oscillating": 0.07,
+    "smooth": 0.26,
+    "linear": 0.09,
     "junctions": 0.03,
-    "resting": 0.03,
+    "resting": 0.05,
 }
-RATES = {1: 0.65, 2: 0.25, 4: 0.1}  # rows that are simulated per row, and their shares
-SWITCHES = 0.08  # of the tracks change from one kind to another
-NOISE, ROUNDED, KEY_FRAMES, OUTLIERS = 0.5, 0.15, 0.3, 0.03
+RATES = {1: 0.5, 2: 0.32, 4: 0.18}  # rows that are simulated per row, and their shares
+SWITCHES = 0.15  # of the tracks change from one kind to another
+NOISE, ROUNDED, KEY_FRAMES, OUTLIERS = 0.55, 0.25, 0.3, 0.03
 
 
-def motion(rng: Rng, count: int, time: int) -> Float[np.ndarray, "count time 2"]:
+def motion(
+    rng: Rng, count: int, time: int, shares: dict[str, float] = SHARES
+) -> Float[np.ndarray, "count time 2"]:
     """Return simulated tracks: positions (count, time, 2), from the origin.
 
-    Kinds are mixed in the shares of `SHARES`, at random rates of sampling. Some tracks switch to
+    Kinds are mixed in these shares, at random rates of sampling. Some tracks switch to
     another kind. Then they are recorded: with noise, between key frames, on a grid, with outliers.
     Every track has a heading, a side and a scale of its own.
 
@@ -44,7 +45,7 @@ def motion(rng: Rng, count: int, time: int) -> Float[np.ndarray, "count time 2"]
     rows = time + 2 * MARGIN
     parts = []
     for every, some_tracks in zip(RATES, rng.multinomial(count, [*RATES.values()]), strict=True):
-        for kind, n in zip(SHARES, rng.multinomial(some_tracks, [*SHARES.values()]), strict=True):
+        for kind, n in zip(shares, rng.multinomial(some_tracks, [*shares.values()]), strict=True):
             if n:
                 parts.append(unit(coarser(unit(KINDS[kind](rng, n, every * rows)), every)))
     moves = np.concatenate(parts)[rng.permutation(count)]

@@ -12,6 +12,10 @@ MARGIN = 24
 """Rows before and behind a track that its key frames may lie in."""
 
 
+FINEST = 1e-4
+"""Resolution of tracks that are not rounded further, in units of their moves."""
+
+
 def coarser(moves: Positions, every: int) -> Positions:
     """Return the moves of tracks of which each `every`-th row is kept."""
     count, time, _ = moves.shape
@@ -29,13 +33,11 @@ def noisy(rng: Rng, x: Positions, scale: Float[np.ndarray, " count"], share: flo
 
 
 def rounded(rng: Rng, x: Positions, scale: Float[np.ndarray, " count"], share: float) -> Positions:
-    """Return positions on a grid, of a share of the tracks."""
-    grid = log_uniform(rng, len(x), 0.01, 1.0) * np.where(scale > 0, scale, 1.0)
-    return np.where(
-        some(rng, len(x), share)[:, None, None],
-        np.round(x / grid[:, None, None]) * grid[:, None, None],
-        x,
-    )
+    """Return positions on a grid: a coarse one for a share of the tracks, else a very fine one."""
+    coarse = some(rng, len(x), share)
+    grid = np.where(coarse, log_uniform(rng, len(x), 0.01, 1.0), FINEST)
+    grid = (grid * np.where(scale > 0, scale, 1.0))[:, None, None]
+    return np.round(x / grid) * grid
 
 
 def key_frames(rng: Rng, x: Positions, share: float) -> Positions:
