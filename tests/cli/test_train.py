@@ -106,3 +106,17 @@ def test_defaults_are_those_of_python(run, folder, tmp_path):
     chosen = {"emission": "full_gaussian", "latent": "categorical(16)"}
     assert model.config == vrnn.VRNNConfig(x_dim=2, **chosen)
     assert vrnn.TrainConfig.from_dict(model.training) == vrnn.TrainConfig(steps=1)
+
+
+def test_few_tracks_keep_the_weights_and_need_no_curves(tmp_path, capsys):
+    data = tmp_path / "few.csv"
+    rows = [f"{i},{t},{i + t},{2 * t}" for i in range(4) for t in range(9)]
+    data.write_text("\n".join(["id,t,x,y", *rows]) + "\n")
+    plot = tmp_path / "curves.png"
+    assert main(["train", str(data), "--out", str(tmp_path / "run"), "--plot", str(plot)]) == 0
+    said = capsys.readouterr()
+    assert "training needs at least 10 tracks, found 4" in said.err
+    assert "curves.png: not drawn, since no training step was taken" in said.err
+    assert "started from   tracks-2d" in said.out and not plot.exists()
+    words = ["--model", str(tmp_path / "run"), "--out", str(tmp_path / "f.csv")]
+    assert main(["forecast", str(data), *words]) == 0

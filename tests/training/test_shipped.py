@@ -160,6 +160,26 @@ def test_training_starts_from_it_by_default():
     assert model.training["transform"]["geographic"] == "nmi" and model.config.hidden == 128
 
 
+def test_a_run_that_starts_from_it_resumes_bit_by_bit(tmp_path):
+    tracks = vrnn.Tracks([walk(seed, 20) for seed in range(20)])
+    whole = vrnn.TrainConfig(steps=4, batch_size=8, validate_every=2, warmup=0)
+    expected = vrnn.train(tracks, training=whole, out=tmp_path / "a", quiet=True).model
+
+    class Stops:
+        def log(self, record: dict) -> None:
+            if record["step"] == 4:
+                raise KeyboardInterrupt
+
+    given = {"training": whole, "out": tmp_path / "b", "quiet": True}
+    with pytest.raises(KeyboardInterrupt):
+        vrnn.train(tracks, tracker=Stops(), **given)
+    found = vrnn.train(tracks, resume=True, **given).model
+    ours, theirs = found.network.state_dict(), expected.network.state_dict()
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+    with pytest.raises(RunFolderError, match="name the model to start from"):
+        vrnn.train(tracks, start="scratch", resume=True, **given)
+
+
 def test_weights_that_training_does_not_improve_are_kept(tmp_path):
     tracks = vrnn.Tracks([walk(seed, 20) for seed in range(20)])
     settings = vrnn.TrainConfig(steps=4, learning_rate=0.5, warmup=0, validate_every=2)
@@ -280,9 +300,11 @@ def test_few_tracks_leave_the_weights_as_they_are(tmp_path, capsys):
     tracks = vrnn.Tracks([walk(seed, 20) for seed in range(9)])
     one = vrnn.TrainConfig(steps=2)
     kept = vrnn.train(tracks, training=one, out=tmp_path).model
-    assert "9 tracks are too few to train on, 10 are needed" in capsys.readouterr().err
+    assert "training needs at least 10 tracks, found 9" in capsys.readouterr().err
     weights = shipped(SHIPPED[0]).network.state_dict()
     for model in (kept, vrnn.load(tmp_path)):
         assert all(torch.equal(v, weights[k]) for k, v in model.network.state_dict().items())
+    many = vrnn.train(vrnn.Tracks([walk(0, 60)]), training=replace(one, window=20), quiet=True)
+    assert len(many.history) > 0  # 41 windows of one track
     asked = vrnn.train(tracks, start="tracks-2d", training=one, quiet=True).model
     assert not all(torch.equal(v, weights[k]) for k, v in asked.network.state_dict().items())

@@ -12,23 +12,50 @@ from vrnn.training.assemble import noise_of
 from vrnn.training.objective import Work, make_objective
 from vrnn.training.prepare import prepare
 from vrnn.training.shipped import shipped
-from vrnn.training.simulated import COUNT_AS, ROWS, SimulatedTracks, moves_of
+from vrnn.training.simulated import COUNT_AS, ROWS, WORST, SimulatedTracks, moves_of
 from vrnn.training.trainer import Trainer
 
 
+def lengths(count: int, rows: int = ROWS) -> np.ndarray:
+    return np.full(count, rows)
+
+
 def test_simulated_tracks_count_as_so_many_real_ones():
-    ten, many = SimulatedTracks(COUNT_AS, 64, 0), SimulatedTracks(10_000, 64, 0)
-    assert ten.weight == 1 and ten.count == 32
-    assert many.weight == pytest.approx(0.001) and many.count == 1
+    ten, many = (SimulatedTracks(lengths(n), 64, 0) for n in (COUNT_AS, 10_000))
+    assert ten.share == 0.5 and ten.count == 32
+    assert many.share == pytest.approx(0.001, rel=0.01) and many.count == 1
+    short, long = (SimulatedTracks(lengths(COUNT_AS, rows), 64, 0) for rows in (9, 10 * ROWS))
+    assert short.share == 0.5  # a short track counts as one
+    assert long.share == pytest.approx(1 / 11) and long.count == 1
 
 
 def test_simulated_tracks_depend_on_seed_and_step_alone():
-    one, other = SimulatedTracks(30, 16, 0), SimulatedTracks(30, 16, 0)
+    one, other = (SimulatedTracks(lengths(30), 16, 0) for _ in range(2))
     for step in (40, 3, 41):
         assert torch.equal(one.batch(step).x, other.batch(step).x)
     assert one.batch(0).x.shape == (4, ROWS - 1, 2)
     assert not torch.equal(one.batch(0).x, one.batch(1).x)
-    assert not torch.equal(one.batch(0).x, SimulatedTracks(30, 16, 1).batch(0).x)
+    assert not torch.equal(one.batch(0).x, SimulatedTracks(lengths(30), 16, 1).batch(0).x)
+
+
+@pytest.mark.parametrize("objective", ["elbo", "iwae", "fivo"])
+@pytest.mark.parametrize("rows", [9, 60])
+def test_every_objective_takes_short_and_long_tracks_with_gaps(objective, rows):
+    tracks = walks(20, rows)  # with gaps
+    assert any(np.isnan(x).any() for x in tracks.x)
+    samples = 1 if objective == "elbo" else 3
+    settings = vrnn.TrainConfig(steps=2, batch_size=8, objective=objective, samples=samples)
+    run = vrnn.train(tracks, training=settings, quiet=True)
+    assert np.isfinite(run.history[-1]["val_bound"])
+
+
+def test_copies_at_other_rates_do_not_count():
+    settings = vrnn.TrainConfig(augment=vrnn.AugmentConfig(rates=(0.5, 1.0)))
+    plain, copied = (
+        prepare(None, walks(20), s, None, shipped("tracks-2d")).simulated
+        for s in (vrnn.TrainConfig(), settings)
+    )
+    assert copied.share == pytest.approx(plain.share, rel=0.05)
 
 
 def test_moves_are_differences():
@@ -48,9 +75,11 @@ def test_the_loss_is_the_weighted_sum_of_two_means():
         batch = prepared.simulated.batch(0)
         noise = noise_of(objective, batch, 1, seeded(0, Stream.TRAIN_SIMULATED, 0))
         beside = objective(Work(None, batch, noise, None), 0)
-    weight = COUNT_AS / len(prepared.train)
-    expected = real.nll.sum() / real.rows.sum() + weight * beside.nll.sum() / beside.rows.sum()
-    assert float(beside.nll.sum()) != 0 and prepared.simulated.weight == pytest.approx(weight)
+    share = COUNT_AS / (COUNT_AS + len(prepared.train))
+    expected = (1 - share) * real.nll.sum() / real.rows.sum()
+    usual = torch.where(beside.nll < WORST * beside.rows, beside.nll, 0.0)
+    expected += share * usual.sum() / beside.rows.sum()
+    assert float(usual.sum()) != 0 and prepared.simulated.share == pytest.approx(share)
     record = trainer._train_step(0)
     assert record["loss"] == pytest.approx(float(expected), rel=1e-4)
     assert record["nll"] == pytest.approx(float(real.nll.sum() / real.rows.sum()), rel=1e-4)

@@ -1,6 +1,7 @@
 """`vrnn train`: its flags are made of the architecture's config and of TrainConfig."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, asdict, field, fields, make_dataclass, replace
 from itertools import pairwise
@@ -19,7 +20,7 @@ from vrnn.errors import ConfigError
 from vrnn.models.registry import REGISTRY, name_of
 from vrnn.training.choose import chosen_families
 from vrnn.training.config import TrainConfig
-from vrnn.training.fit import SCRATCH
+from vrnn.training.fit import SCRATCH, from_scratch
 from vrnn.training.fit import train as fit
 from vrnn.training.resolve import resolve_model
 from vrnn.training.shipped import SHIPPED, usual_start
@@ -76,7 +77,7 @@ def train_command(kind: str) -> Callable[..., None]:
         source = val or (data if val_group else None)
         held_out = None if source is None else read(source, seen)
         own = changed_settings(kind, asdict(model))
-        scratch = str(start) == SCRATCH
+        scratch = from_scratch(start)
         if start is not None and not scratch:
             refuse_settings(kind, own, start)
         usual = start is None and kind == USUAL and not own
@@ -100,7 +101,9 @@ def train_command(kind: str) -> Callable[..., None]:
             return  # under torchrun the first process speaks
         remember_columns(out, columns.columns())
         records = read_metrics(out / "metrics.jsonl")
-        if plot is not None:
+        if plot is not None and not records:
+            print(f"{plot}: not drawn, since no training step was taken", file=sys.stderr)
+        elif plot is not None:
             from vrnn.plots import plot_training
 
             plot_training(records, plot, title=f"{arch}: {out}")
@@ -136,7 +139,7 @@ def train_command(kind: str) -> Callable[..., None]:
         val_group: the set to validate on, of an archive that holds several.
         start: model to go on from, with its layers and coordinates: a run folder, tracks-2d or
             scratch, which means random weights. By default it is tracks-2d, the model that needs no
-            training, for positions in a plane where no setting of the model is given.
+            training, for positions in a plane where all settings of the model are the defaults.
         resume: go on from where the run in OUT was stopped, to the weights that an uninterrupted
             run would have had.
         plot: picture of the training curves to write, .png, .pdf or .svg.

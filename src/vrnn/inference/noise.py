@@ -36,10 +36,11 @@ class Noise(NamedTuple):
 
     def joined(self, other: "Noise") -> "Noise":
         """Return the noise of these sequences and others; the shorter one is padded with zeros."""
-        longest = [max(a.shape[2], b.shape[2]) for a, b in zip(self[1:], other[1:], strict=True)]
+        time = max(self.latent.shape[2], other.latent.shape[2])
         parts = [torch.cat([self.global_latent, other.global_latent], 1)]
-        for a, b, time in zip(self[1:], other[1:], longest, strict=True):
-            parts.append(torch.cat([pad_time(t, 2, time) for t in (a, b)], 1))
+        for a, b in zip(self[1:], other[1:], strict=True):
+            drawn = time if a.shape[2] or b.shape[2] else 0  # for one of the two at least
+            parts.append(torch.cat([pad_time(t, 2, drawn) for t in (a, b)], 1))
         return Noise(*parts)
 
     def steps(self, index: slice) -> "Noise":

@@ -74,7 +74,8 @@ def train(
         start: what training goes on from, a model, a run folder or "tracks-2d". Layers and
             coordinates are then those of that model. "scratch" starts from random weights. None
             takes "tracks-2d" for tracks of positions in a plane, where neither `config` nor the
-            transform says otherwise, and else random weights.
+            transform says otherwise, and else random weights. Fewer than 10 tracks or windows,
+            with none to validate on, then leave the weights as they are.
         resume: go on from the last state in the run folder. The weights come out as those of a
             run that nobody interrupted.
         tracker: gets every record of metrics.jsonl too.
@@ -97,20 +98,21 @@ def train(
     training = training or TrainConfig()
     begins = starting_model(start, config, tracks, training)
     prepared = prepare(config, tracks, training, val, begins)
-    if start is None and begins is not None and val is None and len(tracks) < FEWEST_TRACKS:
-        prepared = as_it_is(prepared, len(tracks))
+    few = not len(prepared.val) and len(prepared.train) < FEWEST_TRACKS
+    if start is None and begins is not None and few:
+        prepared = as_it_is(prepared)
     folder = Path(out) if out is not None else None
     return _run(prepared, folder, resume, tracker, quiet)
 
 
-def as_it_is(prepared: Prepared, tracks: int) -> Prepared:
+def as_it_is(prepared: Prepared) -> Prepared:
     """Return a shipped model that is fitted to some data and keeps its weights.
 
     So few tracks give nothing to validate on. Training on them made forecasts worse about as often
     as better.
     """
     note = (
-        f"{tracks} tracks are too few to train on, {FEWEST_TRACKS} are needed: "
+        f"training needs at least {FEWEST_TRACKS} tracks, found {len(prepared.train)}: "
         "the weights of the model that needs no training are kept as they are"
     )
     return prepared._replace(trains=False, notes=[*prepared.notes, note])
@@ -123,7 +125,12 @@ def starting_model(
     if start is None:
         check_tracks(tracks)
         return usual_start(tracks, training) if config is None else None
-    return None if start == SCRATCH else resolve_model(start)
+    return None if from_scratch(start) else resolve_model(start)
+
+
+def from_scratch(start: ModelOrFolder | None) -> bool:
+    """Return whether a start means random weights: "scratch", unless a folder has that name."""
+    return str(start) == SCRATCH and not Path(SCRATCH).is_dir()
 
 
 def _run(

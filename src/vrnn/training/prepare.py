@@ -95,7 +95,7 @@ def prepare(
     check_settings_fit(config, model, tracks, settings, val)
     notes: list[str] = []
     train, val = split_tracks(tracks, val, settings, notes)
-    count = len(train)
+    lengths = train.lengths[: len(train) // len(settings.augment.rates)]  # of one copy
     train = cut_windows(train, settings.window, notes, "training")
     val = cut_windows(val, settings.window, notes, "validation")
     preprocessor = (
@@ -133,7 +133,9 @@ def prepare(
     if start is not None:
         network.load_state_dict(start.network.state_dict())
     trained = TrainedModel(network, preprocessor, config, settings.to_dict())
-    simulated = SimulatedTracks(count, settings.batch_size, settings.seed) if simulates else None
+    simulated = None
+    if simulates:
+        simulated = SimulatedTracks(lengths, settings.batch_size, settings.seed)
     return Prepared(
         trained,
         settings,

@@ -38,6 +38,8 @@ class TrainingState(NamedTuple):
     progress: Progress
 
 
+WIDTHS = ("u_dim", "y_dim")  # of a config, which follow from other settings
+START = "name the model to start from as when the run began"
 GROUPS = ("model", "best", "ema", "optimiser")
 
 
@@ -134,13 +136,14 @@ def open_folder(folder: Path | None, prepared: Prepared, resume: bool) -> Traini
                 joined(map(Setting, changed)),
             ),
             where=folder,
+            hint=START if "training.transform" in changed else "",
         )
     preprocessor = json.loads(json.dumps(prepared.trained.preprocessor.to_dict()))
     if stored["data"] == prepared.fingerprint and stored["preprocessor"] != preprocessor:
         raise RunFolderError(
             "the run began from another model, and resume needs the same one",
             where=folder,
-            hint="name the model to start from, as when the run began",
+            hint=START,
         )
     if stored["data"] != prepared.fingerprint:
         raise RunFolderError(
@@ -160,4 +163,5 @@ def _changes(stored: dict, trained: TrainedModel) -> list[str]:
         }
     except (ConfigError, KeyError, TypeError):
         then = stored
-    return [f"{k}.{name}" for k in now for name in now[k] if then[k].get(name) != now[k][name]]
+    changed = [(k, name) for k in now for name in now[k] if then[k].get(name) != now[k][name]]
+    return [f"{k}.{name}" for k, name in changed if name not in WIDTHS]

@@ -104,13 +104,18 @@ def usual_start(tracks: Tracks, settings: TrainConfig) -> TrainedModel | None:
         return None
     if settings.time_input or settings.position_input:
         return None
+    if _in_degrees(tracks) and (settings.augment.moves or settings.augment.resamples):
+        return None  # positions in degrees are not augmented
     return model if _suits(model, tracks) else None
 
 
 def _moves(x: np.ndarray) -> bool:
-    """Return whether a track moves at all."""
+    """Return whether a track moves at all, by more than rounding errors."""
     there = x[np.isfinite(x).all(-1)]
-    return len(there) > 0 and bool((there != there[0]).any())
+    if not len(there):
+        return False
+    most = np.abs(there).max()
+    return bool(np.abs(there - there[0]).max() > 4 * np.finfo(float).eps * most)
 
 
 def _of_still(preprocessor: Preprocessor, tracks: Tracks) -> Preprocessor:

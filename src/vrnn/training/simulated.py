@@ -1,11 +1,12 @@
 """Simulated tracks beside those of a user, so that a shipped model keeps what it knows.
 
 The loss is a weighted mean over real and simulated tracks. The simulated ones count as `COUNT_AS` real
-tracks: with few tracks they weigh most, with many next to nothing.
+tracks of `ROWS` rows: with few tracks they weigh most, with many next to nothing.
 """
 
 import numpy as np
 import torch
+from jaxtyping import Int
 
 from vrnn.data.batch import Batch
 from vrnn.data.synthetic.motion import motion
@@ -13,6 +14,7 @@ from vrnn.inference.noise import Stream
 
 COUNT_AS = 10
 ROWS = 45
+WORST = 50.0  # nats per row beyond which a simulated track has no gradient
 BLOCK = 32  # steps whose tracks are simulated together
 
 
@@ -30,15 +32,20 @@ class SimulatedTracks:
     """The simulated tracks of every step, a function of (seed, step) alone.
 
     Args:
-        tracks: number of real tracks that are trained on.
+        lengths: rows of the real tracks that are trained on.
         batch_size: sequences in a step.
         seed: seed of the simulation.
+
+    Attributes:
+        share: weight of the simulated tracks in the loss; that of the real ones is 1 - share.
+        count: simulated tracks in a step, fewer beside long real tracks.
     """
 
-    def __init__(self, tracks: int, batch_size: int, seed: int):
-        share = COUNT_AS / (COUNT_AS + tracks)
-        self.weight = share / (1 - share)  # of the simulated mean, beside 1 of the real mean
-        self.count = max(1, round(share * batch_size))
+    def __init__(self, lengths: Int[np.ndarray, " tracks"], batch_size: int, seed: int):
+        real = max(len(lengths), float(lengths.sum()) / ROWS)
+        self.share = COUNT_AS / (COUNT_AS + real)
+        shorter = min(1.0, ROWS / int(lengths.max(initial=1)))
+        self.count = max(1, round(self.share * shorter * batch_size))
         self.seed = seed
         self._block, self._tracks = -1, np.empty(0)
 

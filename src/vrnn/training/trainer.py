@@ -21,6 +21,7 @@ from vrnn.training.objective import Terms, Work, make_objective
 from vrnn.training.prepare import Prepared
 from vrnn.training.resume import TrainingState, optimiser_tensors, restore_optimiser, save_state
 from vrnn.training.schedule import kl_weight, learning_rate
+from vrnn.training.simulated import WORST
 from vrnn.training.trackers import NoProgress, ProgressBar, Record, Tracker
 from vrnn.training.validation import Validation, Validator
 from vrnn.training.weights import Tensors, copy_weights, save_weights
@@ -32,7 +33,7 @@ class Counts(NamedTuple):
     Attributes:
         rows: observed rows.
         energy_rows: rows of the futures; the observed rows where none are drawn.
-        simulated: the same for simulated tracks: their rows divided by their weight.
+        simulated: rows of the simulated tracks; the observed rows where there are none.
     """
 
     rows: Float[Tensor, ""]
@@ -132,7 +133,10 @@ class Trainer:
         check_terms(found, step, names)
         terms, beside = found.of(slice(count)), found.of(slice(count, None))
         loss = (terms.nll + terms.penalty).sum() / counts.rows
-        loss = loss + (beside.nll + beside.penalty).sum() / counts.simulated
+        if self.simulated is not None:
+            kept = beside.nll < WORST * beside.rows
+            other = torch.where(kept, beside.nll + beside.penalty, 0.0).sum() / counts.simulated
+            loss = (1 - self.simulated.share) * loss + self.simulated.share * other
         loss = loss + settings.energy_weight * terms.score.sum() / counts.energy_rows
         self.optimiser.zero_grad()
         # Data-parallel wrappers average the gradients of the processes.
@@ -171,7 +175,7 @@ class Trainer:
         work, simulated = work.sequences(part), rows
         if self.simulated is not None:
             beside = self._simulated_work(self.simulated.batch(step), step)
-            simulated = self._rows(beside) / self.simulated.weight
+            simulated = self._rows(beside)
             work = work.joined(beside.sequences(self._part(self.simulated.count)))
         return work, Counts(rows, energy_rows, simulated), list(tracks.ids[part])
 
