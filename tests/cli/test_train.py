@@ -96,11 +96,11 @@ def copy(runs, tmp_path):
 
 
 def test_defaults_are_those_of_python(run, folder, tmp_path):
-    out = run("train", folder / "walks.csv", "--out", tmp_path / "a", "--steps", 1)
+    words = ("--from", "tracks-2d", "--out", tmp_path / "a", "--steps", 1)
+    out = run("train", folder / "walks.csv", *words)
     assert load(tmp_path / "a").config == vrnn.load("tracks-2d").config
     assert "started from   tracks-2d; --from scratch" in out
-    words = ("--from", "scratch", "--out", tmp_path / "b")
-    out = run("train", folder / "walks.csv", *words, "--steps", 1)
+    out = run("train", folder / "walks.csv", "--out", tmp_path / "b", "--steps", 1)
     assert "started from" not in out
     model = load(tmp_path / "b")
     chosen = {"emission": "full_gaussian", "latent": "categorical(16)"}

@@ -133,28 +133,29 @@ def test_training_goes_on_from_it(tmp_path):
         )
 
 
-def test_training_starts_from_it_by_default():
+def test_few_tracks_get_it_by_default_and_many_random_weights():
     """Where the data is positions in a plane and no setting asks for something else."""
-    tracks = vrnn.Tracks([walk(seed, 20) for seed in range(20)])
-    one = {"training": vrnn.TrainConfig(steps=1, learning_rate=1e-30), "quiet": True}
-    same = vrnn.train(tracks, **one).model
-    weights = shipped(SHIPPED[0]).network.state_dict()
-    assert all(torch.equal(v, weights[k]) for k, v in same.network.state_dict().items())
-    assert vrnn.train(tracks, start="scratch", **one).model.config.hidden == 64
-    assert vrnn.train(tracks, config=vrnn.VRNNConfig(2), **one).model.config == vrnn.VRNNConfig(2)
-    settings = one["training"]
+    many = vrnn.Tracks([walk(seed, 20) for seed in range(20)])
+    few, settings = many[:9], vrnn.TrainConfig(steps=1, learning_rate=1e-30)
+    one = {"training": settings, "quiet": True}
+    assert vrnn.train(many, **one).model.config.hidden == 64
+    assert vrnn.train(few, **one).model.config.hidden == 128
+    assert vrnn.train(few, start="scratch", **one).model.config.hidden == 64
+    assert vrnn.train(few, config=vrnn.VRNNConfig(2), **one).model.config == vrnn.VRNNConfig(2)
     given = (
         replace(settings, time_input=True),
         replace(settings, position_input=True),
+        replace(settings, window=10),
         replace(settings, transform=vrnn.TransformConfig(standardise=False)),
     )
+    assert usual_start(few, settings) is not None and usual_start(few, settings, few) is None
     for other in given:
-        assert usual_start(tracks, other) is None
+        assert usual_start(few, other) is None
     three, binary = np.ones((9, 3)).cumsum(0), np.eye(2)[[0, 1] * 5]
-    with_input = vrnn.Tracks(tracks.x, u=[np.ones((20, 1))] * 20)
+    with_input = vrnn.Tracks(few.x, u=[np.ones((20, 1))] * 9)
     for columns in (vrnn.Tracks([three]), vrnn.Tracks([binary]), with_input):
         assert usual_start(columns, settings) is None
-    degrees = vrnn.Tracks(tracks.x, x_names=("lat", "lon"))
+    degrees = vrnn.Tracks(few.x, x_names=("lat", "lon"))
     plane = replace(settings, transform=vrnn.TransformConfig(geographic="nmi"))
     model = vrnn.train(degrees, training=plane, quiet=True).model
     assert model.training["transform"]["geographic"] == "nmi" and model.config.hidden == 128
@@ -163,7 +164,9 @@ def test_training_starts_from_it_by_default():
 def test_a_run_that_starts_from_it_resumes_bit_by_bit(tmp_path):
     tracks = vrnn.Tracks([walk(seed, 20) for seed in range(20)])
     whole = vrnn.TrainConfig(steps=4, batch_size=8, validate_every=2, warmup=0)
-    expected = vrnn.train(tracks, training=whole, out=tmp_path / "a", quiet=True).model
+    expected = vrnn.train(
+        tracks, start="tracks-2d", training=whole, out=tmp_path / "a", quiet=True
+    ).model
 
     class Stops:
         def log(self, record: dict) -> None:
@@ -172,8 +175,8 @@ def test_a_run_that_starts_from_it_resumes_bit_by_bit(tmp_path):
 
     given = {"training": whole, "out": tmp_path / "b", "quiet": True}
     with pytest.raises(KeyboardInterrupt):
-        vrnn.train(tracks, tracker=Stops(), **given)
-    found = vrnn.train(tracks, resume=True, **given).model
+        vrnn.train(tracks, start="tracks-2d", tracker=Stops(), **given)
+    found = vrnn.train(tracks, start="tracks-2d", resume=True, **given).model
     ours, theirs = found.network.state_dict(), expected.network.state_dict()
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
     with pytest.raises(RunFolderError, match="name the model to start from"):
@@ -183,7 +186,7 @@ def test_a_run_that_starts_from_it_resumes_bit_by_bit(tmp_path):
 def test_weights_that_training_does_not_improve_are_kept(tmp_path):
     tracks = vrnn.Tracks([walk(seed, 20) for seed in range(20)])
     settings = vrnn.TrainConfig(steps=4, learning_rate=0.5, warmup=0, validate_every=2)
-    run = vrnn.train(tracks, training=settings, out=tmp_path, quiet=True)
+    run = vrnn.train(tracks, start="tracks-2d", training=settings, out=tmp_path, quiet=True)
     weights = shipped(SHIPPED[0]).network.state_dict()
     assert all(torch.equal(v, weights[k]) for k, v in run.model.network.state_dict().items())
     assert run.history[0]["step"] == 0
@@ -304,7 +307,5 @@ def test_few_tracks_leave_the_weights_as_they_are(tmp_path, capsys):
     weights = shipped(SHIPPED[0]).network.state_dict()
     for model in (kept, vrnn.load(tmp_path)):
         assert all(torch.equal(v, weights[k]) for k, v in model.network.state_dict().items())
-    many = vrnn.train(vrnn.Tracks([walk(0, 60)]), training=replace(one, window=20), quiet=True)
-    assert len(many.history) > 0  # 41 windows of one track
     asked = vrnn.train(tracks, start="tracks-2d", training=one, quiet=True).model
     assert not all(torch.equal(v, weights[k]) for k, v in asked.network.state_dict().items())

@@ -45,7 +45,7 @@ def test_every_objective_takes_short_and_long_tracks_with_gaps(objective, rows):
     assert any(np.isnan(x).any() for x in tracks.x)
     samples = 1 if objective == "elbo" else 3
     settings = vrnn.TrainConfig(steps=2, batch_size=8, objective=objective, samples=samples)
-    run = vrnn.train(tracks, training=settings, quiet=True)
+    run = vrnn.train(tracks, start="tracks-2d", training=settings, quiet=True)
     assert np.isfinite(run.history[-1]["val_bound"])
 
 

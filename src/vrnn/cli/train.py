@@ -81,7 +81,11 @@ def train_command(kind: str) -> Callable[..., None]:
         if start is not None and not scratch:
             refuse_settings(kind, own, start)
         usual = start is None and kind == USUAL and not own
-        begins = usual_start(tracks, training) is not None if usual else bool(start) and not scratch
+        begins = (
+            usual_start(tracks, training, held_out) is not None
+            if usual
+            else bool(start) and not scratch
+        )
         chosen: dict[str, str] = {}
         config = None
         if not begins:
@@ -138,8 +142,8 @@ def train_command(kind: str) -> Callable[..., None]:
             --val-group.
         val_group: the set to validate on, of an archive that holds several.
         start: model to go on from, with its layers and coordinates: a run folder, tracks-2d or
-            scratch, which means random weights. By default it is tracks-2d, the model that needs no
-            training, for positions in a plane where all settings of the model are the defaults.
+            scratch, which means random weights. By default it is scratch. Fewer than 10 tracks of
+            positions get the weights of tracks-2d, the model that needs no training.
         resume: go on from where the run in OUT was stopped, to the weights that an uninterrupted
             run would have had.
         plot: picture of the training curves to write, .png, .pdf or .svg.

@@ -73,9 +73,8 @@ def train(
         val: validation tracks; None holds out a fraction of `tracks`.
         start: what training goes on from, a model, a run folder or "tracks-2d". Layers and
             coordinates are then those of that model. "scratch" starts from random weights. None
-            takes "tracks-2d" for tracks of positions in a plane, where neither `config` nor the
-            transform says otherwise, and else random weights. Fewer than 10 tracks or windows,
-            with none to validate on, then leave the weights as they are.
+            does so too, but for fewer than 10 tracks of positions in a plane without `val`,
+            `config` and a window. They get the weights of "tracks-2d" as they are.
         resume: go on from the last state in the run folder. The weights come out as those of a
             run that nobody interrupted.
         tracker: gets every record of metrics.jsonl too.
@@ -96,10 +95,9 @@ def train(
         8
     """
     training = training or TrainConfig()
-    begins = starting_model(start, config, tracks, training)
+    begins = starting_model(start, config, tracks, training, val)
     prepared = prepare(config, tracks, training, val, begins)
-    few = not len(prepared.val) and len(prepared.train) < FEWEST_TRACKS
-    if start is None and begins is not None and few:
+    if start is None and begins is not None:
         prepared = as_it_is(prepared)
     folder = Path(out) if out is not None else None
     return _run(prepared, folder, resume, tracker, quiet)
@@ -108,8 +106,7 @@ def train(
 def as_it_is(prepared: Prepared) -> Prepared:
     """Return a shipped model that is fitted to some data and keeps its weights.
 
-    So few tracks give nothing to validate on. Training on them made forecasts worse about as often
-    as better.
+    So few tracks give nothing to validate on, so nothing would show whether training helps.
     """
     note = (
         f"training needs at least {FEWEST_TRACKS} tracks, found {len(prepared.train)}: "
@@ -119,12 +116,16 @@ def as_it_is(prepared: Prepared) -> Prepared:
 
 
 def starting_model(
-    start: ModelOrFolder | None, config: ModelConfig | None, tracks: Tracks, training: TrainConfig
+    start: ModelOrFolder | None,
+    config: ModelConfig | None,
+    tracks: Tracks,
+    training: TrainConfig,
+    val: Tracks | None,
 ) -> TrainedModel | None:
     """Return the model that training goes on from, or None for random weights."""
     if start is None:
         check_tracks(tracks)
-        return usual_start(tracks, training) if config is None else None
+        return usual_start(tracks, training, val) if config is None else None
     return None if from_scratch(start) else resolve_model(start)
 
 

@@ -1,6 +1,6 @@
 """The models that come with the library, and how they are fitted to a user's data.
 
-Their weights stay as they are. What is fitted is the preprocessor: names of columns, the usual time
+Fitting leaves their weights as they are. What is fitted is the preprocessor: names of columns, the usual time
 step, and the unit of a first move.
 """
 
@@ -22,6 +22,7 @@ from vrnn.errors import DataError, Function
 from vrnn.trained import TrainedModel
 from vrnn.training.config import TrainConfig
 from vrnn.training.run_folder import load as load_run
+from vrnn.training.splits import FEWEST_TRACKS
 
 DEGREES = (r"lat(itude)?([_ .-].*)?", r"lon(gitude)?([_ .-].*)?")  # names of columns
 STILL = 1e-9  # of the largest coordinate: the unit of tracks that never move
@@ -93,11 +94,16 @@ def fitted(
     return replace(model, preprocessor=preprocessor, training=training, fits_data=False)
 
 
-def usual_start(tracks: Tracks, settings: TrainConfig) -> TrainedModel | None:
-    """Return the shipped model that training starts from by default, or None for random weights.
+def usual_start(
+    tracks: Tracks, settings: TrainConfig, val: Tracks | None = None
+) -> TrainedModel | None:
+    """Return the shipped model that few tracks leave as it is, or None for random weights.
 
-    It suits tracks of positions alone, if the settings ask for no other coordinates and inputs.
+    Few are fewer than `FEWEST_TRACKS`, with none to validate on and no windows. The model suits tracks
+    of positions alone, if the settings ask for no other coordinates and inputs.
     """
+    if len(tracks) >= FEWEST_TRACKS or val is not None or settings.window is not None:
+        return None
     model, given = shipped(SHIPPED[0]), settings.transform
     plain = TransformConfig(geographic=given.geographic)
     if given not in (plain, replace(plain, causal=True)):

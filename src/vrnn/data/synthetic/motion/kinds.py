@@ -136,10 +136,10 @@ def turning(rng: Rng, count: int, time: int) -> Moves:
 
 
 def strokes(rng: Rng, count: int, time: int) -> Moves:
-    """Return strokes that overlap: pens, hands, eyes, insects in flight.
+    """Return a sequence of strokes: pens, hands, eyes, insects in flight.
 
     Every stroke has a direction, which turns while it lasts, and a bell-shaped speed. The next one
-    begins before it has ended.
+    begins before it has ended, or after a short pause.
     """
     length = log_uniform(rng, count, 3, 20)
     begins = rng.uniform(-1, 0, count) * length
@@ -238,7 +238,7 @@ def linear(rng: Rng, count: int, time: int) -> Moves:
 def junctions(rng: Rng, count: int, time: int) -> Moves:
     """Return straight paths with up to three bends, by a right angle or a random one.
 
-    A bend takes some rows. Before it the track may slow down.
+    A bend takes some rows. Around its start the track may slow down.
     """
     heading = np.repeat(rng.uniform(0, TURN, count)[:, None], time, 1)
     pace = np.ones((count, time))

@@ -26,7 +26,7 @@ SHARES = {
     "resting": 0.05,
 }
 RATES = {1: 0.5, 2: 0.32, 4: 0.18}  # rows that are simulated per row, and their shares
-SWITCHES = 0.15  # of the tracks change from one kind to another
+SWITCHES = 0.15  # chance of a change to another track, at a row that may lie in the margins
 NOISE, ROUNDED, KEY_FRAMES, OUTLIERS = 0.55, 0.25, 0.3, 0.03
 
 
