@@ -11,6 +11,7 @@ from benchmarks import (
     pendulum,
     speed,
     storms,
+    training_on,
     without_training,
 )
 
@@ -25,6 +26,7 @@ SCRIPTS = (
     pendulum,
     speed,
     storms,
+    training_on,
     without_training,
 )
 

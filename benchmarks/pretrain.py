@@ -28,7 +28,7 @@ from vrnn.models.contract import Model
 from vrnn.trained import TrainedModel, build_network
 from vrnn.training.ema import EMA
 from vrnn.training.run_folder import save_config
-from vrnn.training.simulated import BLOCK, ROWS, moves_of
+from vrnn.training.simulated import BLOCK, ROWS, WORST, moves_of
 from vrnn.training.weights import copy_weights, save_weights
 
 NAME = "tracks-2d"
@@ -44,7 +44,6 @@ SETTINGS = vrnn.TrainConfig(
     ema_decay=0.997,
     transform=vrnn.TransformConfig(causal=True),
 )
-WORST = 50.0  # nats of a step of a track beyond which a loss has no gradient
 SAVE_EVERY = 250
 
 

@@ -5,15 +5,15 @@
     python -m benchmarks.training_on zara1/20      20 tracks of one set, from both starts
     python -m benchmarks.training_on --tables      the tables alone, from the kept results
 
-How good is a model that starts from `tracks-2d`? How many tracks make training worthwhile? In the second, both starts have the default settings of the library. 8 rows are observed and 12
-forecast, by 20 samples. Validation tracks choose the weights, except of 5 tracks, which have none; no choice is made on test tracks.
+How good is a model that starts from `tracks-2d`? How many tracks make training worthwhile? In the
+second question, both starts have the default settings of the library. 8 rows are observed and 12
+forecast, by 20 samples. Validation tracks choose the weights, except of 5 tracks, which have none.
 """
 
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -50,18 +50,6 @@ POOLS: dict[str, Callable[[Path], vrnn.Tracks]] = {
     "storms": partial(storm_tracks, 1990, 2013),
     "letters": partial(letter_tracks, "train"),
 }
-
-
-class Experiment(NamedTuple):
-    """What is trained: a fold of ETH/UCY, or a number of tracks of a set."""
-
-    of: str
-    what: str
-
-    @classmethod
-    def named(cls, name: str) -> "Experiment":
-        """Return the experiment of a name such as folds/eth or zara1/20."""
-        return cls(*name.split("/"))
 
 
 EXPERIMENTS = [
@@ -160,7 +148,7 @@ def main() -> None:
         folder = data_folder(given.data, "")
         done = kept("training_on-")
         for name in given.experiments or EXPERIMENTS:
-            of, what = Experiment.named(name)
+            of, what = name.split("/")
             if of == "folds":
                 for seed in SEEDS:
                     there = any(r.get("scene") == what and r["seed"] == seed for r in done)

@@ -1,7 +1,7 @@
-"""Simulated tracks beside those of a user, so that a shipped model keeps what it knows.
+"""Simulated tracks beside those of a user, so that a shipped model forgets less of its first training.
 
 The loss is a weighted mean over real and simulated tracks. The simulated ones count as `COUNT_AS` real
-tracks of `ROWS` rows: with few tracks they weigh most, with many next to nothing.
+tracks, or as their rows if real tracks have more than `ROWS` rows.
 """
 
 import numpy as np
