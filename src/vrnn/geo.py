@@ -1,10 +1,16 @@
 """Geometry of the globe: great-circle distances, local scales and Cartesian coordinates."""
 
+import re
+from collections.abc import Sequence
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 RADIUS = {"nmi": 3440.065, "km": 6371.0}
 """Mean radius of the Earth in nautical miles and in kilometres."""
+
+LATITUDES, LONGITUDES = {"lat", "latitude"}, {"lon", "long", "lng", "longitude"}
+"""Words in the names of columns of degrees."""
 
 LEAST_COSINE = 0.01
 """Least cosine of a latitude in a scale, reached 0.6 degrees from a pole."""
@@ -86,3 +92,62 @@ def degree_lengths(
     """
     north = float(np.radians(1.0) * radius)
     return north, north * np.maximum(np.cos(np.radians(latitude)), LEAST_COSINE)
+
+
+def latitude_longitude(names: Sequence[str]) -> tuple[int, int] | None:
+    """Return the places of a latitude and a longitude among names; None unless there is one of each.
+
+    >>> latitude_longitude(("t", "location.long", "location.lat")), latitude_longitude(("x", "y"))
+    ((2, 1), None)
+    """
+    found = [
+        [i for i, name in enumerate(names) if words & set(name_words(name))]
+        for words in (LATITUDES, LONGITUDES)
+    ]
+    return (found[0][0], found[1][0]) if [len(f) for f in found] == [1, 1] else None
+
+
+def name_words(name: str) -> list[str]:
+    """Return the words of a name in lower case.
+
+    >>> name_words("location-lat"), name_words("BaseDateTime"), name_words("POSITION_X")
+    (['location', 'lat'], ['base', 'date', 'time'], ['position', 'x'])
+    """
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)]
+
+
+def in_degrees(x: Float[np.ndarray, "rows dim"], names: Sequence[str]) -> bool:
+    """Return whether two columns are a latitude and a longitude, by their names and ranges."""
+    places = latitude_longitude(names)
+    if places is None:
+        return False
+    low = [float(np.nanmax(np.abs(x[:, i]), initial=0.0)) for i in places]
+    return low[0] <= 90 and low[1] <= 360
+
+
+def unwrap(
+    longitude: Float[np.ndarray, " rows"], track: Int[np.ndarray, " rows"]
+) -> Float[np.ndarray, " rows"]:
+    """Return longitudes without jumps of a turn inside a track.
+
+    Each known value differs from the known one before it by 180 degrees at most. The first of a
+    track stays as it is.
+
+    Args:
+        longitude: degrees, NaN where missing, (rows,).
+        track: the track of each row; the rows of a track are together, (rows,).
+
+    >>> unwrap(np.array([179.0, np.nan, -179.0, -178.0]), np.zeros(4, int)).tolist()
+    [179.0, nan, 181.0, 182.0]
+    """
+    known = np.flatnonzero(np.isfinite(longitude))
+    values, owner = longitude[known], track[known]
+    steps = np.diff(values)
+    turns = np.where(owner[1:] == owner[:-1], -np.rint(steps / 360.0), 0.0)
+    turns[np.abs(steps) == 180] = 0.0
+    total = np.r_[0.0, np.cumsum(turns)][: len(known)]
+    first = np.r_[True, owner[1:] != owner[:-1]][: len(known)]
+    total -= total[np.maximum.accumulate(np.where(first, np.arange(len(total)), 0))]
+    found = longitude.copy()
+    found[known] = values + 360.0 * total
+    return found

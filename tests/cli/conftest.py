@@ -96,10 +96,11 @@ def fails(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., s
         said = capsys.readouterr()
         assert code == 2, said
         assert said.out == ""
-        assert len(said.err.splitlines()) == 1, said.err
+        *notes, error = said.err.splitlines()
+        assert all(note.startswith("note: ") for note in notes), said.err
         assert "Traceback" not in said.err
         assert sorted(tmp_path.rglob("*")) == before, "a file was left behind"
-        return said.err
+        return f"{error}\n"
 
     return run
 

@@ -8,17 +8,15 @@ GOOD = "id,t,x,y\n" + ROWS
 BAD = {
     "ragged row": (GOOD + "12,0,1\n", "line 122"),
     "text for a number": (GOOD + "12,0,1,north\n", "'north'"),
-    "time twice": (GOOD + "11,9,1,1\n", "time 9 twice"),
-    "unsorted times": (GOOD + "11,4,1,1\n", "sort the rows"),
+    "times twice": (GOOD + ROWS, "has time 0 twice"),
     "one-point tracks": ("id,t,x,y\n" + "".join(f"{i},0,1,{i}\n" for i in range(20)), "row"),
     "empty file": ("", "empty file"),
     "header alone": ("id,t,x,y\n", "rows below the header"),
     "no header": (ROWS, "expected a header"),
     "other preprocessor": (GOOD.encode() + b"fa\xefade,0,1,1\n", "WINDOWS-1252"),
-    "UTF-16": (GOOD.encode("utf-16"), "UTF-16"),
     "binary": (b"\0\1\2\3" * 20, "binary"),
-    "missing column": (GOOD.replace("id,t,x,y", "id,t,x,z", 1), "expected a column 'y'"),
-    "unmapped id": (GOOD.replace("id,t", "mmsi,t", 1), "--id mmsi"),
+    "missing column": (GOOD.replace("id,t,x,y", "id,t,x,z", 1), "expected columns of positions"),
+    "unclear id": (GOOD.replace("id,t", "walk,t", 1), "--id walk"),
     "infinite value": (GOOD + "12,0,inf,1\n", "finite"),
 }
 COMMANDS = {

@@ -52,7 +52,7 @@ def test_failure_while_writing_the_second_table_leaves_nothing(
     """Scores write the rows first, so that the table they are named after is there only when all is."""
     import vrnn.tasks.scores as scores
 
-    def full(columns, path):
+    def full(columns, path, *_):
         raise OSError(28, "No space left on device", str(path))
 
     monkeypatch.setattr(scores, "write_table", full)

@@ -1,6 +1,7 @@
 """The data that a command is given: which columns hold what, by flags, a run or the format."""
 
 import shlex
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from cyclopts import Parameter
 from vrnn.data.io import Columns, read_tracks
 from vrnn.data.io.categories import source_column
 from vrnn.data.io.read import Format, read_table, track_files
-from vrnn.data.io.tracks_from_table import tracks_from_table
+from vrnn.data.io.tracks_from_table import Duplicates
 from vrnn.data.tracks import Tracks
 
 
@@ -28,34 +29,54 @@ class ColumnFlags:
 
     Args:
         id: the track that a row belongs to; None: the whole table is one track.
-        t: time, a number or an ISO 8601 date; None: rows are counted 0, 1, 2, ... in each track.
+        t: time, a number or a date; None: rows are counted 0, 1, 2, ... in each track.
         x: observations.
         u: known inputs, such as a speed over ground or, as text, a kind of vessel.
         y: supervised targets.
+        names: names of all columns of text without a header, split by commas.
+        sort: sort the rows of each track by time; else refuse rows out of order.
+        duplicates: rows that repeat an id and a time: keep the first, their mean, or error; auto
+            keeps the first where such rows are few.
         group: the set to take from an NPZ archive or a JSON file that holds several.
         format: what an NPZ archive holds, columns or 88 keys packed into bits; auto refuses bytes
             that may be either.
     """
 
-    id: Annotated[str | None, _shown("id", "COLUMN")] = ""
-    t: Annotated[str | None, _shown("t", "COLUMN")] = ""
+    id: Annotated[str | None, _shown("recognised", "COLUMN")] = ""
+    t: Annotated[str | None, _shown("recognised", "COLUMN")] = ""
     x: Annotated[
-        tuple[str, ...], _shown("x y, in HURDAT2 lat lon, in NPZ and JSON all", "COLUMN ...")
+        tuple[str, ...], _shown("recognised, in NPZ and JSON of notes all", "COLUMN ...")
     ] = ()
     u: Annotated[tuple[str, ...], _shown("none", "COLUMN ...")] = ()
     y: Annotated[tuple[str, ...], _shown("none", "COLUMN ...")] = ()
+    names: Annotated[
+        str, Parameter(name="--columns", show_default=lambda _: "the header", metavar="NAME,...")
+    ] = ""
+    sort: bool = True
+    duplicates: Duplicates = "auto"
     group: Annotated[str, _shown("the only one", "NAME")] = ""
     format: Format = "auto"
 
     def columns(self) -> Columns:
         """Return the mapping of the flags alone."""
         return Columns(
-            id="id" if self.id == "" else self.id,
-            t="t" if self.t == "" else self.t,
+            id=self.id,
+            t=self.t,
             x=self.x,
             u=self.u,
             y=self.y,
+            names=tuple(name.strip() for name in self.names.split(",")) if self.names else (),
         )
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """The settings of `read_tracks` beside the columns."""
+        return {
+            "group": self.group,
+            "format": self.format,
+            "sort": self.sort,
+            "duplicates": self.duplicates,
+        }
 
     def words(self) -> str:
         """Return the flags that a run does not remember, as they stand in a command after DATA.
@@ -71,10 +92,10 @@ class ColumnFlags:
 
         >>> mmsi = Columns(id="mmsi", t="time", x=("lon", "lat"))
         >>> ColumnFlags(t="when").beside(mmsi, {"mmsi", "when", "lon", "lat"})
-        Columns(id='mmsi', t='when', x=('lon', 'lat'), u=(), y=())
+        Columns(id='mmsi', t='when', x=('lon', 'lat'), u=(), y=(), names=())
         """
         given = asdict(self.columns())
-        for role, flag in ((name, getattr(self, name)) for name in given):
+        for role, flag in ((name, getattr(self, name)) for name in ("id", "t", "x", "u", "y")):
             names = getattr(trained, role)
             listed = (names,) if isinstance(names, str) else names or ()
             bases = {name if role in ("id", "t") else source_column(name, found) for name in listed}
@@ -96,11 +117,12 @@ def read(path: Path, flags: ColumnFlags, trained: Columns | None = None) -> Trac
         DataError: names the file, the line and the reason.
     """
     path = path.expanduser()
-    if trained is None or not path.exists():
-        return read_tracks(path, flags.columns(), group=flags.group, format=flags.format)
-    first = path if path.is_file() else track_files(path, flags.format)[0]
-    table = read_table(first, flags.group, flags.format)
-    columns = flags.beside(trained, set(table.columns))
-    if path.is_file():
-        return tracks_from_table(table, columns)
-    return read_tracks(path, columns, group=flags.group, format=flags.format)
+    columns = flags.columns()
+    if trained is not None and path.exists():
+        first = path if path.is_file() else track_files(path, flags.format)[0]
+        table = read_table(first, flags.group, flags.format, columns.names)
+        columns = flags.beside(trained, set(table.columns))
+    tracks = read_tracks(path, columns, **flags.reading)
+    for note in tracks.origin.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return tracks

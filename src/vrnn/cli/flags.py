@@ -43,6 +43,8 @@ def flag_of(setting: str) -> str:
     ('--energy-weight', '--flip', '--augment-prob')
     """
     *owners, name = setting.split(".")
+    if setting == "Columns.names":
+        return "--columns"
     if name in PREFIXED and owners[-1:] == ["augment"]:
         name = f"augment_{name}"
     return "--" + name.replace("_", "-")
@@ -60,6 +62,8 @@ class CommandWords:
     "--x lon 'the lat'"
     >>> words.setting(Setting("resume", True)), words.setting(Setting("transform.heading", False))
     ('--resume', '--no-heading')
+    >>> words.setting(Setting("Columns.names", ("id", "t")))
+    '--columns id,t'
     """
 
     def setting(self, setting: Setting) -> str:
@@ -67,6 +71,9 @@ class CommandWords:
         if setting.name in PYTHON_ONLY:
             return PYTHON.setting(setting)
         flag, value = flag_of(setting.name), setting.value
+        if setting.name == "Columns.names":
+            names = () if value is ABSENT else (shlex.quote(",".join(value)),)
+            return " ".join([flag, *names])
         if value is ABSENT or value is True:
             return flag
         if value is False:

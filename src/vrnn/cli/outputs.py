@@ -33,8 +33,6 @@ def check_outputs(out: Path | None, plot: Path | None = None, more: Path | None 
         if table is None:
             continue
         check_ending(table)
-        if table.suffix == ".parquet":
-            require("pyarrow", "frames")
         _check_place(table)
     if plot is not None:
         if plot.suffix.lower() not in PICTURES:

@@ -44,8 +44,8 @@ def trained_columns(run: Path | None, model: TrainedModel) -> Columns:
     )
     preprocessor = model.preprocessor
     return Columns(
-        id=named.get("id", "id"),
-        t=named.get("t", "t"),
+        id=named.get("id", ""),
+        t=named.get("t", ""),
         x=preprocessor.x_names,
         u=preprocessor.u_names,
         y=preprocessor.y_names,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from vrnn.data.origin import Origin
 from vrnn.errors import DataError
 
 Arrays = list[np.ndarray]
@@ -26,6 +27,9 @@ class Tracks:
         u: known inputs, one array (T_i, U) for each track; width 0 when omitted.
         y: supervised targets, one array (T_i, Y) for each track; width 0 when omitted.
         x_names, u_names, y_names: names of the columns.
+        origin: the names and types of the source, which tables of results take too.
+        rows: the row of the source that each row is, one array (T_i,) for each track; empty where
+            that is not kept.
 
     Raises:
         DataError: shapes that disagree, times that do not rise, or infinite values.
@@ -43,6 +47,8 @@ class Tracks:
     x_names: tuple[str, ...] = ()
     u_names: tuple[str, ...] = ()
     y_names: tuple[str, ...] = ()
+    origin: Origin = field(default_factory=Origin, compare=False)
+    rows: Arrays = field(default_factory=list, compare=False)
 
     def __post_init__(self) -> None:
         def set_field(name: str, value: Any) -> None:
@@ -68,6 +74,8 @@ class Tracks:
             ]
             set_field(name, given)
         self._check_shapes()
+        if [len(r) for r in self.rows] != [len(a) for a in x]:
+            set_field("rows", [])  # of tracks that were cut or resampled
         for name in ("x", "u", "y"):
             arrays, names = getattr(self, name), tuple(getattr(self, f"{name}_names"))
             width = arrays[0].shape[1] if arrays else len(names)
@@ -149,6 +157,7 @@ class Tracks:
             times=pick(self.times),
             u=pick(self.u),
             y=pick(self.y),
+            rows=pick(self.rows) if self.rows else [],
         )
 
     @property
@@ -181,7 +190,14 @@ class Tracks:
         """Return the rows start:stop of every track, counted as in a Python slice."""
         rows = slice(start, stop)
         part = lambda values: [a[rows] for a in values]  # noqa: E731
-        return replace(self, x=part(self.x), times=part(self.times), u=part(self.u), y=part(self.y))
+        return replace(
+            self,
+            x=part(self.x),
+            times=part(self.times),
+            u=part(self.u),
+            y=part(self.y),
+            rows=part(self.rows),
+        )
 
     def rename(self, ids: Sequence[str]) -> "Tracks":
         """Return the tracks with new ids."""
@@ -213,4 +229,8 @@ def concatenate(parts: Sequence[Tracks]) -> Tracks:
         name: [value for part in parts for value in getattr(part, name)]
         for name in ("x", "ids", "times", "u", "y")
     }
-    return replace(first, **lists)
+    origin = first.origin
+    if len(parts) > 1:  # the rows of several sources have no numbers in common
+        notes = tuple(dict.fromkeys(note for part in parts for note in part.origin.notes))
+        origin, lists["rows"] = replace(origin, extra={}, notes=notes), []
+    return replace(first, **lists, origin=origin)

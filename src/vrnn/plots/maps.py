@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from vrnn.errors import require
+from vrnn.geo import latitude_longitude
 from vrnn.plots import canvas
 
 
@@ -16,7 +17,7 @@ def is_lat_lon(names: Sequence[str]) -> bool:
     >>> is_lat_lon(("lat", "lon")), is_lat_lon(("x", "y"))
     (True, False)
     """
-    return [name[:3].lower() for name in names] == ["lat", "lon"]
+    return len(names) == 2 and latitude_longitude(names) == (0, 1)
 
 
 def panels(count: int) -> tuple[Any, Shaped[np.ndarray, "rows columns"], int]:

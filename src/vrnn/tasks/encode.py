@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from vrnn.data.io.write import OutputTable, write_table
+from vrnn.data.io.write import OutputTable, to_frame, write_table
+from vrnn.data.origin import FROM_MEMORY, Origin
 from vrnn.data.tracks import Tracks
-from vrnn.errors import DataError, Function, UnsupportedError, check_seed, require
+from vrnn.errors import DataError, Function, UnsupportedError, check_seed
 from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.inference.unroll import unroll
 from vrnn.models.contract import GlobalLatentModel
@@ -30,12 +31,14 @@ class Codes:
         per_step: whether there is a table for every time step.
         probabilities: of the categories, group after group, one array (K,) or (T_i, K) for each
             track. None where there are no categories.
+        origin: the source of the tracks, whose names and types the table takes.
     """
 
     tables: list[np.ndarray]
     ids: list[str]
     per_step: bool
     probabilities: list[np.ndarray] | None = None
+    origin: Origin = FROM_MEMORY
 
     def to_columns(self) -> OutputTable:
         """Return a table with a row for each track, or time step.
@@ -55,12 +58,12 @@ class Codes:
         return columns
 
     def to_frame(self) -> Any:
-        """Return the table as a pandas DataFrame."""
-        return require("pandas", "frames").DataFrame(self.to_columns())
+        """Return the table as a DataFrame, of the library that the tracks came from."""
+        return to_frame(self.to_columns(), self.origin)
 
     def save(self, path: str | Path) -> Path:
         """Write the table to .csv, .parquet or .npz."""
-        return write_table(self.to_columns(), path)
+        return write_table(self.to_columns(), path, self.origin)
 
 
 @torch.no_grad()
@@ -139,4 +142,5 @@ def encode(
             every += [t[:n] for t, n in zip(to_numpy(of[0]), lengths, strict=True)]
     per_step = not isinstance(network, GlobalLatentModel)
     has_categories = bool(probabilities[0].shape[-1])
-    return Codes(tables, list(tracks.ids), per_step, probabilities if has_categories else None)
+    found = probabilities if has_categories else None
+    return Codes(tables, list(tracks.ids), per_step, found, tracks.origin)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from vrnn.data.io.write import OutputTable, write_table
+from vrnn.data.io.write import OutputTable, to_frame, write_table
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, Setting, UnsupportedError, check_at_least, check_seed, require
+from vrnn.errors import ConfigError, Setting, UnsupportedError, check_at_least, check_seed
 from vrnn.metrics.clusters import cluster_paths
 from vrnn.tasks.belief import TrackBelief
 from vrnn.tasks.future_inputs import Inputs, future_times
@@ -92,12 +92,12 @@ class Forecast:
         return columns
 
     def to_frame(self) -> Any:
-        """Return the long table as a pandas DataFrame."""
-        return require("pandas", "frames").DataFrame(self.to_columns())
+        """Return the long table as a DataFrame, of the library that the tracks came from."""
+        return to_frame(self.to_columns(), self.history.origin)
 
     def save(self, path: str | Path) -> Path:
         """Write the long table to .csv, .parquet or .npz."""
-        return write_table(self.to_columns(), path)
+        return write_table(self.to_columns(), path, self.history.origin)
 
     def plot(self, path: str | Path, truth: Tracks | None = None, **options: Any) -> Path:
         """Draw histories and futures to a picture file.

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from vrnn.data.io.write import OutputTable, write_table
+from vrnn.data.io.write import OutputTable, to_frame, write_table
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, require
+from vrnn.errors import ConfigError
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,12 +121,17 @@ class Imputed:
         return columns | {"imputed": np.asarray(np.concatenate(self.missing).any(-1), np.int64)}
 
     def to_frame(self, share: float = 0.9) -> Any:
-        """Return the table as a pandas DataFrame."""
-        return require("pandas", "frames").DataFrame(self.to_columns(share))
+        """Return the table as a DataFrame, of the library that the tracks came from."""
+        return to_frame(self.to_columns(share), self.tracks.origin, self._rows)
 
     def save(self, path: str | Path, share: float = 0.9) -> Path:
         """Write the table to .csv, .parquet or .npz."""
-        return write_table(self.to_columns(share), path)
+        return write_table(self.to_columns(share), path, self.tracks.origin, self._rows)
+
+    @property
+    def _rows(self) -> np.ndarray | None:
+        """The row of the source of every row, which keeps its other columns."""
+        return np.concatenate(self.tracks.rows) if self.tracks.rows else None
 
     def plot(self, path: str | Path, **options: Any) -> Path:
         """Draw the gaps of the first tracks that have any to a picture file.

@@ -101,7 +101,17 @@ def _score(model: TrainedModel, tracks: Tracks, particles: int, seed: int, by: S
             )
             write_rows(pit, model, chunk, torch.stack(ranks, -1))
             write_rows(excess, model, chunk, torch.stack(short, -1))
-    return Scores(list(tracks.ids), list(tracks.times), log_prob, pit, excess, np.zeros(0), by)
+    return Scores(
+        list(tracks.ids),
+        list(tracks.times),
+        log_prob,
+        pit,
+        excess,
+        np.zeros(0),
+        by,
+        tracks.origin,
+        tracks.rows,
+    )
 
 
 def rank(

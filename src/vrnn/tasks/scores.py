@@ -1,15 +1,16 @@
 """Scores of rows and tracks, p-values among normal tracks, and thresholds."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from vrnn.data.io.write import OutputTable, write_table
-from vrnn.errors import ConfigError, DataError, Function, Setting, require
+from vrnn.data.io.write import OutputTable, to_frame, write_table
+from vrnn.data.origin import FROM_MEMORY, Origin
+from vrnn.errors import ConfigError, DataError, Function, Setting
 
 ScoreName = Literal["density", "excess"]
 
@@ -31,6 +32,8 @@ class Scores:
         calibration: scores of the calibration set, normal tracks that p-values are counted among,
             (M,); empty without one.
         by: what the score of a track is the mean of: minus the log-density, or the excess.
+        origin: the source of the tracks, whose names and types the tables take.
+        source_rows: the row of the source that each row is, (T_i,) for each track.
     """
 
     ids: list[str]
@@ -40,6 +43,8 @@ class Scores:
     excess: list[Float[np.ndarray, " time"]]
     calibration: Float[np.ndarray, " calibration"]
     by: ScoreName = "density"
+    origin: Origin = FROM_MEMORY
+    source_rows: list[Int[np.ndarray, " time"]] = field(default_factory=list)
 
     def __repr__(self) -> str:
         against = f", p-values among {len(self.calibration)}" if len(self.calibration) else ""
@@ -155,8 +160,8 @@ class Scores:
         }
 
     def to_frame(self, false_alarms: float | None = None) -> Any:
-        """Return the table of tracks as a pandas DataFrame."""
-        return require("pandas", "frames").DataFrame(self.to_columns(false_alarms))
+        """Return the table of tracks as a DataFrame, of the library that they came from."""
+        return to_frame(self.to_columns(false_alarms), self.origin)
 
     def save(
         self, path: str | Path, rows: str | Path | None = None, false_alarms: float | None = None
@@ -164,8 +169,9 @@ class Scores:
         """Write the table of tracks, and to `rows` that of rows, as .csv, .parquet or .npz."""
         columns = self.to_columns(false_alarms)
         if rows is not None:
-            write_table(self.row_columns(), rows)
-        return write_table(columns, path)
+            numbers = np.concatenate(self.source_rows) if self.source_rows else None
+            write_table(self.row_columns(), rows, self.origin, numbers)
+        return write_table(columns, path, self.origin)
 
     def plot(self, path: str | Path, false_alarms: float | None = None, **options: Any) -> Path:
         """Draw the scores in order, with threshold and calibration set; the rows of a single track.

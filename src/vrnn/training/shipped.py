@@ -5,7 +5,6 @@ step, and the unit of a first move.
 """
 
 import copy
-import re
 from dataclasses import asdict, replace
 from functools import cache
 from os import PathLike
@@ -19,12 +18,12 @@ from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Standardise, TransformConfig
 from vrnn.errors import DataError, Function
+from vrnn.geo import in_degrees
 from vrnn.trained import TrainedModel
 from vrnn.training.config import TrainConfig
 from vrnn.training.run_folder import load as load_run
 from vrnn.training.splits import FEWEST_TRACKS
 
-DEGREES = (r"lat(itude)?([_ .-].*)?", r"lon(gitude)?([_ .-].*)?")  # names of columns
 STILL = 1e-9  # of the largest coordinate: the unit of tracks that never move
 SHIPPED = ("tracks-2d",)
 """Names of the models, by which `vrnn.load` and every task find them."""
@@ -155,11 +154,4 @@ def _suits(model: TrainedModel, tracks: Tracks) -> bool:
 
 def _in_degrees(tracks: Tracks) -> bool:
     """Return whether the columns are a latitude and a longitude, by their names and ranges."""
-    lat, lon = (
-        [i for i, name in enumerate(tracks.x_names) if re.fullmatch(pattern, name.lower())]
-        for pattern in DEGREES
-    )
-    if len(lat) != 1 or len(lon) != 1:
-        return False
-    most = [max(np.nanmax(np.abs(x[:, i[0]]), initial=0.0) for x in tracks.x) for i in (lat, lon)]
-    return most[0] <= 90 and most[1] <= 360
+    return bool(len(tracks)) and in_degrees(np.concatenate(tracks.x), tracks.x_names)

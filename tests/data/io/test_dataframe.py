@@ -30,7 +30,7 @@ def test_refuses_dataframes():
     ):
         read_tracks(pd.DataFrame({"x": ["1", "far"], "y": [1, 2]}))
     with pytest.raises(DataError, match=r"DataFrame, row 2, column 'id': .* found an empty cell"):
-        read_tracks(pd.DataFrame({"id": ["a", None], "x": [1, 2], "y": [1, 2]}))
+        read_tracks(pd.DataFrame({"id": ["a", None, None], "x": [1, 2, 3], "y": [1, 2, 3]}))
 
 
 def test_without_the_extra(monkeypatch):

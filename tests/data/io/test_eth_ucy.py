@@ -28,7 +28,7 @@ def test_eth_ucy(write, separator):
             "0 1 8.46 3.59\n10 one 9.57 1\n",
             r"line 2, field 2 \(pedestrian\): expected a number, found 'one'",
         ),
-        ("MIT License\n", "expected four numbers a line .* found 'MIT License'"),
+        ("MIT License\n", "expected delimited text with a header .* found 'MIT License'"),
     ],
 )
 def test_refuses_text(write, text, message):

@@ -24,7 +24,7 @@ def test_hurdat2(write):
     table = read_hurdat2(write(STORM, "b.txt"))
     assert table.columns["status"].tolist() == ["SD", "EX", "HU", "HU"]
     assert table.columns["record"].tolist() == ["", "L", "", ""]
-    assert table.lines.tolist() == [2, 3, 5, 6]
+    assert [table.locate(row) for row in range(4)] == [2, 3, 5, 6]
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_npz_groups(tmp_path):
             r"expected t to be numbers of shape \(3, width\)",
         ),
         (
-            {"x": np.zeros((3, 2)), "length": [3], "t": [0, 1, 1]},
+            {"x": np.zeros((4, 2)), "length": [4], "t": [0, 1, 1, 1]},
             "row 3: track 0 has time 1 twice, first in row 2",
         ),
         (

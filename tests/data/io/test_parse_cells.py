@@ -13,13 +13,6 @@ def test_missing_values(write, empty):
     np.testing.assert_array_equal(tracks.x[0], [[np.nan, 2], [3, 4]])
 
 
-def test_dates_become_seconds(write):
-    tracks = read_tracks(
-        write("id,t,x,y\na,1970-01-02T00:00:00Z,1,2\na,1970-01-02 02:00:00+01:00,3,4\n")
-    )
-    assert tracks.times[0].tolist() == [86400, 86400 + 3600]
-
-
 BAD_CELLS = {
     "text": (
         "id,t,x,y\n1,0,1,2\n1,1,3,far\n",
@@ -27,14 +20,18 @@ BAD_CELLS = {
     ),
     "text time": (
         "id,t,x,y\n1,noon,1,2\n",
-        "a.csv, line 2, column 't': expected a number, found 'noon'",
+        "a.csv, line 2, column 't': expected a time, which is a number or a date, found 'noon'",
     ),
-    "date": (
-        "id,t,x,y\n1,2018/05/25 12:00,1,2\n",
-        "line 2, column 't'.*write all of the column in ISO 8601",
+    "underscore": (
+        "id,t,x,y\n1,0,1_5,2\n",
+        "line 2, column 'x': expected a number, found '1_5'; write numbers without underscores",
+    ),
+    "digits of another script": (
+        "id,t,x,y\n1,0,١٢,2\n",
+        "line 2, column 'x': expected a number, found '١٢'",
     ),
     "comma": (
-        "id;t;x;y\n1;0;1,5;2\n",
+        'id,t,x,y\n1,0,"1,5",2\n',
         "line 2, column 'x'.*found '1,5'; write decimals with a point",
     ),
 }

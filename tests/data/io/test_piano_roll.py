@@ -63,7 +63,7 @@ SPOILT = {
         "expected a list of pieces or an object of such lists.*found 5; is it a file of music",
     ),
     "object": (
-        {"type": "FeatureCollection"},
+        {"type": "Topology"},
         "expected a list of pieces .* found an object with type; is it",
     ),
     "nothing": ({}, "found an object with nothing in it"),

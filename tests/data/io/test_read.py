@@ -39,6 +39,6 @@ def test_refuses_folders_and_paths(write, tmp_path):
         read_tracks(tmp_path / "nowhere" / "a.csv")
     with pytest.raises(
         DataError,
-        match=r"found the extension '\.xlsx'; rename the file, or read it into a DataFrame",
+        match=r"found the extension '\.xlsx'; if it is delimited text, rename it",
     ):
         read_tracks(write("", "a.xlsx"))

@@ -3,6 +3,8 @@
 import pytest
 from tests.helpers.track_files import check_refused
 
+from vrnn.data.io import read_tracks
+
 BAD_FILES = {
     "empty": ("", "expected a table of tracks, found an empty file"),
     "blank": ("\n \n", "expected a table of tracks, found an empty file"),
@@ -10,10 +12,6 @@ BAD_FILES = {
         "id,t,x,y\nJosé,0,1,2\n".encode("latin-1"),
         "line 2: expected UTF-8 text, found the byte 0xe9; "
         "probably WINDOWS-1252.*iconv -f WINDOWS-1252",
-    ),
-    "utf-16": (
-        "id,t,x,y\n1,0,1,2\n".encode("utf-16"),
-        "expected UTF-8 text.*probably UTF-16 from Excel",
     ),
     "zero byte": (b"id,t\0\n1,2\n", "expected text, found binary content"),
     "binary": (b"\x89PNG\0\xff\xfe", "expected UTF-8 text, found binary content"),
@@ -24,3 +22,13 @@ BAD_FILES = {
 def test_refuses(write, case):
     text, message = BAD_FILES[case]
     check_refused(write(text), message)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_text_with_a_byte_order_mark(write, encoding):
+    assert read_tracks(write("id,t,x,y\nJosé,0,1,2\n".encode(encoding))).ids == ["José"]
+
+
+def test_two_byte_order_marks(write):
+    text = "\ufeff\ufeffid,t,x,y\na,0,1,2\nb,1,50,60\n"
+    assert read_tracks(write(text)).ids == ["a", "b"]

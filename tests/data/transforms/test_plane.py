@@ -75,6 +75,6 @@ def test_a_geographic_transform_refuses():
             vrnn.train(tracks, config=vrnn.RNNConfig(2), training=settings)
     with pytest.raises(DataError, match="latitudes from -90 to 90 degrees, found 1"):
         fitted(TransformConfig(geographic="km"), x + 100)
-    for names in (("x", "y"), ("lat", "lat2"), ()):
-        with pytest.raises(ConfigError, match="one column whose name begins with l"):
+    for names in (("x", "y"), ("lat", "lat_2"), ()):
+        with pytest.raises(ConfigError, match="one column whose name has the word lat"):
             Transform.fit(list(x), TransformConfig(geographic="km"), (True, True), names=names)

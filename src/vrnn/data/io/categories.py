@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 
-from vrnn.data.io.parse_cells import is_missing, is_number
+from vrnn.data.io.parse_cells import Column, is_missing, is_number, is_text, without_missing
 from vrnn.data.io.table import Columns, Table
 from vrnn.errors import DataError
 
@@ -35,7 +35,8 @@ def name_categories(tables: Sequence[Table], columns: Columns) -> Columns:
     Raises:
         DataError: a column of more than 100 categories.
 
-    >>> table = Table("a.csv", {"type": np.array(["tug", "ferry", None], object)}, np.arange(3))
+    >>> from vrnn.data.io.table import make_table
+    >>> table = make_table("a.csv", {"type": ["tug", "ferry", None]}, range(3))
     >>> name_categories([table], Columns(u=("type",))).u
     ('type=ferry', 'type=tug')
     """
@@ -70,7 +71,8 @@ def one_hot_column(table: Table, name: str, names: Sequence[str]) -> Float[np.nd
     column, category = name.split("=", 1)
     known = {other.split("=", 1)[1] for other in names if other.startswith(f"{column}=")}
     cells = [
-        "" if is_missing(cell) else str(cell).strip() for cell in table.columns[column].tolist()
+        "" if cell is None or is_missing(str(cell)) else str(cell).strip()
+        for cell in table.columns[column].to_pylist()
     ]
     for row, cell in enumerate(cells):
         if cell and cell not in known:
@@ -82,9 +84,6 @@ def one_hot_column(table: Table, name: str, names: Sequence[str]) -> Float[np.nd
     return np.array([np.nan if not cell else float(cell == category) for cell in cells])
 
 
-def _texts(cells: Shaped[np.ndarray, " rows"]) -> list[str]:
-    """Return the cells that are text and not missing; none if the column has a number in it."""
-    if cells.dtype.kind != "O":
-        return []
-    there = [cell for cell in cells.tolist() if not is_missing(cell)]
-    return [cell.strip() for cell in there] if all(isinstance(cell, str) for cell in there) else []
+def _texts(cells: Column) -> list[str]:
+    """Return the different texts of a column; none if it is no column of text."""
+    return without_missing(cells).drop_null().unique().to_pylist() if is_text(cells) else []

@@ -1,79 +1,390 @@
-"""Comma-, semicolon- or tab-separated values with a header line (CSV, TSV)."""
+"""Delimited text: CSV, TSV and other delimiters, with a header or without."""
 
 import csv
 import io
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
 
-from vrnn.data.io.parse_cells import is_number
-from vrnn.data.io.table import Table
-from vrnn.data.io.text_file import read_text
-from vrnn.errors import DataError
+from vrnn.data.io.compressed import read_bytes
+from vrnn.data.io.parse_cells import MISSING, Column, is_missing, is_number
+from vrnn.data.io.parse_times import FORMS
+from vrnn.data.io.table import Columns, Table, make_table
+from vrnn.data.io.text_file import UTF_16, decode
+from vrnn.errors import DataError, Setting
 
-DELIMITERS = ",;\t"
+DELIMITERS = ",;\t|"
+SPACES = " "
+LOOK = 60  # lines that show what the delimiter is
+HEAD = 1 << 16  # bytes of the beginning that hold them
+NULLS = [form for text in sorted(MISSING) for form in {text, text.upper(), text.capitalize()}]
+PADDED = re.compile(rb"(?:^|[,;\t|\"\n])[+-]?0\d")
+MOT = ("frame", "id", "bb_left", "bb_top", "bb_width", "bb_height", "conf", "x", "y", "z")
+DESCRIBED = {"LABEL", "ID", "TRACK_ID", "POSITION_X"}
+"""Columns of a table of spots by TrackMate, whose header is followed by three lines of words."""
 
 
-def read_csv(path: Path) -> Table:
-    r"""Return a table whose first line names the columns.
+class Dialect(NamedTuple):
+    """How a file of text is written.
 
-    The delimiter is the most frequent of comma, semicolon and tab in that line. Cells stay text.
-    Empty lines are skipped.
+    Attributes:
+        delimiter: between the fields; a space stands for any number of blanks.
+        skip: lines before the header or the first row.
+        header: whether the line after them names the columns.
+        names: the columns.
+        described: lines of words below the header.
+        decimal: the mark in decimal numbers.
+        commented: whether lines that begin with # are no rows.
+    """
+
+    delimiter: str
+    skip: int
+    header: bool
+    names: tuple[str, ...]
+    described: int = 0
+    decimal: str = "."
+    commented: bool = False
+
+    @property
+    def first_row(self) -> int:
+        """Lines before the first row."""
+        return self.skip + self.header + self.described
+
+
+def read_csv(path: Path, names: tuple[str, ...] = ()) -> Table:
+    r"""Return a table of delimited text.
+
+    The delimiter is comma, semicolon, tab, bar or blanks, whichever splits the lines evenly. A first line
+    of names is the header. Lines that begin with # are comments, and empty lines are skipped. Where
+    fields are not split by commas, decimal commas are read too.
+
+    Args:
+        path: the file, which may be compressed.
+        names: names of the columns of a file without a header.
 
     Raises:
-        DataError: no header, a name that repeats, no rows, or a row with more or fewer fields than
-            the header.
+        DataError: no header and no names, a name that repeats, no rows, or a row with more or fewer
+            fields than the header.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "a.csv"
-    >>> _ = path.write_text("id;t;x;y\nanna;0;1.5;2\n")
-    >>> read_csv(path).columns["x"]
-    array(['1.5'], dtype=object)
+    >>> _ = path.write_text("id;t;x;y\nanna;0;1,5;2\n")
+    >>> read_csv(path).columns["x"].to_pylist()
+    [1.5]
     """
-    text = read_text(path)
-    first = next(line for line in text.splitlines() if line.strip())
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=first.count), strict=True
-    )
-    lines, rows = [], []
-    try:
-        for row in reader:
-            if row and (len(row) > 1 or row[0].strip()):
-                lines.append(reader.line_num)
-                rows.append(row)
-    except csv.Error as error:
-        raise DataError(
-            f"{path}, line {reader.line_num}: {error}; "
-            "is a quotation mark not closed or not doubled?"
-        ) from error
-    header = _header(path, [name.strip() for name in rows.pop(0)], lines.pop(0))
-    for line, row in zip(lines, rows, strict=True):
-        if len(row) != len(header):
-            raise DataError(
-                f"{path}, line {line}: expected {len(header)} fields as in the header, "
-                f"found {len(row)}; is the line cut off, or does a text need quotation marks?"
-            )
-    if not rows:
+    raw = read_bytes(path)
+    if raw[:2] in UTF_16:
+        raw = decode(path, raw).encode()
+    while raw.startswith(b"\xef\xbb\xbf"):
+        raw = raw[3:]
+    dialect = find_dialect(path, decode(path, _whole_lines(raw)), names)
+    table = _read_fast(path, raw, dialect)
+    if table is None:
+        table = _read_carefully(path, decode(path, raw), dialect)
+    if not len(table):
         raise DataError(
             f"{path}: expected rows below the header, found none; is the file complete?"
         )
-    cells = np.array(rows, dtype=object).T
-    return Table(str(path), dict(zip(header, cells, strict=True)), np.array(lines))
+    return table
 
 
-def _header(path: Path, names: list[str], line: int) -> list[str]:
-    """Return the names of the columns, or refuse what is no header."""
-    if all(is_number(name) for name in names):
+def find_dialect(path: Path, head: str, names: tuple[str, ...] = ()) -> Dialect:
+    """Return how a file is written, from its beginning.
+
+    Args:
+        path: the file, for messages.
+        head: its first lines.
+        names: names of the columns of a file without a header.
+
+    Raises:
+        DataError: a header that is missing or names a column twice.
+    """
+    lines = head.splitlines()
+    skip = 0
+    while skip < len(lines) and (not lines[skip].strip() or _is_comment(lines, skip)):
+        skip += 1
+    shown = [line for line in lines[skip:] if line.strip() and not line.startswith("#")][:LOOK]
+    first = lines[skip] if skip < len(lines) else ""
+    shown = shown if not first.startswith("#") else [first, *shown[: LOOK - 1]]
+    delimiter = _delimiter(shown)
+    cells = split(shown[0], delimiter)
+    header = not all(is_number(c) or is_missing(c) or _is_date(c) for c in cells)
+    commented = any(line.startswith("#") for line in lines[skip + 1 :])
+    if header and (len(cells) == 1 or delimiter == SPACES) and len(shown) == 1:
         raise DataError(
-            f"{path}, line {line}: expected a header that names the columns, found the numbers "
-            f"{', '.join(names[:5])}; add a first line such as id,t,x,y. "
-            "(Files of `frame ped x y` without a header are read with the extension .txt, "
-            "fields separated by spaces or tabs.)"
+            where=path,
+            expected="delimited text with a header such as id,t,x,y, or rows of numbers",
+            found=repr(first.strip()[:40]),
+            hint="if the file holds no tracks, move it out of the folder",
         )
+    if header:
+        found = tuple(cell.strip().lstrip("#").strip() for cell in cells)
+        _check_header(path, found, skip + 1)
+        if names and names != found:
+            raise DataError(
+                where=path,
+                expected="a file without a header beside names of its columns",
+                found=f"the header {', '.join(found[:5])}",
+                hint=("leave ", Setting("Columns.names"), " out"),
+            )
+    else:
+        found = _names_of_bare(path, shown, cells, delimiter, skip + 1, names)
+    described = 3 if set(found) >= DESCRIBED else 0
+    decimal = _decimal(shown[header + described :], delimiter)
+    return Dialect(delimiter, skip, header, found, described, decimal, commented)
+
+
+def split(line: str, delimiter: str) -> list[str]:
+    """Return the fields of a line.
+
+    >>> split('a, "b,c"', ","), split(" 1   2 ", " ")
+    (['a', 'b,c'], ['1', '2'])
+    """
+    if delimiter == SPACES:
+        return line.split()
+    return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+
+
+def _whole_lines(raw: bytes) -> bytes:
+    """Return the whole lines of the beginning."""
+    if len(raw) <= HEAD:
+        return raw
+    return raw[: raw.rfind(b"\n", 0, HEAD) + 1 or HEAD].rstrip(b"\xc0\xc1\xc2\xc3")
+
+
+def _is_comment(lines: list[str], at: int) -> bool:
+    """Return whether a line is a comment, and not a header that begins with #."""
+    if not lines[at].startswith("#"):
+        return False
+    later = next((line for line in lines[at + 1 :] if line.strip()), "")
+    if not later or later.startswith("#"):
+        return True
+    delimiter = _delimiter([later])
+    words = split(lines[at], delimiter)
+    if delimiter == SPACES:
+        words = words[1:] if words[:1] == ["#"] else words
+    below = split(later, delimiter)
+    names_below = not any(is_number(c) or is_missing(c) or _is_date(c) for c in below)
+    return len(words) != len(below) or len(words) < 2 or names_below
+
+
+def _is_date(cell: str) -> bool:
+    return any(form.fullmatch(cell.strip()) for form in FORMS)
+
+
+def _delimiter(lines: list[str]) -> str:
+    """Return the delimiter that splits most lines into the same number of fields."""
+    best, most = ",", (0.0, 0)
+    for delimiter in ("\t", ";", "|", ",", SPACES):
+        try:
+            counts = [len(split(line, delimiter)) for line in lines]
+        except csv.Error:
+            continue
+        usual = max(dict.fromkeys(counts), key=counts.count)
+        share = counts.count(usual) / len(counts)
+        # texts may hold blanks and marks, so more fields alone are no sign
+        if usual > 1 and counts[0] > 1 and (round(share, 1), counts[0] == usual) > most:
+            best, most = delimiter, (round(share, 1), counts[0] == usual)
+    return best
+
+
+def _decimal(lines: list[str], delimiter: str) -> str:
+    """Return the decimal mark: a comma where numbers have one, none has a point, and no field ends."""
+    if delimiter == ",":
+        return "."
+    cells = [cell.strip() for line in lines for cell in split(line, delimiter)]
+    with_comma = any(re.fullmatch(r"[+-]?\d+,\d+", cell) for cell in cells)
+    with_point = any(re.fullmatch(r"[+-]?\d+\.\d+", cell) for cell in cells)
+    return "," if with_comma and not with_point else "."
+
+
+def _check_header(path: Path, names: tuple[str, ...], line: int) -> None:
     repeated = [name for i, name in enumerate(names) if name in names[:i]]
     if repeated:
         raise DataError(
             f"{path}, line {line}: the header names the column {repeated[0]!r} twice; "
             "rename one of them"
         )
-    return names
+
+
+def _names_of_bare(
+    path: Path,
+    lines: list[str],
+    cells: list[str],
+    delimiter: str,
+    line: int,
+    names: tuple[str, ...],
+) -> tuple[str, ...]:
+    """Return the names of the columns of a file without a header."""
+    if names:
+        if len(names) != len(cells):
+            raise DataError(
+                where=f"{path}, line {line}",
+                expected=("as many fields as ", Setting("Columns.names", names)),
+                found=f"{len(cells)}: {', '.join(cells[:6])}",
+            )
+        return names
+    if len(cells) in (9, 10) and delimiter == "," and _is_mot(lines):
+        return MOT[: len(cells)]
+    example = ("id", "t", "x", "y", *(f"c{i}" for i in range(5, len(cells) + 1)))[: len(cells)]
+    raise DataError(
+        where=f"{path}, line {line}",
+        expected="a header that names the columns",
+        found=f"the numbers {', '.join(cells[:6])}",
+        hint=("name the columns in order: ", Setting("Columns.names", example)),
+    )
+
+
+def _is_mot(lines: list[str]) -> bool:
+    """Return whether rows are boxes of the Multiple Object Tracking challenge."""
+    rows = [split(line, ",") for line in lines]
+    boxes = all(len(r) == len(rows[0]) and all(is_number(c) for c in r) for r in rows)
+    return boxes and all(float(r[0]) >= 1 and float(r[4]) > 0 and float(r[5]) > 0 for r in rows)
+
+
+def _read_fast(path: Path, raw: bytes, dialect: Dialect) -> Table | None:
+    """Return the table that Arrow reads; None where the file has to be read line by line."""
+    if dialect.delimiter == SPACES or dialect.commented:
+        return None
+    quoted = b'"' in raw
+    kept = _text_columns(dialect, raw)
+    try:
+        found = _arrow_table(raw, dialect, quoted, kept)
+        whole = [f.name for f in found.schema if pa.types.is_integer(f.type)]
+        if whole and PADDED.search(raw):  # 007 is not 7
+            texts = _arrow_table(raw, dialect, quoted, [*kept, *whole])
+            padded = [n for n in whole if _has_padded(texts[n])]
+            found = found if not padded else _arrow_table(raw, dialect, quoted, [*kept, *padded])
+    except pa.ArrowInvalid:
+        return None
+    plain = not (quoted or b"\n\n" in raw or b"\r\n\r\n" in raw)
+    first = dialect.first_row + 1
+    locate = (lambda row: row + first) if plain else _Locator(path, raw, dialect)
+    columns = dict(zip(found.column_names, found.columns, strict=True))
+    return make_table(str(path), columns, locate, _usual(dialect), notes=_notes(dialect))
+
+
+def _arrow_table(raw: bytes, dialect: Dialect, quoted: bool, texts: list[str]) -> pa.Table:
+    """Return the table that Arrow reads, with some columns as text."""
+    return arrow_csv.read_csv(
+        pa.BufferReader(raw),
+        read_options=arrow_csv.ReadOptions(
+            column_names=list(dialect.names), skip_rows=dialect.first_row
+        ),
+        parse_options=arrow_csv.ParseOptions(
+            delimiter=dialect.delimiter,
+            quote_char='"' if quoted else False,
+            newlines_in_values=quoted,
+        ),
+        convert_options=arrow_csv.ConvertOptions(
+            null_values=NULLS,
+            strings_can_be_null=True,
+            decimal_point=dialect.decimal,
+            true_values=["true", "TRUE", "True"],
+            false_values=["false", "FALSE", "False"],
+            timestamp_parsers=["%never"],  # dates stay text, because their form is kept
+            column_types=dict.fromkeys(texts, pa.string()),
+        ),
+    )
+
+
+def _has_padded(column: Column) -> bool:
+    """Return whether a column of whole numbers as text has leading zeros or a plus."""
+    return bool(pc.any(pc.match_substring_regex(column, r"^[+-]?0\d|^\+")).as_py())
+
+
+def _text_columns(dialect: Dialect, raw: bytes) -> list[str]:
+    """Return the columns whose first cells are dates or times of day, which stay text."""
+    head = _whole_lines(raw).decode("utf-8", "replace").splitlines()[dialect.first_row :]
+    rows = [split(line, dialect.delimiter) for line in head[:LOOK] if line.strip()]
+    rows = [row for row in rows if len(row) == len(dialect.names)]
+    return [
+        name
+        for i, name in enumerate(dialect.names)
+        if any(_is_date(row[i]) or re.match(r"\s*\d+:\d", row[i]) for row in rows)
+    ]
+
+
+class _Locator:
+    """Find the line of a row in text with quotation marks or empty lines.
+
+    The text is read only where a message needs the line.
+    """
+
+    def __init__(self, path: Path, raw: bytes, dialect: Dialect):
+        self._path, self._raw, self._dialect = path, raw, dialect
+
+    def __call__(self, row: int) -> int:
+        rows = _rows(self._path, decode(self._path, self._raw), self._dialect)
+        return next((line for i, (line, _) in enumerate(rows) if i == row), 0)
+
+
+def _rows(path: Path, text: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row with its line.
+
+    Raises:
+        DataError: a row that cannot be read, or has another number of fields.
+    """
+    stream = io.StringIO(text, newline="")
+    for _ in range(dialect.first_row):
+        stream.readline()
+    if dialect.delimiter == SPACES:
+        numbered = ((i, line.split()) for i, line in enumerate(stream, 1))
+    else:
+        reader = csv.reader(stream, delimiter=dialect.delimiter, strict=True, skipinitialspace=True)
+        numbered = ((reader.line_num, row) for row in reader)
+    line = 0
+    try:
+        for line, row in numbered:
+            if not row or (len(row) == 1 and not row[0].strip()):
+                continue
+            if dialect.commented and row[0].startswith("#"):
+                continue
+            if len(row) != len(dialect.names):
+                raise DataError(
+                    f"{path}, line {line + dialect.first_row}: expected {len(dialect.names)} fields "
+                    f"as in the {'header' if dialect.header else 'first row'}, found {len(row)}; "
+                    "is the line cut off, or does a text need quotation marks?"
+                )
+            yield line + dialect.first_row, row
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {line + dialect.first_row + 1}: {error}; "
+            "is a quotation mark not closed or not doubled?"
+        ) from error
+
+
+def _read_carefully(path: Path, text: str, dialect: Dialect) -> Table:
+    """Return the table line by line, or say which line is wrong."""
+    lines, rows = [], []
+    for line, row in _rows(path, text, dialect):
+        lines.append(line)
+        rows.append(row)
+    columns = {}
+    for name, cells in zip(dialect.names, zip(*rows, strict=True), strict=False):
+        given = [None if is_missing(cell) else cell.strip() for cell in cells]
+        if dialect.decimal == ",":
+            given = [c and re.sub(r"^([+-]?\d+),(\d+)$", r"\1.\2", c) for c in given]
+        columns[name] = pa.array(given, pa.string())
+    return make_table(str(path), columns, np.array(lines), _usual(dialect), notes=_notes(dialect))
+
+
+def _usual(dialect: Dialect) -> Columns:
+    """Return the columns of boxes, whose corner is their position."""
+    boxes = not dialect.header and dialect.names == MOT[: len(dialect.names)]
+    return Columns(id="id", t="frame", x=("bb_left", "bb_top")) if boxes else Columns()
+
+
+def _notes(dialect: Dialect) -> list[str]:
+    notes = []
+    if dialect.decimal == ",":
+        notes.append("decimal commas are read as such")
+    if dialect.described:
+        notes.append("three lines of words below the header are left out")
+    return notes

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from vrnn.data.io.table import Columns, Table
+from vrnn.data.io.table import Columns, Table, make_table
 from vrnn.data.io.text_file import read_text
 from vrnn.errors import DataError
 
@@ -102,7 +102,7 @@ def _table(
         "record": record,
         "status": status,
     }
-    return Table(str(path), columns, lines, usual=Columns(x=("lat", "lon")))
+    return make_table(str(path), columns, lines, Columns(id="id", t="t", x=("lat", "lon")))
 
 
 def _each(cells, parse, at) -> Float[np.ndarray, " rows"]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from vrnn.data.io.piano_roll import BYTES, KEYS, maybe_packed, unpack
-from vrnn.data.io.table import Columns, Table
+from vrnn.data.io.table import Columns, Table, make_table
 from vrnn.errors import DataError, Setting, joined
 
 WIDE = ("x", "u", "y")
@@ -85,7 +85,8 @@ def read_npz(path: Path, group: str = "", format: str = "auto") -> Table:
                 named = KEYS if format == "piano-roll" else ("x", "y") if len(named) == 2 else named
             roles[role] = named
             columns |= dict(zip(named, array.T, strict=True))
-    return Table(str(path), columns, np.arange(1, rows + 1), Columns(**roles), "row")
+    usual = Columns(id="id", t="t", **roles)
+    return make_table(str(path), columns, lambda row: row + 1, usual, "row")
 
 
 def _names(path: Path, read: dict[str, str], group: str) -> dict[str, str]:

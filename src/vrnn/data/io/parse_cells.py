@@ -1,99 +1,106 @@
-"""Numbers and times from the cells of a table."""
+"""Numbers from the cells of a column."""
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import numpy as np
-from jaxtyping import Float, Shaped
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Bool, Float
 
 from vrnn.errors import DataError
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "-", "?", "."})
 """Texts that stand for a missing value, in lower case."""
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.I)
+
+Column = pa.Array | pa.ChunkedArray
 
 
-def to_numbers(
-    cells: Shaped[np.ndarray, " rows"], at: Callable[[int], str]
-) -> Float[np.ndarray, " rows"]:
+def to_numbers(column: Column, at: Callable[[int], str]) -> Float[np.ndarray, " rows"]:
     """Return the cells of a column as float64, with NaN where one is missing.
 
     Args:
-        cells: numbers, or objects that are text, None or numbers.
+        column: numbers, or text.
         at: says where a row is, for the message.
 
     Raises:
         DataError: a cell that is neither a number nor missing.
 
-    >>> to_numbers(np.array(["1.5", "", "NA"], object), str)
+    >>> to_numbers(pa.array(["1.5", "", "NA"]), str)
     array([1.5, nan, nan])
     """
-    if cells.dtype.kind != "O":
-        return cells.astype(np.float64)
-    try:
-        return np.array([float(cell) for cell in cells.tolist()])
-    except (TypeError, ValueError):
-        return np.array([_number(cell, row, at) for row, cell in enumerate(cells.tolist())])
+    values, bad = parse_numbers(column)
+    if bad.any():
+        row = int(bad.argmax())
+        raise DataError(f"{at(row)}: {not_a_number(column[row].as_py())}")
+    return values
 
 
-def to_times(
-    cells: Shaped[np.ndarray, " rows"], at: Callable[[int], str]
-) -> Float[np.ndarray, " rows"]:
-    """Return a column of times as float64.
+def parse_numbers(column: Column) -> tuple[Float[np.ndarray, " rows"], Bool[np.ndarray, " rows"]]:
+    """Return the cells of a column as float64, and which of them are no numbers.
 
-    Numbers stay as they are. ISO 8601 dates become seconds since 1970-01-01 UTC; a date without an
-    offset is in UTC.
-
-    Args:
-        cells: numbers, or objects that are text, None or numbers.
-        at: says where a row is, for the message.
-
-    Raises:
-        DataError: a cell that is neither a time nor missing.
-
-    >>> to_times(np.array(["1970-01-01T01:00:00Z", "1970-01-02"], object), str).tolist()
-    [3600.0, 86400.0]
+    >>> parse_numbers(pa.array(["1", "2_0", None]))
+    (array([ 1., nan, nan]), array([False,  True, False]))
     """
-    if cells.dtype.kind == "O" and isinstance(cells[0], str) and not is_number(cells[0]):
-        try:
-            return np.array([np.nan if is_missing(c) else _seconds(c) for c in cells.tolist()])
-        except (TypeError, ValueError):
-            pass  # the message for numbers names the cell and the format of dates
-    return to_numbers(cells, at)
+    if not is_text(column):
+        return _as_float(column), np.zeros(len(column), bool)
+    cells = without_missing(column)
+    try:
+        return _as_float(cells.cast(pa.float64())), np.zeros(len(column), bool)
+    except pa.ArrowInvalid:
+        known = cells.to_pylist()
+        good = [cell is not None and bool(NUMBER.fullmatch(cell)) for cell in known]
+        values = [float(c) if ok else np.nan for c, ok in zip(known, good, strict=True)]
+        bad = [c is not None and not ok for c, ok in zip(known, good, strict=True)]
+        return np.array(values), np.array(bad)
 
 
-def is_missing(cell: object) -> bool:
-    """Return whether a cell stands for a missing value."""
-    return (
-        cell is None or cell != cell or (isinstance(cell, str) and cell.strip().lower() in MISSING)
-    )
+def not_a_number(cell: object) -> str:
+    """Return what is wrong with a cell, and the way out."""
+    text = str(cell)
+    hint = "map another column, or leave the cell empty where the value is missing"
+    if "," in text and is_number(text.replace(",", ".")):
+        hint = "write decimals with a point, not a comma"
+    elif "_" in text and is_number(text.replace("_", "")):
+        hint = "write numbers without underscores"
+    elif len(text) >= 8 and text[:4].isdigit():
+        hint = "if it is a date, write all of the column in ISO 8601, such as 2024-05-01T12:00:00"
+    return f"expected a number, found {text!r}; {hint}"
+
+
+def is_text(column: Column) -> bool:
+    """Return whether the cells of a column are text."""
+    return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+
+
+def without_missing(column: Column) -> Column:
+    """Return a column of text without blanks around it, and null where a value is missing."""
+    cells = pc.utf8_trim_whitespace(column)
+    missing = pc.is_in(pc.utf8_lower(cells), pa.array(sorted(MISSING), cells.type))
+    return pc.if_else(missing, pa.scalar(None, cells.type), cells)
 
 
 def is_number(cell: str) -> bool:
-    """Return whether a text is a number."""
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+    """Return whether a text is a number of ASCII digits, or infinity.
+
+    >>> is_number(" 1.5e3"), is_number("1_5"), is_number("١")
+    (True, False, False)
+    """
+    return bool(NUMBER.fullmatch(cell.strip()))
 
 
-def _seconds(cell: str) -> float:
-    moment = datetime.fromisoformat(cell.strip())
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+def is_missing(cell: str) -> bool:
+    """Return whether a text stands for a missing value."""
+    return cell.strip().lower() in MISSING
 
 
-def _number(cell: object, row: int, at: Callable[[int], str]) -> float:
-    if is_missing(cell):
-        return np.nan
-    try:
-        return float(cell)  # pyrefly: ignore[bad-argument-type] (the except below says what it is)
-    except (TypeError, ValueError) as error:
-        text = str(cell)
-        hint = "map another column, or leave the cell empty where the value is missing"
-        if is_number(text.replace(",", ".")) and "," in text:
-            hint = "write decimals with a point, not a comma"
-        elif len(text) >= 8 and text[:4].isdigit():
-            hint = (
-                "if it is a date, write all of the column in ISO 8601, such as 2024-05-01T12:00:00"
-            )
-        raise DataError(f"{at(row)}: expected a number, found {text!r}; {hint}") from error
+def _as_float(column: Column) -> Float[np.ndarray, " rows"]:
+    """Return a column of numbers as float64, NaN for null."""
+    if pa.types.is_duration(column.type):
+        ticks = _as_float(column.cast(pa.int64()))
+        return ticks / {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[column.type.unit]
+    numbers = column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column
+    numbers = numbers.cast(pa.float64(), safe=False)
+    combined = numbers.combine_chunks() if isinstance(numbers, pa.ChunkedArray) else numbers
+    return np.array(combined.to_numpy(zero_copy_only=False), np.float64)

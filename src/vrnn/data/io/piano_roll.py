@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from vrnn.data.io.table import Columns, Table
+from vrnn.data.io.table import Columns, Table, make_table
 from vrnn.data.io.text_file import read_text
 from vrnn.errors import DataError, Setting, joined
 
@@ -45,8 +45,8 @@ def read_notes(path: Path, group: str = "") -> Table:
     >>> path = Path(tempfile.mkdtemp()) / "a.json"
     >>> _ = path.write_text('{"train": [[[60, 64, 67], []], [[60, 60, -1]]]}')
     >>> table = read_notes(path)
-    >>> table.columns["id"], table.columns["key60"]
-    (array(['0', '0', '1'], dtype=object), array([1., 0., 1.]))
+    >>> table.columns["id"].to_pylist(), table.columns["key60"].to_pylist()
+    (['0', '0', '1'], [1.0, 0.0, 1.0])
     """
     where, pieces = _choose(path, _parse(path), group)
     rolls = [_roll(piece, f"{where}, piece {i}") for i, piece in enumerate(pieces)]
@@ -54,7 +54,8 @@ def read_notes(path: Path, group: str = "") -> Table:
         np.array([str(i) for i in range(len(rolls))], dtype=object), [len(r) for r in rolls]
     )
     keys = dict(zip(KEYS, np.concatenate(rolls).T, strict=True))
-    return Table(where, {"id": ids, **keys}, np.arange(1, len(ids) + 1), Columns(x=KEYS), "row")
+    usual = Columns(id="id", x=KEYS)
+    return make_table(where, {"id": ids, **keys}, lambda row: row + 1, usual, "row")
 
 
 def unpack(array: Shaped[np.ndarray, "..."], at: str) -> Shaped[np.ndarray, "rows 88"]:

@@ -1,67 +1,93 @@
 """Tracks from a file, a folder or a DataFrame, in one call."""
 
+import glob as globbing
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from vrnn.data.io.categories import name_categories
-from vrnn.data.io.csv import DELIMITERS, read_csv
+from vrnn.data.io.compressed import STDIN, kind_of
+from vrnn.data.io.csv import read_csv
 from vrnn.data.io.dataframe import table_from_dataframe
 from vrnn.data.io.eth_ucy import read_eth_ucy
+from vrnn.data.io.geojson import is_geojson, read_geojson
+from vrnn.data.io.geolife import read_geolife
+from vrnn.data.io.gpx import read_gpx, read_kml
 from vrnn.data.io.hurdat2 import HEADER, read_hurdat2
 from vrnn.data.io.npz import read_npz
-from vrnn.data.io.parquet import read_parquet
+from vrnn.data.io.parquet import read_feather, read_parquet
 from vrnn.data.io.piano_roll import read_notes
+from vrnn.data.io.roles import choose_roles
 from vrnn.data.io.table import Columns, Table
 from vrnn.data.io.text_file import read_text
-from vrnn.data.io.tracks_from_table import tracks_from_table
+from vrnn.data.io.tracks_from_table import Duplicates, tracks_from_table
 from vrnn.data.io.trajnet import read_trajnet
 from vrnn.data.tracks import Tracks, concatenate
 from vrnn.errors import ConfigError, DataError, Setting, Text
 
 Format = Literal["auto", "columns", "piano-roll"]
-FORMATS = (
-    ".csv, .tsv, .txt (ETH/UCY, HURDAT2 or with a header), .ndjson (TrajNet++), .json (notes), "
-    ".npz, .parquet"
-)
-TEXT = (".csv", ".tsv", ".txt")
+TEXT = (".csv", ".tsv", ".txt", ".dat", ".tab", ".psv")
 ROLLS = (".json", ".npz")
 READERS: dict[str, Callable[[Path], Table]] = {
     ".ndjson": read_trajnet,
     ".parquet": read_parquet,
+    ".geoparquet": read_parquet,
+    ".feather": read_feather,
+    ".arrow": read_feather,
+    ".gpx": read_gpx,
+    ".kml": read_kml,
+    ".geojson": read_geojson,
+    ".plt": read_geolife,
     ".npz": read_npz,
 }
+FORMATS = f"{', '.join((*TEXT, *READERS))}, .json (notes or GeoJSON)"
 
 
 def read_tracks(
-    source: object, columns: Columns | None = None, *, group: str = "", format: Format = "auto"
+    source: object,
+    columns: Columns | None = None,
+    *,
+    group: str = "",
+    format: Format = "auto",
+    sort: bool = True,
+    duplicates: Duplicates = "auto",
 ) -> Tracks:
     r"""Return the tracks of a file, a folder of files, or a DataFrame.
 
-    The extension names the format, and for text the first line does:
+    The ending names the format, also before .gz, .bz2, .xz, .zst or .zip. For text the first lines
+    do:
 
-    - four bare numbers are ETH/UCY;
+    - four bare numbers split by blanks are ETH/UCY;
     - the header of a storm is HURDAT2;
-    - anything else is a table with a header.
+    - anything else is delimited text, see `Columns` for a file without a header.
 
-    JSON holds lists of notes. In a folder, every file with a known extension is read, in order of
-    name, and its ids begin with `stem/`. Sub-folders, hidden files and JSON are skipped. With
-    `format="piano-roll"` the JSON and NPZ files of a folder are read, and no others.
+    The id, the time and the positions are recognised by the names that common tools write. What was
+    chosen, mended or left out stands in `tracks.origin.notes`.
+
+    In a folder, every file with a known ending is read, in order of name. Its ids begin with
+    `stem/`, and a file without ids is one track named after it. Sub-folders, hidden files and JSON
+    are skipped. With `format="piano-roll"` the JSON and NPZ files of a folder are read, and no
+    others.
 
     Args:
-        source: a path (str or Path), or a DataFrame of any library that narwhals knows.
-        columns: which columns hold what; by default id, t and the usual observations of the
-            format.
+        source: a path (str or Path), a pattern such as "day*.csv", "-" for standard input, or a
+            DataFrame of any library that narwhals knows.
+        columns: which columns hold what; recognised where they are not named.
         group: the set to take from an NPZ archive or a JSON file that holds several.
         format: what the numbers of an NPZ archive are: "columns", or "piano-roll" for 88 keys
             packed into bits. "auto" refuses bytes that may be either.
+        sort: sort the rows of each track by time; else refuse rows out of order.
+        duplicates: what becomes of rows that repeat an id and a time: keep the "first", their
+            "mean", or "error". "auto" keeps the first where such rows are few.
 
     Raises:
         ConfigError: no such format.
         DataError: names the file, the line and the reason.
-        MissingExtraError: Parquet or a DataFrame without the extra `frames`.
+        MissingExtraError: a DataFrame without the extra `frames`.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "walks.csv"
@@ -70,37 +96,52 @@ def read_tracks(
     >>> tracks.ids, tracks.x[0]
     (['anna', 'bob'], array([[1. , 2. ], [1.5, nan]]))
     """
-    if format not in get_args(Format):
-        raise ConfigError(
-            setting="format", expected=f"one of {', '.join(get_args(Format))}", found=repr(format)
-        )
+    for name, value, kind in (("format", format, Format), ("duplicates", duplicates, Duplicates)):
+        if value not in get_args(kind):
+            raise ConfigError(
+                setting=name, expected=f"one of {', '.join(get_args(kind))}", found=repr(value)
+            )
+    columns = columns or Columns()
+
+    def finish(table: Table, columns: Columns) -> Tracks:
+        return tracks_from_table(table, columns, sort=sort, duplicates=duplicates)
+
     if not isinstance(source, str | Path):
-        return tracks_from_table(table_from_dataframe(source), columns)
+        return finish(table_from_dataframe(source), columns)
     path = Path(source).expanduser()
+    if str(path) == STDIN:
+        return finish(read_table(path, group, format, columns.names), columns)
+    if path.is_dir():
+        return _read_files(track_files(path, format), path, columns, group, format, finish)
+    if not path.exists() and any(mark in str(path) for mark in "*?["):
+        files = sorted(Path(name) for name in globbing.glob(str(path), recursive=True))
+        files = [file for file in files if file.is_file()]
+        if files:
+            return _read_files(files, path, columns, group, format, finish)
     if not path.exists():
         where = path.parent if not path.parent.exists() else path
         raise DataError(
             f"{path}: expected a file or folder of tracks, but {where} does not exist; "
             "is the path right?"
         )
-    if not path.is_dir():
-        return tracks_from_table(read_table(path, group, format), columns)
-    return _read_folder(path, columns, group, format)
+    return finish(read_table(path, group, format, columns.names), columns)
 
 
-def read_table(path: Path, group: str = "", format: Format = "auto") -> Table:
-    """Return all columns of one file, whose extension and first line name the format.
+def read_table(
+    path: Path, group: str = "", format: Format = "auto", names: tuple[str, ...] = ()
+) -> Table:
+    """Return all columns of one file, whose ending and first lines name the format.
 
     Args:
-        path: the file.
+        path: the file, or "-" for standard input.
         group: the set to take from an NPZ archive or a JSON file that holds several.
         format: what the numbers of an NPZ archive are, see `read_tracks`.
+        names: names of the columns of text without a header.
 
     Raises:
         DataError: names the file, the line and the reason.
-        MissingExtraError: Parquet without the extra `frames`.
     """
-    kind = path.suffix.lower()
+    kind = kind_of(path)
     if format == "piano-roll" and kind not in ROLLS:
         raise DataError(
             f"{path}: expected a piano roll in {' or '.join(ROLLS)}, "
@@ -110,34 +151,43 @@ def read_table(path: Path, group: str = "", format: Format = "auto") -> Table:
     if kind == ".npz":
         return read_npz(path, group, format)
     if kind == ".json":
-        return read_notes(path, group)
+        return _json_reader(path)(path, group)
     if kind in READERS:
         return READERS[kind](path)
-    if kind not in TEXT:
-        raise DataError(
-            f"{path}: expected one of {FORMATS}, "
-            f"found the extension {path.suffix or '(none)'!r}; "
-            "rename the file, or read it into a DataFrame and pass that"
-        )
-    return _text_reader(path)(path)
-
-
-def _text_reader(path: Path) -> Callable[[Path], Table]:
-    """Return the reader that the first line of a text file asks for."""
-    first = next(line for line in read_text(path).splitlines() if line.strip())
-    if HEADER.match(first):
-        return read_hurdat2
-    if path.suffix.lower() != ".txt":
-        return read_csv
-    if re.fullmatch(r"\s*[-+.\deE]+(\s+([-+.\deE]+|nan))*\s*", first):
-        return read_eth_ucy
-    if any(mark in first for mark in DELIMITERS):
-        return read_csv
+    if kind in (*TEXT, ""):
+        return _read_text(path, kind, names)
     raise DataError(
-        f"{path}: expected four numbers a line (ETH/UCY: frame ped x y), HURDAT2, or a header "
-        f"such as id,t,x,y, found {first[:40]!r}; "
-        "if the file holds no tracks, move it out of the folder"
+        f"{path}: expected one of {FORMATS}, "
+        f"found the extension {path.suffix or '(none)'!r}; "
+        "if it is delimited text, rename it to end in .csv; else read it into a DataFrame and pass that"
     )
+
+
+def _read_text(path: Path, kind: str, names: tuple[str, ...]) -> Table:
+    """Return the table of a file of text in the format that its first line shows."""
+    if str(path) == STDIN:
+        return read_csv(path, names)
+    text = read_text(path)
+    first = next(line for line in text.splitlines() if line.strip())
+    if first.lstrip().startswith("<"):
+        reader = read_kml if "<kml" in text[:1000] else read_gpx
+        return reader(path)
+    if HEADER.match(first):
+        return read_hurdat2(path)
+    fields = first.split()
+    bare = re.fullmatch(r"\s*[-+.\deE]+(\s+([-+.\deE]+|nan))*\s*", first)
+    if kind == ".txt" and not names and bare and len(fields) <= 4:
+        return read_eth_ucy(path)
+    return read_csv(path, names)
+
+
+def _json_reader(path: Path) -> Callable[[Path, str], Table]:
+    """Return the reader of a file of JSON: GeoJSON or notes."""
+    try:
+        geographic = is_geojson(json.loads(read_text(path)))
+    except (ValueError, RecursionError):
+        geographic = False
+    return (lambda p, _: read_geojson(p)) if geographic else read_notes
 
 
 def track_files(folder: Path, format: Format = "auto") -> list[Path]:
@@ -149,12 +199,15 @@ def track_files(folder: Path, format: Format = "auto") -> list[Path]:
         DataError: there are none.
     """
     known = ROLLS if format == "piano-roll" else (*TEXT, *READERS)
-    seen = sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] != ".")
-    files = [p for p in seen if p.suffix.lower() in known]
+    seen = sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] not in "._")
+    files = [p for p in seen if kind_of(p) in known]
     if not files:
         inner = sorted(p.name for p in folder.iterdir() if p.is_dir())
         hint: Text = (
-            f"sub-folders are not searched, so name one of {', '.join(inner[:5])}" if inner else ""
+            f"sub-folders are not searched, so name one of {', '.join(inner[:5])}, "
+            f"or all files with '{folder}/**/*.csv'"
+            if inner
+            else ""
         )
         if any(p.suffix.lower() == ".json" for p in seen):
             hint = ("for notes in .json ask for them: ", Setting("format", "piano-roll"))
@@ -164,18 +217,41 @@ def track_files(folder: Path, format: Format = "auto") -> list[Path]:
     return files
 
 
-def _read_folder(folder: Path, columns: Columns | None, group: str, format: Format) -> Tracks:
-    """Return the tracks of all files of a folder, which share their categories."""
-    files = track_files(folder, format)
+def _read_files(
+    files: list[Path],
+    where: Path,
+    columns: Columns,
+    group: str,
+    format: Format,
+    finish: Callable[[Table, Columns], Tracks],
+) -> Tracks:
+    """Return the tracks of several files, which share their columns and categories."""
+    tables = [read_table(path, group, format, columns.names) for path in files]
+    columns = _shared_columns(tables, columns)
     stems = Counter(path.stem for path in files)
-    tables = [read_table(path, group, format) for path in files]
-    columns = name_categories(tables, columns or Columns()) if tables else columns
     parts = []
     for path, table in zip(files, tables, strict=True):
-        prefix = path.stem if stems[path.stem] == 1 else path.name
-        part = tracks_from_table(table, columns)
-        parts.append(part.rename([f"{prefix}/{track}" for track in part.ids]))
+        prefix = path.stem if stems[path.stem] == 1 else str(path.relative_to(_base(files)))
+        part = finish(table, columns)
+        alone = columns.id is None and len(part) == 1
+        parts.append(part.rename([prefix if alone else f"{prefix}/{track}" for track in part.ids]))
     try:
         return concatenate(parts)
     except DataError as error:
-        raise DataError(("the files do not fit together: ", error), where=folder) from error
+        raise DataError(("the files do not fit together: ", error), where=where) from error
+
+
+def _base(files: list[Path]) -> Path:
+    """Return the folder that all files are below."""
+    shared = set.intersection(*({*path.parents} for path in files))
+    return max(shared, key=lambda path: len(path.parts))
+
+
+def _shared_columns(tables: list[Table], columns: Columns) -> Columns:
+    """Return the columns of the first file, with the categories of all."""
+    first = tables[0]
+    if not (first.usual.x and first.usual.id):
+        chosen = choose_roles(first, columns).columns
+        if all(chosen.id in (None, *t.columns) and {*chosen.x} <= {*t.columns} for t in tables):
+            columns = replace(chosen, names=())
+    return name_categories(tables, columns)

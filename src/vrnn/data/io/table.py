@@ -1,11 +1,13 @@
 """A table of rows as a format module returns it, and the columns that have a role in tracks."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
-from jaxtyping import Int, Shaped
+import pyarrow as pa
 
+from vrnn.data.io.parse_cells import Column
 from vrnn.errors import ConfigError
 
 
@@ -13,18 +15,20 @@ from vrnn.errors import ConfigError
 class Columns:
     """The names of the columns of ids, times, observations, inputs and targets.
 
+    A role that is not named is recognised: by the names that common tools write, by the types of
+    the columns, and by which values repeat.
+
     Args:
-        id: the track of a row, any text. Without a column of the default name the whole table is
-            one track; None asks for that.
-        t: the time of a row, a number or an ISO 8601 date, which becomes seconds since 1970-01-01
-            UTC. Without a column of the default name, rows are counted 0, 1, 2, ... within each
-            track; None asks for that.
-        x: observations. Empty: the usual ones of the format. These are `lat, lon` in HURDAT2, all
-            columns of `x` in NPZ, and else `x, y`.
+        id: the track of a row. Empty: recognised. None: the whole table is one track.
+        t: the time of a row, a number or a date in any common form. Empty: recognised. None: rows
+            are counted 0, 1, 2, ... within each track.
+        x: observations. Empty: recognised positions, such as `x, y` or `lat, lon`; all columns of
+            `x` in NPZ.
         u: known inputs, such as a speed over ground or an action. A column of text holds
             categories, such as the type of a vessel. It becomes one 0/1 input for each category,
             named column=category.
         y: supervised targets.
+        names: names of all columns of a file of text without a header, in order.
 
     Raises:
         ConfigError: a role that names a column twice.
@@ -33,14 +37,15 @@ class Columns:
     ('lon', 'lat')
     """
 
-    id: str | None = "id"
-    t: str | None = "t"
+    id: str | None = ""
+    t: str | None = ""
     x: tuple[str, ...] = ()
     u: tuple[str, ...] = ()
     y: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for role in ("x", "u", "y"):
+        for role in ("x", "u", "y", "names"):
             names = getattr(self, role)
             names = (names,) if isinstance(names, str) else tuple(names)
             object.__setattr__(self, role, names)
@@ -48,27 +53,81 @@ class Columns:
                 raise ConfigError(f"Columns: {role} names a column twice: {', '.join(names)}")
 
 
-class Table(NamedTuple):
+@dataclass(frozen=True, repr=False)
+class Table:
     """Rows of a source, before anything is known about tracks.
 
     Attributes:
         source: the file, for messages.
-        columns: one array (rows,) for each column: float64, or objects, which are text or None.
-        lines: the line of each row in the source, from 1, (rows,).
-        usual: the columns of x, u and y where the caller names none.
-        unit: what `lines` counts.
+        columns: one Arrow column (rows,) for each name: numbers, text, dates or durations.
+        locate: the line of a row in the source, from 1.
+        usual: the columns of each role in this format, where it has some.
+        unit: what `locate` counts.
+        frame: the library of a DataFrame: "pandas", "polars" or "pyarrow"; empty for a file.
+        notes: sentences about how the source was read.
     """
 
     source: str
-    columns: dict[str, Shaped[np.ndarray, " rows"]]
-    lines: Int[np.ndarray, " rows"]
-    usual: Columns = Columns(x=("x", "y"))
+    columns: dict[str, Column]
+    locate: Callable[[int], int]
+    usual: Columns = Columns()
     unit: str = "line"
+    frame: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
 
     def at(self, row: int) -> str:
         """Return where a row is.
 
-        >>> Table("a.csv", {}, np.array([2, 3])).at(1)
+        >>> make_table("a.csv", {}, [2, 3]).at(1)
         'a.csv, line 3'
         """
-        return f"{self.source}, {self.unit} {self.lines[row]}"
+        return f"{self.source}, {self.unit} {self.locate(row)}"
+
+
+def make_table(
+    source: str,
+    columns: Mapping[str, Any],
+    lines: Sequence[int] | np.ndarray | Callable[[int], int],
+    usual: Columns = Columns(),
+    unit: str = "line",
+    notes: Sequence[str] = (),
+    frame: str = "",
+) -> Table:
+    """Return a table of arrays or Arrow columns.
+
+    Args:
+        source: the file, for messages.
+        columns: arrays or Arrow columns of equal length; objects are text or None.
+        lines: the line of each row, or a function that finds it.
+        usual: the columns of each role in this format.
+        unit: what `lines` counts.
+        notes: sentences about how the source was read.
+        frame: the library of a DataFrame.
+
+    >>> make_table("rows", {"x": np.array([1.5, np.nan])}, range(1, 3)).columns["x"].to_pylist()
+    [1.5, nan]
+    """
+    locate = lines if callable(lines) else lambda row: int(lines[row])
+    arrow = {str(name): as_arrow(column) for name, column in columns.items()}
+    return Table(source, arrow, locate, usual, unit, frame, tuple(notes))
+
+
+def as_arrow(column: Any) -> Column:
+    """Return an Arrow column whose text has one type and no dictionary."""
+    if not isinstance(column, pa.Array | pa.ChunkedArray):
+        array = np.asarray(column)
+        if array.dtype.kind != "O":
+            return pa.array(array)
+        cells = array.tolist()
+        try:
+            return as_arrow(pa.array(cells, from_pandas=True))
+        except (pa.ArrowInvalid, pa.ArrowTypeError):  # texts beside numbers
+            return pa.array([None if c is None or c != c else str(c) for c in cells], pa.string())
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return as_arrow(column.cast(kind.value_type))
+    text = (pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
+    return column.cast(pa.string()) if any(check(kind) for check in text) else column

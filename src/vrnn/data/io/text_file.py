@@ -1,47 +1,58 @@
 """The text of a file, or the reason why it has none."""
 
+import codecs
 from pathlib import Path
 
+from vrnn.data.io.compressed import read_bytes
 from vrnn.errors import DataError
+
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a UTF-8 file, with or without a byte order mark.
+    """Return the text of a UTF-8 or UTF-16 file, without byte order marks.
 
     Raises:
         DataError: a file that cannot be opened, is empty, is binary or is in another encoding. The
             message names that encoding.
     """
+    return decode(path, read_bytes(path))
+
+
+def decode(path: Path, raw: bytes) -> str:
+    """Return the text of bytes in UTF-8 or UTF-16, without byte order marks.
+
+    Raises:
+        DataError: binary content or another encoding, which the message names.
+    """
+    if raw[:2] in UTF_16:
+        try:
+            return raw.decode("utf-16").lstrip("\ufeff")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: expected text in UTF-16: {error.reason}") from error
     try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be opened: {error.strerror or error}") from error
-    if not raw.strip():
-        raise DataError(f"{path}: expected a table of tracks, found an empty file")
-    try:
-        text = raw.decode("utf-8-sig")
+        text = raw.decode("utf-8").lstrip("\ufeff")
     except UnicodeDecodeError as error:
         raise DataError(_other_encoding(path, raw, error.start)) from error
     if "\0" in text:
-        raise DataError(
-            f"{path}: expected text, found binary content (a zero byte); is the extension right? "
-            "Readable are CSV, TSV, ETH/UCY, HURDAT2, TrajNet++ ndjson, notes in JSON, NPZ and "
-            "Parquet"
-        )
+        raise DataError(f"{path}: expected text, found binary content (a zero byte); {_ENDING}")
     return text
+
+
+_ENDING = (
+    "is the ending right? Readable are CSV and other text, GPX, GeoJSON, NPZ, Parquet, Feather "
+    "and others"
+)
 
 
 def _other_encoding(path: Path, raw: bytes, position: int) -> str:
     """Return the message for bytes that are not UTF-8 from `position` on."""
-    utf16 = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
-    if raw.count(0) and not utf16:
-        return f"{path}: expected UTF-8 text, found binary content; is the extension right?"
-    name, origin = (
-        ("UTF-16", "Excel's 'Unicode text'") if utf16 else ("WINDOWS-1252", "a Windows program")
-    )
-    line = 1 if utf16 else raw.count(b"\n", 0, position) + 1
+    if raw.count(0):
+        return f"{path}: expected UTF-8 text, found binary content; {_ENDING}"
+    line = raw.count(b"\n", 0, position) + 1
+    name = path.name
     return (
         f"{path}, line {line}: expected UTF-8 text, found the byte 0x{raw[position]:02x}; "
-        f"probably {name} from {origin}; "
-        f"convert it: iconv -f {name} -t UTF-8 {path.name} > utf8-{path.name}"
+        "probably WINDOWS-1252 from a Windows program; "
+        f"convert it: iconv -f WINDOWS-1252 -t UTF-8 {name} > utf8-{name}"
     )

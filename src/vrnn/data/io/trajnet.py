@@ -5,19 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
-from vrnn.data.io.table import Table
+from vrnn.data.io.table import Columns, Table, make_table
 from vrnn.data.io.text_file import read_text
 from vrnn.errors import DataError
 
 FIELDS = {"id": "p", "t": "f", "x": "x", "y": "y"}
+USUAL = Columns(id="id", t="t", x=("x", "y"))
 
 
 def read_trajnet(path: Path) -> Table:
     """Return the rows `{"track": {"f": frame, "p": pedestrian, "x": metres, "y": metres}}`.
 
     Scenes (`{"scene": ...}`) only point at tracks and are skipped. Rows with a `prediction_number`
-    are forecasts of some model and are skipped too. The format gives rows no order, so the table is
-    sorted by frame.
+    are forecasts of some model and are skipped too. The format gives rows no order.
 
     Raises:
         DataError: a line that is not JSON, or a row of a track that lacks one of f, p, x, y.
@@ -27,8 +27,8 @@ def read_trajnet(path: Path) -> Table:
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "a.ndjson"
     >>> _ = path.write_text('{"track": {"f": 8, "p": 3, "x": 1.5, "y": 2.0}}')
-    >>> read_trajnet(path).columns["x"]
-    array([1.5], dtype=object)
+    >>> read_trajnet(path).columns["x"].to_pylist()
+    [1.5]
     """
     lines, rows = [], []
     for line, text in enumerate(read_text(path).splitlines(), 1):
@@ -58,13 +58,5 @@ def read_trajnet(path: Path) -> Table:
             rows.append([row[key] for key in FIELDS.values()])
     if not rows:
         raise DataError(f"{path}: expected observed track rows, found only scenes or predictions")
-    table = Table(
-        str(path), dict(zip(FIELDS, np.array(rows, dtype=object).T, strict=True)), np.array(lines)
-    )
-    try:
-        order = np.argsort(table.columns["t"].astype(np.float64), kind="stable")
-    except (TypeError, ValueError):
-        return table  # the later check of the time column names the line
-    return table._replace(
-        columns={k: v[order] for k, v in table.columns.items()}, lines=table.lines[order]
-    )
+    columns = dict(zip(FIELDS, np.array(rows, dtype=object).T, strict=True))
+    return make_table(str(path), columns, np.array(lines), USUAL)

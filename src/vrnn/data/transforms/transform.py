@@ -14,6 +14,7 @@ from vrnn.data.transforms.heading import Heading, rotate
 from vrnn.data.transforms.plane import Plane
 from vrnn.data.transforms.standardise import Standardise
 from vrnn.errors import ConfigError, Setting
+from vrnn.geo import latitude_longitude
 
 FIT_AT_ONCE = 1024
 """Tracks that are encoded together in `fit`, which bounds its memory."""
@@ -270,21 +271,19 @@ def _heading(continuous: tuple[bool, ...], observe: int | None) -> Heading:
 def _plane(
     config: TransformConfig, names: tuple[str, ...], columns: tuple[bool, ...]
 ) -> Plane | None:
-    """Return the plane of the columns whose names begin with lat and lon; None if unused."""
+    """Return the plane of the columns of degrees; None if unused."""
     if not config.geographic:
         return None
-    found = []
-    for word in ("lat", "lon"):
-        named = [i for i, name in enumerate(names) if name.lower().startswith(word) and columns[i]]
-        if len(named) != 1:
-            positions = ", ".join(n for n, c in zip(names, columns, strict=False) if c)
-            raise ConfigError(
-                "a geographic transform takes increments of one column whose name begins with "
-                f"{word}: found {len(named)} among the positions {positions or 'without names'}; "
-                "name the columns x of the file so, and leave them among the positions"
-            )
-        found += named
-    return Plane(found[0], found[1], config.geographic)
+    places = [i for i, increment in enumerate(columns) if increment]
+    found = latitude_longitude([names[i] for i in places]) if names else None
+    if found is None:
+        positions = ", ".join(names[i] for i in places if names)
+        raise ConfigError(
+            "a geographic transform takes increments of one column whose name has the word lat, and "
+            f"of one with lon: found the positions {positions or 'without names'}; "
+            "name the columns x of the file so, and leave them among the positions"
+        )
+    return Plane(places[found[0]], places[found[1]], config.geographic)
 
 
 def _revive(part: type, values: dict[str, Any] | None):

@@ -1,0 +1,94 @@
+"""The bytes of a file, out of gzip, bzip2, xz, zstd or zip where it is compressed."""
+
+import bz2
+import gzip
+import lzma
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+
+from vrnn.errors import DataError
+
+STDIN = "-"
+"""The path that stands for standard input."""
+
+
+def _unzip(raw: bytes, path: Path) -> bytes:
+    with zipfile.ZipFile(path if str(path) != STDIN else _buffer(raw)) as archive:
+        names = [n for n in archive.namelist() if not n.endswith("/") and "__MACOSX" not in n]
+        if len(names) != 1:
+            raise DataError(
+                where=path,
+                expected="one file in the archive",
+                found=f"{len(names)}: {', '.join(names[:5])}" if names else "none",
+                hint="unpack it into a folder, and name the folder",
+            )
+        return archive.read(names[0])
+
+
+def _buffer(raw: bytes):
+    import io
+
+    return io.BytesIO(raw)
+
+
+def _unzstd(raw: bytes, path: Path) -> bytes:
+    with pa.CompressedInputStream(pa.BufferReader(raw), "zstd") as stream:
+        return stream.read()
+
+
+ENDINGS: dict[str, Callable[[bytes, Path], bytes]] = {
+    ".gz": lambda raw, path: gzip.decompress(raw),
+    ".bz2": lambda raw, path: bz2.decompress(raw),
+    ".xz": lambda raw, path: lzma.decompress(raw),
+    ".zst": _unzstd,
+    ".zip": _unzip,
+}
+"""How each ending is unpacked."""
+
+
+def kind_of(path: Path) -> str:
+    """Return the ending that names the format of a file, in lower case, without compression.
+
+    >>> kind_of(Path("walks.CSV.gz")), kind_of(Path("walks.zip")), kind_of(Path("-"))
+    ('.csv', '', '')
+    """
+    endings = [e.lower() for e in path.suffixes]
+    if endings and endings[-1] in ENDINGS:
+        endings.pop()
+        path = Path(path.name[: -len(path.suffix)])
+    return path.suffix.lower() if endings else ""
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a file, unpacked where its ending names a compression.
+
+    Args:
+        path: the file, or "-" for standard input.
+
+    Raises:
+        DataError: a file that cannot be opened, is empty or is damaged, or an archive of several
+            files.
+    """
+    try:
+        raw = sys.stdin.buffer.read() if str(path) == STDIN else path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be opened: {error.strerror or error}") from error
+    unpack = ENDINGS.get(path.suffix.lower())
+    if unpack is not None and raw:
+        try:
+            raw = unpack(raw, path)
+        except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as e:
+            raise DataError(
+                where=path,
+                expected=f"a file compressed as {path.suffix.lower()[1:]}",
+                found=str(e).splitlines()[0] or type(e).__name__,
+                hint="is it complete?",
+            ) from e
+    if not raw.strip():
+        raise DataError(f"{path}: expected a table of tracks, found an empty file")
+    return raw

@@ -1,0 +1,93 @@
+"""GeoJSON: points with properties, or lines with the times of their points."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from vrnn.data.io.table import Columns, Table, make_table
+from vrnn.data.io.text_file import read_text
+from vrnn.errors import DataError
+
+TIMES = ("coordTimes", "times", "timestamps", "coordinateProperties")
+"""Properties that hold the times of the points of a line."""
+
+
+def is_geojson(content: Any) -> bool:
+    """Return whether parsed JSON is GeoJSON."""
+    kinds = {"FeatureCollection", "Feature"}
+    return isinstance(content, dict) and content.get("type") in kinds
+
+
+def read_geojson(path: Path) -> Table:
+    """Return the points of features.
+
+    A point is a row with its properties as columns. A line is a track: its points are rows, and
+    its times are in the property `coordTimes` or `times`. Without times rows are counted.
+
+    Raises:
+        DataError: text that is not GeoJSON, or features that are neither points nor lines.
+
+    Source: RFC 7946.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.geojson"
+    >>> _ = path.write_text('{"type": "Feature", "properties": {"id": "a"}, '
+    ...                     '"geometry": {"type": "LineString", "coordinates": [[1, 2], [3, 4]]}}')
+    >>> read_geojson(path).columns["lon"].to_pylist()
+    [1.0, 3.0]
+    """
+    try:
+        content = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: expected GeoJSON, found an error of syntax: {error}") from error
+    if not is_geojson(content):
+        raise DataError(f"{path}: expected a FeatureCollection of GeoJSON, found other JSON")
+    features = content.get("features", [content])
+    rows: list[dict[str, Any]] = []
+    for i, feature in enumerate(features):
+        geometry = (feature or {}).get("geometry") or {}
+        properties = (feature or {}).get("properties") or {}
+        rows += _rows(path, i, geometry, properties)
+    if not rows:
+        raise DataError(f"{path}: expected points or lines, found no feature with coordinates")
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    for name, cells in columns.items():
+        if any(isinstance(cell, str) for cell in cells):
+            columns[name] = [None if cell is None else str(cell) for cell in cells]
+    usual = Columns(x=("lon", "lat"))
+    if "line" in columns:
+        usual = Columns(id="line", t="time" if "time" in columns else "", x=("lon", "lat"))
+    return make_table(str(path), columns, lambda row: row + 1, usual, "point")
+
+
+def _rows(path: Path, i: int, geometry: Any, properties: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of one feature."""
+    kind, places = geometry.get("type"), geometry.get("coordinates")
+    plain = {k: v for k, v in properties.items() if not isinstance(v, list | dict)}
+    try:
+        if kind == "Point":
+            return [{**plain, "lon": float(places[0]), "lat": float(places[1])}]
+        if kind == "MultiLineString":
+            parts = [
+                _rows(path, i, {"type": "LineString", "coordinates": part}, properties)
+                for part in places
+            ]
+            return [row | {"line": f"{row['line']}/{j}"} for j, p in enumerate(parts) for row in p]
+        if kind == "LineString":
+            times = next((properties[n] for n in TIMES if isinstance(properties.get(n), list)), [])
+            name = str(plain.get("id", plain.get("name", i)))
+            rows = []
+            for j, place in enumerate(places):
+                time = {"time": times[j]} if len(times) == len(places) else {}
+                rows.append({"line": name, **time, "lon": float(place[0]), "lat": float(place[1])})
+            return rows
+    except (TypeError, ValueError, IndexError) as error:
+        raise DataError(
+            f"{path}, feature {i}: expected coordinates [longitude, latitude], "
+            f"found {str(places)[:40]}"
+        ) from error
+    raise DataError(
+        f"{path}, feature {i}: expected a Point or a LineString, found {kind or 'no geometry'}; "
+        "leave other features out"
+    )
