@@ -93,14 +93,14 @@ def test_without_one_the_observed_rows_are_fitted_and_never_the_future():
     np.testing.assert_allclose(found.scores["kalman"].nll, -value / HORIZON, rtol=1e-4)
 
 
-@pytest.mark.parametrize("qmc", [False, True])
-def test_samples_come_from_their_distributions(qmc):
-    """Of one window: the mean of many samples errs as the mean of the distribution does."""
-    many = SamplingConfig(2000, 0, qmc)
-    found = evaluate_baselines(untrained(), WALKS, TEST, many).scores
-    exact = np.linalg.norm(random_mean(WALKS[:, :OBSERVE]) - WALKS[:, OBSERVE:], axis=-1)
-    np.testing.assert_allclose(found["random_walk"].ade, exact.mean(1), rtol=0.1)
-    assert (found["random_walk"].min_ade < 0.6 * found["constant_velocity"].min_ade).all()
+def test_the_mean_of_samples_is_that_of_their_distribution_and_quasi_random_ones_are_closer():
+    exact = np.linalg.norm(random_mean(WALKS[:, :OBSERVE]) - WALKS[:, OBSERVE:], axis=-1).mean(1)
+    off = []
+    for qmc in (False, True):
+        found = evaluate_baselines(untrained(), WALKS, TEST, SamplingConfig(512, 0, qmc)).scores
+        off.append(np.abs(found["random_walk"].ade / exact - 1))
+        assert (found["random_walk"].min_ade < 0.6 * found["constant_velocity"].min_ade).all()
+    assert off[0].max() < 0.2 and off[1].mean() < 0.3 * off[0].mean()
 
 
 def random_mean(past: np.ndarray) -> np.ndarray:
