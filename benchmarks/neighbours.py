@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from benchmarks.common import data_folder, keep, kept, parser, write_table
-from benchmarks.without_training import HORIZON, OBSERVE, SETS, random_walk
+from benchmarks.without_training import HORIZON, OBSERVE, SETS, by_random_walk
 from vrnn.data.synthetic.motion import prior
 from vrnn.metrics.scores import energy_score
 
@@ -62,7 +62,7 @@ def score(moves: np.ndarray, simulated: np.ndarray) -> float:
     truth = moves[:, past:].cumsum(1)
     futures = simulated[index, past:].cumsum(2).swapaxes(0, 1)
     points = np.pad(moves[:, :past].cumsum(1), ((0, 0), (1, 0), (0, 0)))
-    walk = random_walk(points, 0) - points[:, -1:]
+    walk = by_random_walk(points, 0) - points[:, -1:]
     return float(energy_score(futures, truth).mean() / energy_score(walk, truth).mean())
 
 

@@ -18,8 +18,12 @@ import torch
 
 import vrnn
 from benchmarks.common import data_folder, keep, kept, parser, write_table
+from vrnn.baselines.constant_velocity import constant_velocity
+from vrnn.baselines.gaussian_paths import GaussianPaths
+from vrnn.baselines.kalman import Kalman
+from vrnn.baselines.random_walk import random_walk
 from vrnn.data.synthetic import Crossroads
-from vrnn.metrics.displacement import best_of, constant_velocity
+from vrnn.metrics.displacement import best_of
 from vrnn.metrics.scores import energy_score
 
 OBSERVE, HORIZON, SAMPLES = 8, 12, 20
@@ -113,57 +117,19 @@ def by_model(past: np.ndarray, seed: int) -> np.ndarray:
     return vrnn.forecast(past, horizon=HORIZON, samples=SAMPLES, seed=seed).samples
 
 
-def random_walk(past: np.ndarray, seed: int) -> np.ndarray:
+def by_random_walk(past: np.ndarray, seed: int) -> np.ndarray:
     """Return futures whose velocity is a random walk, of the scale of each track's own past."""
-    moves = np.diff(past, axis=1)
-    scale = np.sqrt((np.diff(moves, axis=1) ** 2).mean((1, 2)))
-    noise = np.random.default_rng(seed).standard_normal((SAMPLES, len(past), HORIZON, 2))
-    velocity = moves[:, -1:] + (noise * scale[:, None, None]).cumsum(2)
-    return past[:, -1:] + velocity.cumsum(2)
+    return drawn(random_walk(past, HORIZON), seed)
 
 
-class Kalman:
-    """A point whose velocity is a random walk, seen with noise.
+def by_kalman(past: np.ndarray, seed: int) -> np.ndarray:
+    """Return futures of a Kalman filter, whose two variances fit all pasts of the set."""
+    return drawn(Kalman.fit([past]).forecast(past, HORIZON), seed)
 
-        v_{t+1} ~ N(v_t, drift^2),   p_{t+1} = p_t + v_t,   x_t ~ N(p_t, noise^2)
 
-    One ratio of noise to drift serves the whole set. Each track has its own scale.
-    """
-
-    RATIOS = (0.0, 0.1, 0.3, 0.6, 1.0, 2.0, 4.0, 8.0)
-
-    def __init__(self, past: np.ndarray):
-        self.ratio = max(self.RATIOS, key=lambda ratio: self.fit(past, ratio))
-        self.fit(past, self.ratio)
-
-    def fit(self, past: np.ndarray, ratio: float) -> float:
-        """Return the log-likelihood of the pasts at the best scale of each track, and keep it.
-
-        The first two rows give the state a start.
-        """
-        rows = past.shape[1] + HORIZON
-        lower = np.tri(rows - 1)
-        moves = lower[: rows - 1] @ lower[: rows - 1].T  # of a random walk of the velocity
-        noise = np.eye(rows - 1) * 2 - np.eye(rows - 1, k=1) - np.eye(rows - 1, k=-1)
-        start = 1e4 * np.ones((rows - 1, rows - 1))
-        cov = moves + ratio**2 * noise + start
-        n = past.shape[1] - 1
-        seen, later = cov[:n, :n] + 1e-9 * np.eye(n), cov[n:, :n]
-        weights = np.linalg.solve(seen, np.diff(past, axis=1).swapaxes(0, 1).reshape(n, -1))
-        d = np.diff(past, axis=1).swapaxes(0, 1).reshape(n, -1)
-        square = (d * weights).sum(0).reshape(len(past), 2).mean(1) / n
-        self.scale = np.sqrt(np.maximum(square, 1e-12))
-        self.mean = (later @ weights).reshape(HORIZON, len(past), 2).swapaxes(0, 1)
-        rest = cov[n:, n:] - later @ np.linalg.solve(seen, later.T)
-        self.factor = np.linalg.cholesky(rest + 1e-9 * np.eye(HORIZON))
-        value = -np.linalg.slogdet(seen)[1] - 2 * n * np.log(self.scale).mean()
-        return float(value)
-
-    def sample(self, past: np.ndarray, seed: int) -> np.ndarray:
-        """Return futures (sample, batch, horizon, 2)."""
-        noise = np.random.default_rng(seed).standard_normal((SAMPLES, len(past), HORIZON, 2))
-        drawn = np.einsum("ij,sbjd->sbid", self.factor, noise) * self.scale[:, None, None]
-        return past[:, -1:] + (self.mean + drawn).cumsum(2)
+def drawn(paths: GaussianPaths, seed: int) -> np.ndarray:
+    """Return samples of Gaussian paths, (sample, batch, horizon, 2)."""
+    return paths.sample(np.random.default_rng(seed).standard_normal((SAMPLES, *paths.mean.shape)))
 
 
 def scores(samples: np.ndarray, truth: np.ndarray) -> dict[str, float]:
@@ -182,8 +148,7 @@ def run(name: str, folder: Path) -> None:
     x = SETS[name](folder)
     past, truth = x[:, :OBSERVE], x[:, OBSERVE:]
     off = np.linalg.norm(constant_velocity(past, HORIZON) - truth, axis=-1)
-    kalman = Kalman(past)
-    ways = {"model": by_model, "random walk": random_walk, "Kalman": kalman.sample}
+    ways = {"model": by_model, "random walk": by_random_walk, "Kalman": by_kalman}
     result = {
         "set": name,
         "windows": len(x),

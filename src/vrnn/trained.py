@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 import vrnn.fastpath  # noqa: F401, fills the registry of plans
+from vrnn.baselines.kalman import Kalman
 from vrnn.data.batch import Batch
 from vrnn.data.preprocessor import Change, Preprocessor
 from vrnn.data.tracks import Tracks
@@ -104,6 +105,7 @@ class TrainedModel:
         training: settings of the training, as `config.json` holds them.
         modes: the head that `vrnn.fit_modes` trains; None without one.
         fits_data: a model for data of any units, whose preprocessor every task fits to its data.
+        kalman: the baseline that was fitted to the training tracks; None where there is none.
     """
 
     network: Model
@@ -112,6 +114,7 @@ class TrainedModel:
     training: dict[str, Any]
     modes: ModeHead | None = None
     fits_data: bool = False
+    kalman: Kalman | None = None
 
     def __repr__(self) -> str:
         columns = ", ".join(self.preprocessor.x_names)

@@ -16,8 +16,11 @@ def test_evaluate(run, folder, runs, selection):
     assert (found["windows"], found["samples"]) == (24, 3)
     assert found["selection"] == selection
     assert set(found["model"]) == {"ade", "fde", "min_ade", "min_fde", "nll", "energy_score"}
+    assert found["kalman_fit"] == "training tracks"
+    for name in ("random_walk", "kalman"):
+        assert set(found[name]) == set(found["model"]) and None not in found[name].values()
     text = run(*words)
-    assert "constant velocity" in text
+    assert all(name in text for name in ("constant velocity", "random walk", "Kalman filter"))
     assert f"{found['model']['ade']:.3f}" in text
 
 
@@ -82,4 +85,5 @@ def test_windows_and_constant_velocity_are_those_of_the_data(scene_run, data_dir
     found = json.loads(capsys.readouterr().out)
     count, ade, fde = FOLDS[fold]
     assert found["windows"] == count
-    assert found["constant_velocity"] == pytest.approx({"ade": ade, "fde": fde}, abs=6e-4)
+    for name, exact in {"ade": ade, "fde": fde, "min_ade": ade, "min_fde": fde}.items():
+        assert found["constant_velocity"][name] == pytest.approx(exact, abs=6e-4)

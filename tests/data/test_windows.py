@@ -8,7 +8,7 @@ from tests.helpers.straight_tracks import track
 
 from vrnn.data.io import read_tracks
 from vrnn.data.tracks import Tracks
-from vrnn.data.windows import runs, windows
+from vrnn.data.windows import runs, window_places, windows
 from vrnn.errors import DataError
 
 COUNTS = {
@@ -46,6 +46,14 @@ def test_windows_by_hand():
     assert windows(tracks, 2, step=20).ids == ["a@20"]
     assert windows(tracks, 3).times[1].tolist() == [40, 50, 60]
     assert windows(tracks, 1).lengths.tolist() == [1] * 7
+
+
+def test_places_are_those_of_the_windows():
+    tracks = Tracks([np.arange(12.0).reshape(6, 2), np.arange(8.0).reshape(4, 2)])
+    places = window_places(tracks, 3, stride=2)
+    assert places.track.tolist() == [0, 0, 1] and places.start.tolist() == [0, 2, 0]
+    for x, i, start in zip(windows(tracks, 3, stride=2).x, *places, strict=True):
+        np.testing.assert_array_equal(x, tracks.x[i][start : start + 3])
 
 
 def test_windows_stop_at_missing_rows_and_at_the_end_of_a_track():

@@ -1,11 +1,8 @@
 import numpy as np
-import pytest
 
-from vrnn.errors import DataError
 from vrnn.metrics.displacement import (
     average_displacement,
     best_of,
-    constant_velocity,
     final_displacement,
 )
 
@@ -35,14 +32,3 @@ def test_best_of_takes_each_minimum_by_its_own_sample():
 def test_missing_truth_gives_nan():
     truth = np.array([[[0.0, 0.0], [np.nan, np.nan]]])
     assert np.isnan(average_displacement(np.zeros((1, 2, 2)), truth)).all()
-
-
-def test_constant_velocity_is_exact_on_a_straight_line():
-    time = np.arange(8.0)[:, None]
-    line = np.stack([time * [1.0, -2.0] + [5.0, 5.0], time * [0.0, 0.5]])
-    np.testing.assert_allclose(constant_velocity(line[:, :5], 3), line[:, 5:])
-
-
-def test_constant_velocity_refuses_one_point():
-    with pytest.raises(DataError, match="at least 2"):
-        constant_velocity(np.zeros((1, 1, 2)), 3)

@@ -26,14 +26,51 @@ def test_evaluate_scores_the_paths_that_forecast_draws(trained, name):
     assert scores.model.min_fde == pytest.approx(far[..., -1].min(0).mean())
     assert scores.model.ade == pytest.approx(np.linalg.norm(drawn.mean - truth, axis=-1).mean())
     assert np.isfinite(list(vars(scores.model).values())).all()
-    assert set(scores.to_dict()) == {
-        "windows",
-        "samples",
-        "selection",
-        "model",
-        "constant_velocity",
-    }
-    assert "constant velocity" in scores.to_text() and "Windows:" in scores.to_text()
+    assert list(scores.baselines) == ["constant_velocity", "random_walk", "kalman"]
+    assert scores.kalman_fit == "training tracks"
+
+
+def test_a_baseline_that_is_better_beyond_noise_is_named():
+    """Straight lines, which an RNN that is hardly trained forecasts worse than constant velocity."""
+    rng = np.random.default_rng(0)
+    lines = [np.arange(12.0)[:, None] * v + 5 for v in rng.normal(size=(20, 1, 2))]
+    tracks, one = vrnn.Tracks(lines), vrnn.TrainConfig(steps=1)
+    config = vrnn.RNNConfig(x_dim=2, hidden=4)
+    model = vrnn.train(tracks, config=config, training=one, quiet=True).model
+    found = vrnn.evaluate(tracks, model=model, observe=5, horizon=4, samples=5)
+    assert set(found.better_baselines) == {"constant_velocity", "random_walk", "kalman"}
+    assert vrnn.evaluate(tracks[:1], model=model, observe=5, horizon=4).better_baselines == ()
+    for scores in found.baselines.values():
+        assert scores.energy_score < 1e-4 < found.model.energy_score
+
+
+def test_the_model_that_needs_no_training_stands_beside_a_filter_of_the_observed_rows():
+    found = vrnn.evaluate(walks(6, 14, seed=5), observe=5, horizon=7, samples=5)
+    assert found.kalman_fit == "observed rows" and len(found.baselines) == 3
+    for name in ("random_walk", "kalman"):
+        assert np.isfinite(list(vars(found.baselines[name]).values())).all()
+
+
+def test_baselines_stand_beside_models_with_inputs_and_prefixes_with_gaps():
+    """Windows are complete, so a gap only ends one; inputs are read by the model alone."""
+    tracks = walks(20)
+    tracks.x[0][6] = np.nan
+    tracks = replace(tracks, u=[x[:, :1] for x in walks(20, seed=3).x])
+    config = vrnn.VRNNConfig(x_dim=2, hidden=8, latent_dim=3)
+    model = vrnn.train(tracks, config=config, training=SETTINGS, quiet=True).model
+    found = vrnn.evaluate(tracks, model=model, observe=4, horizon=3, samples=4)
+    assert found.windows == 19 * 8 + 1 and len(found.baselines) == 3
+    without = vrnn.evaluate(vrnn.Tracks(tracks.x), observe=4, horizon=3, samples=4)
+    assert found.baselines["random_walk"] == without.baselines["random_walk"]
+
+
+def test_columns_of_categories_are_evaluated_without_baselines():
+    rolls = [np.random.default_rng(i).integers(0, 2, (12, 3)).astype(float) for i in range(12)]
+    config = vrnn.RNNConfig(x_dim=3, hidden=4, emission="bernoulli")
+    one = vrnn.TrainConfig(steps=1)
+    run = vrnn.train(vrnn.Tracks(rolls), config=config, training=one, quiet=True)
+    found = vrnn.evaluate(vrnn.Tracks(rolls), model=run.model, observe=5, horizon=4, samples=3)
+    assert run.model.kalman is None and not found.baselines and np.isfinite(found.model.nll)
 
 
 def test_the_nll_of_an_rnn_is_the_exact_density_of_the_future_in_data_units():

@@ -57,6 +57,17 @@ def test_loaded_model_is_the_trained_one(folder):
         assert torch.equal(value, loaded.network.state_dict()[name])
 
 
+def test_the_kalman_filter_is_kept_and_older_runs_have_none(folder):
+    run = vrnn.train(tracks(), config=MODEL, training=SETTINGS, quiet=True)
+    assert vrnn.load(folder).kalman == run.model.kalman is not None
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    del config["kalman"]
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert vrnn.load(folder).kalman is None
+    found = vrnn.evaluate(tracks(), model=folder, observe=4, horizon=3, samples=3)
+    assert found.kalman_fit == "observed rows" and "kalman" in found.baselines
+
+
 def test_loading_leaves_the_global_generator_alone(folder):
     torch.manual_seed(0)
     expected = torch.rand(1)

@@ -274,7 +274,7 @@ def test_it_is_fitted_to_the_data_of_every_task():
 
 def test_it_beats_a_random_walk_and_a_kalman_filter():
     """By the energy score, on simulated motion of another seed."""
-    from benchmarks.without_training import Kalman, random_walk, scores
+    from benchmarks.without_training import by_kalman, by_random_walk, scores
 
     from vrnn.data.synthetic.motion import motion
 
@@ -284,7 +284,7 @@ def test_it_beats_a_random_walk_and_a_kalman_filter():
     unit = np.sqrt((np.diff(past, axis=1) ** 2).sum(-1).mean(1))[:, None, None] + 1e-9
     past, truth = past / unit, truth / unit
     found = scores(vrnn.forecast(past, horizon=12).samples, truth)["energy"]
-    others = [random_walk(past, 0), Kalman(past).sample(past, 0)]
+    others = [by_random_walk(past, 0), by_kalman(past, 0)]
     assert found < 0.9 * min(scores(samples, truth)["energy"] for samples in others)
 
 

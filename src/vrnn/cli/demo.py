@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from vrnn.baselines.constant_velocity import constant_velocity
 from vrnn.data.synthetic import Crossroads
 from vrnn.data.tracks import Tracks
 from vrnn.errors import MissingExtraError
-from vrnn.metrics.displacement import average_displacement, best_of, constant_velocity
+from vrnn.metrics.displacement import average_displacement, best_of
 from vrnn.metrics.scores import energy_score
 from vrnn.models.config import ModelConfig
 from vrnn.models.rnn import RNNConfig
@@ -105,7 +106,7 @@ def at_once(test: Tracks) -> str:
     few = test[:AT_ONCE]
     found = evaluate(few, observe=OBSERVE, horizon=HORIZON, samples=SAMPLES)
     assert isinstance(found, Evaluation)  # no supervised model here
-    line = found.constant_velocity
+    line = found.baselines["constant_velocity"]
     return (
         f"at once, without training (vrnn forecast): ADE {found.model.ade:.2f} m, best of "
         f"{SAMPLES} {found.model.min_ade:.2f} m; constant velocity {line.ade:.2f} m"

@@ -25,7 +25,9 @@ def evaluate(
     seed: int = 0,
     columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
 ) -> None:
-    """Forecast every window of DATA and compare with what happened, beside constant velocity.
+    """Forecast every window of DATA and compare with what happened, beside baselines.
+
+    They are constant velocity, a random walk of the velocity and a Kalman filter.
 
     Args:
         data: whole tracks that were not trained on, a file or a folder of files.
@@ -38,7 +40,7 @@ def evaluate(
         samples_per_cluster: samples drawn for each cluster.
         qmc: draw quasi-random samples, which repel each other, in place of independent ones.
         temperature: factor on the distances of latents and observations from their means. The NLL
-            is that of temperature 1.
+            and the baselines are those of temperature 1.
         as_json: print one JSON object and nothing else.
         seed: of all noise.
         columns: of the data.

@@ -15,7 +15,7 @@ COMMANDS = {
     "doctor": "describe a file: ids, lengths, time steps, gaps, scale, advice",
     "train": "train a model on your tracks",
     "forecast": "sample joint futures of tracks",
-    "evaluate": "score forecasts against what happened, beside constant velocity",
+    "evaluate": "score forecasts against what happened, beside baselines",
     "reliability": "check whether predictive regions hold the share that they should",
     "modes": "train a mode set: k futures that cover what may happen",
     "generate": "sample new tracks",

@@ -29,6 +29,18 @@ class Runs(NamedTuple):
     length: Int[np.ndarray, " runs"]
 
 
+class WindowPlaces(NamedTuple):
+    """Where windows are.
+
+    Attributes:
+        track: the index of the track of each window, (windows,).
+        start: the first row within that track, (windows,).
+    """
+
+    track: Int[np.ndarray, " windows"]
+    start: Int[np.ndarray, " windows"]
+
+
 def runs(tracks: Tracks, step: float | None = None) -> Runs:
     """Return every run of rows without NaN in x that are one time step apart.
 
@@ -78,6 +90,26 @@ def windows(tracks: Tracks, length: int, stride: int = 1, step: float | None = N
     >>> windows(tracks, length=4).ids
     ['anna@0', 'anna@10']
     """
+    places = window_places(tracks, length, stride, step)
+    where = list(zip(places.track.tolist(), places.start.tolist(), strict=True))
+    cut = lambda arrays: [arrays[i][s : s + length] for i, s in where]  # noqa: E731
+    ids = [f"{tracks.ids[i]}@{tracks.times[i][s]:.12g}" for i, s in where]
+    return replace(
+        tracks, x=cut(tracks.x), ids=ids, times=cut(tracks.times), u=cut(tracks.u), y=cut(tracks.y)
+    )
+
+
+def window_places(
+    tracks: Tracks, length: int, stride: int = 1, step: float | None = None
+) -> WindowPlaces:
+    """Return where the windows of `windows` are, in the same order.
+
+    Raises:
+        DataError: as `windows` does.
+
+    >>> window_places(Tracks([np.zeros((2, 2)), np.zeros((3, 2))]), length=2)
+    WindowPlaces(track=array([0, 1, 1]), start=array([0, 0, 1]))
+    """
     if length < 1 or stride < 1:
         raise DataError(
             f"windows: expected length and stride of at least 1, found {length} and {stride}"
@@ -97,16 +129,8 @@ def windows(tracks: Tracks, length: int, stride: int = 1, step: float | None = N
         )
     count = np.maximum(found.length - length, -1) // stride + 1
     run = np.repeat(np.arange(len(count)), count)
-    track = found.track[run].tolist()
-    start = (
-        found.start[run] + stride * (np.arange(len(run)) - (np.cumsum(count) - count)[run])
-    ).tolist()
-    where = list(zip(track, start, strict=True))
-    cut = lambda arrays: [arrays[i][s : s + length] for i, s in where]  # noqa: E731
-    ids = [f"{tracks.ids[i]}@{tracks.times[i][s]:.12g}" for i, s in where]
-    return replace(
-        tracks, x=cut(tracks.x), ids=ids, times=cut(tracks.times), u=cut(tracks.u), y=cut(tracks.y)
-    )
+    within = np.arange(len(run)) - (np.cumsum(count) - count)[run]
+    return WindowPlaces(found.track[run], found.start[run] + stride * within)
 
 
 def positive_step(step: float) -> float:

@@ -174,6 +174,7 @@ class Stream(IntEnum):
     LATENT_USE = 27  # the latents of a report on how much they are used
     SIMULATED = 28  # the simulated tracks of a training step
     TRAIN_SIMULATED = 29  # the noise of a training step on simulated tracks
+    BASELINES = 30  # the futures of the baselines that `evaluate` shows
 
 
 def seeded(*numbers: int) -> torch.Generator:

@@ -1,11 +1,9 @@
-"""Distances between forecast and true paths, and a forecast that needs no model."""
+"""Distances between forecast and true paths."""
 
 from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
-
-from vrnn.errors import DataError
 
 Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """A distance of points (..., dim) from others, which broadcast: (...)."""
@@ -94,36 +92,3 @@ def best_of(
     """
     ade = average_displacement(samples, truth, distance)
     return ade.min(axis=0), final_displacement(samples, truth, distance).min(axis=0)
-
-
-def constant_velocity(
-    prefix: Float[np.ndarray, "batch time dim"], horizon: int
-) -> Float[np.ndarray, "batch {horizon} dim"]:
-    """Return the forecast that repeats the last observed displacement.
-
-        x_{T+h} = x_T + h (x_T - x_{T-1})
-
-    Args:
-        prefix: observed paths (batch, time, dim), at least two points.
-        horizon: time steps to forecast.
-
-    Returns:
-        Forecast paths (batch, horizon, dim), in the units of the data.
-
-    Raises:
-        DataError: a prefix of one point, which has no displacement.
-
-    Source: Schöller et al. 2020, "What the constant velocity model can teach us about pedestrian
-    motion prediction".
-
-    >>> constant_velocity(np.array([[[0.0, 0.0], [1.0, 2.0]]]), horizon=2).tolist()
-    [[[2.0, 4.0], [3.0, 6.0]]]
-    """
-    if prefix.shape[1] < 2:
-        raise DataError(
-            f"constant velocity needs at least 2 observed points, found {prefix.shape[1]}; "
-            "observe a longer prefix"
-        )
-    last = prefix[:, -1:]
-    steps = np.arange(1.0, horizon + 1.0)[:, None]
-    return last + steps * (last - prefix[:, -2:-1])

@@ -1,4 +1,4 @@
-"""Evaluation of a model against what happened, beside a baseline."""
+"""Evaluation of a model against what happened, beside baselines."""
 
 from typing import get_args
 
@@ -6,10 +6,11 @@ import numpy as np
 
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, Setting, UnsupportedError, check_at_least
-from vrnn.tasks.evaluate_forecasts import ForecastTest, evaluate_forecasts
+from vrnn.tasks.evaluate_forecasts import evaluate_forecasts
 from vrnn.tasks.evaluate_targets import evaluate_targets
 from vrnn.tasks.evaluation import Evaluation, Selection, TargetEvaluation
 from vrnn.tasks.sampling import SamplingConfig
+from vrnn.tasks.window_scores import ForecastTest
 from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 
@@ -26,11 +27,15 @@ def evaluate(
     qmc: bool = False,
     temperature: float = 1.0,
 ) -> Evaluation | TargetEvaluation:
-    """Return the scores of a model's forecasts over all windows of tracks, and a baseline's.
+    """Return the scores of a model's forecasts over all windows of tracks, and of three baselines.
 
     Distances are over the columns with displacements, or over all columns where there are none.
     Under a geographic transform they are great circles, in its unit. A supervised model is
     evaluated on y of whole tracks, without `observe` and `horizon`.
+
+    The baselines are constant velocity, a random walk of the velocity and a Kalman filter. They
+    see the same rows and draw as many samples. Those of more than one path need 3 observed rows,
+    but for a Kalman filter that was fitted in training. Columns of categories have no baselines.
 
     Args:
         tracks: tracks, or an array (batch, time, dim) or (time, dim).
@@ -43,7 +48,7 @@ def evaluate(
         samples_per_cluster: samples drawn for each cluster.
         seed: seed of all noise.
         qmc: draw quasi-random normals, see `forecast`.
-        temperature: of the futures, see `forecast`. The NLL is that of temperature 1.
+        temperature: of the model's futures, see `forecast`. The NLL is that of temperature 1.
 
     Raises:
         DataError: no track has `observe` + `horizon` consecutive complete rows.

@@ -1,95 +1,77 @@
-"""Evaluation of forecasts over all windows of tracks, beside constant velocity."""
+"""Evaluation of forecasts over all windows of tracks, beside baselines."""
 
 import math
-from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
+from vrnn.data.position_space import PositionSpace, position_space
 from vrnn.data.tracks import Tracks
-from vrnn.data.windows import windows
+from vrnn.data.windows import window_places, windows
 from vrnn.errors import ConfigError, Setting
 from vrnn.inference.embed import embed
 from vrnn.inference.noise import Stream, draw_noise, seeded
 from vrnn.inference.particle_filter import particle_filter
 from vrnn.inference.traits import reads_prefix
-from vrnn.metrics.clusters import cluster_paths
-from vrnn.metrics.displacement import (
-    average_displacement,
-    best_of,
-    constant_velocity,
-    final_displacement,
-)
-from vrnn.metrics.scores import energy_score
 from vrnn.objectives.terms import log_jacobian
-from vrnn.tasks.evaluation import Baseline, Evaluation, ForecastScores, Selection
+from vrnn.tasks.evaluate_baselines import better_than, evaluate_baselines
+from vrnn.tasks.evaluation import Evaluation
 from vrnn.tasks.futures import Futures, futures
 from vrnn.tasks.modes import predict_modes
-from vrnn.tasks.position_space import position_space
 from vrnn.tasks.sampling import SamplingConfig
+from vrnn.tasks.window_scores import ForecastTest, WindowScores, concatenate, score_paths
 from vrnn.trained import TrainedModel, to_numpy
-
-
-@dataclass(frozen=True)
-class ForecastTest:
-    """What is forecast and how its best futures are chosen; see `evaluate` for each setting."""
-
-    observe: int
-    horizon: int
-    selection: Selection
-    samples_per_cluster: int
 
 
 def evaluate_forecasts(
     model: TrainedModel, tracks: Tracks, test: ForecastTest, sampling: SamplingConfig
 ) -> Evaluation:
-    """Return the scores of forecasts over all windows of tracks."""
-    observe, samples, space = test.observe, sampling.samples, position_space(model)
-    cut = windows(tracks, observe + test.horizon)
-    points = np.stack(cut.x)[..., space.columns]
-    past, truth = points[:, :observe], points[:, observe:]
-    modes = _modes(model, cut, test, samples) if test.selection == "modes" else None
-    drawn = sampling
-    if test.selection == "clusters":
-        drawn = replace(sampling, samples=samples * test.samples_per_cluster)
-    prefixes, u = cut.cut(stop=observe), _future_inputs(cut, observe)
-    parts = []
-    for f in futures(model, prefixes, test.horizon, drawn, inputs=u):
-        paths, true = f.decode()[..., space.columns], truth[f.rows]
-        plain = chosen = paths[:samples]
-        if modes is not None:
-            chosen = modes[:, f.rows][..., space.columns]
-        elif test.selection == "clusters":
-            chosen = cluster_paths(paths, samples, seed=sampling.seed)[0]
-        mean = paths.mean(0)
-        parts.append(
-            (
-                average_displacement(mean, true, space.distance),
-                final_displacement(mean, true, space.distance),
-                *best_of(chosen, true, space.distance),
-                future_nll(f, cut[f.rows], observe, samples, sampling.seed),
-                energy_score(space.embed(plain), space.embed(true), fair=not sampling.qmc),
-            )
-        )
-    values = [float(np.concatenate(column).mean()) for column in zip(*parts, strict=True)]
-    straight = constant_velocity(past, test.horizon)
+    """Return the scores of forecasts over all windows of tracks, and of baselines."""
+    cut = windows(tracks, test.rows)
+    space = position_space(model.preprocessor.transform)
+    scores = _model_scores(model, cut, space, test, sampling)
+    baselines = evaluate_baselines(model, np.stack(cut.x), test, sampling)
+    track = window_places(tracks, test.rows).track
     return Evaluation(
         windows=len(cut),
-        samples=samples,
+        samples=sampling.samples,
         selection=test.selection,
-        model=ForecastScores(*values),
-        constant_velocity=Baseline(
-            float(average_displacement(straight, truth, space.distance).mean()),
-            float(final_displacement(straight, truth, space.distance).mean()),
-        ),
-        observe=observe,
+        model=scores.means(),
+        baselines={name: each.means() for name, each in baselines.scores.items()},
+        better_baselines=better_than(scores, baselines.scores, track),
+        observe=test.observe,
         horizon=test.horizon,
         samples_per_cluster=test.samples_per_cluster,
         qmc=sampling.qmc,
         unit=space.unit,
         temperature=sampling.temperature,
+        kalman_fit=baselines.kalman_fit,
     )
+
+
+def _model_scores(
+    model: TrainedModel,
+    cut: Tracks,
+    space: PositionSpace,
+    test: ForecastTest,
+    sampling: SamplingConfig,
+) -> WindowScores:
+    """Return the scores of a model's forecasts of whole windows."""
+    observe, samples = test.observe, sampling.samples
+    truth = np.stack(cut.x)[:, observe:, space.columns]
+    modes = _modes(model, cut, test, samples) if test.selection == "modes" else None
+    prefixes, u = cut.cut(stop=observe), _future_inputs(cut, observe)
+    parts = []
+    for f in futures(model, prefixes, test.horizon, test.drawn(sampling), inputs=u):
+        paths = f.decode()[..., space.columns]
+        if modes is None:
+            candidates = test.candidates(paths, sampling)
+        else:
+            candidates = modes[:, f.rows][..., space.columns]
+        nll = future_nll(f, cut[f.rows], observe, samples, sampling.seed)
+        parts.append(score_paths(paths, candidates, truth[f.rows], nll, space, sampling))
+    return concatenate(parts)
 
 
 @torch.no_grad()

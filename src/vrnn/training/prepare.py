@@ -26,6 +26,7 @@ from vrnn.training.compatibility import (
     observed_rows,
 )
 from vrnn.training.config import TrainConfig
+from vrnn.training.kalman import fit_kalman
 from vrnn.training.shipped import fitted
 from vrnn.training.simulated import SimulatedTracks
 from vrnn.training.splits import cut_windows, held_out_count, split_tracks
@@ -132,7 +133,10 @@ def prepare(
         network = build_network(config, preprocessor)
     if start is not None:
         network.load_state_dict(start.network.state_dict())
-    trained = TrainedModel(network, preprocessor, config, settings.to_dict())
+    kalman = None
+    if not model.supervised:
+        kalman = fit_kalman(tracks, preprocessor.transform, model.observation)
+    trained = TrainedModel(network, preprocessor, config, settings.to_dict(), kalman=kalman)
     simulated = None
     if simulates:
         simulated = SimulatedTracks(lengths, settings.batch_size, settings.seed)

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from vrnn.baselines.kalman import Kalman
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.errors import ConfigError, Function, RunFolderError
 from vrnn.files import write_json
@@ -39,6 +40,7 @@ def save_config(folder: Path, trained: TrainedModel, fingerprint: str) -> None:
             "model": config_to_dict(trained.config),
             "training": trained.training,
             "preprocessor": trained.preprocessor.to_dict(),
+            "kalman": None if trained.kalman is None else trained.kalman._asdict(),
             "data": fingerprint,
         },
     )
@@ -82,6 +84,8 @@ def load(
         model_config = config_from_dict(config["model"])
         training = TrainConfig.from_dict(config["training"]).to_dict()
         preprocessor = Preprocessor.from_dict(config["preprocessor"])
+        known = config.get("kalman")  # absent in older runs
+        kalman = None if known is None else Kalman(**known)
         with torch.random.fork_rng(devices=[]):
             network = build_network(model_config, preprocessor)
     except (ConfigError, KeyError, TypeError) as error:
@@ -90,7 +94,9 @@ def load(
         ) from error
     load_weights(folder, network)
     head = load_modes(folder, network) if modes else None
-    return TrainedModel(network.eval(), preprocessor, model_config, training, head).to(device)
+    return TrainedModel(
+        network.eval(), preprocessor, model_config, training, head, kalman=kalman
+    ).to(device)
 
 
 def check_weights(folder: Path, model: TrainedModel) -> None:
