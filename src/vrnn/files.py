@@ -1,27 +1,40 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and paths as a user writes them."""
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from vrnn.errors import DataError
 
+TEMPORARY = ".vrnn-"
+"""How the name of a file begins that is not whole yet."""
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path with the home folder in the place of a leading `~`.
+
+    >>> user_path("~/runs/a") == Path.home() / "runs" / "a", user_path("a~b")
+    (True, PosixPath('a~b'))
+    """
+    return Path(os.path.expanduser(path))
+
 
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Return, in a `with` block, a temporary path that replaces `path` at the end of the block.
 
-    If the block fails, `path` stays as it was and the temporary file is removed.
+    If the block fails, `path` stays as it was and the temporary file is removed. A link stays a
+    link: what it points to is replaced.
 
     Args:
         path: the file to write; its folder is made.
 
     Raises:
-        DataError: a place that cannot be written.
+        DataError: a place that cannot be written, or one that the system stops writing to.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -30,28 +43,37 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     ...     (Path(folder) / "a.txt").read_text()
     'all of it'
     """
-    path = Path(path)
+    path = user_path(path)
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f"{TEMPORARY}{secrets.token_hex(8)}{target.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
-        )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # The system gives it the permissions of a new file, which a temporary file has not.
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror}); choose another place"
-        ) from error
-    os.close(handle)
-    temporary = Path(name)
+        raise unwritable(path, error, "choose another place") from error
     try:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, path)
+        if target.exists():
+            temporary.chmod(target.stat().st_mode & 0o777)
+        os.replace(temporary, target)
+    except (OSError, UnicodeError) as error:
+        raise unwritable(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def unwritable(path: Path, error: OSError | UnicodeError, hint: str = "") -> DataError:
+    """Return the error that says why a file cannot be written.
+
+    >>> str(unwritable(Path("a.csv"), OSError(28, "No space left on device")))
+    'a.csv: cannot be written (No space left on device)'
+    """
+    reason = getattr(error, "strerror", None) or error
+    return DataError(f"cannot be written ({reason})", where=path, hint=hint)
 
 
 def write_json(path: str | Path, value: Any) -> None:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from vrnn.errors import ConfigError, MissingExtraError
+from vrnn.errors import ConfigError, DataError, MissingExtraError
 from vrnn.plots import plot_training
 
 pytest.importorskip("matplotlib")
@@ -28,7 +28,7 @@ def test_a_failed_save_leaves_the_old_picture_and_no_scrap(tmp_path, monkeypatch
         raise OSError("disk full")
 
     monkeypatch.setattr(Figure, "savefig", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(DataError, match="cannot be written"):
         plot_training(RECORDS, path)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
@@ -43,3 +43,9 @@ def test_absent_matplotlib_names_the_command(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'vrnn\[plot\]'"):
         plot_training(RECORDS, tmp_path / "t.png")
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert plot_training(RECORDS, "~/t.svg") == tmp_path / "t.svg"
+    assert (tmp_path / "t.svg").is_file()

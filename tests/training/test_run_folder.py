@@ -167,3 +167,13 @@ def test_error_while_writing_leaves_the_old_file_and_no_litter(tmp_path):
         temporary.write_bytes(b"half of the new")
         raise ZeroDivisionError
     assert path.read_bytes() == b"the old one" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run = vrnn.train(tracks(), config=MODEL, training=SETTINGS, out="~/run", quiet=True)
+    assert run.path == tmp_path / "run" and (tmp_path / "run" / "config.json").is_file()
+    modes = vrnn.ModesConfig(count=2, horizon=2, steps=1)
+    vrnn.fit_modes(tracks(), model="~/run", config=modes, out="~/run", quiet=True)
+    assert vrnn.load("~/run").modes is not None
+    assert vrnn.forecast(tracks(), model="~/run", horizon=2, samples=2).samples.shape[2] == 2

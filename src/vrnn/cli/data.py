@@ -95,7 +95,6 @@ def read(path: Path, flags: ColumnFlags, trained: Columns | None = None) -> Trac
     Raises:
         DataError: names the file, the line and the reason.
     """
-    path = path.expanduser()
     if trained is None or not path.exists():
         return read_tracks(path, flags.columns(), group=flags.group, format=flags.format)
     first = path if path.is_file() else track_files(path, flags.format)[0]

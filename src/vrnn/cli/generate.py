@@ -38,7 +38,7 @@ def generate(
         seed: of all noise.
     """
     check_outputs(out, plot)
-    trained = resolve_model(str(model.expanduser()))
+    trained = resolve_model(str(model))
     names = trained.preprocessor.x_names
     if start and len(start) != len(names):
         raise ConfigError(

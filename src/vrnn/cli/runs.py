@@ -33,15 +33,13 @@ def open_run(run: Path | None, data: Path, flags: ColumnFlags) -> tuple[TrainedM
     if run is None or is_shipped(run):
         tracks = read(data, flags)
         return resolve_model(None if run is None else str(run), tracks), tracks
-    model = load(run.expanduser())
+    model = load(run)
     return model, read(data, flags, trained_columns(run, model))
 
 
 def trained_columns(run: Path | None, model: TrainedModel) -> Columns:
     """Return the names of the columns that a run was trained on, or fitted to."""
-    named = (
-        {} if run is None or is_shipped(run) else read_config(run.expanduser()).get("columns", {})
-    )
+    named = {} if run is None or is_shipped(run) else read_config(run).get("columns", {})
     preprocessor = model.preprocessor
     return Columns(
         id=named.get("id", "id"),

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from vrnn.errors import ConfigError, require
-from vrnn.files import whole_file
+from vrnn.files import user_path, whole_file
 
 INK = "#1d2433"
 QUIET = "#8a93a3"
@@ -84,7 +84,7 @@ def save(fig: Any, path: str | Path) -> Path:
         ConfigError: a file ending that matplotlib does not know.
         DataError: a place that cannot be written.
     """
-    path = Path(path)
+    path = user_path(path)
     kind, known = path.suffix.lstrip(".").lower(), sorted(fig.canvas.get_supported_filetypes())
     if kind not in known:
         raise ConfigError(

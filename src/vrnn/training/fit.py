@@ -6,6 +6,7 @@ from typing import NamedTuple
 from accelerate import Accelerator
 
 from vrnn.data.tracks import Tracks
+from vrnn.files import user_path
 from vrnn.models.config import ModelConfig
 from vrnn.objectives.latent_use import LatentUse
 from vrnn.trained import TrainedModel
@@ -99,7 +100,7 @@ def train(
     prepared = prepare(config, tracks, training, val, begins)
     if start is None and begins is not None:
         prepared = as_it_is(prepared)
-    folder = Path(out) if out is not None else None
+    folder = None if out is None else user_path(out)
     return _run(prepared, folder, resume, tracker, quiet)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, Function, NonFiniteError, Setting
+from vrnn.files import user_path
 from vrnn.inference.noise import Stream, seeded
 from vrnn.models.modes import ModeHead, ModesConfig
 from vrnn.trained import TrainedModel
@@ -80,7 +81,7 @@ def fit_modes(
     config, model = config or ModesConfig(), resolve_model(model)
     tracks, val = model.as_tracks(tracks), None if val is None else model.as_tracks(val)
     check_modes(model)
-    folder = None if out is None else Path(out)
+    folder = None if out is None else user_path(out)
     if folder is not None:
         check_weights(folder, model)  # before any work
     notes: list[str] = []

@@ -14,7 +14,7 @@ import torch
 
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.errors import ConfigError, Function, RunFolderError
-from vrnn.files import write_json
+from vrnn.files import user_path, write_json
 from vrnn.models.registry import config_from_dict, config_to_dict
 from vrnn.trained import TrainedModel, build_network
 from vrnn.training.config import TrainConfig
@@ -76,7 +76,7 @@ def load(
     folder: str | PathLike[str], device: torch.device | str = "cpu", *, modes: bool = True
 ) -> TrainedModel:
     """Return a trained model from its run folder; see `vrnn.load`."""
-    folder = Path(folder)
+    folder = user_path(folder)
     config = read_config(folder)
     try:
         model_config = config_from_dict(config["model"])

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from tqdm import tqdm
 
-from vrnn.files import whole_file
+from vrnn.files import user_path, whole_file
 
 Record = dict[str, Any]
 
@@ -104,7 +104,7 @@ def best_record(records: list[Record], energy_weight: float = 0.0) -> Record | N
 
 def read_metrics(path: str | Path) -> list[Record]:
     """Return the records of metrics.jsonl, without a last line that a kill has cut short."""
-    path = Path(path)
+    path = user_path(path)
     records = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:
