@@ -26,6 +26,8 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+from vrnn.console import visible
+
 
 class Absent(Enum):
     """The value of a field that was not given, because None is a value like any other."""
@@ -165,7 +167,7 @@ class VrnnError(Exception):
         self.expected, self.found, self.cause, self.hint = expected, found, cause, hint
 
     def write(self, words: Words = PYTHON) -> str:
-        """Return the message in the words of one surface."""
+        """Return the message in the words of one surface, without control characters."""
         setting = words.setting(Setting(self.setting)) if self.setting else ""
         expected = f"expected {write(self.expected, words)}" if self.expected else ""
         found = ""
@@ -176,7 +178,7 @@ class VrnnError(Exception):
         head = (str(self.where), setting, write(self.what, words), wrong)
         cause, hint = write(self.cause, words), write(self.hint, words)
         clauses = (": ".join(part for part in head if part), cause, hint)
-        return "; ".join(part for part in clauses if part)
+        return visible("; ".join(part for part in clauses if part))
 
     def __str__(self) -> str:
         return self.write(PYTHON)

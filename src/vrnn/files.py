@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from vrnn.errors import DataError
+from vrnn.errors import DataError, Text
 
 TEMPORARY = ".vrnn-"
 """How the name of a file begins that is not whole yet."""
@@ -48,16 +48,16 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = target.with_name(f"{TEMPORARY}{secrets.token_hex(8)}{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # The system gives it the permissions of a new file, which a temporary file has not.
+        # The system gives it the permissions of any new file.
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        mode = (target if target.exists() else temporary).stat().st_mode & 0o777
     except OSError as error:
         raise unwritable(path, error, "choose another place") from error
     try:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        if target.exists():
-            temporary.chmod(target.stat().st_mode & 0o777)
+        temporary.chmod(mode)
         os.replace(temporary, target)
     except (OSError, UnicodeError) as error:
         raise unwritable(path, error) from error
@@ -66,7 +66,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def unwritable(path: Path, error: OSError | UnicodeError, hint: str = "") -> DataError:
+def unwritable(path: Path, error: OSError | UnicodeError, hint: Text = "") -> DataError:
     """Return the error that says why a file cannot be written.
 
     >>> str(unwritable(Path("a.csv"), OSError(28, "No space left on device")))

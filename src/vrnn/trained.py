@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 import vrnn.fastpath  # noqa: F401, fills the registry of plans
+from vrnn.console import visible
 from vrnn.data.batch import Batch
 from vrnn.data.preprocessor import Change, Preprocessor
 from vrnn.data.tracks import Tracks
@@ -114,7 +115,7 @@ class TrainedModel:
     fits_data: bool = False
 
     def __repr__(self) -> str:
-        columns = ", ".join(self.preprocessor.x_names)
+        columns = visible(", ".join(self.preprocessor.x_names))
         return f"TrainedModel({self.config}, columns {columns})"
 
     def to(self, device: torch.device | str) -> "TrainedModel":

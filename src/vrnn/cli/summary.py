@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vrnn.cli.data import ColumnFlags
 from vrnn.cli.flags import CommandWords
+from vrnn.console import visible
 from vrnn.data.describe import describe
 from vrnn.data.tracks import Tracks
 from vrnn.errors import write
@@ -71,9 +72,8 @@ def summary(
         ]
     then = "next" if unseen else "next (scores count on tracks that were not trained on)"
     source = shlex.quote(str(data)) + columns.words()
-    return "\n".join(
-        [*lines, then, *(f"  {command}" for command in _next(model, tracks, out, source))]
-    )
+    lines += [then, *(f"  {command}" for command in _next(model, tracks, out, source))]
+    return "\n".join(map(visible, lines))
 
 
 def bound_name(model: TrainedModel) -> str:

@@ -1,7 +1,6 @@
 """`vrnn train`: its flags are made of the architecture's config and of TrainConfig."""
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, asdict, field, fields, make_dataclass, replace
 from itertools import pairwise
@@ -14,6 +13,7 @@ from vrnn.cli.data import ColumnFlags, GroupName, read
 from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import remember_columns
 from vrnn.cli.summary import summary
+from vrnn.console import say
 from vrnn.distributions.parse import EXAMPLES
 from vrnn.distributions.parse_latent import EXAMPLES as LATENTS
 from vrnn.errors import ConfigError
@@ -106,7 +106,7 @@ def train_command(kind: str) -> Callable[..., None]:
         remember_columns(out, columns.columns())
         records = read_metrics(out / "metrics.jsonl")
         if plot is not None and not records:
-            print(f"{plot}: not drawn, since no training step was taken", file=sys.stderr)
+            say(f"{plot}: not drawn, since no training step was taken")
         elif plot is not None:
             from vrnn.plots import plot_training
 

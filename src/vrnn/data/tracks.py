@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from vrnn.console import visible
 from vrnn.errors import DataError
 
 Arrays = list[np.ndarray]
@@ -126,7 +127,7 @@ class Tracks:
 
     def __repr__(self) -> str:
         columns = [
-            f"{role} ({', '.join(names)})"
+            f"{role} ({visible(', '.join(names))})"
             for role in "xuy"
             if (names := getattr(self, f"{role}_names"))
         ]

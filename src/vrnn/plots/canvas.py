@@ -4,6 +4,7 @@ Figures are plain `matplotlib.figure.Figure` objects and never those of pyplot. 
 and leave no global state.
 """
 
+import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,10 @@ def save(fig: Any, path: str | Path) -> Path:
             f"{path}: expected a picture ending in one of .{', .'.join(known)}, "
             f"found '{path.suffix}'; try {path.with_suffix('.png')}"
         )
+    picture = io.BytesIO()  # a full disk in the middle of a picture is more than matplotlib takes
+    fig.savefig(picture, format=kind, dpi=180)
     with whole_file(path) as temporary:
-        fig.savefig(temporary, format=kind, dpi=180)
+        temporary.write_bytes(picture.getbuffer())
     return path
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from vrnn.console import visible
 from vrnn.data.io.write import OutputTable, write_table
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, Setting, UnsupportedError, check_at_least, check_seed, require
@@ -41,7 +42,7 @@ class Forecast:
 
     def __repr__(self) -> str:
         count, batch, horizon, _ = self.samples.shape
-        columns = ", ".join(self.names)
+        columns = visible(", ".join(self.names))
         return f"Forecast({count} paths of {horizon} steps for {batch} tracks, {columns})"
 
     @property

@@ -6,13 +6,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from vrnn.errors import ConfigError, RunFolderError
-from vrnn.files import whole_file
 from vrnn.models.contract import Model
 from vrnn.models.modes import ModeHead, ModesConfig
-from vrnn.training.weights import copy_weights, weights_digest
+from vrnn.training.weights import copy_weights, save_tensors, weights_digest
 
 MODES = "modes.safetensors"
 
@@ -31,8 +29,7 @@ def save_modes(folder: Path, head: ModeHead, network: Model) -> None:
         "dim": head.dim,
         "model": weights_digest(network),
     }
-    with whole_file(folder / MODES) as temporary:
-        save_file(copy_weights(head), temporary, metadata={"modes": json.dumps(settings)})
+    save_tensors(folder / MODES, copy_weights(head), {"modes": json.dumps(settings)})
 
 
 def load_modes(folder: Path, network: Model) -> ModeHead | None:

@@ -7,17 +7,15 @@ from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from vrnn.errors import ConfigError, RunFolderError, Setting, joined
-from vrnn.files import whole_file
 from vrnn.models.registry import config_from_dict, config_to_dict
 from vrnn.trained import TrainedModel
 from vrnn.training.config import TrainConfig
 from vrnn.training.early_stopping import Progress
 from vrnn.training.prepare import Prepared
 from vrnn.training.run_folder import read_config
-from vrnn.training.weights import Tensors
+from vrnn.training.weights import Tensors, save_tensors
 
 
 class TrainingState(NamedTuple):
@@ -50,8 +48,8 @@ def save_state(folder: Path, state: TrainingState) -> None:
         for group in GROUPS
         for name, tensor in getattr(state, group).items()
     }
-    with whole_file(folder / "training.safetensors") as temporary:
-        save_file(tensors, temporary, metadata={"progress": json.dumps(asdict(state.progress))})
+    progress = {"progress": json.dumps(asdict(state.progress))}
+    save_tensors(folder / "training.safetensors", tensors, progress)
 
 
 def load_state(folder: Path) -> TrainingState | None:

@@ -2,14 +2,20 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from tqdm import tqdm
 
-from vrnn.files import user_path, whole_file
+from vrnn.console import say
+from vrnn.errors import Setting
+from vrnn.files import unwritable, user_path, whole_file
 
 Record = dict[str, Any]
+MAKE_ROOM = ("make room, then go on with ", Setting("resume", True))
+"""What a message advises where a run can no longer be written."""
 
 
 @runtime_checkable
@@ -33,16 +39,24 @@ class MetricsFile:
         kept = [record for record in records if record["step"] <= kept_to]
         with whole_file(path) as temporary:
             temporary.write_text("".join(json.dumps(r) + "\n" for r in kept), encoding="utf-8")
-        self._file = path.open("a", encoding="utf-8")
+        self.path, self._file = path, path.open("a", encoding="utf-8")
 
     def log(self, record: Record) -> None:
-        """Append one record."""
-        self._file.write(json.dumps(record) + "\n")
-        self._file.flush()
+        """Append one record.
+
+        Raises:
+            DataError: the system does not take it.
+        """
+        try:
+            self._file.write(json.dumps(record) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise unwritable(self.path, error, MAKE_ROOM) from error
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with suppress(OSError):  # what was not written has been said
+            self._file.close()
 
 
 class ProgressBar:
@@ -55,23 +69,39 @@ class ProgressBar:
 
     def __init__(self, steps: int, start: int):
         self.bar = tqdm(
-            total=steps, initial=start, unit="step", disable=not sys.stderr.isatty(), leave=True
+            total=steps, initial=start, unit="step", disable=not _is_terminal(), leave=True
         )
 
     def advance(self) -> None:
         """Count one step."""
-        self.bar.update(1)
+        with self._that_may_fail():
+            self.bar.update(1)
 
     def say(self, text: str) -> None:
         """Print a line above the bar, or alone where there is none."""
-        if self.bar.disable:
-            print(text, file=sys.stderr, flush=True)
-        else:
-            self.bar.write(text, file=sys.stderr)
+        with self._that_may_fail(), self.bar.external_write_mode(sys.stderr):
+            say(text)
 
     def close(self) -> None:
         """Leave the bar as it is."""
-        self.bar.close()
+        with self._that_may_fail():
+            self.bar.close()
+
+    @contextmanager
+    def _that_may_fail(self) -> Iterator[None]:
+        """Go on without a bar where the terminal has gone."""
+        try:
+            yield
+        except (OSError, ValueError):
+            self.bar.disable = True
+
+
+def _is_terminal() -> bool:
+    """Return whether standard error is a terminal; it may be closed."""
+    try:
+        return sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:
+        return False
 
 
 class NoProgress:

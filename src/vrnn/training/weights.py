@@ -27,10 +27,22 @@ def weights_digest(model: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
+def save_tensors(path: Path, tensors: Tensors, metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file, whole or not at all.
+
+    Raises:
+        DataError: a place that cannot be written.
+    """
+    with whole_file(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata=metadata)
+        except SafetensorError as error:  # what the system says is in its text alone
+            raise OSError(str(error)) from error
+
+
 def save_weights(folder: Path, weights: Tensors) -> None:
     """Write model.safetensors."""
-    with whole_file(folder / "model.safetensors") as temporary:
-        save_file(weights, temporary)
+    save_tensors(folder / "model.safetensors", weights)
 
 
 def load_weights(folder: Path, network: Model) -> None:
