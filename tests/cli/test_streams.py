@@ -61,7 +61,9 @@ def test_a_full_standard_output_is_one_line_after_the_files_are_written(folder, 
 
 @pytest.mark.parametrize("close", [">&-", "2>&-", ">&- 2>&-"])
 def test_closed_streams_leave_the_exit_code(close, folder, tmp_path):
-    assert shell(f'vrnn "$@" {close}', "doctor", folder / "walks.csv", folder=tmp_path).returncode == 0
+    assert (
+        shell(f'vrnn "$@" {close}', "doctor", folder / "walks.csv", folder=tmp_path).returncode == 0
+    )
     done = shell(f'vrnn "$@" {close}', "doctor", "none.csv", folder=tmp_path)
     assert done.returncode == 2 and b"Traceback" not in done.stderr
 

@@ -5,6 +5,7 @@ and leave no global state.
 """
 
 import io
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
+from vrnn.console import visible
 from vrnn.errors import ConfigError, require
 from vrnn.files import user_path, whole_file
 
@@ -92,11 +94,33 @@ def save(fig: Any, path: str | Path) -> Path:
             f"{path}: expected a picture ending in one of .{', .'.join(known)}, "
             f"found '{path.suffix}'; try {path.with_suffix('.png')}"
         )
+    make_inert(fig)
     picture = io.BytesIO()  # a full disk in the middle of a picture is more than matplotlib takes
-    fig.savefig(picture, format=kind, dpi=180)
+    with (
+        warnings.catch_warnings(),
+        require("matplotlib", "plot").rc_context({"text.usetex": False}),
+    ):
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # it is drawn as a box
+        fig.savefig(picture, format=kind, dpi=180)
     with whole_file(path) as temporary:
         temporary.write_bytes(picture.getbuffer())
     return path
+
+
+def make_inert(fig: Any) -> None:
+    """Have all names drawn as they are, whatever they hold and whatever matplotlibrc says.
+
+    A name with two dollar signs would be read as mathematics, and with `text.usetex` as LaTeX.
+    Numbers at ticks may stay mathematics.
+    """
+    text, tick = require("matplotlib.text", "plot").Text, require("matplotlib.axis", "plot").Tick
+    numbers = [label for t in fig.findobj(tick) for label in (t.label1, t.label2)]
+    numbers += [axis.offsetText for part in fig.axes for axis in (part.xaxis, part.yaxis)]
+    for found in fig.findobj(text):
+        found.set_usetex(False)
+        if not any(found is number for number in numbers):
+            found.set_parse_math(False)
+            found.set_text(visible(found.get_text()))
 
 
 def axis_label(name: str, units: str | None) -> str:
