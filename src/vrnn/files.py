@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -64,6 +65,34 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Refuse a file that could not be written in the end, before any work is done for it.
+
+    A temporary file without a name is made where it would be written.
+
+    Raises:
+        DataError: a folder in its place, a protected file, or a folder that cannot be written to.
+
+    >>> check_writable("/dev/null/a.csv")
+    Traceback (most recent call last):
+    vrnn.errors.DataError: /dev/null/a.csv: cannot be written; /dev/null is not a folder
+    """
+    path = user_path(path)
+    target = Path(os.path.realpath(path))
+    try:
+        if target.exists() and not target.is_file():
+            found = "a folder" if target.is_dir() else "something that is no file"
+            raise DataError(where=path, expected="a file to write", found=found)
+        if target.exists() and not os.access(target, os.W_OK):
+            raise DataError("cannot be written", where=path, cause="the file is write-protected")
+        parent = next(p for p in target.parents if p.exists())
+        if not parent.is_dir():
+            raise DataError("cannot be written", where=path, cause=f"{parent} is not a folder")
+        tempfile.TemporaryFile(dir=parent).close()
+    except OSError as error:
+        raise unwritable(path, error, "choose another place") from error
 
 
 def unwritable(path: Path, error: OSError | UnicodeError, hint: Text = "") -> DataError:

@@ -57,7 +57,7 @@ def forecast(
     """
     if out is None:
         out, plot = _usual_outputs(plot)
-    check_outputs(out, plot)
+    check_outputs(out, plot=plot, data=[data], runs=[model])
     if modes:
         _refuse_sampling(samples, clusters, prefix_samples, qmc, temperature)
     count = 20 if clusters is None else SAMPLES_PER_CLUSTER * clusters

@@ -37,7 +37,7 @@ def generate(
         plot: picture to write, .png, .pdf or .svg.
         seed: of all noise.
     """
-    check_outputs(out, plot)
+    check_outputs(out, plot=plot, runs=[model])
     trained = resolve_model(str(model))
     names = trained.preprocessor.x_names
     if start and len(start) != len(names):

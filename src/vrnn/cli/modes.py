@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from vrnn.cli.data import ColumnFlags, read
+from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import Run, trained_columns
 from vrnn.errors import UnsupportedError
 from vrnn.models.modes import ModesConfig
@@ -38,6 +39,7 @@ def modes(
             f"{model} has no folder to keep a mode set in",
             hint="take clusters of the samples of a forecast, or train a model of your own",
         )
+    check_outputs(run=model, data=[data, val])
     trained = load(model, modes=False)
     named = trained_columns(model, trained)
     held_out = None if val is None else read(val, columns, named)

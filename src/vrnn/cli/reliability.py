@@ -42,7 +42,7 @@ def reliability(
         seed: of all noise.
         columns: of the data.
     """
-    check_outputs(None, plot)
+    check_outputs(plot=plot, data=[data], runs=[model])
     for share in regions:
         if not 0 < share < 1:
             raise ConfigError(

@@ -58,7 +58,7 @@ def score(
         seed: of all noise.
         columns: of the data.
     """
-    check_outputs(out, plot, rows)
+    check_outputs(out, rows, plot=plot, data=[data, calibration], runs=[model])
     if calibration is None and calibration_group:
         calibration = data
     if false_alarms is not None and calibration is None:

@@ -23,6 +23,7 @@ from vrnn.training.config import TrainConfig
 from vrnn.training.fit import SCRATCH, from_scratch
 from vrnn.training.fit import train as fit
 from vrnn.training.resolve import resolve_model
+from vrnn.training.resume import check_folder
 from vrnn.training.shipped import SHIPPED, usual_start
 from vrnn.training.trackers import read_metrics
 
@@ -70,7 +71,8 @@ def train_command(kind: str) -> Callable[..., None]:
         training: TrainConfig = TrainConfig(),  # noqa: B008 (frozen)
         columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
     ) -> None:
-        check_outputs(None, plot)
+        check_folder(out, resume)
+        check_outputs(plot=plot, run=out, data=[data, val], runs=[start])
         tracks = read(data, columns)
         same = tracks.u_names if columns.u else ()  # the same kinds in both
         seen = replace(columns, group=val_group or columns.group, u=same)

@@ -9,6 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from vrnn.errors import ConfigError, RunFolderError, Setting, joined
+from vrnn.files import check_writable
 from vrnn.models.registry import config_from_dict, config_to_dict
 from vrnn.trained import TrainedModel
 from vrnn.training.config import TrainConfig
@@ -94,6 +95,39 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Tensors) -> Non
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
 
 
+def check_folder(folder: Path | None, resume: bool) -> None:
+    """Refuse a run folder that cannot be trained into, before any work is done for it.
+
+    Args:
+        folder: the run folder; None when nothing is written.
+        resume: whether to go on from what the folder holds.
+
+    Raises:
+        RunFolderError: a run that is not to be resumed or is not there, or a file.
+        DataError: a place that cannot be written.
+    """
+    if folder is None:
+        if resume:
+            raise RunFolderError(("to resume a run, name its folder with ", Setting("out")))
+        return
+    if folder.exists() and not folder.is_dir():
+        raise RunFolderError(f"{folder}: expected a folder for the run, found a file")
+    is_there = (folder / "config.json").exists()
+    if resume and not is_there:
+        raise RunFolderError(
+            "nothing to resume, it has no config.json",
+            where=folder,
+            hint=("train without ", Setting("resume", True), " first"),
+        )
+    if is_there and not resume:
+        raise RunFolderError(
+            "holds a run already",
+            where=folder,
+            hint=("resume it with ", Setting("resume", True), ", or choose another folder"),
+        )
+    check_writable(folder / "config.json")
+
+
 def open_folder(folder: Path | None, prepared: Prepared, resume: bool) -> TrainingState | None:
     """Return the state that a run goes on from, or None to begin at step 0.
 
@@ -105,26 +139,9 @@ def open_folder(folder: Path | None, prepared: Prepared, resume: bool) -> Traini
     Raises:
         RunFolderError: a run that is not to be resumed, does not fit, or is not there.
     """
-    if folder is None:
-        if resume:
-            raise RunFolderError(("to resume a run, name its folder with ", Setting("out")))
+    check_folder(folder, resume)  # another training may have ended since it was looked at
+    if folder is None or not resume:
         return None
-    if not (folder / "config.json").exists():
-        if resume:
-            raise RunFolderError(
-                "nothing to resume, it has no config.json",
-                where=folder,
-                hint=("train without ", Setting("resume", True), " first"),
-            )
-        if folder.exists() and not folder.is_dir():
-            raise RunFolderError(f"{folder}: expected a folder for the run, found a file")
-        return None
-    if not resume:
-        raise RunFolderError(
-            "holds a run already",
-            where=folder,
-            hint=("resume it with ", Setting("resume", True), ", or choose another folder"),
-        )
     stored = read_config(folder)
     changed = _changes(stored, prepared.trained)
     if changed:

@@ -21,6 +21,13 @@ from vrnn.training.config import TrainConfig
 from vrnn.training.modes_file import load_modes
 from vrnn.training.weights import load_weights, weights_digest
 
+FILES = (
+    "config.json",
+    "model.safetensors",
+    "metrics.jsonl",
+    "training.safetensors",
+    "modes.safetensors",
+)
 VERSION = 3  # raised whenever this code could misread the run folders of older code
 
 
