@@ -77,6 +77,7 @@ def test_nothing_heavy_is_imported_before_a_command_is_chosen(word):
         "vrnn.models.config",
         "vrnn.models.registry",
         "vrnn.models.settings",
+        "vrnn.stored",
     }
 
 

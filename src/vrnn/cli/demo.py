@@ -10,12 +10,11 @@ from jaxtyping import Float, Int
 
 from vrnn.data.synthetic import Crossroads
 from vrnn.data.tracks import Tracks
-from vrnn.errors import MissingExtraError, RunFolderError, Setting, VrnnError
+from vrnn.errors import MissingExtraError, RunFolderError, Setting
 from vrnn.files import check_writable
 from vrnn.metrics.displacement import average_displacement, best_of, constant_velocity
 from vrnn.metrics.scores import energy_score
 from vrnn.models.config import ModelConfig
-from vrnn.models.registry import config_from_dict
 from vrnn.models.rnn import RNNConfig
 from vrnn.models.vrnn import VRNNConfig
 from vrnn.plots import plot_futures
@@ -26,7 +25,7 @@ from vrnn.trained import TrainedModel
 from vrnn.training.config import TrainConfig
 from vrnn.training.fit import train
 from vrnn.training.lock import locked
-from vrnn.training.run_folder import FILES, read_config
+from vrnn.training.run_folder import FILES, read_settings
 
 OBSERVE, HORIZON, SAMPLES = 8, 12, 20
 SHOWN = 120  # futures in the picture
@@ -118,8 +117,8 @@ def check_earlier(folder: Path, config: ModelConfig) -> None:
     if not (folder / "config.json").exists():
         return
     try:
-        found = config_from_dict(read_config(folder)["model"])
-    except (VrnnError, KeyError, TypeError, ValueError):
+        found = read_settings(folder).model
+    except RunFolderError:
         found = None
     if found != config:
         raise RunFolderError(

@@ -12,7 +12,7 @@ from vrnn.data.tracks import Tracks
 from vrnn.files import write_json
 from vrnn.trained import TrainedModel
 from vrnn.training.resolve import resolve_model
-from vrnn.training.run_folder import load, read_config
+from vrnn.training.run_folder import load, read_config, read_settings
 from vrnn.training.shipped import is_shipped
 
 Run = Annotated[Path, Parameter(metavar="RUN")]
@@ -39,11 +39,11 @@ def open_run(run: Path | None, data: Path, flags: ColumnFlags) -> tuple[TrainedM
 
 def trained_columns(run: Path | None, model: TrainedModel) -> Columns:
     """Return the names of the columns that a run was trained on, or fitted to."""
-    named = {} if run is None or is_shipped(run) else read_config(run).get("columns", {})
+    named = Columns() if run is None or is_shipped(run) else read_settings(run).columns
     preprocessor = model.preprocessor
     return Columns(
-        id=named.get("id", "id"),
-        t=named.get("t", "t"),
+        id=named.id,
+        t=named.t,
         x=preprocessor.x_names,
         u=preprocessor.u_names,
         y=preprocessor.y_names,

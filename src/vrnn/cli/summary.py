@@ -64,7 +64,7 @@ def summary(
         if use is not None:
             first, *more = (write(text, CommandWords()) for text in use_sentences(use, model))
             lines += [f"latents        {first}", *(f"               {text}" for text in more)]
-    elif records and records[-1]["bound"] is not None:
+    elif records and records[-1].get("bound") is not None:
         lines += [
             f"training       {records[-1]['bound']:.4f} nats per step, in data units, "
             "of the last batch; no validation",

@@ -5,15 +5,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import NoneType
 from typing import Any, Protocol, runtime_checkable
 
 from tqdm import tqdm
 
 from vrnn.console import say
-from vrnn.errors import Setting
+from vrnn.errors import RunFolderError, Setting
 from vrnn.files import unwritable, user_path, whole_file
+from vrnn.stored import shown
 
 Record = dict[str, Any]
+LISTS = ("nats_per_unit",)
+"""Entries of a record that hold several numbers."""
 MAKE_ROOM = ("make room, then go on with ", Setting("resume", True))
 """What a message advises where a run can no longer be written."""
 
@@ -133,12 +137,50 @@ def best_record(records: list[Record], energy_weight: float = 0.0) -> Record | N
 
 
 def read_metrics(path: str | Path) -> list[Record]:
-    """Return the records of metrics.jsonl, without a last line that a kill has cut short."""
+    """Return the records of metrics.jsonl, without a last line that a kill has cut short.
+
+    Raises:
+        RunFolderError: a line that is no record; it names the line.
+    """
     path = user_path(path)
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    *lines, last = text.split("\n")
     records = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            break
+    for number, line in enumerate([*lines, last] if _is_record(_read(last)) else lines, start=1):
+        record = _read(line)
+        if not _is_record(record):
+            raise RunFolderError(
+                where=f"{path}, line {number}",
+                expected="a record of a training",
+                found=shown(line),
+                hint="restore the file or delete it",
+            )
+        records.append(record)
     return records
+
+
+def _read(line: str) -> Any:
+    """Return what a line of JSON holds, or None."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_record(value: Any) -> bool:
+    """Return whether a value is a record: numbers by their names, with a step."""
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("step"), int)
+        and all(
+            all(map(_is_number, part))
+            if name in LISTS and isinstance(part, list)
+            else _is_number(part)
+            for name, part in value.items()
+        )
+    )
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value is a number that a float can hold, or None for no number."""
+    return isinstance(value, float | NoneType) or (isinstance(value, int) and abs(value) < 2**63)
