@@ -16,6 +16,7 @@ from vrnn.trained import TrainedModel
 from vrnn.training.early_stopping import Progress
 from vrnn.training.prepare import Prepared
 from vrnn.training.run_folder import RunSettings, read_settings
+from vrnn.training.stored_run import compare_shapes
 from vrnn.training.weights import Tensors, check_floats, save_tensors
 
 
@@ -201,13 +202,7 @@ def _check_state(state: TrainingState, prepared: Prepared) -> None:
         for group in GROUPS
         for name, value in getattr(state, group).items()
     }
-    for key in (*expected, *found):
-        if expected.get(key) != found.get(key):
-            raise ConfigError(
-                where=key,
-                expected=f"shape {tuple(expected[key])}" if key in expected else "none",
-                found=f"shape {tuple(found[key])}" if key in found else "none",
-            )
+    compare_shapes(found, expected)
 
 
 def damaged(folder: Path, error: Exception) -> RunFolderError:

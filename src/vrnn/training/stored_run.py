@@ -148,14 +148,19 @@ def check_shapes(
             made = {name: tuple(value.shape) for name, value in make().state_dict().items()}
     except (RuntimeError, OverflowError) as error:  # more numbers than can be counted
         raise ConfigError("the weights would be too many to count") from error
-    found = {name.removeprefix(INNER): shape for name, shape in shapes.items()}
-    for name in (*made, *found):
-        if made.get(name) != found.get(name):
-            raise ConfigError(
-                where=name,
-                expected=f"shape {made[name]}" if name in made else "no such weight",
-                found=f"shape {found[name]}" if name in found else "none",
-            )
+    compare_shapes({name.removeprefix(INNER): shape for name, shape in shapes.items()}, made)
+
+
+def compare_shapes(found: Shapes, expected: Shapes) -> None:
+    """Refuse tensors of other names or shapes.
+
+    Raises:
+        ConfigError: names the first that differs.
+    """
+    said = lambda shapes, name: f"shape {tuple(shapes[name])}" if name in shapes else "none"  # noqa: E731
+    for name in (*expected, *found):
+        if expected.get(name) != found.get(name):
+            raise ConfigError(where=name, expected=said(expected, name), found=said(found, name))
 
 
 def _numbers(settings: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
