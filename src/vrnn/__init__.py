@@ -16,6 +16,7 @@ _HOMES = {
     "Batch": "vrnn.data.batch",
     "windows": "vrnn.data.windows",
     "regular": "vrnn.data.resample",
+    "tidy": "vrnn.data.tidy",
     "concatenate": "vrnn.data.tracks",
     "describe": "vrnn.data.describe",
     "Crossroads": "vrnn.data.synthetic",
@@ -51,6 +52,7 @@ _HOMES = {
     "fivo": "vrnn.objectives",
     "BoundConfig": "vrnn.objectives",
     "VrnnError": "vrnn.errors",
+    "VrnnWarning": "vrnn.errors",
 }
 for _found in REGISTRY.values():
     _HOMES |= {_found.name: _found.module, f"{_found.name}Config": _found.module}

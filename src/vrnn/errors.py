@@ -22,9 +22,12 @@ A message that names no setting needs no fields: `DataError(f"{path}: the file i
 """
 
 import importlib
+import warnings
 from collections.abc import Iterable
 from enum import Enum
 from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from vrnn.console import visible
 
 
 class Absent(Enum):
@@ -165,7 +168,7 @@ class VrnnError(Exception):
         self.expected, self.found, self.cause, self.hint = expected, found, cause, hint
 
     def write(self, words: Words = PYTHON) -> str:
-        """Return the message in the words of one surface."""
+        """Return the message in the words of one surface, without control characters."""
         setting = words.setting(Setting(self.setting)) if self.setting else ""
         expected = f"expected {write(self.expected, words)}" if self.expected else ""
         found = ""
@@ -176,7 +179,7 @@ class VrnnError(Exception):
         head = (str(self.where), setting, write(self.what, words), wrong)
         cause, hint = write(self.cause, words), write(self.hint, words)
         clauses = (": ".join(part for part in head if part), cause, hint)
-        return "; ".join(part for part in clauses if part)
+        return visible("; ".join(part for part in clauses if part))
 
     def __str__(self) -> str:
         return self.write(PYTHON)
@@ -204,6 +207,27 @@ class NonFiniteError(VrnnError):
 
 class MissingExtraError(VrnnError):
     """An optional dependency that is absent; it names the command that installs it."""
+
+
+class VrnnWarning(UserWarning):
+    """Something that was mended, left out or chosen, and that a user should know of.
+
+    Args:
+        text: the sentence, whose settings each surface words.
+    """
+
+    def __init__(self, text: Text):
+        super().__init__(write(text))
+        self.text = text
+
+
+def warn(*text: Text) -> None:
+    """Tell the user in one line; the command line prints it as a note.
+
+    Args:
+        text: the parts of a sentence.
+    """
+    warnings.warn(VrnnWarning(tuple(text)), stacklevel=3)
 
 
 def check_at_least(least: int, **settings: int | None) -> None:

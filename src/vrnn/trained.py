@@ -12,6 +12,7 @@ from torch import Tensor
 
 import vrnn.fastpath  # noqa: F401, fills the registry of plans
 from vrnn.baselines.kalman import Kalman
+from vrnn.console import visible
 from vrnn.data.batch import Batch
 from vrnn.data.preprocessor import Change, Preprocessor
 from vrnn.data.tracks import Tracks
@@ -117,7 +118,7 @@ class TrainedModel:
     kalman: Kalman | None = None
 
     def __repr__(self) -> str:
-        columns = ", ".join(self.preprocessor.x_names)
+        columns = visible(", ".join(self.preprocessor.x_names))
         return f"TrainedModel({self.config}, columns {columns})"
 
     def to(self, device: torch.device | str) -> "TrainedModel":

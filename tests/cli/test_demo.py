@@ -7,6 +7,7 @@ import scipy.stats
 import vrnn
 from vrnn.cli.demo import categories_at_junction, demo, mutual_information
 from vrnn.data.synthetic import Crossroads
+from vrnn.errors import RunFolderError
 
 
 def test_the_demo_writes_its_picture_and_runs_and_replaces_them(tmp_path, capsys):
@@ -21,6 +22,20 @@ def test_the_demo_writes_its_picture_and_runs_and_replaces_them(tmp_path, capsys
     assert (tmp_path / "futures.png").stat().st_size > 10_000
     assert {p.name for p in tmp_path.iterdir()} == {"futures.png", "demo-rnn", "demo-vrnn"}
     assert "left / straight / right" in capsys.readouterr().out
+
+
+def test_the_demo_removes_no_run_of_another_model_and_no_other_file(tmp_path):
+    demo(out=tmp_path, steps_factor=0.002)
+    (tmp_path / "demo-rnn" / "notes.txt").write_text("mine")
+    demo(out=tmp_path, steps_factor=0.002)
+    assert (tmp_path / "demo-rnn" / "notes.txt").read_text() == "mine"
+    tracks = Crossroads().sample(20, 12)
+    own, training = tmp_path / "own" / "demo-rnn", vrnn.TrainConfig(steps=1)
+    vrnn.train(tracks, config=vrnn.RNNConfig(2, hidden=4), training=training, out=own, quiet=True)
+    before = {path.name: path.read_bytes() for path in own.iterdir()}
+    with pytest.raises(RunFolderError, match="demo-rnn: holds a run that is not of this demo"):
+        demo(out=tmp_path / "own", steps_factor=0.002)
+    assert {path.name: path.read_bytes() for path in own.iterdir()} == before
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import ast
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import pytest
 
@@ -209,3 +209,25 @@ def test_every_flag_has_a_help_text_and_a_name_of_its_own(name):
         for flag in re.findall(r"--[a-z-]+\w|`", said[-1].help):
             assert flag in known, f"{parameter.name}: {flag}"
     assert len(set(command(name).flags)) == len(command(name).flags)
+
+
+def paths_of(name: str) -> dict[str, bool]:
+    """Return the parameters of a command that are paths, and whether each is positional."""
+    parameters = Flat(command(name).function).signature.parameters.values()
+    kinds = {p.name: get_args(p.annotation)[0] for p in parameters}
+    assert not any("Path" in str(k) and k not in (Path, Path | None) for k in kinds.values())
+    positional = {p.name for p in parameters if p.kind is p.POSITIONAL_ONLY}
+    return {n: n in positional for n, kind in kinds.items() if kind in (Path, Path | None)}
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_a_tilde_is_the_home_folder_in_every_path(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paths, words = paths_of(name), []
+    for parameter, positional in paths.items():
+        flag = "--from" if parameter == "start" else flag_of(parameter)
+        words += [f"~/{parameter}"] if positional else [flag, f"~/{parameter}"]
+    call = command(name).parse(words)
+    given = dict(zip([n for n, positional in paths.items() if positional], call.args, strict=True))
+    given |= call.keywords
+    assert paths and {n: given[n] for n in paths} == {n: tmp_path / n for n in paths}

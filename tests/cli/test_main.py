@@ -71,11 +71,13 @@ def test_nothing_heavy_is_imported_before_a_command_is_chosen(word):
         "vrnn",
         "vrnn.cli",
         "vrnn.cli.main",
+        "vrnn.console",
         "vrnn.errors",
         "vrnn.models",
         "vrnn.models.config",
         "vrnn.models.registry",
         "vrnn.models.settings",
+        "vrnn.stored",
     }
 
 

@@ -179,9 +179,9 @@ def test_refusals():
     tracks.x[1][0, 0] = NAN
     with pytest.raises(DataError, match="track b: its first point is missing"):
         preprocessor.batch(tracks)
-    with pytest.raises(ConfigError, match="unknown or absent entries more"):
+    with pytest.raises(ConfigError, match="preprocessor: unknown settings: more"):
         Preprocessor.from_dict({**preprocessor.to_dict(), "more": 1})
-    with pytest.raises(ConfigError, match="unknown or absent entries step"):
+    with pytest.raises(ConfigError, match="preprocessor: absent settings: step"):
         Preprocessor.from_dict({k: v for k, v in preprocessor.to_dict().items() if k != "step"})
 
 

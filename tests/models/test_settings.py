@@ -30,7 +30,7 @@ ALLOWED = [
     (bool, (True, False), (0, 1, None)),
     (tuple[PositiveFloat, PositiveFloat], ((1.0, 2), [1, 2]), ((1.0,), (1, 2, 3), (0, 1), 3, "ab")),
     (tuple[PositiveFloat, ...], ((1.0,), (1, 2, 3)), ((), (1, 0))),
-    (str, ("anything", 3), ()),
+    (str, ("anything", ""), (3, None)),
 ]
 
 

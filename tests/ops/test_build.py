@@ -65,6 +65,135 @@ def test_the_oldest_of_many_libraries_are_removed(tiny, tmp_path):
     assert left == {path.name, *(f"ops-{age}.so" for age in range(building.KEPT - 1))}
 
 
+def spoil(path, how):
+    """Cut a library, empty it, change one byte, put another in its place, or open it to others."""
+    content = path.read_bytes()
+    match how:
+        case "cut":
+            path.write_bytes(content[: len(content) // 2])
+        case "empty":
+            path.write_bytes(b"")
+        case "a byte":
+            path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        case "foreign":
+            path.write_bytes(b"\x7fELF" + content[4:][::-1])
+        case "open to others":
+            path.chmod(0o777)
+
+
+@needs_compiler
+@pytest.mark.parametrize("how", ["cut", "empty", "a byte", "foreign", "open to others"])
+def test_a_library_of_other_bytes_is_built_again_and_it_is_said_once(tiny, tmp_path, caplog, how):
+    path = building.build(tmp_path / "cache")
+    content = path.read_bytes()
+    spoil(path, how)
+    again = building.build(tmp_path / "cache")
+    assert again == path and path.read_bytes() == content and building.is_private(path)
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"{path}: damaged, or not what was built here; building")
+    building.build(tmp_path / "cache")
+    assert len(caplog.records) == 1 and list((tmp_path / "cache").iterdir()) == [path]
+
+
+@needs_compiler
+def test_a_library_under_another_name_is_never_taken(tiny, tmp_path):
+    """Neither without the digest of its bytes, as older versions kept them, nor with another."""
+    path = building.build(tmp_path / "cache")
+    name, _, _ = path.stem.rpartition("-")
+    content = path.read_bytes()
+    for wrong in (f"{name}.so", f"{name}-.so", f"{name}-{'0' * 64}.so"):
+        path.rename(path.with_name(wrong))
+        assert building.build(tmp_path / "cache") == path and path.read_bytes() == content
+
+
+@needs_compiler
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are of POSIX")
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o720, 0o702])
+def test_a_cache_that_others_can_write_to_is_not_used(tiny, tmp_path, monkeypatch, caplog, mode):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cache = building.cache_folder()
+    path = building.build()
+    cache.chmod(mode)
+    before = path.stat().st_mtime_ns
+    with pytest.raises(PermissionError, match="vrnn: expected a folder of yours that nobody else"):
+        building.build()
+    building.library.cache_clear()
+    try:
+        assert building.library() is None and building.library() is None
+    finally:
+        building.library.cache_clear()
+    (record,) = caplog.records
+    assert f"{cache}: expected a folder of yours" in record.getMessage()
+    assert path.stat().st_mtime_ns == before
+
+
+def test_a_cache_of_another_user_is_not_used(tiny, tmp_path, monkeypatch):
+    if not hasattr(os, "geteuid"):
+        pytest.skip("users are of POSIX")
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    monkeypatch.setattr(building, "_macros", lambda command: "")
+    monkeypatch.setenv("CXX", "c++")
+    with pytest.raises(PermissionError, match="expected a folder of yours"):
+        building.build(tmp_path)
+
+
+@needs_compiler
+def test_a_new_cache_is_closed_to_others_whatever_the_umask(tiny, tmp_path):
+    umask = os.umask(0)
+    try:
+        path = building.build(tmp_path / "cache")
+    finally:
+        os.umask(umask)
+    assert building.is_private(path.parent) and building.is_private(path)
+
+
+@needs_compiler
+def test_a_build_that_is_killed_leaves_nothing_that_is_trusted(tiny, tmp_path, monkeypatch):
+    """First the compiler, in the middle of its output; then the whole process."""
+    cache, compiler = tmp_path / "cache", tmp_path / "c++"
+    compiler.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *-dM*) exec c++ "$@";; esac\n'
+        'while [ "$1" != -o ]; do shift; done; printf half > "$2"; kill -9 $KILLED\n'
+    )
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    script = compiler.read_text()
+    compiler.write_text(script.replace("$KILLED", "$$"))
+    with pytest.raises(subprocess.CalledProcessError):
+        building.build(cache)
+    assert list(cache.iterdir()) == []
+    compiler.write_text(script.replace("$KILLED", "$PPID"))
+    code = (
+        "import sys; from pathlib import Path; from vrnn.ops import build as building\n"
+        "building.SOURCES = [Path(sys.argv[1])]; building.build(Path(sys.argv[2]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tiny, cache])
+    assert done.returncode == -9
+    (left,) = cache.iterdir()
+    assert left.name.startswith(building.BUILDING)
+    monkeypatch.delenv("CXX")
+    path = building.build(cache)
+    assert ctypes.CDLL(str(path)).answer() == 42 and set(cache.iterdir()) == {left, path}
+    os.utime(left, (1e9, 1e9))
+    path.unlink()
+    assert building.build(cache) == path and list(cache.iterdir()) == [path]
+
+
+@needs_compiler
+def test_two_processes_build_at_once(tiny, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from vrnn.ops import build as building\n"
+        "building.SOURCES = [Path(sys.argv[1])]; print(building.build(Path(sys.argv[2])))"
+    )
+    words = [sys.executable, "-c", code, tiny, tmp_path / "cache"]
+    started = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    paths = {process.communicate()[0].strip() for process in started}
+    assert all(process.returncode == 0 for process in started)
+    assert all(ctypes.CDLL(path).answer() == 42 for path in paths)
+    assert {str(path) for path in (tmp_path / "cache").iterdir()} == paths
+
+
 @needs_compiler
 def test_a_compiler_that_refuses_leaves_nothing(tiny, tmp_path):
     tiny.write_text("this is not C++")
@@ -76,8 +205,11 @@ def test_a_compiler_that_refuses_leaves_nothing(tiny, tmp_path):
 def test_the_cache_is_the_users(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert building.cache_folder() == tmp_path / "vrnn"
-    monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
+    for unset in ("", "relative/cache"):  # a relative one would be of wherever a program starts
+        monkeypatch.setenv("XDG_CACHE_HOME", unset)
+        assert building.cache_folder() == tmp_path / ".cache" / "vrnn"
+    monkeypatch.delenv("XDG_CACHE_HOME")
     assert building.cache_folder() == tmp_path / ".cache" / "vrnn"
 
 

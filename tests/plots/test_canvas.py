@@ -1,11 +1,13 @@
 """Pictures are written whole, in known formats, without pyplot."""
 
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from vrnn.errors import ConfigError, MissingExtraError
-from vrnn.plots import plot_training
+from vrnn.errors import ConfigError, DataError, MissingExtraError
+from vrnn.plots import plot_forecast, plot_scores, plot_training
 
 pytest.importorskip("matplotlib")
 
@@ -21,14 +23,12 @@ def test_unknown_ending_is_refused_before_anything_is_written(tmp_path):
 def test_a_failed_save_leaves_the_old_picture_and_no_scrap(tmp_path, monkeypatch):
     path = plot_training(RECORDS, tmp_path / "t.png")
     before = path.read_bytes()
-    from matplotlib.figure import Figure
 
-    def fail(self, target, **options):
-        target.write_bytes(b"half")
+    def fail(self, data):
         raise OSError("disk full")
 
-    monkeypatch.setattr(Figure, "savefig", fail)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(DataError, match="cannot be written"):
         plot_training(RECORDS, path)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
@@ -43,3 +43,39 @@ def test_absent_matplotlib_names_the_command(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'vrnn\[plot\]'"):
         plot_training(RECORDS, tmp_path / "t.png")
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert plot_training(RECORDS, "~/t.svg") == tmp_path / "t.svg"
+    assert (tmp_path / "t.svg").is_file()
+
+
+NAMES = ["$x^$", "$$", r"\frac{1}{0", "a_b^c%&#~{", "$\\notacommand$", "a\x1b[31m\nb", "東京"]
+
+
+@pytest.mark.parametrize("rc", [{}, {"text.usetex": True}, {"axes.formatter.use_mathtext": True}])
+@pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
+def test_names_are_drawn_as_they_are(ending, rc, tmp_path, drawn):
+    """Two dollar signs are no mathematics, and no name runs through LaTeX."""
+    import matplotlib
+
+    tracks = [np.arange(8.0).reshape(4, 2)] * len(NAMES)
+    futures = np.ones((3, len(NAMES), 2, 2))
+    with matplotlib.rc_context(rc):
+        for name in NAMES:
+            plot_forecast(
+                tracks, futures, path=tmp_path / f"f.{ending}", ids=NAMES, count=len(NAMES),
+                names=(name, name), units=name, title=name,
+            )  # fmt: skip
+            plot_scores(np.arange(3.0), tmp_path / f"s.{ending}", ids=[name] * 3, title=name)
+            plot_training([{"step": s, name: s} for s in range(3)], tmp_path / f"t.{ending}")
+    titles = [axis.get_title(loc="left") for axis in drawn[0].axes[: len(NAMES)]]
+    assert titles == [*NAMES[:5], r"a\x1b[31m\nb", "東京"]
+
+
+def test_numbers_at_ticks_may_be_mathematics(tmp_path, drawn):
+    plot_training([{"step": s, "loss": 1e-9 * s} for s in range(3)], tmp_path / "t.png")
+    axis = drawn[0].axes[0]
+    assert all(label.get_parse_math() for label in axis.get_yticklabels())
+    assert not axis.title.get_parse_math()

@@ -108,5 +108,5 @@ def test_settings_come_back_from_json():
 
 
 def test_unknown_settings_are_named():
-    with pytest.raises(ConfigError, match="unknown training settings: average, clip"):
+    with pytest.raises(ConfigError, match="training: unknown settings: average, clip"):
         TrainConfig.from_dict({**asdict(SETTINGS), "clip": 1.0, "average": 0.9})

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tests.helpers import small_runs
 from tests.helpers.small_runs import CONFIG, QUICK, RNN, SETTINGS, small_run, timeless, walks
@@ -52,6 +53,93 @@ def test_training_state_of_another_program_is_refused(folder):
     save_file({"weight": torch.zeros(2)}, folder / "training.safetensors")
     with pytest.raises(RunFolderError, match="damaged"):
         load_state(folder)
+
+
+def rewrite(path: Path, progress: str | None = None, **changed: torch.Tensor | None) -> None:
+    """Change tensors of a training state, or take them out; and what it says of its progress."""
+    with safe_open(path, "pt") as stored:
+        tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        metadata = stored.metadata()
+    tensors = {k: v for k, v in {**tensors, **changed}.items() if v is not None}
+    save_file(tensors, path, {"progress": progress} if progress is not None else metadata)
+
+
+PROGRESS = '{"step": 4, "best_value": 1.0, "best_step": 4, "waited": 0, "stopped": false}'
+STATES = {
+    "no weight": ({"model/h0": None}, r"model/h0: expected shape \(8,\), found none"),
+    "another shape": ({"best/h0": torch.zeros(9)}, r"best/h0: expected shape \(8,\), found .*9"),
+    "no average": ({"ema/h0": None}, "ema/h0: expected shape"),
+    "a stray tensor": ({"model/more": torch.zeros(1)}, "model/more: expected none"),
+    "a stray group": ({"other/h0": torch.zeros(8)}, "'other'"),
+    "no group": ({"h0": torch.zeros(8)}, "not enough values"),
+    "half an optimiser": ({"optimiser/0/exp_avg": None}, "optimiser/0/exp_avg: expected shape"),
+    "an odd optimiser": ({"optimiser/x/step": torch.zeros(())}, "optimiser/x/step: expected none"),
+    "a far optimiser": (
+        {"optimiser/999/step": torch.zeros(())},
+        "optimiser/999/step: expected none",
+    ),
+    "whole numbers": ({"model/h0": torch.zeros(8, dtype=torch.int64)}, "floating-point numbers"),
+    "progress of another kind": ({"progress": "[1]"}, "progress: expected an object"),
+    "no progress": ({"progress": "{}"}, "absent settings: best_step"),
+    "progress that is no JSON": ({"progress": "{"}, "damaged"),
+    "a step that is a text": (
+        {"progress": PROGRESS.replace("4", '"4"', 1)},
+        "progress.step: expected",
+    ),
+    "a step below 0": (
+        {"progress": PROGRESS.replace("4", "-4", 1)},
+        "progress.step: expected at least 0",
+    ),
+    "a step past the end": ({"progress": PROGRESS.replace("4", "99", 1)}, "at most 12"),
+    "a value that is none": ({"progress": PROGRESS.replace("1.0", "NaN", 1)}, "not finite"),
+}
+
+
+def test_a_state_without_its_average_is_refused(folder):
+    path = folder / "training.safetensors"
+    rewrite(path, **{name: None for name in load_file(path) if name.startswith("ema/")})
+    with pytest.raises(RunFolderError, match=r"damaged \(ema/.*: expected shape .*, found none"):
+        small_run(folder, resume=True)
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_state_that_does_not_fit_is_one_line_and_nothing_is_written(folder, name):
+    changes, message = STATES[name]
+    rewrite(folder / "training.safetensors", **changes)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(RunFolderError, match=message) as error:
+        small_run(folder, resume=True)
+    text = str(error.value)
+    assert text.startswith(f"{folder / 'training.safetensors'}: damaged (") and "\n" not in text
+    assert text.endswith("; delete it to start the run again")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"loss": 1}',
+        '{"step": "one", "bound": 1.0}',
+        '{"step": 1, "val_bound": [1.0]}',
+        '{"step": 1, "val_bound": {"a": 1}}',
+        '{"step": 1, "bound": 1' + "0" * 400 + "}",
+        "[1]",
+        "{",
+        "\x1b[31m",
+        "\ufffd",
+    ],
+)
+def test_metrics_of_another_program_are_one_line(folder, line):
+    path = folder / "metrics.jsonl"
+    good = path.read_text()
+    path.write_text(f"{good}{line}\n{good}")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(RunFolderError, match="line 13: expected a record of a training") as error:
+        small_run(folder, resume=True)
+    assert str(error.value).isprintable()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    path.write_bytes(f"{good}{line}".encode()[:-1] + b"\xff")  # a kill has cut the last line short
+    assert len(read_metrics(path)) == 12
 
 
 def test_optimiser_comes_back_whole():

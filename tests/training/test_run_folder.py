@@ -1,5 +1,6 @@
 """Run folders: what is written is read back, and every way to break one is refused in words."""
 
+import ast
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from vrnn.files import whole_file
 from vrnn.training.run_folder import VERSION, read_config
 
 MODEL = vrnn.VRNNConfig(2, hidden=8, latent_dim=3)
+PICKLES = {"pickle", "dill", "cloudpickle", "shelve", "marshal", "joblib"}
 SETTINGS = vrnn.TrainConfig(steps=4, validate_every=2, batch_size=8, window=6)
 
 
@@ -101,15 +103,21 @@ BREAKAGES = {
     "garbage config": (lambda f: (f / "config.json").write_text("{'a':"), "not a config that vrnn wrote"),
     "empty config": (lambda f: (f / "config.json").write_text(""), "not a config that vrnn wrote"),
     "config of something else": (lambda f: (f / "config.json").write_text("[1]"), "not a config that vrnn wrote"),
+    "deeply nested config": (lambda f: (f / "config.json").write_text("[" * 100_000), "values nested too deeply"),
+    "a number that is none": (lambda f: (f / "config.json").write_text('{"version": NaN}'), "not finite: NaN"),
+    "a very long number": (lambda f: (f / "config.json").write_text(f'{{"version": {"9" * 5000}}}'), "not a config that vrnn wrote"),
+    "weights that are no numbers": (
+        lambda f: save_file({"a": torch.zeros(2, dtype=torch.int64)}, f / "model.safetensors"), "expected a to hold floating-point numbers"
+    ),
     "config that is no text": (lambda f: (f / "config.json").write_bytes(b"\xff\xfe\x00"), "not a config that vrnn wrote"),
     "another version": (lambda f: edit(f, "version", value=99), r"another version of vrnn \(expected version 3, found 99\); train again"),
     "unknown model": (lambda f: edit(f, "model", "architecture", value="tcn"), "expected an architecture among .*'tcn'"),
-    "unknown setting": (lambda f: edit(f, "model", "heads", value=8), "VRNNConfig does not have: heads"),
+    "unknown setting": (lambda f: edit(f, "model", "heads", value=8), "model: unknown settings: heads"),
     "absent setting": (lambda f: edit(f, "model", "x_dim", value=None), "settings that this version does not know"),
     "bad emission": (lambda f: edit(f, "model", "emission", value="cauchy"), "found 'cauchy'"),
-    "unknown training setting": (lambda f: edit(f, "training", "luck", value=1), "unknown training settings: luck"),
+    "unknown training setting": (lambda f: edit(f, "training", "luck", value=1), "training: unknown settings: luck"),
     "bad training setting": (lambda f: edit(f, "training", "steps", value=-1), "steps: expected a whole number of at least 1, found -1"),
-    "no preprocessor": (lambda f: edit(f, "preprocessor", value=None), "'preprocessor'"),
+    "no preprocessor": (lambda f: edit(f, "preprocessor", value=None), "absent settings: preprocessor"),
     "damaged preprocessor": (lambda f: edit(f, "preprocessor", "transform", value=7), "settings that this version does not know"),
     "no model part": (lambda f: edit(f, "model", value={}), "expected an architecture among .*None"),
     "truncated weights": (lambda f: os.truncate(f / "model.safetensors", 500), "damaged or truncated"),
@@ -178,3 +186,32 @@ def test_error_while_writing_leaves_the_old_file_and_no_litter(tmp_path):
         temporary.write_bytes(b"half of the new")
         raise ZeroDivisionError
     assert path.read_bytes() == b"the old one" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run = vrnn.train(tracks(), config=MODEL, training=SETTINGS, out="~/run", quiet=True)
+    assert run.path == tmp_path / "run" and (tmp_path / "run" / "config.json").is_file()
+    modes = vrnn.ModesConfig(count=2, horizon=2, steps=1)
+    vrnn.fit_modes(tracks(), model="~/run", config=modes, out="~/run", quiet=True)
+    assert vrnn.load("~/run").modes is not None
+    assert vrnn.forecast(tracks(), model="~/run", horizon=2, samples=2).samples.shape[2] == 2
+
+
+def test_nothing_is_unpickled_or_run():
+    """In all of the package: no pickle, no torch.load, no eval, and NumPy without pickled objects."""
+    forbidden, found = {"eval", "exec", "compile", "__import__"}, []
+    for path in sorted(Path(vrnn.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [alias.name for alias in node.names] + [getattr(node, "module", "") or ""]
+                found += [(path, name) for name in names if name.partition(".")[0] in PICKLES]
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            if called in forbidden or called in ("torch.load", "np.fromfile", "joblib.load"):
+                found.append((path, called))
+            if called == "np.load":
+                keywords = {k.arg: ast.unparse(k.value) for k in node.keywords}
+                assert keywords.get("allow_pickle") == "False", path
+    assert not found

@@ -1,17 +1,18 @@
 """The data that a command is given: which columns hold what, by flags, a run or the format."""
 
 import shlex
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from vrnn.console import say
 from vrnn.data.io import Columns, read_tracks
 from vrnn.data.io.categories import source_column
 from vrnn.data.io.read import Format, read_table, track_files
 from vrnn.data.io.tracks_from_table import Duplicates
+from vrnn.data.tidy import tidy
 from vrnn.data.tracks import Tracks
 
 
@@ -124,5 +125,22 @@ def read(path: Path, flags: ColumnFlags, trained: Columns | None = None) -> Trac
         columns = flags.beside(trained, set(table.columns))
     tracks = read_tracks(path, columns, **flags.reading)
     for note in tracks.origin.notes:
-        print(f"note: {note}", file=sys.stderr)
+        say(f"note: {note}")
+    return tracks
+
+
+def read_regular(
+    path: Path, flags: ColumnFlags, trained: Columns | None = None, *, last: bool = False
+) -> Tracks:
+    """Read DATA with one row for each time step, see `vrnn.tidy`, and say what was done.
+
+    Args:
+        path: the file or the folder.
+        flags: those that were given.
+        trained: columns of the run that the data is for.
+        last: keep what follows the last long gap of each track alone.
+    """
+    tracks, notes = tidy(read(path, flags, trained), last=last)
+    for note in notes:
+        say(f"note: {note}")
     return tracks

@@ -2,7 +2,6 @@
 
 import time
 from pathlib import Path
-from shutil import rmtree
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +11,8 @@ from jaxtyping import Float, Int
 from vrnn.baselines.constant_velocity import constant_velocity
 from vrnn.data.synthetic import Crossroads
 from vrnn.data.tracks import Tracks
-from vrnn.errors import MissingExtraError
+from vrnn.errors import MissingExtraError, RunFolderError, Setting
+from vrnn.files import check_writable
 from vrnn.metrics.displacement import average_displacement, best_of
 from vrnn.metrics.scores import energy_score
 from vrnn.models.config import ModelConfig
@@ -25,10 +25,13 @@ from vrnn.tasks.forecast import forecast
 from vrnn.trained import TrainedModel
 from vrnn.training.config import TrainConfig
 from vrnn.training.fit import train
+from vrnn.training.lock import locked
+from vrnn.training.run_folder import FILES, read_settings
 
 OBSERVE, HORIZON, SAMPLES = 8, 12, 20
 SHOWN = 120  # futures in the picture
 STEPS = 1300
+PICTURE = "futures.png"
 AT_ONCE = 200  # walks that are forecast before any training
 MODELS: dict[str, ModelConfig] = {  # of both a step is one of eight Gaussians
     "RNN, eight Gaussians": RNNConfig(x_dim=2, hidden=48, emission="mixture(8)"),
@@ -66,6 +69,11 @@ def demo(*, out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) 
         seed: of data, weights and noise.
         steps_factor: factor on the usual number of training steps.
     """
+    folders = {name: out / f"demo-{name.split(',')[0].lower()}" for name in MODELS}
+    for name, folder in folders.items():
+        check_earlier(folder, MODELS[name])
+        check_writable(folder / "config.json")
+    check_writable(out / PICTURE)
     truth = Crossroads()
     data, val, test = (
         truth.sample(n, OBSERVE + HORIZON, seed=3 * seed + i)
@@ -82,23 +90,50 @@ def demo(*, out: Path = Path("demo"), seed: int = 0, steps_factor: float = 1.0) 
     steps = max(1, round(STEPS * steps_factor))
     for name, config in MODELS.items():
         print(f"\ntraining: {name}")
-        folder = out / f"demo-{name.split(',')[0].lower()}"
-        if (folder / "config.json").exists():
-            rmtree(folder)
+        clear(folders[name])
         settings = TrainConfig(
             steps=steps, learning_rate=4e-3, validate_every=max(1, steps // 4), seed=seed
         )
-        models[name] = train(data, config=config, training=settings, out=folder, val=val).model
+        models[name] = train(
+            data, config=config, training=settings, out=folders[name], val=val
+        ).model
     torch.set_num_threads(threads)
     print(f"\ntrained in {time.perf_counter() - started:.0f} s\n")
     rows = table(truth, models, test, seed)
     print(to_text(rows))
     categories = next(m for name, m in models.items() if name.startswith("VRNN"))
     print(f"\n{meaning(truth, categories, test, seed)}")
-    picture = draw(truth, models, test, out / "futures.png", seed)
+    picture = draw(truth, models, test, out / PICTURE, seed)
     if picture:
         print(f"\nthe futures of one walker: {picture}")
     return rows
+
+
+def check_earlier(folder: Path, config: ModelConfig) -> None:
+    """Refuse a folder that holds another run than that of a demo.
+
+    Raises:
+        RunFolderError: names the folder.
+    """
+    if not (folder / "config.json").exists():
+        return
+    try:
+        found = read_settings(folder).model
+    except RunFolderError:
+        found = None
+    if found != config:
+        raise RunFolderError(
+            "holds a run that is not of this demo",
+            where=folder,
+            hint=("remove it, or choose another folder with ", Setting("out")),
+        )
+
+
+def clear(folder: Path) -> None:
+    """Remove the run of an earlier demo from a folder, and nothing else."""
+    with locked(folder):
+        for name in FILES:
+            (folder / name).unlink(missing_ok=True)
 
 
 def at_once(test: Tracks) -> str:

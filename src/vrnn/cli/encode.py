@@ -30,7 +30,7 @@ def encode(
         seed: of the sampled past.
         columns: of the data.
     """
-    check_outputs(out)
+    check_outputs(out, data=[data], runs=[model])
     trained, tracks = open_run(model, data, columns)
     codes = read_latents(tracks, model=trained, seed=seed)
     codes.save(out)

@@ -45,7 +45,7 @@ def evaluate(
         seed: of all noise.
         columns: of the data.
     """
-    trained, tracks = open_run(model, data, columns)
+    trained, tracks = open_run(model, data, columns, regular=True)
     result = compare(
         tracks,
         model=trained,

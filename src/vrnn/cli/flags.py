@@ -15,6 +15,7 @@ from cyclopts import CoercionError, Group, Parameter, Token
 from docstring_parser import parse as read_docstring
 
 from vrnn.errors import ABSENT, PYTHON, Function, Setting
+from vrnn.files import user_path
 
 PREFIXED = {"prob", "until"}
 """Fields of `augment` whose own names say too little for a flag: `--augment-prob`."""
@@ -34,6 +35,10 @@ FUNCTIONS = {
     "encode": "vrnn encode DATA --model RUN --out FILE",
 }
 """The command that does what a function of the package does."""
+
+
+READERS: dict[Any, Callable[[str], Any]] = {int: int, Path: user_path}
+"""What reads a value in place of cyclopts, which would round 1.5, and keep `~` as it is."""
 
 
 def flag_of(setting: str) -> str:
@@ -125,7 +130,8 @@ class Flat:
             return
         help_text = self._helps.get(parameter.name)
         if parameter.kind is parameter.POSITIONAL_ONLY:
-            yield parameter.replace(annotation=Annotated[kind, Parameter(help=help_text)])
+            said: dict[str, Any] = {"converter": _reader(READERS[kind])} if kind in READERS else {}
+            yield parameter.replace(annotation=Annotated[kind, Parameter(help=help_text, **said)])
         else:
             yield parameter.replace(annotation=_annotated(kind, parameter.name, help_text))
 
@@ -205,10 +211,10 @@ def _annotated(kind: Any, path: str, help_text: str | None, group: Group | None 
         made["show_default"] = lambda values: " ".join(map(str, values)) or "none"
     elif kind is bool and group is None:
         made["negative"] = ()  # of a command: it is off unless it is asked for
-    elif kind is int:
-        made["converter"] = _reader(int)
-    elif (inner := set(get_args(kind)) - {NoneType}) and inner <= {int, str, Path}:
-        made["converter"] = _reader(*inner, optional=True)
+    elif kind in READERS:
+        made["converter"] = _reader(READERS[kind])
+    elif (inner := set(get_args(kind)) - {NoneType}) and inner <= {*READERS, str}:
+        made["converter"] = _reader(*(READERS.get(part, part) for part in inner), optional=True)
     return Annotated[kind, Parameter(**made), *said]
 
 
@@ -240,7 +246,7 @@ def _bare(kind: Any) -> Any:
 
 
 def _reader(kind: Callable[[str], Any], optional: bool = False) -> Callable[..., Any]:
-    """Return what reads a value, where cyclopts would round 1.5 and take None for a text."""
+    """Return what reads a value, as a converter of cyclopts; None is a value where it is optional."""
 
     def read(_: Any, tokens: Sequence[Token]) -> Any:
         if optional and tokens[0].value == "None":

@@ -57,7 +57,7 @@ def forecast(
     """
     if out is None:
         out, plot = _usual_outputs(plot)
-    check_outputs(out, plot)
+    check_outputs(out, plot=plot, data=[data], runs=[model])
     if modes:
         _refuse_sampling(samples, clusters, prefix_samples, qmc, temperature)
     count = 20 if clusters is None else SAMPLES_PER_CLUSTER * clusters
@@ -68,7 +68,7 @@ def forecast(
             expected="at least 1 and less than the samples",
             found=f"{clusters} of {count} samples",
         )
-    trained, tracks = open_run(model, data, columns)
+    trained, tracks = open_run(model, data, columns, regular=True, last=True)
     if modes:
         result = predict_modes(tracks, model=trained, horizon=horizon, inputs=inputs)
     else:
@@ -87,7 +87,9 @@ def forecast(
         result = result.cluster(clusters, seed=seed)
     result.save(out)
     futures, ahead = len(result.samples), result.samples.shape[2]
-    print(f"{out}: {futures} futures of {ahead} time steps for each of {len(tracks)} tracks")
+    print(
+        f"{out}: {futures} futures of {ahead} time steps for each of {len(result.history)} tracks"
+    )
     if plot is not None:
         result.plot(plot)
         print(f"{plot}: picture of the first of them")

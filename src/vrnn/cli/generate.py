@@ -37,8 +37,8 @@ def generate(
         plot: picture to write, .png, .pdf or .svg.
         seed: of all noise.
     """
-    check_outputs(out, plot)
-    trained = resolve_model(str(model.expanduser()))
+    check_outputs(out, plot=plot, runs=[model])
+    trained = resolve_model(str(model))
     names = trained.preprocessor.x_names
     if start and len(start) != len(names):
         raise ConfigError(

@@ -52,7 +52,7 @@ def impute(
         seed: of all noise.
         columns: of the data.
     """
-    check_outputs(out, plot)
+    check_outputs(out, plot=plot, data=[data], runs=[model])
     if not 0 < interval < 1:
         raise ConfigError(
             setting="interval", expected="a share between 0 and 1", found=f"{interval:g}"

@@ -1,13 +1,16 @@
 """The entry point: find the command, read its flags, run it, and turn a failure into one line."""
 
 import difflib
-import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
+from typing import Any
 
 from vrnn import __version__
-from vrnn.errors import PYTHON, VrnnError
+from vrnn.console import Console, open_streams, say
+from vrnn.errors import PYTHON, VrnnError, VrnnWarning, Words, write
 
 # Nothing heavy is imported before a command is chosen.
 COMMANDS = {
@@ -32,6 +35,22 @@ def main(words: Sequence[str] | None = None) -> int:
     The code is 0, 2 for bad usage or bad data, 130 after an interrupt, or 141 after a closed pipe.
     """
     words = list(sys.argv[1:] if words is None else words)
+    open_streams()
+    with redirect_stdout(Console(sys.stdout)) as output:
+        code = _call(words)
+        output.flush()
+    if output.failure is None:
+        return code
+    output.give_up()
+    if code or isinstance(output.failure, BrokenPipeError):  # as in vrnn doctor DATA | head
+        return code or 141
+    reason = getattr(output.failure, "strerror", None) or output.failure
+    say(f"vrnn {words[0]}: standard output: {reason}; files that were asked for are written")
+    return 2
+
+
+def _call(words: list[str]) -> int:
+    """Run a command line, and say in one line why it failed."""
     name, wording = "vrnn", PYTHON
     try:
         if words[:1] == ["--version"]:
@@ -42,14 +61,11 @@ def main(words: Sequence[str] | None = None) -> int:
             name = f"vrnn {_choose(words)}"
             wording = import_module("vrnn.cli.flags").CommandWords()
             command = import_module("vrnn.cli.commands").command(words[0], words[1:])
-            command.parse(words[1:])()
-        sys.stdout.flush()
+            with _notes(wording):
+                command.parse(words[1:])()
         return 0
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # as in vrnn doctor DATA | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     except VrnnError as error:
         message = error.write(wording)
     except (MemoryError, RuntimeError) as error:
@@ -58,8 +74,25 @@ def main(words: Sequence[str] | None = None) -> int:
         message = "out of memory: ask for fewer samples, a shorter horizon or a smaller batch"
     except OSError as error:
         message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
+    say(f"{name}: {' '.join(message.split())}")
     return 2
+
+
+@contextmanager
+def _notes(wording: Words) -> Iterator[None]:
+    """Show what the library warns of as notes, one line each."""
+
+    def show(message: Any, *where: Any) -> None:
+        if isinstance(message, VrnnWarning):
+            say(f"note: {write(message.text, wording)}")
+        else:
+            usual(message, *where)
+
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+        warnings.simplefilter("always", VrnnWarning)
+        warnings.showwarning = show  # pyrefly: ignore[bad-assignment] (it takes any arguments)
+        yield
 
 
 def _choose(words: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from vrnn.cli.data import ColumnFlags, read
+from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import Run, trained_columns
 from vrnn.errors import UnsupportedError
 from vrnn.models.modes import ModesConfig
@@ -33,17 +34,17 @@ def modes(
         mode_set: of the mode set and its training.
         columns: of the data.
     """
-    run = model.expanduser()
-    if is_shipped(run):
+    if is_shipped(model):
         raise UnsupportedError(
-            f"{run} has no folder to keep a mode set in",
+            f"{model} has no folder to keep a mode set in",
             hint="take clusters of the samples of a forecast, or train a model of your own",
         )
-    trained = load(run, modes=False)
-    named = trained_columns(run, trained)
+    check_outputs(run=model, data=[data, val])
+    trained = load(model, modes=False)
+    named = trained_columns(model, trained)
     held_out = None if val is None else read(val, columns, named)
-    fit_modes(read(data, columns, named), model=trained, config=mode_set, val=held_out, out=run)
+    fit_modes(read(data, columns, named), model=trained, config=mode_set, val=held_out, out=model)
     print(
-        f"{run}: has a mode set of {mode_set.count} futures of {mode_set.horizon} time steps; "
-        f"see: vrnn forecast DATA --model {run} --modes --out FILE"
+        f"{model}: has a mode set of {mode_set.count} futures of {mode_set.horizon} time steps; "
+        f"see: vrnn forecast DATA --model {model} --modes --out FILE"
     )

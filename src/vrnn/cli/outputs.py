@@ -3,59 +3,109 @@
 import json
 import math
 import os
-from itertools import combinations
+from collections.abc import Sequence
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vrnn.data.io.read import READERS, ROLLS, TEXT
 from vrnn.data.io.write import check_ending, write_table
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, DataError, require
+from vrnn.errors import ConfigError, require
+from vrnn.files import check_writable
+from vrnn.training.run_folder import FILES
 
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg")
+DATA_ENDINGS = {*TEXT, *READERS, *ROLLS}
 
 
-def check_outputs(out: Path | None, plot: Path | None = None, more: Path | None = None) -> None:
-    """Refuse files that could not be written in the end.
+def check_outputs(
+    *tables: Path | None,
+    plot: Path | None = None,
+    run: Path | None = None,
+    data: Sequence[Path | None] = (),
+    runs: Sequence[Path | None] = (),
+) -> None:
+    """Refuse files that could not be written in the end, and files that are read.
 
-    Reasons are an unknown ending, a folder in their place and a lack of permission.
+    Reasons are an unknown ending, a folder in their place, a lack of permission, or that a file or
+    run that is read would be replaced. Files are compared as the system knows them, whatever their
+    names.
 
     Args:
-        out, more: tables.
-        plot: picture.
+        tables, plot: files to write.
+        run: run folder to write.
+        data: files and folders of tracks that are read.
+        runs: run folders that are read, and names of models.
 
     Raises:
         DataError, ConfigError: which file and why.
         MissingExtraError: a picture without the extra `plot`, or Parquet without `frames`.
     """
-    for table in (out, more):
-        if table is None:
-            continue
+    for table in filter(None, tables):
         check_ending(table)
-        _check_place(table)
     if plot is not None:
         if plot.suffix.lower() not in PICTURES:
             raise ConfigError(
                 where=plot, expected=f"a picture ending in one of {', '.join(PICTURES)}"
             )
         require("matplotlib", "plot")
-        _check_place(plot)
-    for one, two in combinations([p.absolute() for p in (out, more, plot) if p is not None], 2):
-        if one == two:
-            raise ConfigError(where=one, expected="a file of its own for each table and picture")
+    files = [path for path in (*tables, plot) if path is not None]
+    for path in files:
+        check_writable(path)
+    _check_apart(files, run)
+    _check_inputs(files, run, data, runs)
 
 
-def _check_place(path: Path) -> None:
-    if path.is_dir():
-        raise DataError(where=path, expected="a file to write", found="a folder")
-    parent = next(p for p in path.absolute().parents if p.exists())
-    if not parent.is_dir():
-        raise DataError("cannot be written", where=path, cause=f"{parent} is not a folder")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise DataError(
-            "cannot be written", where=path, cause=f"no permission to write in {parent}"
-        )
+def _check_apart(files: list[Path], run: Path | None) -> None:
+    """Refuse two outputs of one name, and a file that would be a folder for another output."""
+    outputs = files if run is None else [*files, run]
+    for one, two in permutations(outputs, 2):
+        a, b = (Path(os.path.realpath(path).casefold()) for path in (one, two))
+        if a == b or (a in b.parents and one is not run):
+            raise ConfigError(where=two, expected="a file of its own for each output", found=one)
+
+
+def _check_inputs(
+    files: list[Path],
+    run: Path | None,
+    data: Sequence[Path | None],
+    runs: Sequence[Path | None],
+) -> None:
+    """Refuse outputs that are inputs."""
+    read = [file for path in filter(None, data) for file in _data_files(path)]
+    read += [path / name for path in filter(None, runs) for name in FILES]
+    read = [path for path in read if path.exists()]
+    folders = [path for path in filter(None, data) if path.is_dir()]
+    outputs = [*files, *(run / name for name in FILES)] if run is not None else files
+    for path in outputs:
+        for one in read if path.exists() else ():
+            if path.samefile(one):
+                raise ConfigError(
+                    "it is read by this command and would be replaced",
+                    where=path,
+                    hint="choose another place",
+                )
+    for folder in folders:
+        if run is not None and run.exists() and run.samefile(folder):
+            raise ConfigError(where=run, expected="a folder of its own for the run", found="DATA")
+        for path in files:
+            inside = path.parent.exists() and path.parent.samefile(folder)
+            if inside and path.suffix.lower() in DATA_ENDINGS:
+                raise ConfigError(
+                    "a table in a folder of tracks is read as tracks by the next command",
+                    where=path,
+                    hint="write to another folder",
+                )
+
+
+def _data_files(path: Path) -> list[Path]:
+    """Return the files that are read of a file or folder of tracks."""
+    if not path.is_dir():
+        return [path]
+    return [file for file in path.iterdir() if file.suffix.lower() in DATA_ENDINGS]
 
 
 def save_tracks(tracks: Tracks, path: Path) -> Path:

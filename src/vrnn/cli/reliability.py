@@ -42,13 +42,13 @@ def reliability(
         seed: of all noise.
         columns: of the data.
     """
-    check_outputs(None, plot)
+    check_outputs(plot=plot, data=[data], runs=[model])
     for share in regions:
         if not 0 < share < 1:
             raise ConfigError(
                 setting="regions", expected="shares between 0 and 1", found=f"{share:g}"
             )
-    trained, tracks = open_run(model, data, columns)
+    trained, tracks = open_run(model, data, columns, regular=True)
     found = compare(
         tracks,
         model=trained,

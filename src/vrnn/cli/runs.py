@@ -6,13 +6,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from vrnn.cli.data import ColumnFlags, read
+from vrnn.cli.data import ColumnFlags, read, read_regular
 from vrnn.data.io import Columns
 from vrnn.data.tracks import Tracks
 from vrnn.files import write_json
 from vrnn.trained import TrainedModel
 from vrnn.training.resolve import resolve_model
-from vrnn.training.run_folder import load, read_config
+from vrnn.training.run_folder import load, read_config, read_settings
 from vrnn.training.shipped import is_shipped
 
 Run = Annotated[Path, Parameter(metavar="RUN")]
@@ -22,30 +22,40 @@ Json = Annotated[bool, Parameter(name="--json")]
 """The flag `--json`."""
 
 
-def open_run(run: Path | None, data: Path, flags: ColumnFlags) -> tuple[TrainedModel, Tracks]:
+def open_run(
+    run: Path | None, data: Path, flags: ColumnFlags, *, regular: bool = False, last: bool = False
+) -> tuple[TrainedModel, Tracks]:
     """Load a run and read the data that it is to work on.
 
     Without a run it is the model that needs no training, fitted to the data.
+
+    Args:
+        run: the run folder, the name of a model, or None.
+        data: the file or folder of tracks.
+        flags: the columns of the data.
+        regular: bring the tracks to one row for each time step, unless the model reads the time between rows.
+        last: keep what follows the last long gap of each track alone.
 
     Raises:
         RunFolderError, DataError: which of the two cannot be used, and why.
     """
     if run is None or is_shipped(run):
-        tracks = read(data, flags)
+        tracks = read_regular(data, flags, last=last) if regular else read(data, flags)
         return resolve_model(None if run is None else str(run), tracks), tracks
-    model = load(run.expanduser())
-    return model, read(data, flags, trained_columns(run, model))
+    model = load(run)
+    columns = trained_columns(run, model)
+    if regular and not model.preprocessor.time_input:
+        return model, read_regular(data, flags, columns, last=last)
+    return model, read(data, flags, columns)
 
 
 def trained_columns(run: Path | None, model: TrainedModel) -> Columns:
     """Return the names of the columns that a run was trained on, or fitted to."""
-    named = (
-        {} if run is None or is_shipped(run) else read_config(run.expanduser()).get("columns", {})
-    )
+    named = Columns() if run is None or is_shipped(run) else read_settings(run).columns
     preprocessor = model.preprocessor
     return Columns(
-        id=named.get("id", ""),
-        t=named.get("t", ""),
+        id=named.id,
+        t=named.t,
         x=preprocessor.x_names,
         u=preprocessor.u_names,
         y=preprocessor.y_names,

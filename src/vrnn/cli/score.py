@@ -9,6 +9,7 @@ import numpy as np
 from vrnn.cli.data import ColumnFlags, GroupName, read
 from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import Run, open_run, trained_columns
+from vrnn.console import visible
 from vrnn.data.describe.wording import plural
 from vrnn.errors import ConfigError, DataError, Function, Setting
 from vrnn.tasks.score import score as rate
@@ -57,7 +58,7 @@ def score(
         seed: of all noise.
         columns: of the data.
     """
-    check_outputs(out, plot, rows)
+    check_outputs(out, rows, plot=plot, data=[data, calibration], runs=[model])
     if calibration is None and calibration_group:
         calibration = data
     if false_alarms is not None and calibration is None:
@@ -83,7 +84,7 @@ def score(
     scores.save(out, rows, share)
     print(f"{out}: {_sum_up(scores, particles, trained)}")
     if share is not None:
-        print(_alarms(scores, share))
+        print(visible(_alarms(scores, share)))
     elif normal is not None:
         print(
             f"no threshold: {FALSE_ALARMS:g} false alarms take {fewest} calibration tracks, "

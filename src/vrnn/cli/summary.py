@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vrnn.cli.data import ColumnFlags
 from vrnn.cli.flags import CommandWords
+from vrnn.console import visible
 from vrnn.data.describe import describe
 from vrnn.data.tracks import Tracks
 from vrnn.errors import write
@@ -63,7 +64,7 @@ def summary(
         if use is not None:
             first, *more = (write(text, CommandWords()) for text in use_sentences(use, model))
             lines += [f"latents        {first}", *(f"               {text}" for text in more)]
-    elif records and records[-1]["bound"] is not None:
+    elif records and records[-1].get("bound") is not None:
         lines += [
             f"training       {records[-1]['bound']:.4f} nats per step, in data units, "
             "of the last batch; no validation",
@@ -71,9 +72,8 @@ def summary(
         ]
     then = "next" if unseen else "next (scores count on tracks that were not trained on)"
     source = shlex.quote(str(data)) + columns.words()
-    return "\n".join(
-        [*lines, then, *(f"  {command}" for command in _next(model, tracks, out, source))]
-    )
+    lines += [then, *(f"  {command}" for command in _next(model, tracks, out, source))]
+    return "\n".join(map(visible, lines))
 
 
 def bound_name(model: TrainedModel) -> str:

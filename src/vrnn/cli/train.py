@@ -1,7 +1,6 @@
 """`vrnn train`: its flags are made of the architecture's config and of TrainConfig."""
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, asdict, field, fields, make_dataclass, replace
 from itertools import pairwise
@@ -10,10 +9,11 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from cyclopts import Parameter
 
-from vrnn.cli.data import ColumnFlags, GroupName, read
+from vrnn.cli.data import ColumnFlags, GroupName, read, read_regular
 from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import remember_columns
 from vrnn.cli.summary import summary
+from vrnn.console import say
 from vrnn.distributions.parse import EXAMPLES
 from vrnn.distributions.parse_latent import EXAMPLES as LATENTS
 from vrnn.errors import ConfigError
@@ -23,6 +23,7 @@ from vrnn.training.config import TrainConfig
 from vrnn.training.fit import SCRATCH, from_scratch
 from vrnn.training.fit import train as fit
 from vrnn.training.resolve import resolve_model
+from vrnn.training.resume import check_folder
 from vrnn.training.shipped import SHIPPED, usual_start
 from vrnn.training.trackers import read_metrics
 
@@ -70,12 +71,14 @@ def train_command(kind: str) -> Callable[..., None]:
         training: TrainConfig = TrainConfig(),  # noqa: B008 (frozen)
         columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
     ) -> None:
-        check_outputs(None, plot)
-        tracks = read(data, columns)
+        check_folder(out, resume)
+        check_outputs(plot=plot, run=out, data=[data, val], runs=[start])
+        bring = read if training.time_input else read_regular
+        tracks = bring(data, columns)
         same = tracks.u_names if columns.u else ()  # the same kinds in both
         seen = replace(columns, group=val_group or columns.group, u=same)
         source = val or (data if val_group else None)
-        held_out = None if source is None else read(source, seen)
+        held_out = None if source is None else bring(source, seen)
         own = changed_settings(kind, asdict(model))
         scratch = from_scratch(start)
         if start is not None and not scratch:
@@ -106,7 +109,7 @@ def train_command(kind: str) -> Callable[..., None]:
         remember_columns(out, columns.columns())
         records = read_metrics(out / "metrics.jsonl")
         if plot is not None and not records:
-            print(f"{plot}: not drawn, since no training step was taken", file=sys.stderr)
+            say(f"{plot}: not drawn, since no training step was taken")
         elif plot is not None:
             from vrnn.plots import plot_training
 

@@ -1,7 +1,7 @@
 """One model's way from tracks to batches: the transform, the inputs and the targets."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Anchor, Transform, TransformConfig
 from vrnn.data.transforms.causal import FEATURES
 from vrnn.distributions import Family
-from vrnn.errors import ConfigError, DataError
+from vrnn.errors import DataError
+from vrnn.stored import revive
 
 Change = Callable[[Float[np.ndarray, "batch time dim"]], Float[np.ndarray, "batch time dim"]]
 """A change of padded positions, such as an augmentation."""
@@ -329,15 +330,7 @@ class Preprocessor:
         """Return the preprocessor that `to_dict` described.
 
         Raises:
-            ConfigError: unknown or absent entries, as those of a run of another version.
+            ConfigError: unknown or absent entries, as those of a run of another version, or a value
+                of another type.
         """
-        unknown = set(values) ^ {f.name for f in fields(cls)}
-        if unknown:
-            raise ConfigError(
-                f"preprocessor: unknown or absent entries {', '.join(sorted(unknown))}"
-            )
-        revived: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
-        }
-        revived["transform"] = Transform.from_dict(values["transform"])
-        return cls(**revived)
+        return revive(cls, values, "preprocessor", complete=True)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from vrnn.console import visible
 from vrnn.data.origin import Origin
 from vrnn.errors import DataError
 
@@ -134,7 +135,7 @@ class Tracks:
 
     def __repr__(self) -> str:
         columns = [
-            f"{role} ({', '.join(names)})"
+            f"{role} ({visible(', '.join(names))})"
             for role in "xuy"
             if (names := getattr(self, f"{role}_names"))
         ]
@@ -190,6 +191,18 @@ class Tracks:
         """Return the rows start:stop of every track, counted as in a Python slice."""
         rows = slice(start, stop)
         part = lambda values: [a[rows] for a in values]  # noqa: E731
+        return replace(
+            self,
+            x=part(self.x),
+            times=part(self.times),
+            u=part(self.u),
+            y=part(self.y),
+            rows=part(self.rows),
+        )
+
+    def take_rows(self, kept: Sequence[np.ndarray]) -> "Tracks":
+        """Return some rows of every track, given by their places in it."""
+        part = lambda values: [a[k] for a, k in zip(values, kept, strict=True)] if values else []  # noqa: E731
         return replace(
             self,
             x=part(self.x),

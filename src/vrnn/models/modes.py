@@ -1,13 +1,12 @@
 """The mode head: a network that returns k futures at once and the probability of each."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vrnn.errors import ConfigError
 from vrnn.models.layers import features
 from vrnn.models.settings import (
     NonNegativeFloat,
@@ -17,6 +16,7 @@ from vrnn.models.settings import (
     ProperFraction,
     check_settings,
 )
+from vrnn.stored import revive
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,9 @@ class ModesConfig:
         """Return the config that `dataclasses.asdict` turned into a dict.
 
         Raises:
-            ConfigError: an unknown setting.
+            ConfigError: an unknown setting, or a value of another type.
         """
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise ConfigError(f"unknown settings of a mode set: {', '.join(sorted(unknown))}")
-        return cls(**values)
+        return revive(cls, values, "modes")
 
 
 class Hypotheses(NamedTuple):

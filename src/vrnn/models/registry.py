@@ -5,12 +5,13 @@ heavy is imported before a model is asked for.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vrnn.errors import ConfigError
 from vrnn.models.config import ModelConfig
+from vrnn.stored import revive, shown
 
 if TYPE_CHECKING:
     from vrnn.models.contract import Model
@@ -104,16 +105,14 @@ def config_from_dict(values: dict[str, Any]) -> ModelConfig:
     """Return the config that `config_to_dict` wrote.
 
     Raises:
-        ConfigError: an unknown architecture or setting.
+        ConfigError: an unknown architecture or setting, or a value of another type.
     """
-    values = dict(values)
-    name = values.pop("architecture", None)
-    if name not in REGISTRY:
-        raise ConfigError(f"expected an architecture among {', '.join(REGISTRY)}, found {name!r}")
-    config = REGISTRY[name].config
-    unknown = set(values) - {f.name for f in fields(config)}
-    if unknown:
+    if not isinstance(values, dict):
+        raise ConfigError(where="model", expected="an object of settings")
+    settings = {key: value for key, value in values.items() if key != "architecture"}
+    name = values.get("architecture")
+    if not isinstance(name, str) or name not in REGISTRY:
         raise ConfigError(
-            f"settings that {config.__name__} does not have: {', '.join(sorted(unknown))}"
+            f"expected an architecture among {', '.join(REGISTRY)}, found {shown(name)}"
         )
-    return config(**values)
+    return revive(REGISTRY[name].config, settings, "model")

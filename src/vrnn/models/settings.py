@@ -108,7 +108,7 @@ def allows(hint: Any, value: Any) -> bool:
     if hint in (int, float):
         number = Integral if hint is int else Real
         return isinstance(value, number) and not isinstance(value, bool)
-    return isinstance(value, hint) if hint in (bool, NoneType) else True
+    return isinstance(value, hint) if hint in (bool, str, NoneType) else True
 
 
 def expected(hint: Any) -> str:
@@ -130,5 +130,6 @@ def expected(hint: Any) -> str:
     if kind is tuple:
         count = "one or more" if parts[-1] is ... else len(parts)
         return f"{count} {expected(parts[0]).removeprefix('a ').replace('number', 'numbers, each')}"
-    words = {int: "a whole number", float: "a number", bool: "True or False", NoneType: "None"}
+    words: dict[Any, str] = {int: "a whole number", float: "a number", bool: "True or False"}
+    words |= {str: "a text", NoneType: "None"}
     return words.get(hint, str(hint))

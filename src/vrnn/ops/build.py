@@ -1,7 +1,9 @@
 """Build the C++ of `csrc` with the machine's own compiler, once, and load it.
 
 The library is plain C at its edges: it needs no header of torch, compiles in seconds and fits any torch. It is kept in the
-user's cache under a name made of the source, the compiler and the processor's features, and written whole or not at all.
+user's cache and written whole or not at all. Its name is made of the source, the compiler and the processor's features, and
+of a digest of its own bytes. A library is loaded only if its bytes have that digest, and from a folder that nobody else can
+write to.
 """
 
 import ctypes
@@ -12,6 +14,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache
@@ -38,6 +41,7 @@ FLAGS = [
     "-shared",
     "-pthread",
 ]
+BUILDING, ABANDONED = "building-", 3600.0  # folders of builds, seconds after which one is left over
 KEPT = 8  # libraries in the cache: of other versions, compilers and environments
 log = logging.getLogger(__name__)
 
@@ -50,8 +54,10 @@ def library() -> ctypes.CDLL | None:
     """
     try:
         functions = ctypes.CDLL(str(build()))
+        functions.vrnn_use_pool(torch_pool())
     except (
         OSError,
+        AttributeError,
         RuntimeError,
         subprocess.SubprocessError,
     ) as error:  # RuntimeError: no home directory
@@ -61,7 +67,6 @@ def library() -> ctypes.CDLL | None:
             reason.strip().splitlines()[0] if reason.strip() else type(error).__name__,
         )
         return None
-    functions.vrnn_use_pool(torch_pool())
     return functions
 
 
@@ -72,7 +77,8 @@ def build(folder: Path | None = None) -> Path:
         folder: where the library is kept; the folder `vrnn` of the user's cache when omitted.
 
     Raises:
-        OSError: no compiler: none in CXX, and no c++, g++ or clang++.
+        OSError: no compiler: none in CXX, and no c++, g++ or clang++. Or a folder that others can
+            write to.
         subprocess.CalledProcessError: the compiler refused.
     """
     usual = (shutil.which(name) for name in ("c++", "g++", "clang++"))
@@ -85,21 +91,61 @@ def build(folder: Path | None = None) -> Path:
     texts = [source.read_text("utf-8") for source in (*HEADERS, *SOURCES)]
     key = hashlib.sha256("\n".join([*compiler, *FLAGS, machine, *texts]).encode()).hexdigest()
     folder = cache_folder() if folder is None else folder
-    path = folder / f"ops-{key[:16]}.so"
-    if path.exists():
-        with suppress(OSError):  # a cache that cannot be written to
-            path.touch()  # the oldest are removed
-        return path
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        made = Path(temporary) / path.name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not is_private(folder):
+        raise PermissionError(
+            f"{folder}: expected a folder of yours that nobody else can write to; chmod go-w makes it so"
+        )
+    name = f"ops-{key[:16]}"
+    found = _kept(folder, name)
+    if found is not None:
+        return found
+    with tempfile.TemporaryDirectory(prefix=BUILDING, dir=folder) as temporary:
+        made = Path(temporary) / f"{name}.so"
         command = [*compiler, *FLAGS, *native, "-o", str(made), *map(str, SOURCES)]
         subprocess.run(command, check=True, capture_output=True, text=True)
+        made.chmod(0o700)
+        path = folder / f"{name}-{_digest(made)}.so"
         made.replace(path)  # in one piece, whoever else is building
+    _tidy(folder)
+    return path
+
+
+def _kept(folder: Path, name: str) -> Path | None:
+    """Return the library that a cache has under a name, or None; a damaged one is removed."""
+    for path in sorted(folder.glob(f"{name}-*.so")):
+        with suppress(FileNotFoundError):  # another process has removed it
+            if is_private(path) and path.stem == f"{name}-{_digest(path)}":
+                with suppress(OSError):  # of a cache that cannot be written to
+                    path.touch()  # the oldest are removed
+                return path
+            log.warning("%s: damaged, or not what was built here; building it again", path)
+            path.unlink()
+    return None
+
+
+def _digest(path: Path) -> str:
+    """Return a digest of the bytes of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _tidy(folder: Path) -> None:
+    """Remove the oldest libraries, and what builds that were killed have left."""
     with suppress(OSError):  # another process may be at it
         for old in sorted(folder.glob("*.so"), key=lambda p: p.stat().st_mtime)[:-KEPT]:
             old.unlink()  # whoever has it loaded keeps it
-    return path
+        for left in folder.glob(f"{BUILDING}*"):
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def is_private(path: Path) -> bool:
+    """Return whether a file or folder is the user's and nobody else may write to it."""
+    if not hasattr(os, "geteuid"):
+        return True  # Windows keeps others out of the user's folders
+    found = path.stat()
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
 
 def torch_pool() -> ctypes.c_void_p:
@@ -114,9 +160,9 @@ def torch_pool() -> ctypes.c_void_p:
 
 
 def cache_folder() -> Path:
-    """Return the user's cache for vrnn: XDG_CACHE_HOME or ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "vrnn"
+    """Return the user's cache for vrnn: XDG_CACHE_HOME if it is an absolute path, or ~/.cache."""
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".cache") / "vrnn"
 
 
 def _macros(command: list[str]) -> str | None:

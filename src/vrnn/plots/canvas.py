@@ -4,6 +4,8 @@ Figures are plain `matplotlib.figure.Figure` objects and never those of pyplot. 
 and leave no global state.
 """
 
+import io
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
+from vrnn.console import visible
 from vrnn.errors import ConfigError, require
-from vrnn.files import whole_file
+from vrnn.files import user_path, whole_file
 
 INK = "#1d2433"
 QUIET = "#8a93a3"
@@ -84,16 +87,40 @@ def save(fig: Any, path: str | Path) -> Path:
         ConfigError: a file ending that matplotlib does not know.
         DataError: a place that cannot be written.
     """
-    path = Path(path)
+    path = user_path(path)
     kind, known = path.suffix.lstrip(".").lower(), sorted(fig.canvas.get_supported_filetypes())
     if kind not in known:
         raise ConfigError(
             f"{path}: expected a picture ending in one of .{', .'.join(known)}, "
             f"found '{path.suffix}'; try {path.with_suffix('.png')}"
         )
+    make_inert(fig)
+    picture = io.BytesIO()  # a full disk in the middle of a picture is more than matplotlib takes
+    with (
+        warnings.catch_warnings(),
+        require("matplotlib", "plot").rc_context({"text.usetex": False}),
+    ):
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # it is drawn as a box
+        fig.savefig(picture, format=kind, dpi=180)
     with whole_file(path) as temporary:
-        fig.savefig(temporary, format=kind, dpi=180)
+        temporary.write_bytes(picture.getbuffer())
     return path
+
+
+def make_inert(fig: Any) -> None:
+    """Have all names drawn as they are, whatever they hold and whatever matplotlibrc says.
+
+    A name with two dollar signs would be read as mathematics, and with `text.usetex` as LaTeX.
+    Numbers at ticks may stay mathematics.
+    """
+    text, tick = require("matplotlib.text", "plot").Text, require("matplotlib.axis", "plot").Tick
+    numbers = [label for t in fig.findobj(tick) for label in (t.label1, t.label2)]
+    numbers += [axis.offsetText for part in fig.axes for axis in (part.xaxis, part.yaxis)]
+    for found in fig.findobj(text):
+        found.set_usetex(False)
+        if not any(found is number for number in numbers):
+            found.set_parse_math(False)
+            found.set_text(visible(found.get_text()))
 
 
 def axis_label(name: str, units: str | None) -> str:

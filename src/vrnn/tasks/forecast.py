@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from vrnn.console import visible
 from vrnn.data.io.write import OutputTable, to_frame, write_table
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, Setting, UnsupportedError, check_at_least, check_seed
 from vrnn.metrics.clusters import cluster_paths
 from vrnn.tasks.belief import TrackBelief
 from vrnn.tasks.future_inputs import Inputs, future_times
-from vrnn.tasks.futures import futures, futures_after, last_rows
+from vrnn.tasks.futures import futures, futures_after, last_rows, long_enough
 from vrnn.tasks.sampling import SamplingConfig
+from vrnn.tasks.time_step import at_model_step
 from vrnn.trained import TrainedModel
 from vrnn.training.resolve import ModelOrFolder, resolve_model
 
@@ -41,7 +43,7 @@ class Forecast:
 
     def __repr__(self) -> str:
         count, batch, horizon, _ = self.samples.shape
-        columns = ", ".join(self.names)
+        columns = visible(", ".join(self.names))
         return f"Forecast({count} paths of {horizon} steps for {batch} tracks, {columns})"
 
     @property
@@ -187,14 +189,18 @@ def forecast(
         history = last_rows(model, tracks)
         drawn = futures_after(model, tracks, horizon, sampling, inputs=inputs)
     else:
-        history = model.as_tracks(tracks)
+        history = at_model_step(model, model.as_tracks(tracks))
+        if not model.network.supervised:
+            history = long_enough(model, history)
         drawn = futures(model, history, horizon, sampling, inputs=inputs)
     paths = np.concatenate([f.decode() for f in drawn], 1)
     if model.network.supervised:
         times = np.stack([t[-horizon:] for t in history.times])
         history = target_tracks(model, history.cut(stop=-horizon))
     else:
-        times = future_times(history, model.preprocessor.step, horizon)
+        step = model.preprocessor.step if isinstance(tracks, TrackBelief) else history.step
+        known = bool((history.lengths > 1).any())
+        times = future_times(history, step if known else model.preprocessor.step, horizon)
     weights = np.full((samples, len(history)), 1.0 / samples)
     return Forecast(paths, times, history, model.output_names, weights)
 

@@ -12,7 +12,7 @@ from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Anchor
 from vrnn.distributions.base import Distribution
-from vrnn.errors import DataError, Function, Setting, UnsupportedError
+from vrnn.errors import DataError, Function, Setting, UnsupportedError, warn
 from vrnn.inference.noise import Noise, Stream, draw_noise, seeded
 from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.inference.rollout import condition, fan_out, rollout
@@ -23,6 +23,8 @@ from vrnn.tasks.future_inputs import Inputs, future_inputs
 from vrnn.tasks.memory import tracks_at_once
 from vrnn.tasks.sampling import SamplingConfig
 from vrnn.trained import TrainedModel
+
+NAMED = 5  # tracks that a warning names
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,31 @@ def last_rows(model: TrainedModel, belief: TrackBelief) -> Tracks:
         x_names=preprocessor.x_names,
         u_names=preprocessor.u_names,
     )
+
+
+def long_enough(model: TrainedModel, tracks: Tracks) -> Tracks:
+    """Return the prefixes that a model can continue, and warn of those that are left out.
+
+    Raises:
+        DataError: none can be continued.
+    """
+    heading = model.preprocessor.transform.heading
+    least = model.preprocessor.transform.given + 1 if heading is None else heading.row + 1
+    usable = model.usable(tracks if heading is None else tracks.cut(start=-least), least=1)
+    found = np.zeros(len(tracks), np.int64)
+    found[usable.index] = usable.tracks.lengths
+    short = found < least
+    if short.all():
+        return tracks  # refused with the reason when they are read
+    if short.any():
+        named = [tracks.ids[i] for i in np.flatnonzero(short)]
+        more = ", ..." if len(named) > NAMED else ""
+        count = f"{len(named):,} track" + ("" if len(named) == 1 else "s")
+        warn(
+            f"{count} with fewer than {least} rows to forecast from left out: "
+            f"{', '.join(named[:NAMED])}{more}"
+        )
+    return tracks[np.flatnonzero(~short)]
 
 
 def readable(model: TrainedModel, tracks: Tracks) -> Tracks:

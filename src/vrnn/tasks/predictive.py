@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vrnn.console import visible
 from vrnn.data.transforms import Anchor, Transform
 from vrnn.distributions.base import Distribution
 from vrnn.errors import DataError, UnsupportedError, check_at_least, check_seed
@@ -49,7 +50,7 @@ class Predictive:
 
     def __repr__(self) -> str:
         count, batch = self.log_weight.shape
-        return f"Predictive({', '.join(self.names)} of {batch} tracks, {count} particles)"
+        return f"Predictive({visible(', '.join(self.names))} of {batch} tracks, {count} particles)"
 
     @property
     def emission(self) -> Distribution:

@@ -1,7 +1,7 @@
 """The settings of training."""
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
 from vrnn.data.transforms import TransformConfig
@@ -16,6 +16,7 @@ from vrnn.models.settings import (
     Range,
     check_settings,
 )
+from vrnn.stored import revive
 
 
 @dataclass(frozen=True)
@@ -191,19 +192,9 @@ class TrainConfig:
         """Return the config that `to_dict` turned into a dict.
 
         Raises:
-            ConfigError: an unknown setting.
+            ConfigError: an unknown setting, or a value of another type.
         """
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise ConfigError(f"unknown training settings: {', '.join(sorted(unknown))}")
-        parts: dict[str, type] = {"transform": TransformConfig, "augment": AugmentConfig}
-        revived = {
-            name: part(
-                **{k: tuple(v) if isinstance(v, list) else v for k, v in values[name].items()}
-            )
-            for name, part in parts.items()
-        }
-        return cls(**{**values, **revived})
+        return revive(cls, values, "training")
 
     def _check_objective(self) -> None:
         """Refuse settings that belong to another objective."""

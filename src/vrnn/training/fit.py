@@ -1,19 +1,22 @@
 """Training a model on tracks: from settings and data to a run."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
 from accelerate import Accelerator
 
 from vrnn.data.tracks import Tracks
+from vrnn.files import user_path
 from vrnn.models.config import ModelConfig
 from vrnn.objectives.latent_use import LatentUse
 from vrnn.trained import TrainedModel
 from vrnn.training.compatibility import check_tracks
 from vrnn.training.config import TrainConfig
+from vrnn.training.lock import locked
 from vrnn.training.prepare import Prepared, prepare
 from vrnn.training.resolve import ModelOrFolder, resolve_model
-from vrnn.training.resume import open_folder
+from vrnn.training.resume import check_folder, open_folder
 from vrnn.training.run_folder import save_config
 from vrnn.training.shipped import usual_start
 from vrnn.training.splits import FEWEST_TRACKS
@@ -83,7 +86,8 @@ def train(
     Raises:
         ConfigError, DataError: settings or data that cannot work, before training starts.
         NonFiniteError: a loss or gradient that is not finite, with its step, term and track.
-        RunFolderError: `out` holds a run already, or one that cannot be resumed.
+        RunFolderError: `out` holds a run already, one that cannot be resumed, or one that another
+            training writes to.
 
     Example:
         >>> import numpy as np, vrnn
@@ -95,12 +99,16 @@ def train(
         8
     """
     training = training or TrainConfig()
-    begins = starting_model(start, config, tracks, training, val)
-    prepared = prepare(config, tracks, training, val, begins)
-    if start is None and begins is not None:
-        prepared = as_it_is(prepared)
-    folder = Path(out) if out is not None else None
-    return _run(prepared, folder, resume, tracker, quiet)
+    folder = None if out is None else user_path(out)
+    check_folder(folder, resume)
+    accelerator = Accelerator()
+    writes = folder is not None and accelerator.is_main_process
+    with locked(folder) if writes else nullcontext():
+        begins = starting_model(start, config, tracks, training, val)
+        prepared = prepare(config, tracks, training, val, begins)
+        if start is None and begins is not None:
+            prepared = as_it_is(prepared)
+        return _run(prepared, accelerator, folder, resume, tracker, quiet)
 
 
 def as_it_is(prepared: Prepared) -> Prepared:
@@ -135,10 +143,14 @@ def from_scratch(start: ModelOrFolder | None) -> bool:
 
 
 def _run(
-    prepared: Prepared, folder: Path | None, resume: bool, tracker: Tracker | None, quiet: bool
+    prepared: Prepared,
+    accelerator: Accelerator,
+    folder: Path | None,
+    resume: bool,
+    tracker: Tracker | None,
+    quiet: bool,
 ) -> Run:
     """Return the run of prepared data, from its first step or from where it was stopped."""
-    accelerator = Accelerator()
     state = open_folder(folder, prepared, resume)
     accelerator.wait_for_everyone()  # every process looks into the folder before one writes to it
     main = accelerator.is_main_process

@@ -1,7 +1,7 @@
 """Fitting a mode set: k futures of a trained model, of which one is near whatever happens."""
 
 import math
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import torch
 
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, Function, NonFiniteError, Setting
+from vrnn.files import check_writable, user_path
 from vrnn.inference.noise import Stream, seeded
 from vrnn.models.modes import ModeHead, ModesConfig
 from vrnn.trained import TrainedModel
@@ -16,9 +17,10 @@ from vrnn.training.augmentation import augmentation
 from vrnn.training.batch_order import BatchSampler
 from vrnn.training.config import TrainConfig
 from vrnn.training.ema import EMA
+from vrnn.training.lock import locked
 from vrnn.training.mode_context import check_modes, context_of
 from vrnn.training.mode_loss import ModeFit, mode_distances, mode_terms
-from vrnn.training.modes_file import save_modes
+from vrnn.training.modes_file import MODES, save_modes
 from vrnn.training.resolve import ModelOrFolder, resolve_model
 from vrnn.training.run_folder import check_weights
 from vrnn.training.schedule import half_cosine
@@ -64,7 +66,8 @@ def fit_modes(
         UnsupportedError: a model whose futures no distance compares.
         ConfigError, DataError: settings or data that cannot work.
         NonFiniteError: a loss that is not finite.
-        RunFolderError: `out` is no run folder, or that of another model.
+        RunFolderError: `out` is no run folder, that of another model, or one that a training
+            writes to.
 
     Source: Guzman-Rivera, Batra and Kohli 2012, "Multiple choice learning"; Rupprecht et al.
     2017, arXiv:1612.00197.
@@ -80,17 +83,19 @@ def fit_modes(
     config, model = config or ModesConfig(), resolve_model(model)
     tracks, val = model.as_tracks(tracks), None if val is None else model.as_tracks(val)
     check_modes(model)
-    folder = None if out is None else Path(out)
+    folder = None if out is None else user_path(out)
     if folder is not None:
         check_weights(folder, model)  # before any work
-    notes: list[str] = []
-    fit = prepare_modes(model, tracks, config, val, notes)
-    with closing(NoProgress() if quiet else ProgressBar(config.steps, 0)) as bar:
-        for note in notes:
-            bar.say(note)
-        _train(fit, bar)
-    if folder is not None:
-        save_modes(folder, fit.head, model.network)
+        check_writable(folder / MODES)
+    with nullcontext() if folder is None else locked(folder):
+        notes: list[str] = []
+        fit = prepare_modes(model, tracks, config, val, notes)
+        with closing(NoProgress() if quiet else ProgressBar(config.steps, 0)) as bar:
+            for note in notes:
+                bar.say(note)
+            _train(fit, bar)
+        if folder is not None:
+            save_modes(folder, fit.head, model.network)
     return replace(model, modes=fit.head.eval())
 
 

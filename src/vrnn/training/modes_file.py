@@ -1,20 +1,41 @@
 """modes.safetensors: the mode head of a run folder, with its settings and the model it reads."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from vrnn.errors import ConfigError, RunFolderError
-from vrnn.files import whole_file
 from vrnn.models.contract import Model
 from vrnn.models.modes import ModeHead, ModesConfig
-from vrnn.training.weights import copy_weights, weights_digest
+from vrnn.models.settings import PositiveInt, check_settings
+from vrnn.stored import read_json, revive
+from vrnn.training.stored_run import check_shapes
+from vrnn.training.weights import check_floats, copy_weights, save_tensors, weights_digest
 
 MODES = "modes.safetensors"
+
+
+@dataclass(frozen=True)
+class ModesSettings:
+    """What modes.safetensors says of the head in it.
+
+    Attributes:
+        config: the settings of the mode set.
+        width, dim: widths of the state and of an observation.
+        model: digest of the weights of the model whose states the head reads.
+    """
+
+    config: ModesConfig
+    width: PositiveInt
+    dim: PositiveInt
+    model: str
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 def save_modes(folder: Path, head: ModeHead, network: Model) -> None:
@@ -25,14 +46,8 @@ def save_modes(folder: Path, head: ModeHead, network: Model) -> None:
         head: the head to keep.
         network: the model whose states the head reads.
     """
-    settings = {
-        "config": asdict(head.config),
-        "width": head.width,
-        "dim": head.dim,
-        "model": weights_digest(network),
-    }
-    with whole_file(folder / MODES) as temporary:
-        save_file(copy_weights(head), temporary, metadata={"modes": json.dumps(settings)})
+    settings = ModesSettings(head.config, head.width, head.dim, weights_digest(network))
+    save_tensors(folder / MODES, copy_weights(head), {"modes": json.dumps(asdict(settings))})
 
 
 def load_modes(folder: Path, network: Model) -> ModeHead | None:
@@ -46,20 +61,24 @@ def load_modes(folder: Path, network: Model) -> ModeHead | None:
         return None
     try:
         with safe_open(path, "pt") as stored:
-            settings = json.loads(stored.metadata()["modes"])
+            said = read_json((stored.metadata() or {})["modes"])
             names = list(stored.keys())
             weights = {name: stored.get_tensor(name) for name in names}
-        config = ModesConfig.from_dict(settings["config"])
+        check_floats(weights)
+        settings = revive(ModesSettings, said, "modes", complete=True)
+        sizes = {"width": settings.width, "dim": settings.dim, **asdict(settings.config)}
+        make = partial(ModeHead, settings.width, settings.dim, settings.config)
+        check_shapes({name: tuple(w.shape) for name, w in weights.items()}, sizes, make)
         with torch.random.fork_rng(devices=[]):
-            head = ModeHead(settings["width"], settings["dim"], config)
+            head = make()
         head.load_state_dict(weights)
-    except (SafetensorError, ConfigError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        reason = str(error).splitlines()[-1].strip()
+    except (SafetensorError, ConfigError, OSError, ValueError, KeyError, TypeError) as error:
         raise RunFolderError(
-            f"{path}: damaged, or of another version ({reason}); "
-            "fit the modes again or delete the file"
+            ("damaged, or of another version (", error, ")"),
+            where=path,
+            hint="fit the modes again or delete the file",
         ) from error
-    if settings.get("model") != weights_digest(network):
+    if settings.model != weights_digest(network):
         raise RunFolderError(
             f"{path}: fitted to other weights of the model, which has been trained further; "
             "fit the modes again or delete the file"

@@ -7,17 +7,17 @@ from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from vrnn.errors import ConfigError, RunFolderError, Setting, joined
-from vrnn.files import whole_file
-from vrnn.models.registry import config_from_dict, config_to_dict
+from vrnn.files import check_writable
+from vrnn.models.registry import config_to_dict
+from vrnn.stored import read_json, revive
 from vrnn.trained import TrainedModel
-from vrnn.training.config import TrainConfig
 from vrnn.training.early_stopping import Progress
 from vrnn.training.prepare import Prepared
-from vrnn.training.run_folder import read_config
-from vrnn.training.weights import Tensors
+from vrnn.training.run_folder import RunSettings, read_settings
+from vrnn.training.stored_run import compare_shapes
+from vrnn.training.weights import Tensors, check_floats, save_tensors
 
 
 class TrainingState(NamedTuple):
@@ -38,6 +38,7 @@ class TrainingState(NamedTuple):
     progress: Progress
 
 
+STATE = "training.safetensors"
 WIDTHS = ("u_dim", "y_dim")  # of a config, which follow from other settings
 START = "name the model to start from as when the run began"
 GROUPS = ("model", "best", "ema", "optimiser")
@@ -50,8 +51,8 @@ def save_state(folder: Path, state: TrainingState) -> None:
         for group in GROUPS
         for name, tensor in getattr(state, group).items()
     }
-    with whole_file(folder / "training.safetensors") as temporary:
-        save_file(tensors, temporary, metadata={"progress": json.dumps(asdict(state.progress))})
+    progress = {"progress": json.dumps(asdict(state.progress))}
+    save_tensors(folder / STATE, tensors, progress)
 
 
 def load_state(folder: Path) -> TrainingState | None:
@@ -60,20 +61,21 @@ def load_state(folder: Path) -> TrainingState | None:
     Raises:
         RunFolderError: a damaged file.
     """
-    path = folder / "training.safetensors"
+    path = folder / STATE
     if not path.is_file():
         return None
     groups: dict[str, Tensors] = {group: {} for group in GROUPS}
     try:
         with safe_open(path, "pt") as stored:
-            progress = Progress(**json.loads(stored.metadata()["progress"]))
+            said = read_json((stored.metadata() or {})["progress"])
+            progress = revive(Progress, said, "progress", complete=True)
             for key in stored.keys():  # noqa: SIM118 (not a dict)
                 group, name = key.split("/", 1)
                 groups[group][name] = stored.get_tensor(key)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise RunFolderError(
-            f"{path}: damaged ({error}); delete it to start the run again"
-        ) from error
+        for tensors in groups.values():
+            check_floats(tensors)
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+        raise damaged(folder, error) from error
     return TrainingState(**groups, progress=progress)
 
 
@@ -96,6 +98,39 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Tensors) -> Non
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
 
 
+def check_folder(folder: Path | None, resume: bool) -> None:
+    """Refuse a run folder that cannot be trained into, before any work is done for it.
+
+    Args:
+        folder: the run folder; None when nothing is written.
+        resume: whether to go on from what the folder holds.
+
+    Raises:
+        RunFolderError: a run that is not to be resumed or is not there, or a file.
+        DataError: a place that cannot be written.
+    """
+    if folder is None:
+        if resume:
+            raise RunFolderError(("to resume a run, name its folder with ", Setting("out")))
+        return
+    if folder.exists() and not folder.is_dir():
+        raise RunFolderError(f"{folder}: expected a folder for the run, found a file")
+    is_there = (folder / "config.json").exists()
+    if resume and not is_there:
+        raise RunFolderError(
+            "nothing to resume, it has no config.json",
+            where=folder,
+            hint=("train without ", Setting("resume", True), " first"),
+        )
+    if is_there and not resume:
+        raise RunFolderError(
+            "holds a run already",
+            where=folder,
+            hint=("resume it with ", Setting("resume", True), ", or choose another folder"),
+        )
+    check_writable(folder / "config.json")
+
+
 def open_folder(folder: Path | None, prepared: Prepared, resume: bool) -> TrainingState | None:
     """Return the state that a run goes on from, or None to begin at step 0.
 
@@ -107,27 +142,10 @@ def open_folder(folder: Path | None, prepared: Prepared, resume: bool) -> Traini
     Raises:
         RunFolderError: a run that is not to be resumed, does not fit, or is not there.
     """
-    if folder is None:
-        if resume:
-            raise RunFolderError(("to resume a run, name its folder with ", Setting("out")))
+    check_folder(folder, resume)  # another training may have ended since it was looked at
+    if folder is None or not resume:
         return None
-    if not (folder / "config.json").exists():
-        if resume:
-            raise RunFolderError(
-                "nothing to resume, it has no config.json",
-                where=folder,
-                hint=("train without ", Setting("resume", True), " first"),
-            )
-        if folder.exists() and not folder.is_dir():
-            raise RunFolderError(f"{folder}: expected a folder for the run, found a file")
-        return None
-    if not resume:
-        raise RunFolderError(
-            "holds a run already",
-            where=folder,
-            hint=("resume it with ", Setting("resume", True), ", or choose another folder"),
-        )
-    stored = read_config(folder)
+    stored = read_settings(folder)
     changed = _changes(stored, prepared.trained)
     if changed:
         raise RunFolderError(
@@ -138,30 +156,69 @@ def open_folder(folder: Path | None, prepared: Prepared, resume: bool) -> Traini
             where=folder,
             hint=START if "training.transform" in changed else "",
         )
-    preprocessor = json.loads(json.dumps(prepared.trained.preprocessor.to_dict()))
-    if stored["data"] == prepared.fingerprint and stored["preprocessor"] != preprocessor:
+    same_data = stored.data == prepared.fingerprint
+    if same_data and stored.preprocessor != prepared.trained.preprocessor:
         raise RunFolderError(
             "the run began from another model, and resume needs the same one",
             where=folder,
             hint=START,
         )
-    if stored["data"] != prepared.fingerprint:
+    if not same_data:
         raise RunFolderError(
             f"{folder}: the data is not what the run was trained on; resume needs the same tracks"
         )
-    return load_state(folder)
+    state = load_state(folder)
+    if state is not None:
+        try:
+            _check_state(state, prepared)
+        except ConfigError as error:
+            raise damaged(folder, error) from error
+    return state
 
 
-def _changes(stored: dict, trained: TrainedModel) -> list[str]:
+def _check_state(state: TrainingState, prepared: Prepared) -> None:
+    """Refuse a state of another network, or of more steps.
+
+    Raises:
+        ConfigError: names the tensor, or the number of steps.
+    """
+    step, network = state.progress.step, prepared.trained.network
+    if not 0 <= step <= prepared.settings.steps:
+        expected = "at least 0" if step < 0 else f"at most {prepared.settings.steps}"
+        raise ConfigError(where="progress.step", expected=expected, found=step)
+    weights = {name: value.shape for name, value in network.state_dict().items()}
+    parameters = [p.shape for p in network.parameters()]
+    expected = {
+        f"{group}/{name}": shape for group in ("model", "best") for name, shape in weights.items()
+    }
+    if prepared.settings.ema_decay:
+        expected |= {f"ema/{name}": shape for name, shape in weights.items()}
+    kept = {key.partition("/")[0] for key in state.optimiser}
+    for i in (i for i in range(len(parameters)) if str(i) in kept):
+        expected[f"optimiser/{i}/step"] = torch.Size()
+        expected |= {f"optimiser/{i}/{name}": parameters[i] for name in ("exp_avg", "exp_avg_sq")}
+    found = {
+        f"{group}/{name}": value.shape
+        for group in GROUPS
+        for name, value in getattr(state, group).items()
+    }
+    compare_shapes(found, expected)
+
+
+def damaged(folder: Path, error: Exception) -> RunFolderError:
+    """Return the error of a training state that cannot be gone on from."""
+    return RunFolderError(
+        ("damaged (", error, ")"),
+        where=folder / STATE,
+        hint="delete it to start the run again",
+    )
+
+
+def _changes(stored: RunSettings, trained: TrainedModel) -> list[str]:
     """Return the names of the settings in which a stored run differs."""
 
     now = {"model": config_to_dict(trained.config), "training": trained.training}
-    try:  # a setting that is newer than the run had its default
-        then = {
-            "model": config_to_dict(config_from_dict(stored["model"])),
-            "training": TrainConfig.from_dict(stored["training"]).to_dict(),
-        }
-    except (ConfigError, KeyError, TypeError):
-        then = stored
+    # A setting that is newer than the run had its default.
+    then = {"model": config_to_dict(stored.model), "training": stored.training.to_dict()}
     changed = [(k, name) for k in now for name in now[k] if then[k].get(name) != now[k][name]]
     return [f"{k}.{name}" for k, name in changed if name not in WIDTHS]

@@ -2,14 +2,24 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import NoneType
 from typing import Any, Protocol, runtime_checkable
 
 from tqdm import tqdm
 
-from vrnn.files import whole_file
+from vrnn.console import say
+from vrnn.errors import RunFolderError, Setting
+from vrnn.files import unwritable, user_path, whole_file
+from vrnn.stored import shown
 
 Record = dict[str, Any]
+LISTS = ("nats_per_unit",)
+"""Entries of a record that hold several numbers."""
+MAKE_ROOM = ("make room, then go on with ", Setting("resume", True))
+"""What a message advises where a run can no longer be written."""
 
 
 @runtime_checkable
@@ -33,16 +43,24 @@ class MetricsFile:
         kept = [record for record in records if record["step"] <= kept_to]
         with whole_file(path) as temporary:
             temporary.write_text("".join(json.dumps(r) + "\n" for r in kept), encoding="utf-8")
-        self._file = path.open("a", encoding="utf-8")
+        self.path, self._file = path, path.open("a", encoding="utf-8")
 
     def log(self, record: Record) -> None:
-        """Append one record."""
-        self._file.write(json.dumps(record) + "\n")
-        self._file.flush()
+        """Append one record.
+
+        Raises:
+            DataError: the system does not take it.
+        """
+        try:
+            self._file.write(json.dumps(record) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise unwritable(self.path, error, MAKE_ROOM) from error
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with suppress(OSError):  # what was not written has been said
+            self._file.close()
 
 
 class ProgressBar:
@@ -55,23 +73,39 @@ class ProgressBar:
 
     def __init__(self, steps: int, start: int):
         self.bar = tqdm(
-            total=steps, initial=start, unit="step", disable=not sys.stderr.isatty(), leave=True
+            total=steps, initial=start, unit="step", disable=not _is_terminal(), leave=True
         )
 
     def advance(self) -> None:
         """Count one step."""
-        self.bar.update(1)
+        with self._that_may_fail():
+            self.bar.update(1)
 
     def say(self, text: str) -> None:
         """Print a line above the bar, or alone where there is none."""
-        if self.bar.disable:
-            print(text, file=sys.stderr, flush=True)
-        else:
-            self.bar.write(text, file=sys.stderr)
+        with self._that_may_fail(), self.bar.external_write_mode(sys.stderr):
+            say(text)
 
     def close(self) -> None:
         """Leave the bar as it is."""
-        self.bar.close()
+        with self._that_may_fail():
+            self.bar.close()
+
+    @contextmanager
+    def _that_may_fail(self) -> Iterator[None]:
+        """Go on without a bar where the terminal has gone."""
+        try:
+            yield
+        except (OSError, ValueError):
+            self.bar.disable = True
+
+
+def _is_terminal() -> bool:
+    """Return whether standard error is a terminal; it may be closed."""
+    try:
+        return sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:
+        return False
 
 
 class NoProgress:
@@ -103,12 +137,50 @@ def best_record(records: list[Record], energy_weight: float = 0.0) -> Record | N
 
 
 def read_metrics(path: str | Path) -> list[Record]:
-    """Return the records of metrics.jsonl, without a last line that a kill has cut short."""
-    path = Path(path)
+    """Return the records of metrics.jsonl, without a last line that a kill has cut short.
+
+    Raises:
+        RunFolderError: a line that is no record; it names the line.
+    """
+    path = user_path(path)
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    *lines, last = text.split("\n")
     records = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            break
+    for number, line in enumerate([*lines, last] if _is_record(_read(last)) else lines, start=1):
+        record = _read(line)
+        if not _is_record(record):
+            raise RunFolderError(
+                where=f"{path}, line {number}",
+                expected="a record of a training",
+                found=shown(line),
+                hint="restore the file or delete it",
+            )
+        records.append(record)
     return records
+
+
+def _read(line: str) -> Any:
+    """Return what a line of JSON holds, or None."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_record(value: Any) -> bool:
+    """Return whether a value is a record: numbers by their names, with a step."""
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("step"), int)
+        and all(
+            all(map(_is_number, part))
+            if name in LISTS and isinstance(part, list)
+            else _is_number(part)
+            for name, part in value.items()
+        )
+    )
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value is a number that a float can hold, or None for no number."""
+    return isinstance(value, float | NoneType) or (isinstance(value, int) and abs(value) < 2**63)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vrnn.data.batch import Batch
+from vrnn.errors import DataError
 from vrnn.inference.noise import Stream, seeded
 from vrnn.training.assemble import assemble, noise_of
 from vrnn.training.augmentation import augmentation
@@ -22,7 +23,7 @@ from vrnn.training.prepare import Prepared
 from vrnn.training.resume import TrainingState, optimiser_tensors, restore_optimiser, save_state
 from vrnn.training.schedule import kl_weight, learning_rate
 from vrnn.training.simulated import WORST
-from vrnn.training.trackers import NoProgress, ProgressBar, Record, Tracker
+from vrnn.training.trackers import MAKE_ROOM, NoProgress, ProgressBar, Record, Tracker
 from vrnn.training.validation import Validation, Validator
 from vrnn.training.weights import Tensors, copy_weights, save_weights
 
@@ -239,19 +240,25 @@ class Trainer:
         }
 
     def _save(self) -> None:
-        """Write the best weights and the state to go on from."""
+        """Write the best weights and the state to go on from.
+
+        Raises:
+            DataError: a place that cannot be written any more; what was written before stays whole.
+        """
         if self.folder is None or not self.accelerator.is_main_process:
             return
         progress, written = self.progress, (self.folder / "model.safetensors").is_file()
-        if progress.best_step == progress.step or not written:
-            save_weights(self.folder, self.best)
         optimiser = optimiser_tensors(self.optimiser.optimizer)
         weights = copy_weights(self.network)
-        save_state(
-            self.folder, TrainingState(weights, self.best, self.ema.weights, optimiser, progress)
-        )
-        if progress.step == self.settings.steps or progress.stopped:
-            save_weights(self.folder, self.best)
+        state = TrainingState(weights, self.best, self.ema.weights, optimiser, progress)
+        try:
+            if progress.best_step == progress.step or not written:
+                save_weights(self.folder, self.best)
+            save_state(self.folder, state)
+            if progress.step == self.settings.steps or progress.stopped:
+                save_weights(self.folder, self.best)
+        except DataError as error:
+            raise DataError(error, hint=MAKE_ROOM) from error
 
 
 def progress_line(record: Record, steps: int) -> str:

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from vrnn.errors import RunFolderError, Setting
 from vrnn.files import whole_file
-from vrnn.models.contract import Model
 
 Tensors = dict[str, Tensor]
 
@@ -27,17 +26,29 @@ def weights_digest(model: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def save_weights(folder: Path, weights: Tensors) -> None:
-    """Write model.safetensors."""
-    with whole_file(folder / "model.safetensors") as temporary:
-        save_file(weights, temporary)
-
-
-def load_weights(folder: Path, network: Model) -> None:
-    """Read model.safetensors into a network.
+def save_tensors(path: Path, tensors: Tensors, metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file, whole or not at all.
 
     Raises:
-        RunFolderError: no file, a damaged one, or weights of another network.
+        DataError: a place that cannot be written.
+    """
+    with whole_file(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata=metadata)
+        except SafetensorError as error:  # what the system says is in its text alone
+            raise OSError(str(error)) from error
+
+
+def save_weights(folder: Path, weights: Tensors) -> None:
+    """Write model.safetensors."""
+    save_tensors(folder / "model.safetensors", weights)
+
+
+def load_weights(folder: Path) -> Tensors:
+    """Return the weights in model.safetensors.
+
+    Raises:
+        RunFolderError: no file, or a damaged one.
     """
     path = folder / "model.safetensors"
     if not path.is_file():
@@ -48,14 +59,20 @@ def load_weights(folder: Path, network: Model) -> None:
         )
     try:
         weights = load_file(path)
+        check_floats(weights)
     except (SafetensorError, OSError, ValueError) as error:
         raise RunFolderError(
             f"{path}: damaged or truncated ({error}); restore the file or train again"
         ) from error
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise RunFolderError(
-            f"{path}: its weights do not fit config.json beside it ({reason})"
-        ) from error
+    return weights
+
+
+def check_floats(tensors: Tensors) -> None:
+    """Refuse tensors of whole numbers, of complex ones or of bits.
+
+    Raises:
+        ValueError: names the tensor.
+    """
+    for name, value in tensors.items():
+        if not value.is_floating_point():
+            raise ValueError(f"expected {name} to hold floating-point numbers, found {value.dtype}")

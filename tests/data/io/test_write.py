@@ -36,3 +36,9 @@ def test_other_endings_are_refused_before_anything_is_written(tmp_path):
         with pytest.raises(DataError, match=r"ending in \.csv, \.parquet or \.npz"):
             refuse(tmp_path / "a.xlsx")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert write_table(TABLE, "~/a.csv") == tmp_path / "a.csv"
+    assert (tmp_path / "a.csv").is_file()

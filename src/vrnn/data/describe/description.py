@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from vrnn.console import visible
 from vrnn.data.describe.wording import percent
 
 MANY = 4
@@ -125,7 +126,8 @@ class Description:
                 f"outliers      {self.outliers:,} steps; the fastest by track {self.worst.track} "
                 f"to time {self.worst.time:.10g}, {self.worst.ratio:.3g} times the 95th percentile"
             )
-        return "\n".join([*lines, "advice", *(f"  - {sentence}" for sentence in self.advice)])
+        lines += ["advice", *(f"  - {sentence}" for sentence in self.advice)]
+        return "\n".join(map(visible, lines))
 
     __str__ = to_text
 

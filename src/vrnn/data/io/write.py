@@ -11,7 +11,7 @@ from jaxtyping import Int
 
 from vrnn.data.origin import FROM_MEMORY, Origin
 from vrnn.errors import DataError, require
-from vrnn.files import whole_file
+from vrnn.files import user_path, whole_file
 
 OutputTable = dict[str, np.ndarray]
 """Columns of results by name, all of the same length, (rows,) or, in .npz alone, (rows, width).
@@ -46,7 +46,7 @@ def write_table(
     >>> write_table({"id": np.array(["a", "b"]), "x": np.array([1.5, np.nan])}, path).read_text()
     'id,x\\na,1.5\\nb,\\n'
     """
-    path = Path(path)
+    path = user_path(path)
     writers = {".csv": _write_csv, ".parquet": _write_parquet, ".npz": _write_npz}
     check_ending(path)
     with whole_file(path) as temporary:

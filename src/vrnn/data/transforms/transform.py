@@ -15,6 +15,7 @@ from vrnn.data.transforms.plane import Plane
 from vrnn.data.transforms.standardise import Standardise
 from vrnn.errors import ConfigError, Setting
 from vrnn.geo import latitude_longitude
+from vrnn.stored import revive
 
 FIT_AT_ONCE = 1024
 """Tracks that are encoded together in `fit`, which bounds its memory."""
@@ -240,15 +241,12 @@ class Transform:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Transform":
-        """Return the transform that `to_dict` described."""
-        parts = {
-            "plane": Plane,
-            "heading": Heading,
-            "displacement": Displacement,
-            "standardise": Standardise,
-        }
-        revived = {name: _revive(part, values[name]) for name, part in parts.items()}
-        return cls(values["dim"], causal=values.get("causal", False), **revived)
+        """Return the transform that `to_dict` described.
+
+        Raises:
+            ConfigError: an unknown or absent entry, or a value of another type.
+        """
+        return revive(cls, values, "transform", complete=True)
 
 
 def _heading(continuous: tuple[bool, ...], observe: int | None) -> Heading:
@@ -284,9 +282,3 @@ def _plane(
             "name the columns x of the file so, and leave them among the positions"
         )
     return Plane(places[found[0]], places[found[1]], config.geographic)
-
-
-def _revive(part: type, values: dict[str, Any] | None):
-    if values is None:
-        return None
-    return part(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})

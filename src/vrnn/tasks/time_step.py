@@ -1,0 +1,40 @@
+"""Tracks at the time step that a model was trained at."""
+
+import numpy as np
+
+from vrnn.data.tracks import Tracks
+from vrnn.data.windows import TOLERANCE
+from vrnn.errors import Function, warn
+from vrnn.trained import TrainedModel
+
+
+def at_model_step(model: TrainedModel, tracks: Tracks) -> Tracks:
+    """Return tracks at the time step of the model, thinned where theirs is a part of it.
+
+    A warning names both steps where they differ. Tracks whose step is no part of the model's are
+    left as they are.
+
+    Args:
+        model: a model; one that reads the time between rows takes any step.
+        tracks: the tracks, of which the last row is kept.
+    """
+    trained, step = model.preprocessor.step, tracks.step
+    if model.preprocessor.time_input or not (tracks.lengths > 1).any():
+        return tracks
+    ratio = trained / step
+    if abs(ratio - 1) <= TOLERANCE:
+        return tracks
+    every = round(ratio)
+    if every >= 2 and abs(ratio - every) <= TOLERANCE * every:
+        warn(
+            f"the time step is {step:.6g}, and the model was trained at {trained:.6g}: "
+            f"every {every}th row is read"
+        )
+        kept = [np.arange((len(t) - 1) % every, len(t), every) for t in tracks.times]
+        return tracks.take_rows(kept)
+    warn(
+        f"the time step is {step:.6g}, and the model was trained at {trained:.6g}: "
+        "its futures may be too fast or too slow; train on data like this with ",
+        Function("train"),
+    )
+    return tracks
