@@ -28,7 +28,7 @@ from vrnn.models.registry import make_model
 
 
 def build_network(config: ModelConfig, preprocessor: Preprocessor) -> Model:
-    """Return the network of a config, with weights drawn from torch's default generator."""
+    """Return the network of a config; torch's default generator, or `drawing_from`, draws weights."""
     network = make_model(config)
     if preprocessor.transform.causal:
         return CausalCoordinates(

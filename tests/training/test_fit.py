@@ -1,5 +1,6 @@
 """Training as a whole: it learns what can be learnt, from its seed alone, and returns what it writes."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,9 @@ from tests.helpers.small_runs import CONFIG, QUICK, RNN, SETTINGS, small_run, ti
 import vrnn
 from vrnn.data.synthetic import ConstantVelocityWalk
 from vrnn.data.tracks import concatenate
+from vrnn.training.fit import Run
 from vrnn.training.trackers import read_metrics
+from vrnn.training.weights import weights_digest
 
 
 @pytest.mark.parametrize(
@@ -140,3 +143,29 @@ def test_the_backend_changes_the_time_and_not_the_training():
         plain = vrnn.train(tracks, config=CONFIG, training=QUICK, quiet=True)
     for a, b in zip(fast.history, plain.history, strict=True):
         assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
+
+
+def digest_of(run: Run) -> tuple[str, list[dict]]:
+    """Return the weights and records of a run."""
+    return weights_digest(run.model.network), timeless(run.history)
+
+
+def test_training_in_threads_gives_the_bits_of_training_alone():
+    """Of several kinds at once, and of mode sets; the generator that all share is left alone."""
+    modes = vrnn.ModesConfig(count=2, horizon=2, steps=3)
+    own = vrnn.train(walks(), config=RNN, training=QUICK, quiet=True).model
+
+    def go(kind: int) -> object:
+        if kind == 0:
+            return digest_of(vrnn.train(walks(), config=RNN, training=QUICK, quiet=True))
+        if kind == 1:
+            return digest_of(vrnn.train(walks(), config=CONFIG, training=SETTINGS, quiet=True))
+        fitted = vrnn.fit_modes(walks(), model=own, config=modes, quiet=True)
+        return weights_digest(fitted.modes)
+
+    state = torch.default_generator.get_state()
+    alone = [go(kind) for kind in range(3)]
+    assert torch.equal(torch.default_generator.get_state(), state)
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(go, [0, 1, 2] * 3)) == alone * 3
+    assert torch.equal(torch.default_generator.get_state(), state)

@@ -1,11 +1,11 @@
 """What algorithms find out about a model by asking it, so that an author need not declare it."""
 
+import copy
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.distributions.tree import tensors_of, tree_map
@@ -65,17 +65,6 @@ def looks_ahead(model: Model, u_dim: int) -> bool:
     return known
 
 
-class _FirstEvidence(nn.Module):
-    """The evidence of a first step, as a module that can be called with other weights."""
-
-    def __init__(self, model: Model):
-        super().__init__()
-        self.model = model
-
-    def forward(self, batch: Batch) -> Tensor:
-        return evidence_of(self.model, batch, self.model.embed_inputs(batch.u))[:, 0]
-
-
 def _reaches_first(model: Model, u_dim: int, generator: torch.Generator) -> bool:
     """Return whether later values of x reach the evidence of a first step, with weights moved."""
     weight = next(model.parameters())
@@ -89,10 +78,10 @@ def _reaches_first(model: Model, u_dim: int, generator: torch.Generator) -> bool
         for width in (model.observation.dim, u_dim)
     )
     later = torch.cat([x[:, :1], 1 - x[:, 1:]], 1)
-    module = _FirstEvidence(model)
-    weights = _moved_weights(module, generator)
+    moved = _moved(model, generator)
     first, second = (
-        functional_call(module, weights, (Batch.of(values, u=u),)) for values in (x, later)
+        evidence_of(moved, batch, moved.embed_inputs(batch.u))[:, 0]
+        for batch in (Batch.of(values, u=u) for values in (x, later))
     )
     return not torch.equal(first, second)
 
@@ -127,27 +116,15 @@ def posterior_of(model: Model, u_dim: int) -> Posterior:
     """Return which parts of the latents have a posterior of their own; see `has_posterior`."""
     known = _POSTERIORS.get(model)
     if known is None:
-        module = _PosteriorOf(model)
-        weights = _moved_weights(module, torch.Generator().manual_seed(0))
         x, u = _zeros(model, u_dim)
-        known = _POSTERIORS[model] = functional_call(module, weights, (Batch.of(x, u=u),))
+        moved = _moved(model, torch.Generator().manual_seed(0))
+        known = _POSTERIORS[model] = _asked(moved, Batch.of(x, u=u))
     return known
 
 
 def known_posterior(model: Model) -> Posterior:
     """Return the answer of `posterior_of` for a model that has been asked already, as in a pass."""
     return _POSTERIORS[model]
-
-
-class _PosteriorOf(nn.Module):
-    """What a model returns as posterior at a first step, as a module to call with other weights."""
-
-    def __init__(self, model: Model):
-        super().__init__()
-        self.model = model
-
-    def forward(self, batch: Batch) -> Posterior:
-        return _asked(self.model, batch)
 
 
 def _asked(model: Model, batch: Batch) -> Posterior:
@@ -178,11 +155,10 @@ def _zeros(model: Model, u_dim: int) -> tuple[Tensor, Tensor]:
     return weight.new_zeros(1, 2, model.observation.dim), weight.new_zeros(1, 2, u_dim)
 
 
-def _moved_weights(module: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
-    """Return the weights of a module, each moved at random."""
-
-    def moved(p: Tensor) -> Tensor:
+def _moved(model: Model, generator: torch.Generator) -> Model:
+    """Return a copy of a model with each weight moved at random; others may be using the model."""
+    moved = copy.deepcopy(model)
+    for p in moved.parameters():
         draw = torch.randn(p.shape, generator=generator).to(p)
-        return p + draw / max(p.shape[-1] if p.dim() else 1, 1) ** 0.5
-
-    return {name: moved(p) for name, p in module.named_parameters()}
+        p.copy_(p + draw / max(p.shape[-1] if p.dim() else 1, 1) ** 0.5)
+    return moved

@@ -11,6 +11,7 @@ from vrnn.files import user_path
 from vrnn.models.config import ModelConfig
 from vrnn.objectives.latent_use import LatentUse
 from vrnn.trained import TrainedModel
+from vrnn.training.accelerator import make_accelerator
 from vrnn.training.compatibility import check_tracks
 from vrnn.training.config import TrainConfig
 from vrnn.training.lock import locked
@@ -101,7 +102,7 @@ def train(
     training = training or TrainConfig()
     folder = None if out is None else user_path(out)
     check_folder(folder, resume)
-    accelerator = Accelerator()
+    accelerator = make_accelerator()
     writes = folder is not None and accelerator.is_main_process
     with locked(folder) if writes else nullcontext():
         begins = starting_model(start, config, tracks, training, val)

@@ -11,6 +11,7 @@ from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, Function, NonFiniteError, Setting
 from vrnn.files import check_writable, user_path
 from vrnn.inference.noise import Stream, seeded
+from vrnn.models.draws import drawing_from
 from vrnn.models.modes import ModeHead, ModesConfig
 from vrnn.trained import TrainedModel
 from vrnn.training.augmentation import augmentation
@@ -143,8 +144,7 @@ def prepare_modes(
     weight = next(model.network.parameters())
     batch = model.preprocessor.batch(train[:1])[0].to(weight)
     width = context_of(model.network, batch, batch.u[:, :1]).state.shape[-1]
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(config.seed)
+    with drawing_from(torch.Generator().manual_seed(config.seed)):
         head = ModeHead(width, batch.x.shape[-1], config).to(weight)
     standard = model.preprocessor.transform.standardise
     dim = model.preprocessor.transform.dim

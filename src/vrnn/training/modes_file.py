@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from vrnn.errors import ConfigError, RunFolderError
 from vrnn.models.contract import Model
+from vrnn.models.draws import drawing_from
 from vrnn.models.modes import ModeHead, ModesConfig
 from vrnn.models.settings import PositiveInt, check_settings
 from vrnn.stored import read_json, revive
@@ -69,7 +70,7 @@ def load_modes(folder: Path, network: Model) -> ModeHead | None:
         sizes = {"width": settings.width, "dim": settings.dim, **asdict(settings.config)}
         make = partial(ModeHead, settings.width, settings.dim, settings.config)
         check_shapes({name: tuple(w.shape) for name, w in weights.items()}, sizes, make)
-        with torch.random.fork_rng(devices=[]):
+        with drawing_from(torch.Generator()):
             head = make()
         head.load_state_dict(weights)
     except (SafetensorError, ConfigError, OSError, ValueError, KeyError, TypeError) as error:

@@ -14,6 +14,7 @@ from vrnn.errors import ConfigError, DataError, Function
 from vrnn.inference.traits import reads_prefix
 from vrnn.models.config import ModelConfig
 from vrnn.models.contract import Model
+from vrnn.models.draws import drawing_from
 from vrnn.models.registry import make_model
 from vrnn.models.vrnn import VRNNConfig
 from vrnn.trained import TrainedModel, build_network
@@ -127,9 +128,7 @@ def prepare(
     check_futures(train, preprocessor, model, settings)
     widths = {"u_dim": preprocessor.model_u_dim, "y_dim": tracks.y_dim if model.supervised else 0}
     config = with_widths(config, **widths)
-    with torch.random.fork_rng(devices=[]):
-        # The CPU generator alone: fork_rng would not restore that of CUDA.
-        torch.default_generator.manual_seed(settings.seed)
+    with drawing_from(torch.Generator().manual_seed(settings.seed)):
         network = build_network(config, preprocessor)
     if start is not None:
         network.load_state_dict(start.network.state_dict())
@@ -201,7 +200,7 @@ def with_widths(config: ModelConfig, u_dim: int, y_dim: int) -> ModelConfig:
 
 def _model_without_inputs(config: ModelConfig, tracks: Tracks) -> Model:
     """Return a model of the same kind, to ask what it needs before its input width is known."""
-    with torch.random.fork_rng(devices=[]):
+    with drawing_from(torch.Generator()):
         return make_model(with_widths(config, u_dim=0, y_dim=tracks.y_dim))
 
 

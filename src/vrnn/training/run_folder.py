@@ -18,6 +18,7 @@ from vrnn.data.preprocessor import Preprocessor
 from vrnn.errors import ConfigError, Function, RunFolderError
 from vrnn.files import user_path, write_json
 from vrnn.models.config import ModelConfig
+from vrnn.models.draws import drawing_from
 from vrnn.models.registry import config_from_dict, config_to_dict, make_model
 from vrnn.stored import read_json, revive, shown
 from vrnn.trained import TrainedModel, build_network
@@ -156,7 +157,7 @@ def load(
     shapes = {name: tuple(value.shape) for name, value in weights.items()}
     try:
         check_shapes(shapes, asdict(settings.model), lambda: make_model(settings.model))
-        with torch.random.fork_rng(devices=[]):
+        with drawing_from(torch.Generator()):
             network = build_network(settings.model, settings.preprocessor)
         check_network(network, settings.training, settings.preprocessor)
         network.load_state_dict(weights)
