@@ -24,11 +24,11 @@ def at_model_step(model: TrainedModel, tracks: Tracks) -> Tracks:
     ratio = trained / step
     if abs(ratio - 1) <= TOLERANCE:
         return tracks
-    every = round(ratio)
-    if every >= 2 and abs(ratio - every) <= TOLERANCE * every:
+    every = round(min(ratio, float(tracks.lengths.max())))
+    if 2 <= every < tracks.lengths.max() and abs(ratio - every) <= TOLERANCE * every:
         warn(
             f"the time step is {step:.6g}, and the model was trained at {trained:.6g}: "
-            f"every {every}th row is read"
+            f"one row of {every} is read, the last of each track among them"
         )
         kept = [np.arange((len(t) - 1) % every, len(t), every) for t in tracks.times]
         return tracks.take_rows(kept)
