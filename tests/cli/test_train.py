@@ -8,6 +8,7 @@ from tests.cli.conftest import SHORT, SMALL, split
 import vrnn
 from vrnn import read_tracks
 from vrnn.cli.main import main
+from vrnn.training.choose_training import choose_training
 from vrnn.training.run_folder import load
 from vrnn.training.trackers import read_metrics
 
@@ -105,7 +106,10 @@ def test_defaults_are_those_of_python(run, folder, tmp_path):
     model = load(tmp_path / "b")
     chosen = {"emission": "full_gaussian", "latent": "categorical(16)"}
     assert model.config == vrnn.VRNNConfig(x_dim=2, **chosen)
-    assert vrnn.TrainConfig.from_dict(model.training) == vrnn.TrainConfig(steps=1)
+    chosen = vrnn.TrainConfig(steps=1, patience=5)
+    assert vrnn.TrainConfig.from_dict(model.training) == chosen
+    tracks = vrnn.read_tracks(folder / "walks.csv")
+    assert choose_training(tracks, vrnn.TrainConfig(steps=1), validated=False).settings == chosen
 
 
 def test_few_tracks_keep_the_weights_and_need_no_curves(tmp_path, capsys):

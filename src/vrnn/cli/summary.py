@@ -1,6 +1,7 @@
 """What training says at its end: the bound, the use of latents, and the next commands."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from vrnn.cli.data import ColumnFlags
@@ -27,6 +28,7 @@ def summary(
     use: LatentUse | None = None,
     chosen: dict[str, str] | None = None,
     start: str = "",
+    table: Sequence[str] = (),
 ) -> str:
     """Return a summary of a finished run, in a few lines.
 
@@ -40,6 +42,7 @@ def summary(
         use: how much the model uses its latents on validation data; None where it has none.
         chosen: settings of the model that were chosen for the data.
         start: name of the model that training started from; empty for random weights.
+        table: lines about tracks that were not trained on.
     """
     lines = [f"run            {out}"]
     if chosen:
@@ -70,6 +73,7 @@ def summary(
             "of the last batch; no validation",
             f"               {bound_name(model)}",
         ]
+    lines += table
     then = "next" if unseen else "next (scores count on tracks that were not trained on)"
     source = shlex.quote(str(data)) + columns.words()
     lines += [then, *(f"  {command}" for command in _next(model, tracks, out, source))]

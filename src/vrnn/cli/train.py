@@ -1,5 +1,6 @@
 """`vrnn train`: its flags are made of the architecture's config and of TrainConfig."""
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, asdict, field, fields, make_dataclass, replace
@@ -10,21 +11,28 @@ from typing import Annotated, Any, Literal, get_type_hints
 from cyclopts import Parameter
 
 from vrnn.cli.data import ColumnFlags, GroupName, read, read_regular
+from vrnn.cli.held_out import held_out_table
 from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import remember_columns
 from vrnn.cli.summary import summary
 from vrnn.console import say
+from vrnn.data.tracks import Tracks
 from vrnn.distributions.parse import EXAMPLES
 from vrnn.distributions.parse_latent import EXAMPLES as LATENTS
 from vrnn.errors import ConfigError
+from vrnn.models.config import ModelConfig
 from vrnn.models.registry import REGISTRY, name_of
+from vrnn.training.budget import MINUTES, steps_within
 from vrnn.training.choose import chosen_families
+from vrnn.training.choose_training import choose_training
 from vrnn.training.config import TrainConfig
 from vrnn.training.fit import SCRATCH, from_scratch
 from vrnn.training.fit import train as fit
 from vrnn.training.resolve import resolve_model
 from vrnn.training.resume import check_folder
+from vrnn.training.run_folder import read_settings
 from vrnn.training.shipped import SHIPPED, usual_start
+from vrnn.training.splits import hold_out
 from vrnn.training.trackers import read_metrics
 
 USUAL = "vrnn"
@@ -67,6 +75,7 @@ def train_command(kind: str) -> Callable[..., None]:
         start: Annotated[Path | None, Parameter(name="--from", metavar="RUN")] = None,
         resume: bool = False,
         plot: Path | None = None,
+        minutes: float | None = None,
         model: Settings = Settings(),  # noqa: B008 (frozen, made above)
         training: TrainConfig = TrainConfig(),  # noqa: B008 (frozen)
         columns: ColumnFlags = ColumnFlags(),  # noqa: B008 (frozen)
@@ -95,10 +104,17 @@ def train_command(kind: str) -> Callable[..., None]:
             given = {name: value for name, value in asdict(model).items() if value is not None}
             chosen = chosen_families(tracks, config_type, given)
             config = config_type(x_dim=tracks.x_dim, **given, **chosen)
+        settings, reasons = training, []
+        if not begins and not (resume and (out / "config.json").is_file()):
+            settings, reasons = _chosen_training(tracks, config, training, held_out, minutes)
+        elif resume and (out / "config.json").is_file():
+            settings = _as_begun(out, training)
+        for reason in reasons:
+            say(f"note: chosen {reason}")
         run = fit(
             tracks,
             config=config,
-            training=training,
+            training=settings,
             out=out,
             val=held_out,
             start=None if start is None else str(start),
@@ -118,6 +134,9 @@ def train_command(kind: str) -> Callable[..., None]:
         if held_out is not None and source is not None:
             shown = held_out, source, seen
         unseen = held_out is not None
+        spared = tracks[:0] if held_out is None else held_out
+        if held_out is None and not begins:
+            spared = hold_out(tracks, settings.holdout, settings.seed, [])[1]
         words = summary(
             run.model,
             records,
@@ -127,6 +146,7 @@ def train_command(kind: str) -> Callable[..., None]:
             run.latent_use,
             chosen,
             start="" if not begins else str(start or SHIPPED[0]),
+            table=held_out_table(run.model, spared, out),
         )
         print(words)
 
@@ -150,11 +170,45 @@ def train_command(kind: str) -> Callable[..., None]:
         resume: go on from where the run in OUT was stopped, to the weights that an uninterrupted
             run would have had.
         plot: picture of the training curves to write, .png, .pdf or .svg.
+        minutes: time for training; the steps that fit into it are measured at the start. None is 3, or as long
+            as --steps take.
         model: the model.
         training: of training.
         columns: of the data.
     """
     return train
+
+
+def _chosen_training(
+    tracks: Tracks,
+    config: ModelConfig | None,
+    given: TrainConfig,
+    val: Tracks | None,
+    minutes: float | None,
+) -> tuple[TrainConfig, list[str]]:
+    """Return the settings of training for some data, and a reason for each that was chosen.
+
+    Raises:
+        ConfigError: minutes that are not above 0.
+    """
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise ConfigError(setting="minutes", expected="a number above 0", found=f"{minutes:g}")
+    settings, reasons = choose_training(tracks, given, val is not None)
+    if minutes is None and given.steps != TrainConfig().steps:
+        return settings, list(reasons)
+    fits = steps_within(minutes or MINUTES, tracks, config, settings)
+    if fits < settings.steps:
+        reason = f"--steps {fits}, which take about {minutes or MINUTES:g} minutes here"
+        return replace(settings, steps=fits), [*reasons, reason]
+    return settings, list(reasons)
+
+
+def _as_begun(out: Path, given: TrainConfig) -> TrainConfig:
+    """Return the settings that a run began with, where the data or the time chose them."""
+    begun, usual = read_settings(out).training, TrainConfig()
+    names = ("steps", "window", "patience", "transform")
+    kept = {n: getattr(begun, n) for n in names if getattr(given, n) == getattr(usual, n)}
+    return replace(given, **kept)
 
 
 def refuse_settings(arch: str, given: dict[str, Any], start: Path) -> None:

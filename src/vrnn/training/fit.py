@@ -12,6 +12,7 @@ from vrnn.models.config import ModelConfig
 from vrnn.objectives.latent_use import LatentUse
 from vrnn.trained import TrainedModel
 from vrnn.training.accelerator import make_accelerator
+from vrnn.training.choose_training import choose_training
 from vrnn.training.compatibility import check_tracks
 from vrnn.training.config import TrainConfig
 from vrnn.training.lock import locked
@@ -72,7 +73,8 @@ def train(
         tracks: training data, in any units.
         config: the model; `x_dim` is the number of columns of x. None takes a VRNN
             whose emission and latent are chosen for the data.
-        training: see `TrainConfig`. None takes its defaults.
+        training: see `TrainConfig`. None takes its defaults and what `choose_training` changes for
+            the data: kilometres for degrees, windows of long tracks, and early stopping.
         out: run folder to write; None writes nothing.
         val: validation tracks; None holds out a fraction of `tracks`.
         start: what training goes on from, a model, a run folder or "tracks-2d". Layers and
@@ -99,7 +101,9 @@ def train(
         >>> run.model.config.hidden
         8
     """
-    training = training or TrainConfig()
+    if training is None:
+        check_tracks(tracks)
+        training = choose_training(tracks, TrainConfig(), val is not None).settings
     folder = None if out is None else user_path(out)
     check_folder(folder, resume)
     accelerator = make_accelerator()
