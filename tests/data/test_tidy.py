@@ -1,0 +1,71 @@
+"""Gaps and irregular times, by hand and on straight walks."""
+
+import numpy as np
+import pytest
+from tests.helpers.straight_tracks import track
+
+from vrnn.data.tidy import tidy
+from vrnn.data.tracks import Tracks, concatenate
+
+
+def line(times):
+    """Return a track whose position is its time."""
+    times = np.asarray(times, float)
+    return Tracks([times[:, None]], ids=["a"], times=[times])
+
+
+def test_regular_tracks_stay_as_they_are():
+    tracks = line(range(9))
+    found = tidy(tracks)
+    assert found.tracks is tracks and found.notes == ()
+
+
+def test_a_short_gap_is_filled_with_missing_rows():
+    found = tidy(line([0, 1, 2, 5, 6]))
+    np.testing.assert_array_equal(found.tracks.x[0][:, 0], [0, 1, 2, np.nan, np.nan, 5, 6])
+    assert found.notes == ("1 gap in time filled with 2 missing rows",)
+
+
+def test_a_track_is_split_at_a_long_gap():
+    times = [*range(5), *range(20, 24), *range(50, 52)]
+    found = tidy(line(times))
+    assert found.tracks.ids == ["a/1", "a/2", "a/3"]
+    assert [t.tolist() for t in found.tracks.times] == [[0, 1, 2, 3, 4], [20, 21, 22, 23], [50, 51]]
+    last = tidy(line(times), last=True)
+    assert (last.tracks.ids, last.tracks.times[0].tolist()) == (["a"], [50, 51])
+    assert "the rows before are left out" in last.notes[0]
+
+
+def test_irregular_times_are_interpolated_up_to_the_last_time():
+    random = np.random.default_rng(0)
+    times = np.cumsum(random.uniform(0.7, 1.3, 60))
+    found = tidy(line(times)).tracks
+    step = float(np.quantile(np.diff(times), 0.5, method="lower"))
+    assert found.times[0][-1] == times[-1]
+    np.testing.assert_allclose(np.diff(found.times[0]), step, atol=2 * 0.05 * step)
+    there = np.isfinite(found.x[0][:, 0])
+    assert there.mean() > 0.95
+    grid = times[-1] - step * np.arange(len(there))[::-1]
+    assert np.abs(found.x[0][there, 0] - grid[there]).max() <= 0.05 * step + 1e-9
+
+
+def test_longer_gaps_of_irregular_times_are_missing():
+    times = np.r_[np.arange(0, 20, 0.95), 25.3, np.arange(26.0, 40, 1.02)]
+    found = tidy(line(times)).tracks
+    inside = (found.times[0] > 19.4) & (found.times[0] < 25)
+    assert np.isnan(found.x[0][inside, 0]).all()
+    assert np.isfinite(found.x[0][~inside, 0]).all()
+
+
+def test_inputs_are_held_and_source_rows_are_kept():
+    tracks = track([0, 1, 3, 4], u=[np.array([[5.0], [6], [7], [8]])])
+    tracks = concatenate([tracks])
+    found = tidy(Tracks(tracks.x, times=tracks.times, u=tracks.u, rows=[np.arange(4)])).tracks
+    assert found.u[0].ravel().tolist() == [5, 6, 6, 7, 8]
+    assert found.rows[0].tolist() == [0, 1, -1, 2, 3]
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_tracks_of_one_row_and_no_tracks(last):
+    assert tidy(line([3]), last=last).tracks.lengths.tolist() == [1]
+    assert len(tidy(line([3])[:0], last=last).tracks) == 0
