@@ -88,6 +88,23 @@ class ColumnFlags:
         given = {"group": self.group, "format": self.format if self.format != "auto" else ""}
         return "".join(f" --{name} {shlex.quote(value)}" for name, value in given.items() if value)
 
+    def all_words(self) -> str:
+        """Return the flags of the columns as they stand in a command after DATA.
+
+        >>> ColumnFlags(id="mmsi", x=("lon", "the lat"), names="a,b").all_words()
+        " --id mmsi --x lon 'the lat' --columns a,b"
+        """
+        words = []
+        for name in ("id", "t", "x", "u", "y"):
+            value = getattr(self, name)
+            if value not in ("", ()):
+                values = (value,) if isinstance(value, str | None) else value
+                words += [f"--{name}", *(shlex.quote(str(v)) for v in values)]
+        words += ["--columns", shlex.quote(self.names)] if self.names else []
+        words += [] if self.sort else ["--no-sort"]
+        words += ["--duplicates", self.duplicates] if self.duplicates != "auto" else []
+        return "".join(f" {word}" for word in words) + self.words()
+
     def beside(self, trained: Columns, found: set[str]) -> Columns:
         """Return the mapping of the flags, completed by that of a run where its names are found.
 

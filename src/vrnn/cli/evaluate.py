@@ -6,6 +6,8 @@ from typing import Literal
 from vrnn.cli.data import ColumnFlags
 from vrnn.cli.outputs import to_json
 from vrnn.cli.runs import Json, Run, open_run
+from vrnn.data.describe import describe
+from vrnn.data.tracks import Tracks
 from vrnn.tasks.evaluate import evaluate as compare
 
 
@@ -14,8 +16,8 @@ def evaluate(
     /,
     *,
     model: Run | None = None,
-    observe: int = 8,
-    horizon: int = 12,
+    observe: int | None = None,
+    horizon: int | None = None,
     samples: int = 20,
     selection: Literal["samples", "clusters", "modes"] = "samples",
     samples_per_cluster: int = 10,
@@ -32,8 +34,8 @@ def evaluate(
     Args:
         data: whole tracks that were not trained on, a file or a folder of files.
         model: run folder that vrnn train wrote; None is the model that needs no training.
-        observe: time steps observed.
-        horizon: time steps to forecast.
+        observe: time steps observed; None is 8, or fewer where tracks are short.
+        horizon: time steps to forecast; None is 12, or fewer where tracks are short.
         samples: futures of a window, the K of minADE and minFDE.
         selection: which K futures: samples, the centres of K clusters of samples, or the mode set
             of K futures that vrnn modes has trained.
@@ -46,6 +48,7 @@ def evaluate(
         columns: of the data.
     """
     trained, tracks = open_run(model, data, columns, regular=True)
+    observe, horizon = usual_window(tracks, observe, horizon)
     result = compare(
         tracks,
         model=trained,
@@ -59,3 +62,10 @@ def evaluate(
         temperature=temperature,
     )
     print(to_json(result.to_dict()) if as_json else result.to_text())
+
+
+def usual_window(tracks: Tracks, observe: int | None, horizon: int | None) -> tuple[int, int]:
+    """Return the rows to observe and to forecast, in place of those that are not given."""
+    if observe is None and horizon is None and (found := describe(tracks)).observe:
+        return found.observe, found.horizon
+    return 8 if observe is None else observe, 12 if horizon is None else horizon

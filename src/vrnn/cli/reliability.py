@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from vrnn.cli.data import ColumnFlags
+from vrnn.cli.evaluate import usual_window
 from vrnn.cli.outputs import check_outputs, to_json
 from vrnn.cli.runs import Json, Run, open_run
 from vrnn.errors import ConfigError
@@ -16,8 +17,8 @@ def reliability(
     /,
     *,
     model: Run | None = None,
-    observe: int = 8,
-    horizon: int = 12,
+    observe: int | None = None,
+    horizon: int | None = None,
     samples: int = 100,
     temperature: float = 1.0,
     regions: tuple[float, ...] = (0.5, 0.9),
@@ -31,8 +32,8 @@ def reliability(
     Args:
         data: whole tracks that were not trained on, a file or a folder of files.
         model: run folder that vrnn train wrote; None is the model that needs no training.
-        observe: time steps observed.
-        horizon: time steps to forecast.
+        observe: time steps observed; None is 8, or fewer where tracks are short.
+        horizon: time steps to forecast; None is 12, or fewer where tracks are short.
         samples: futures of a window.
         temperature: factor on the distances of the futures from their means; their densities
             follow.
@@ -49,6 +50,7 @@ def reliability(
                 setting="regions", expected="shares between 0 and 1", found=f"{share:g}"
             )
     trained, tracks = open_run(model, data, columns, regular=True)
+    observe, horizon = usual_window(tracks, observe, horizon)
     found = compare(
         tracks,
         model=trained,

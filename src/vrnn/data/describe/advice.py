@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from vrnn.data.describe.description import Description
 from vrnn.data.describe.wording import percent, plural
-from vrnn.errors import Setting, Text
+from vrnn.errors import Function, Setting, Text
 
 FEW_TRACKS = 50
 """With fewer tracks a network overfits."""
@@ -56,15 +56,19 @@ def _identity(d: Description) -> Iterator[Text]:
 def _time(d: Description) -> Iterator[Text]:
     if d.gaps:
         yield (
-            f"{plural(d.gaps, 'gap')} in time, the longest {d.longest_gap} steps: "
-            "windows stop there. To keep tracks whole, vrnn.regular fills gaps with missing rows, "
-            "which the models accept."
+            f"{plural(d.gaps, 'gap')} in time, the longest {d.longest_gap} steps: gaps of up to 10 "
+            "steps are filled with missing rows, and tracks are split at longer ones (",
+            Function("tidy"),
+            ").",
         )
     if d.irregular > IRREGULAR * d.steps:
         yield (
             f"{percent(d.irregular / d.steps)} of time steps are no multiple of {d.step:.6g}: "
-            "models take each row as one step, so resample to a constant step, "
-            "or make the time between rows an input."
+            "positions are interpolated at that step (",
+            Function("tidy"),
+            "), or ",
+            Setting("time_input", True),
+            " makes the time between rows an input.",
         )
     elif d.irregular:
         yield (

@@ -72,7 +72,8 @@ class Description:
         worst: the fastest of these.
         single: ids of tracks of one row.
         repeated: ids that name several tracks.
-        observe, horizon: a window that suits the lengths, in rows; 0 where tracks are too short.
+        observe, horizon: a window that suits the lengths, in rows, once gaps are filled and irregular
+            times resampled, see `tidy`; 0 where tracks are too short.
         windows: how many such windows there are.
         windowed: how many tracks they come from.
         advice: what to do about it, one sentence or two each.

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from vrnn.data.describe.advice import advise
 from vrnn.data.describe.description import Column, Description, Outlier
+from vrnn.data.tidy import tidy
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import TOLERANCE, Runs, runs
 from vrnn.errors import DataError, write
@@ -57,8 +58,9 @@ def describe(tracks: Tracks) -> Description:
     gap = ~usual & (ratio > 1.5) & (np.abs(ratio - np.rint(ratio)) <= TOLERANCE)
     moved = np.linalg.norm(moving[pair + 1] - moving[pair], axis=1)
     outliers, worst = _outliers(tracks, moved / dt, pair, owner, times)
-    found = runs(tracks)
-    observe, horizon = _window(found, len(tracks))
+    ready = tidy(tracks).tracks
+    found = runs(ready)
+    observe, horizon = _window(found, len(ready))
     whole = observe + horizon
     fits = (found.length >= whole) & (whole > 0)
     description = Description(
