@@ -1,0 +1,46 @@
+"""The table, the verdict and the picture at the end of a training."""
+
+import numpy as np
+import pytest
+
+import vrnn
+from vrnn.cli.held_out import PICTURE, held_out_table
+
+
+@pytest.fixture(scope="module")
+def straight():
+    """Return tracks that constant velocity forecasts without error."""
+    speed = np.random.default_rng(0).normal(size=(24, 1, 2))
+    return vrnn.Tracks(list(np.arange(24.0)[None, :, None] * speed))
+
+
+def test_a_better_baseline_is_named_and_a_picture_is_drawn(straight, tmp_path):
+    config, training = vrnn.RNNConfig(2, hidden=4), vrnn.TrainConfig(steps=1)
+    run = vrnn.train(straight, config=config, training=training, quiet=True)
+    lines = held_out_table(run.model, straight, tmp_path)
+    rows = {line[15:33].strip(): line[33:].split() for line in lines[2:-1]}
+    assert set(rows) == {
+        "this run",
+        "constant velocity",
+        "random walk",
+        "Kalman filter",
+        "tracks-2d",
+    }
+    assert float(rows["constant velocity"][2]) == pytest.approx(0, abs=1e-6)
+    assert float(rows["this run"][2]) > 0.1
+    assert "lower energy score than this run" in lines[-1]
+    assert (tmp_path / PICTURE).stat().st_size > 10_000
+    found = vrnn.evaluate(straight, model=run.model)
+    assert float(rows["this run"][2]) == pytest.approx(found.model.energy_score, rel=1e-3)
+
+
+def test_what_has_no_forecasts_has_no_table(tmp_path):
+    notes = vrnn.Tracks([np.eye(8, 3).repeat(2, 0)] * 12)
+    run = vrnn.train(
+        notes,
+        config=vrnn.RNNConfig(3, hidden=4, emission="bernoulli"),
+        training=vrnn.TrainConfig(steps=1),
+        quiet=True,
+    )
+    assert held_out_table(run.model, notes, tmp_path) == []
+    assert not (tmp_path / PICTURE).exists()
