@@ -220,8 +220,7 @@ class TrainedModel:
         tracks = data if isinstance(data, Tracks) else self._tracks_of(np.asarray(data, np.float64))
         if not len(tracks):
             raise DataError(expected="at least one track", found="none")
-        self.preprocessor.check(tracks)
-        return tracks
+        return self.preprocessor.in_order(tracks)
 
     def usable(self, tracks: Tracks, least: int | None = None) -> UsableTracks:
         """Return tracks from their first observed point on, without those that have none.

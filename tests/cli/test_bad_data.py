@@ -99,7 +99,9 @@ def test_data_that_does_not_fit_the_run(folder, tmp_path, runs, fails):
     assert "--inputs hold" in fails(
         "forecast", folder / "speed.csv", "--model", runs["inputs"], "--out", out
     )
-    assert "found none" in fails("evaluate", folder / "prefix.csv", "--model", runs["vrnn"])
+    assert "found none" in fails(
+        "evaluate", folder / "prefix.csv", "--model", runs["vrnn"], "--horizon 12"
+    )
     assert "x_dim" not in fails(
         "train", folder / "walks.csv", "--arch vrnn --out", tmp_path / "r", "--emission bernouli"
     )

@@ -10,9 +10,9 @@ def test_columns_are_remembered(run, folder, tmp_path, fails):
     run("train", ships, "--arch vrnn --out", out, "--id mmsi --t when --x lon lat", SHORT)
     words = ["evaluate", ships, "--model", out, "--json"]
     assert run(*words) == run(*words, "--id mmsi --t when --x lon lat")
-    run(
+    assert "trained with x columns (lon, lat)" in fails(
         "evaluate", folder / "walks.csv", "--model", out
-    )  # has none of those names, so the usual ones
+    )
     fleet = tmp_path / "fleet"
     fleet.mkdir()
     (fleet / "a.csv").write_text(ships.read_text())

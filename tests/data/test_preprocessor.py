@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from vrnn.data.origin import Origin
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import TransformConfig
 from vrnn.distributions import parse_emission
-from vrnn.errors import ConfigError, DataError
+from vrnn.errors import ConfigError, DataError, VrnnWarning
 
 NAN = np.nan
 PLAIN = TransformConfig(displacement=False, standardise=False)
@@ -226,3 +227,35 @@ def test_time_steps_since_the_last_point_count_no_padding():
     for i in range(2):
         alone = preprocessor.batch(tracks[i])[1]
         assert all(np.array_equal(a[i], b[0]) for a, b in zip(anchor, alone, strict=True))
+
+
+def named(names, source="a.csv"):
+    """Return one track whose columns hold 1, 2, ... and have these names."""
+    values = np.arange(1.0, len(names) + 1) * np.ones((4, 1))
+    return Tracks([values], x_names=names, origin=Origin(source=source))
+
+
+def in_order(trained, tracks):
+    """Return the first row of tracks in the columns of a model that was trained on others."""
+    fitted = Preprocessor.fit(named(trained), PLAIN, parse_emission("gaussian", len(trained)))
+    return fitted.in_order(tracks)
+
+
+def test_columns_go_by_their_names():
+    found = in_order(("lon", "lat"), named(("lat", "lon")))
+    assert (found.x_names, found.x[0][0].tolist()) == (("lon", "lat"), [2, 1])
+    with pytest.raises(DataError, match=r"x columns \(lon, lat\); the data has \(a, b\)"):
+        in_order(("lon", "lat"), named(("a", "b")))
+
+
+def test_arrays_have_no_names():
+    found = in_order(("lon", "lat"), named(("x", "y"), source=""))
+    assert (found.x_names, found.x[0][0].tolist()) == (("lon", "lat"), [1, 2])
+    with pytest.raises(DataError, match="the data has"):
+        in_order(("lon", "lat"), named(("x", "y")))  # a file that says x and y
+
+
+def test_a_model_of_arrays_takes_other_names_in_their_order():
+    with pytest.warns(VrnnWarning, match="lon, lat are taken in this order"):
+        found = in_order(("x", "y"), named(("lon", "lat")))
+    assert found.x[0][0].tolist() == [1, 2]

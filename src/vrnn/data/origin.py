@@ -17,6 +17,7 @@ class Origin:
     """The form of a source of tracks, which the tables of results take too.
 
     Args:
+        source: the file or DataFrame; empty for arrays, whose columns have no names of their own.
         id: name of the column of ids.
         t: name of the column of times.
         clock: how times are written.
@@ -31,6 +32,7 @@ class Origin:
     [7, 12]
     """
 
+    source: str = ""
     id: str = "id"
     t: str = "t"
     clock: Clock = NUMBERS

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from vrnn.data.arrays import before_first_value, carry_forward, mean_and_scale, pad
 from vrnn.data.batch import Batch
-from vrnn.data.tracks import Tracks
+from vrnn.data.tracks import Tracks, default_names
 from vrnn.data.transforms import Anchor, Transform, TransformConfig
 from vrnn.data.transforms.causal import FEATURES
 from vrnn.distributions import Family
-from vrnn.errors import DataError
+from vrnn.errors import DataError, warn
 from vrnn.stored import revive
 
 Change = Callable[[Float[np.ndarray, "batch time dim"]], Float[np.ndarray, "batch time dim"]]
@@ -140,8 +140,38 @@ class Preprocessor:
             scale[is_increment] = lengths / np.sqrt((lengths**2).mean())
         return scale
 
+    def in_order(self, tracks: Tracks) -> Tracks:
+        """Return tracks with the columns of the training data, in their order.
+
+        Columns go by their names. Arrays have none, and a model that was trained on arrays has
+        none; then the order counts. Targets may be absent.
+
+        Raises:
+            DataError: names the columns expected and found.
+        """
+        self.check(tracks)
+        changed: dict[str, Any] = {}
+        for role in ("x", "u", "y"):
+            needed, found = getattr(self, f"{role}_names"), getattr(tracks, f"{role}_names")
+            if not needed or not found or needed == found:
+                continue
+            if sorted(needed) == sorted(found):
+                order = [found.index(name) for name in needed]
+                changed[role] = [a[:, order] for a in getattr(tracks, role)]
+                changed[f"{role}_names"] = needed
+            elif not tracks.origin.source and found == default_names(role, len(found)):
+                changed[f"{role}_names"] = needed
+            elif needed == default_names(role, len(needed)):
+                warn(
+                    f"the model was trained with {role} columns ({', '.join(needed)}): "
+                    f"{', '.join(found)} are taken in this order"
+                )
+            else:
+                raise self._other_columns(role, found)
+        return replace(tracks, **changed) if changed else tracks
+
     def check(self, tracks: Tracks) -> None:
-        """Refuse tracks whose columns are not those of the training data.
+        """Refuse tracks that have not as many columns as the training data.
 
         Targets may be absent.
 
@@ -153,19 +183,24 @@ class Preprocessor:
             # targets that nobody reads, or that the model draws
             free = role == "y" and (not needed or not found)
             if len(found) != len(needed) and not free:
-                raise DataError(
-                    f"the model was trained with {role} columns ({', '.join(needed) or 'none'}); "
-                    f"the data has ({', '.join(found) or 'none'}); "
-                    "map the columns of the file to the same roles"
-                )
+                raise self._other_columns(role, found)
         categories = [name for name in self.u_names if "=" in name]
-        if categories and tracks.u_names != self.u_names:
+        if categories and sorted(tracks.u_names) != sorted(self.u_names):
             raise DataError(
                 f"the model was trained with the inputs {', '.join(self.u_names)}, "
                 f"the data has {', '.join(tracks.u_names)}: "
                 "inputs are named after the categories found in a column; "
                 "read the data with Columns(u=model.preprocessor.u_names)"
             )
+
+    def _other_columns(self, role: str, found: tuple[str, ...]) -> DataError:
+        """Return the error for columns that are not those of the training data."""
+        needed = getattr(self, f"{role}_names")
+        return DataError(
+            f"the model was trained with {role} columns ({', '.join(needed) or 'none'}); "
+            f"the data has ({', '.join(found) or 'none'}); "
+            "map the columns of the file to the same roles, or rename them"
+        )
 
     def batch(self, tracks: Tracks, change: Change | None = None) -> tuple[Batch, Anchor]:
         """Return the tracks as one padded batch, and what ties their ends to the data.

@@ -80,16 +80,11 @@ class Tracks:
         for name in ("x", "u", "y"):
             arrays, names = getattr(self, name), tuple(getattr(self, f"{name}_names"))
             width = arrays[0].shape[1] if arrays else len(names)
-            default = (
-                ("x", "y")
-                if name == "x" and width == 2
-                else tuple(f"{name}{i}" for i in range(width))
-            )
             if names and len(names) != width:
                 raise DataError(
                     f"expected {width} {name}_names, one a column, found {', '.join(names)}"
                 )
-            set_field(f"{name}_names", names or default)
+            set_field(f"{name}_names", names or default_names(name, width))
         self._check_values()
 
     def _check_shapes(self) -> None:
@@ -215,6 +210,17 @@ class Tracks:
     def rename(self, ids: Sequence[str]) -> "Tracks":
         """Return the tracks with new ids."""
         return replace(self, ids=list(ids))
+
+
+def default_names(role: str, width: int) -> tuple[str, ...]:
+    """Return the names of columns that were given none.
+
+    >>> default_names("x", 2), default_names("u", 1)
+    (('x', 'y'), ('u0',))
+    """
+    if role == "x" and width == 2:
+        return ("x", "y")
+    return tuple(f"{role}{i}" for i in range(width))
 
 
 def concatenate(parts: Sequence[Tracks]) -> Tracks:

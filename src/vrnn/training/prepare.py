@@ -113,7 +113,7 @@ def prepare(
             position_input=settings.position_input,
         )
     )
-    preprocessor.check(val)
+    val = preprocessor.in_order(val)
     train, val = (
         _usable(part, preprocessor, model, settings, notes, name)
         for part, name in ((train, "training"), (val, "validation"))

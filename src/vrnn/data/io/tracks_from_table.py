@@ -103,6 +103,7 @@ def tracks_from_table(
     if columns.t is None:
         t = np.arange(float(len(codes))) - np.r_[0, starts][codes]
     origin = Origin(
+        source=table.source,
         id=columns.id or "id",
         t=columns.t or "t",
         clock=clock,
