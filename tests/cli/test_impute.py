@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.helpers.changed_tracks import changed
 
 import vrnn
 from vrnn import read_tracks
@@ -36,8 +37,7 @@ def test_impute(run, folder, runs, tmp_path, ending):
 
 def test_impute_calibrated_by_hidden_points(run, fails, folder, runs, tmp_path):
     walks = vrnn.Crossroads().sample(12, seed=3)
-    for x in walks.x:
-        x[5:7] = np.nan
+    walks = changed(walks, "x", *((i, slice(5, 7), np.nan) for i in range(12)))
     save_tracks(walks, data := tmp_path / "holed.csv")
     words = ["--model", runs["rnn"], "--samples 10 --particles 20 --out", tmp_path / "filled.csv"]
     assert "times as far from their mean as the model has them" in run(

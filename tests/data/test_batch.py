@@ -142,3 +142,22 @@ def test_joined_batches_are_those_of_each_alone():
             for mine, given in zip(found, part, strict=True):
                 assert torch.equal(mine, given)
         assert not both.present[both.length[:, None] <= torch.arange(5)].any()
+
+
+@pytest.mark.parametrize("length", [None, torch.tensor([6, 4])])
+def test_a_batch_does_not_change_with_the_tensors_it_was_made_of(length):
+    given = {
+        "x": torch.randn(2, 6, 3),
+        "u": torch.randn(2, 6, 1),
+        "y": torch.randn(2, 6, 2),
+        "is_increment": torch.tensor([True, False, True]),
+        "log_jacobian": torch.randn(2, 3),
+        "y_log_jacobian": torch.randn(2),
+        **({} if length is None else {"length": length.clone()}),
+    }
+    batch = Batch.of(**given)
+    before = [part.clone() for part in batch]
+    for part in given.values():
+        part.zero_()
+    for part, expected in zip(batch, before, strict=True):
+        assert torch.equal(part, expected)

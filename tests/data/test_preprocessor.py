@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.helpers.changed_tracks import changed
 
 from vrnn.data.origin import Origin
 from vrnn.data.preprocessor import Preprocessor
@@ -105,9 +106,8 @@ def test_masses_are_left_as_they_are():
 
 
 def test_gaps_of_inputs_are_filled_with_the_last_value_and_marked():
-    tracks = example()
-    tracks.u[0][:2, 1] = NAN  # nothing seen yet
-    tracks.u[0][3, 1] = NAN
+    first = slice(2)  # nothing seen yet
+    tracks = changed(example(), "u", (0, (first, 1), NAN), (0, (3, 1), NAN))
     preprocessor = fit(tracks, PLAIN)
     assert preprocessor.u_has_missing == (False, True) and preprocessor.u_dim == 3
     u = preprocessor.batch(tracks)[0].u
@@ -120,8 +120,7 @@ def test_gaps_of_inputs_are_filled_with_the_last_value_and_marked():
 
 def test_gaps_in_an_input_without_gaps_in_training_still_give_numbers():
     preprocessor = fit(example(), PLAIN)
-    later = example()
-    later.u[1][1, 0] = NAN
+    later = changed(example(), "u", (1, (1, 0), NAN))
     batch, _ = preprocessor.batch(later)
     assert batch.u.shape[-1] == 2
     assert batch.u.isfinite().all()
@@ -177,9 +176,8 @@ def test_refusals():
         DataError, match=r"trained with u columns \(u0, u1\); the data has \(none\)"
     ):
         preprocessor.batch(example(u=[]))
-    tracks.x[1][0, 0] = NAN
     with pytest.raises(DataError, match="track b: its first point is missing"):
-        preprocessor.batch(tracks)
+        preprocessor.batch(changed(tracks, "x", (1, (0, 0), NAN)))
     with pytest.raises(ConfigError, match="preprocessor: unknown settings: more"):
         Preprocessor.from_dict({**preprocessor.to_dict(), "more": 1})
     with pytest.raises(ConfigError, match="preprocessor: absent settings: step"):
@@ -188,8 +186,7 @@ def test_refusals():
 
 @pytest.mark.parametrize("heading", [False, True])
 def test_round_trip_through_json(heading):
-    tracks = example()
-    tracks.u[0][1, 0] = NAN
+    tracks = changed(example(), "u", (0, (1, 0), NAN))
     preprocessor = fit(tracks, TransformConfig(heading=heading), observe=3, time_input=True)
     again = Preprocessor.from_dict(json.loads(json.dumps(preprocessor.to_dict())))
     assert again == preprocessor

@@ -78,3 +78,35 @@ def test_concatenate_joins_and_refuses_other_columns():
 def test_refuses(make, message):
     with pytest.raises(DataError, match=message):
         make()
+
+
+def test_tracks_do_not_change_with_the_arrays_they_were_made_of():
+    """Views of one buffer, arrays in other types, and read-only views of arrays that are written to."""
+    buffer = np.arange(24.0).reshape(2, 6, 2)
+    locked = buffer.view()
+    locked.flags.writeable = False
+    whole = np.arange(12).reshape(6, 2)
+    ids = ["a", "b", "c", "d"]
+    tracks = Tracks(
+        [buffer[0], buffer[1], locked[0], whole],
+        ids,
+        times=[buffer[0, :, 0]] * 4,
+        u=[buffer[0]] * 4,
+    )
+    before = [a.copy() for a in (*tracks.x, *tracks.times, *tracks.u)]
+    part, joined = tracks[1:3].cut(stop=4), concatenate([tracks, tracks])
+    buffer += 100
+    whole += 100
+    ids[0] = "z"
+    assert tracks.ids == ["a", "b", "c", "d"]
+    for a, b in zip((*tracks.x, *tracks.times, *tracks.u), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert not a.flags.writeable
+    np.testing.assert_array_equal(part.x[0], before[1][:4])
+    np.testing.assert_array_equal(joined.x[4], before[0])
+
+
+def test_selecting_and_joining_copies_nothing():
+    tracks = Tracks([np.zeros((5, 2)), np.ones((3, 2))])
+    assert tracks[[1]].x[0] is tracks.x[1] and concatenate([tracks, tracks]).x[3] is tracks.x[1]
+    assert np.shares_memory(tracks.cut(start=2).x[0], tracks.x[0])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
+from tests.helpers.changed_tracks import changed
 from tests.models.settings import tensors
 
 import vrnn
@@ -195,8 +196,8 @@ def test_single_precision_streams_alike():
 @EITHER_FRAME
 def test_tracks_that_begin_at_different_rows_run_side_by_side(displacement):
     """An RNN draws nothing without gaps: each track has exactly the numbers it has alone."""
-    model, tracks = untrained(KINDS["rnn"], displacement, inputs=True), walks(3)
-    tracks.x[1][:3], tracks.x[2][:7] = np.nan, np.nan
+    model = untrained(KINDS["rnn"], displacement, inputs=True)
+    tracks = changed(walks(3), "x", (1, slice(3), np.nan), (2, slice(7), np.nan))
     belief, log_prob = stream(model, tracks, vrnn.initial_belief(model=model, count=3, particles=1))
     for i, track in enumerate(tracks):
         alone = vrnn.filter_tracks(track, model=model, particles=1)
@@ -240,7 +241,7 @@ def test_a_forecasting_rollout_begins_with_a_whole_prefix(name, inputs, first, g
     with pytest.raises(UnsupportedError, match=r"vrnn\.filter_tracks returns for a prefix"):
         vrnn.initial_belief(model=model)
     track = walks(1) if inputs else without_inputs(walks(1))
-    track.x[0][gone] = track.x[0][9, 1] = np.nan
+    track = changed(track, "x", (0, gone, np.nan), (0, (9, 1), np.nan))
     whole = vrnn.filter_tracks(track, model=model, particles=6, seed=3)
     begun = vrnn.filter_tracks(track.cut(stop=first), model=model, particles=6, seed=3).belief
     belief, log_prob = stream(model, track, begun, first)
@@ -255,10 +256,10 @@ def test_a_forecasting_rollout_begins_with_a_whole_prefix(name, inputs, first, g
 @EITHER_FRAME
 def test_a_heading_frame_begins_with_a_whole_prefix(name, displacement):
     """Of 5 rows, from which the heading is read; none of them is scored."""
-    model, track = untrained(KINDS[name], displacement, inputs=True, heading=True), walks(1)
+    model = untrained(KINDS[name], displacement, inputs=True, heading=True)
     with pytest.raises(UnsupportedError, match=r"vrnn\.filter_tracks returns for a prefix"):
         vrnn.initial_belief(model=model)
-    track.x[0][6] = track.x[0][8, 0] = np.nan
+    track = changed(walks(1), "x", (0, 6, np.nan), (0, (8, 0), np.nan))
     whole = vrnn.filter_tracks(track, model=model, particles=6, seed=3)
     begun = vrnn.filter_tracks(track.cut(stop=5), model=model, particles=6, seed=3)
     belief, log_prob = stream(model, track, begun.belief, first=5)
@@ -348,7 +349,25 @@ def test_bad_beginnings_are_refused():
         vrnn.initial_belief(model=model, seed=-1)
     with pytest.raises(ConfigError, match="particles: expected at least 1, found 0"):
         vrnn.filter_tracks(walks(1), model=model, particles=0)
-    nowhere = without_inputs(walks(2))
-    nowhere.x[1][:] = np.nan
+    nowhere = changed(without_inputs(walks(2)), "x", (1, slice(None), np.nan))
     with pytest.raises(DataError, match="track 1: expected a row to filter, found none"):
         vrnn.filter_tracks(nowhere, model=model)
+
+
+def test_a_belief_does_not_change_with_the_arrays_that_it_has_taken_in():
+    """A sensor may write each row into the same buffers."""
+    model, tracks = untrained(KINDS["vrnn"], inputs=True), walks(2)
+    buffers = [np.empty((2, part[0].shape[1])) for part in (tracks.x, tracks.u)]
+    now, expected = np.empty(2), stream(model, tracks, vrnn.initial_belief(model=model, count=2))[1]
+    belief, found = vrnn.initial_belief(model=model, count=2), []
+    for t in range(len(tracks.x[0])):
+        for buffer, part in zip(buffers, (tracks.x, tracks.u), strict=True):
+            buffer[:] = [a[t] for a in part]
+        now[:] = [a[t] for a in tracks.times]
+        belief, log_prob = vrnn.observe(
+            buffers[0], u=buffers[1], time=now, belief=belief, model=model
+        )
+        found.append(log_prob)
+        for buffer in (*buffers, now):
+            buffer[:] = -1e6
+    np.testing.assert_array_equal(np.stack(found, 1), expected)

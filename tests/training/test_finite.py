@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.helpers.changed_tracks import changed
 from tests.helpers.small_runs import CONFIG, QUICK, RNN, walks
 
 import vrnn
@@ -16,8 +17,7 @@ from vrnn.errors import NonFiniteError
     [(1e25, "log-likelihood of track 7 is"), (3e18, "gradient of the loss of track 7 is")],
 )
 def test_loss_that_is_not_finite_names_its_step_term_and_track(size, what):
-    tracks = walks()
-    tracks.x[7][4] = size
+    tracks = changed(walks(), "x", (7, 4, size))
     transform = vrnn.TransformConfig(standardise=False)
     with pytest.raises(NonFiniteError, match=f"step 0: the {what} not finite"):
         vrnn.train(
@@ -29,8 +29,7 @@ def test_loss_that_is_not_finite_names_its_step_term_and_track(size, what):
 
 
 def test_validation_that_is_not_finite_names_the_validation_track():
-    val = walks(5, seed=1).rename(list("abcde"))
-    val.x[3][4] = 1e25
+    val = changed(walks(5, seed=1).rename(list("abcde")), "x", (3, 4, 1e25))
     transform = vrnn.TransformConfig(standardise=False)
     with pytest.raises(NonFiniteError, match="step 2: the log-likelihood of track d is not finite"):
         vrnn.train(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.helpers.changed_tracks import changed
 from tests.helpers.forking_walks import MODELS, SMALL, TRAINING, forks
 
 import vrnn
@@ -55,8 +56,7 @@ def test_tracks_of_all_lengths_with_gaps():
 
 
 def test_a_validation_that_is_not_finite_is_named(model):
-    far = forks(5, 1)
-    far.x[2][7] = 1e39
+    far = changed(forks(5, 1), "x", (2, 7, 1e39))
     with pytest.raises(
         NonFiniteError, match="the distances on the validation tracks are not finite"
     ):

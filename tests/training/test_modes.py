@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.helpers.changed_tracks import changed
 from tests.helpers.forking_walks import MODELS, SMALL, TRAINING, forks
 
 import vrnn
@@ -169,8 +170,7 @@ def test_refusals(model):
 
 
 def test_a_loss_that_is_not_finite_is_named(model):
-    tracks = forks(30, 0)
-    tracks.x[3][7] = 1e200
+    tracks = changed(forks(30, 0), "x", (3, 7, 1e200))
     with pytest.raises(NonFiniteError, match="the loss of the modes is not finite"):
         vrnn.fit_modes(
             tracks, model=model, config=replace(SMALL, steps=20, batch_size=30), quiet=True

@@ -56,7 +56,8 @@ class Batch(NamedTuple):
     ) -> "Batch":
         """Return a batch of tensors in which NaN means missing.
 
-        The values are used as they are: no transform is applied, and the model sees these units.
+        No transform is applied, and the model sees the units of the values. They are copied, so what
+        the caller does with its tensors changes no batch.
 
         Args:
             x: observations (batch, time, dim), NaN where missing. Time steps past `length` are
@@ -84,22 +85,26 @@ class Batch(NamedTuple):
         if length is not None:
             in_sequence = (torch.arange(time, device=x.device) < length[:, None])[..., None]
             u = None if u is None else u.where(in_sequence, 0.0)
+        elif u is not None:
+            u = u.clone()
         present = _present(x, in_sequence, factorises)
         y_present = nothing.bool() if y is None else _present(y, in_sequence, factorises)
         return cls(
             x=x.where(present, 0.0),
             present=present,
-            length=torch.full((count,), time, device=x.device) if length is None else length,
+            length=torch.full((count,), time, device=x.device)
+            if length is None
+            else length.clone(),
             u=nothing if u is None else u,
             y=nothing if y is None else y.where(y_present, 0.0),
             y_present=y_present,
             is_increment=torch.zeros(dim, dtype=torch.bool, device=x.device)
             if is_increment is None
-            else is_increment,
-            log_jacobian=x.new_zeros(count, dim) if log_jacobian is None else log_jacobian,
+            else is_increment.clone(),
+            log_jacobian=x.new_zeros(count, dim) if log_jacobian is None else log_jacobian.clone(),
             y_log_jacobian=x.new_zeros(0 if y is None else y.shape[-1])
             if y_log_jacobian is None
-            else y_log_jacobian,
+            else y_log_jacobian.clone(),
         )
 
     @property

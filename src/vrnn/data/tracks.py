@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from vrnn.console import visible
 from vrnn.data.origin import Origin
@@ -19,7 +19,8 @@ class Tracks:
     """A set of tracks: observations with ids, times, and optional inputs and targets.
 
     NaN means missing. All arrays are float64 in the units of the source. The rows of a track are in
-    rising order of time. No method changes a set of tracks; each returns a new one.
+    rising order of time. No method changes a set of tracks; each returns a new one. The arrays are
+    read-only copies, so what the caller does with its own changes nothing here.
 
     Args:
         x: observations, one array (T_i, D) for each track.
@@ -55,7 +56,7 @@ class Tracks:
         def set_field(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)  # the dataclass is frozen
 
-        x = [np.asarray(a, dtype=np.float64) for a in self.x]
+        x = [own(a) for a in self.x]
         for i, a in enumerate(x):
             if a.ndim != 2 or a.shape[1] != (x[0].shape[1] if x[0].ndim == 2 else -1):
                 raise DataError(
@@ -66,13 +67,10 @@ class Tracks:
         set_field("ids", [str(i) for i in self.ids] or [str(i) for i in range(len(x))])
         set_field(
             "times",
-            [np.asarray(t, np.float64) for t in self.times]
-            or [np.arange(float(len(a))) for a in x],
+            [own(t) for t in self.times] or [own(np.arange(float(len(a)))) for a in x],
         )
         for name in ("u", "y"):
-            given = [np.asarray(a, np.float64) for a in getattr(self, name)] or [
-                np.zeros((len(a), 0)) for a in x
-            ]
+            given = [own(a) for a in getattr(self, name)] or [own(np.zeros((len(a), 0))) for a in x]
             set_field(name, given)
         self._check_shapes()
         if [len(r) for r in self.rows] != [len(a) for a in x]:
@@ -221,6 +219,25 @@ def default_names(role: str, width: int) -> tuple[str, ...]:
     if role == "x" and width == 2:
         return ("x", "y")
     return tuple(f"{role}{i}" for i in range(width))
+
+
+def own(values: Any) -> Float[np.ndarray, "..."]:
+    """Return numbers as a read-only array in float64: a copy, unless nobody can change them.
+
+    >>> given = np.zeros(2)
+    >>> kept = own(given)
+    >>> given[0] = 1.0
+    >>> kept.tolist(), own(kept) is kept
+    ([0.0, 0.0], True)
+    """
+    array = np.asarray(values, np.float64)
+    root = array
+    while isinstance(root.base, np.ndarray):
+        root = root.base
+    if array.flags.writeable or root.flags.writeable:
+        array = array.copy()
+        array.flags.writeable = False
+    return array
 
 
 def concatenate(parts: Sequence[Tracks]) -> Tracks:

@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vrnn.console import visible
 from vrnn.ops.backend import is_reference
 
 CSRC = Path(__file__).with_name("csrc")
@@ -64,7 +65,7 @@ def library() -> ctypes.CDLL | None:
         reason = getattr(error, "stderr", "") or str(error)
         log.warning(
             "the C++ recurrences could not be built, so they run in PyTorch: equal results, more slowly (%s)",
-            reason.strip().splitlines()[0] if reason.strip() else type(error).__name__,
+            visible(reason.strip().splitlines()[0]) if reason.strip() else type(error).__name__,
         )
         return None
     return functions

@@ -144,7 +144,7 @@ def _row(values: np.ndarray | None, count: int, names: tuple[str, ...], role: st
     """Return values as an array (batch, width); NaN where none are given."""
     if values is None:
         return np.full((count, len(names)), np.nan)
-    row = np.asarray(values, np.float64)
+    row = np.array(values, np.float64)  # the belief keeps it
     row = row[None] if row.ndim == 1 else row
     if row.shape != (count, len(names)):
         raise DataError(
@@ -168,7 +168,7 @@ def _time(
     count, last = len(belief.time), belief.time
     if time is None:
         return np.where(np.isnan(last), 0.0, last + step)
-    given = np.asarray(time, np.float64)
+    given = np.array(time, np.float64)  # the belief keeps it
     if given.shape not in ((), (count,)):
         raise DataError(
             expected=f"a time or one for each of {count} tracks", found=f"shape {given.shape}"

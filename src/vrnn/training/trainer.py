@@ -109,7 +109,7 @@ class Trainer:
         """Keep a record, and give it to all trackers."""
         self.history.append(record)
         for tracker in trackers:
-            tracker.log(record)
+            tracker.log(dict(record))
 
     def _is_validated(self, step: int) -> bool:
         """Return whether a validation follows a step."""

@@ -1,6 +1,8 @@
 """Weights as named tensors: copied, compared, and kept in model.safetensors."""
 
 import hashlib
+import os
+import re
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -35,8 +37,10 @@ def save_tensors(path: Path, tensors: Tensors, metadata: dict[str, str] | None =
     with whole_file(path) as temporary:
         try:
             save_file(tensors, temporary, metadata=metadata)
-        except SafetensorError as error:  # what the system says is in its text alone
-            raise OSError(str(error)) from error
+        except SafetensorError as error:  # the number of the system's error is in its text alone
+            number = re.search(r"os error (\d+)", str(error))
+            words = (int(number[1]), os.strerror(int(number[1]))) if number else (str(error),)
+            raise OSError(*words) from error
 
 
 def save_weights(folder: Path, weights: Tensors) -> None:

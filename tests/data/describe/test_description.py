@@ -1,6 +1,7 @@
 """The layout of a description on a terminal."""
 
 import numpy as np
+from tests.helpers.changed_tracks import changed
 from tests.helpers.random_walks import binary, many
 
 from vrnn.data.describe import describe
@@ -22,12 +23,14 @@ def test_zeros_and_ones():
     assert "displacement" not in str(d).partition("advice")[0]
 
 
+CHANGES = (((slice(None), 0), 0.0), ((1, 2), np.nan))
+
+
 def test_few_zeros_and_ones_and_columns_that_never_change():
     assert "x (observed): 0 to 1" in str(describe(binary(2)))
     silent = binary()
-    for x in silent.x:
-        x[:, 0] = 0
-        x[1, 2] = np.nan
+    places = [(i, index, value) for i in range(len(silent)) for index, value in CHANGES]
+    silent = changed(silent, "x", *places)
     d = describe(silent)
     assert "of them 1, 1 never, up to 4 % missing" in str(d)
     assert "Constant" not in " ".join(d.advice)

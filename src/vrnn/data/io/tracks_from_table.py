@@ -113,6 +113,8 @@ def tracks_from_table(
     )
     x, origin = _continuous(values["x"], columns.x, codes, origin)
     parts = {"x": x, "u": values["u"], "y": values["y"], "t": t, "row": _rows_of(table)[row]}
+    for array in parts.values():
+        array.flags.writeable = False  # so that tracks need no copies of their own
     cut = {name: np.split(array, starts) for name, array in parts.items()}
     return Tracks(
         cut["x"],
