@@ -71,3 +71,11 @@ def test_inputs_are_held_and_source_rows_are_kept():
 def test_tracks_of_one_row_and_no_tracks(last):
     assert tidy(line([3]), last=last).tracks.lengths.tolist() == [1]
     assert len(tidy(line([3])[:0], last=last).tracks) == 0
+
+
+def test_no_row_is_lost_beside_a_step_that_is_off_the_grid():
+    times = np.r_[np.arange(150.0), 150.5 + np.arange(100), 251.5 + np.arange(50)]
+    found = tidy(line(times)).tracks
+    kept = np.isfinite(found.x[0][:, 0])
+    assert found.x[0][kept, 0].tolist() == times.tolist()
+    assert (~kept).sum() == 1 and (np.diff(found.times[0]) > 0).all()

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from vrnn.console import say
 from vrnn.data.io import Columns, read_tracks
 from vrnn.data.io.categories import source_column
-from vrnn.data.io.read import Format, read_table, track_files
+from vrnn.data.io.read import Format, matching, read_table, track_files
 from vrnn.data.io.tracks_from_table import Duplicates
 from vrnn.data.tidy import tidy
 from vrnn.data.tracks import Tracks
@@ -136,8 +136,9 @@ def read(path: Path, flags: ColumnFlags, trained: Columns | None = None) -> Trac
     """
     path = path.expanduser()
     columns = flags.columns()
-    if trained is not None and path.exists():
-        first = path if path.is_file() else track_files(path, flags.format)[0]
+    files = track_files(path, flags.format) if path.is_dir() else matching(path)
+    if trained is not None and files:
+        first = files[0]
         table = read_table(first, flags.group, flags.format, columns.names)
         columns = flags.beside(trained, set(table.columns))
     tracks = read_tracks(path, columns, **flags.reading)

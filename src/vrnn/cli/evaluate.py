@@ -66,6 +66,9 @@ def evaluate(
 
 def usual_window(tracks: Tracks, observe: int | None, horizon: int | None) -> tuple[int, int]:
     """Return the rows to observe and to forecast, in place of those that are not given."""
-    if observe is None and horizon is None and (found := describe(tracks)).observe:
-        return found.observe, found.horizon
+    if (observe is None or horizon is None) and (found := describe(tracks)).observe:
+        whole = found.observe + found.horizon
+        if observe is None:
+            observe = found.observe if horizon is None else max(2, whole - horizon)
+        return observe, max(1, whole - observe) if horizon is None else horizon
     return 8 if observe is None else observe, 12 if horizon is None else horizon

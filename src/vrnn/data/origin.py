@@ -48,7 +48,7 @@ class Origin:
         if self.whole_ids:
             try:
                 return np.array([int(name) for name in ids], np.int64)
-            except ValueError:
+            except (ValueError, OverflowError):
                 pass  # the id of a window or of a file in a folder
         return np.array(list(ids), object)
 

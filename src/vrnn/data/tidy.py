@@ -39,7 +39,7 @@ def tidy(tracks: Tracks, *, last: bool = False) -> Tidied:
     - a track is split at a longer gap, and its parts get `/1`, `/2` at the end of their ids;
     - where over 1 % of the steps are no whole number of usual steps, all tracks are resampled at the
       usual step, which is the median. Positions are interpolated linearly between rows that are at
-      most 2.5 steps apart, and are missing in longer gaps. A track keeps its last time.
+      most 2.5 steps apart. In longer gaps they are missing. A track keeps its last time.
 
     Args:
         tracks: tracks with any times.
@@ -69,7 +69,8 @@ def tidy(tracks: Tracks, *, last: bool = False) -> Tidied:
         notes.append(
             f"{_plural(int(cut.sum()), 'gap')} in time of more than {LONGEST} steps of {step:.6g}: {rest}"
         )
-    parts = [_on_grid(tracks, i, step, resample) for i in range(len(tracks))]
+    bring = _resampled if resample else _filled
+    parts = [bring(tracks, i, step) for i in range(len(tracks))]
     x, times, u, y, rows = (list(column) for column in zip(*parts, strict=True))
     made = replace(tracks, x=x, times=times, u=u, y=y, rows=rows if tracks.rows else [])
     if resample:
@@ -112,17 +113,36 @@ def _split(tracks: Tracks, at: Int[np.ndarray, " cuts"], last: bool) -> Tracks:
     return replace(tracks, ids=ids, **parts)
 
 
-def _on_grid(
-    tracks: Tracks, i: int, step: float, resample: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return x, times, u, y and source rows of track i with a row for each step up to its last time."""
+Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""The x, times, u, y and source rows of a track."""
+
+
+def _filled(tracks: Tracks, i: int, step: float) -> Parts:
+    """Return track i with missing rows where times skip whole steps; no row is lost."""
+    t, x, u, y = tracks.times[i], tracks.x[i], tracks.u[i], tracks.y[i]
+    source = tracks.rows[i] if tracks.rows else np.zeros(len(t), np.int64)
+    between = np.diff(t) / step
+    skipped = np.where(between > 1.5, np.rint(between) - 1, 0).astype(np.int64)
+    if not skipped.any():
+        return x, t, u, y, source
+    slot = np.r_[0, np.cumsum(skipped + 1)]
+    count = int(slot[-1]) + 1
+    before = np.searchsorted(slot, np.arange(count), side="right") - 1
+    wide = [np.full((count, a.shape[1]), np.nan) for a in (x, y)]
+    for made, given in zip(wide, (x, y), strict=True):
+        made[slot] = given
+    rows = np.full(count, -1)
+    rows[slot] = source
+    return wide[0], np.interp(np.arange(count), slot, t), u[before], wide[1], rows
+
+
+def _resampled(tracks: Tracks, i: int, step: float) -> Parts:
+    """Return track i interpolated at every step up to its last time."""
     t, x, u, y = tracks.times[i], tracks.x[i], tracks.u[i], tracks.y[i]
     source = tracks.rows[i] if tracks.rows else np.zeros(len(t), np.int64)
     if len(t) < 2:
         return x, t, u, y, source
     count = int(np.floor((t[-1] - t[0]) / step + TOLERANCE)) + 1
-    if count == len(t) and not resample:
-        return x, t, u, y, source
     grid = t[-1] - step * np.arange(count)[::-1]
     before = np.clip(np.searchsorted(t, grid + TOLERANCE * step, side="right") - 1, 0, len(t) - 1)
     after = np.minimum(before + 1, len(t) - 1)
@@ -130,7 +150,7 @@ def _on_grid(
     near = (t[after] - t[before]) <= NEAR * step
     share = np.where(on_row, 0.0, (grid - t[before]) / np.maximum(t[after] - t[before], 1e-300))
     times = np.where(on_row, t[before], grid)
-    fill = on_row | (near & resample)
+    fill = on_row | near
     return (
         _between(x, before, after, share, fill),
         times,

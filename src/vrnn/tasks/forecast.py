@@ -209,7 +209,7 @@ def target_tracks(model: TrainedModel, tracks: Tracks) -> Tracks:
     """Return tracks whose x is y of the given tracks, NaN where it is not known."""
     names = model.output_names
     y = tracks.y if tracks.y_dim else [np.full((len(x), len(names)), np.nan) for x in tracks.x]
-    return Tracks(y, ids=tracks.ids, times=tracks.times, x_names=names)
+    return Tracks(y, ids=tracks.ids, times=tracks.times, x_names=names, origin=tracks.origin)
 
 
 def _check_prefix_samples(

@@ -3,6 +3,8 @@
 import time
 from dataclasses import replace
 
+import numpy as np
+
 from vrnn.data.tracks import Tracks
 from vrnn.models.config import ModelConfig
 from vrnn.training.config import TrainConfig
@@ -22,7 +24,7 @@ def steps_within(
 ) -> int:
     """Return how many steps take about so many minutes here, at most those of the settings.
 
-    Two short trainings on some of the tracks measure the time of a step.
+    Two short trainings on some of the tracks measure the time of a step, after a third to warm up.
 
     Args:
         minutes: the time for training and validation.
@@ -31,14 +33,16 @@ def steps_within(
         settings: the settings of training, whose `steps` is the most.
     """
     short = replace(settings, patience=None, holdout=0.0, validate_every=10**6)
-    some = tracks[: 4 * settings.batch_size]
+    count = min(len(tracks), 4 * settings.batch_size)
+    some = tracks[np.unique(np.linspace(0, len(tracks) - 1, count).astype(int))]
     seconds = []
-    for steps in PROBE:
+    for steps in (PROBE[0], *PROBE):  # the first is slow, since layers are built and loaded
         started = time.perf_counter()
         train(
             some, config=config, training=replace(short, steps=steps), start="scratch", quiet=True
         )
         seconds.append(time.perf_counter() - started)
-    step = max((seconds[1] - seconds[0]) / (PROBE[1] - PROBE[0]), 1e-4)
+    between = seconds[2] - seconds[1]
+    step = between / (PROBE[1] - PROBE[0]) if between > 0 else seconds[2] / PROBE[1]
     found = int(MARGIN * 60 * minutes / step)
     return min(settings.steps, max(FEWEST_STEPS, found // 50 * 50))

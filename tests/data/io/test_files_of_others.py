@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import json
 import lzma
 import zipfile
 from pathlib import Path
@@ -236,12 +237,12 @@ def test_a_folder_a_pattern_and_files_without_ids(tmp_path):
 
 def test_what_is_left_out_is_counted(write):
     path = write(TEXT_FILES["Movebank"][1])
-    assert "1 rows marked as outliers are left out" in vrnn.read_tracks(path).origin.notes[0]
+    assert "1 row marked as outliers left out" in vrnn.read_tracks(path).origin.notes[0]
     path = write("id,t,x,y\na,1,3,4\na,0,1,2\nb,0,5,6\n,0,5,6\nb,,7,8\n")
     notes = vrnn.read_tracks(path).origin.notes
     assert notes == (
-        "1 rows without a time are left out, the first in line 6",
-        "1 rows without an id are left out, the first in line 5",
+        "1 row without a time left out, the first in line 6",
+        "1 row without an id left out, the first in line 5",
         "the rows of 1 track are sorted by time",
     )
 
@@ -303,3 +304,77 @@ def test_longitudes_do_not_jump(write):
     assert tracks.x[0][:, 1].tolist() == [179.5, 180.5, 181.5]
     assert tracks.x[1][:, 1].tolist() == [-179.9]
     assert tracks.origin.wrap("lon", tracks.x[0][:, 1]).tolist() == [179.5, -179.5, -178.5]
+
+
+def track(name, *points):
+    """Return a track of GPX."""
+    inside = "".join(
+        f'<trkpt lat="{lat}" lon="{lon}"><time>2024-01-0{day}T00:00:00Z</time></trkpt>'
+        for day, lat, lon in points
+    )
+    return f"<trk><name>{name}</name><trkseg>{inside}</trkseg></trk>"
+
+
+def test_tracks_of_one_name_stay_apart(write):
+    text = f"<gpx>{track('Run', (1, 1, 2), (2, 3, 4))}{track('Run', (3, 5, 6))}</gpx>"
+    assert first_four(write(text, "a.gpx"))[:2] == (["Run", "Run/1"], [A, B])
+
+
+def test_ids_that_look_like_decimals_stay_apart(write):
+    rows = "".join(f"{name},{t},1,{t}\n" for name in ("1.1", "1.10") for t in range(3))
+    assert vrnn.read_tracks(write(f"id,t,x,y\n{rows}")).ids == ["1.1", "1.10"]
+    rows = "".join(f"{name}.0,{t},1,{t}\n" for name in (7, 8) for t in range(3))
+    assert vrnn.read_tracks(write(f"id,t,x,y\n{rows}")).ids == ["7", "8"]
+
+
+@pytest.mark.parametrize("date", ["20240131", "2024-01-31"])
+def test_dates_of_digits_join_their_time_of_day(write, date):
+    rows = f"a,{date},23:00:00,1,2\na,{date[:-2]}30,22:00:00,3,4\n"
+    tracks = vrnn.read_tracks(write(f"id,date,time,x,y\n{rows}"))
+    assert np.diff(tracks.times[0]).tolist() == [25 * HOUR]
+
+
+def test_parts_of_a_body_are_not_tracks_of_their_own(write):
+    names = "individual,t,nose_x,nose_y,tail_x,tail_y,mid_x,mid_y\n"
+    rows = "".join(f"{who},{t},1,2,3,4,5,6\n" for who in "ab" for t in range(3))
+    with pytest.raises(DataError, match="expected columns of positions"):
+        vrnn.read_tracks(write(names + rows))
+
+
+def test_ids_that_only_count_rows_with_a_hole_are_no_ids(write):
+    rows = "".join(f"{i},{i},{i}\n" for i in (0, 1, 2, 4, 5))
+    assert vrnn.read_tracks(write(f"id,x,y\n{rows}")).lengths.tolist() == [5]
+
+
+def test_the_mean_of_longitudes_is_taken_across_the_antimeridian(write):
+    rows = "1,0,0,179.9\n1,1,0,179.95\n1,1,0,-179.95\n1,2,0,-179.9\n"
+    tracks = vrnn.read_tracks(write(f"id,t,lat,lon\n{rows}"), duplicates="mean")
+    np.testing.assert_allclose(tracks.x[0][:, 1], [179.9, 180.0, 180.1])
+
+
+def test_times_of_lines_of_geojson(write):
+    line = {
+        "type": "Feature",
+        "properties": {"coordinateProperties": {"times": [5, 7]}},
+        "geometry": {"type": "LineString", "coordinates": [[1, 2], [3, 4]]},
+    }
+    several = {
+        "type": "Feature",
+        "properties": {"coordTimes": [[1, 2], [4]]},
+        "geometry": {"type": "MultiLineString", "coordinates": [A, B]},
+    }
+    for feature, times in ((line, [[5, 7]]), (several, [[1, 2], [4]])):
+        tracks = vrnn.read_tracks(write(json.dumps(feature), "a.geojson"))
+        assert [t.tolist() for t in tracks.times] == times
+
+
+def test_names_for_text_whose_first_cell_is_a_word(write):
+    path = write("anna,0,1,2\nanna,1,3,4\n")
+    assert vrnn.read_tracks(path, vrnn.Columns(names=("id", "t", "x", "y"))).ids == ["anna"]
+
+
+def test_a_folder_with_dates_and_times_of_day(tmp_path):
+    for day in (1, 2):
+        rows = f"a,2024-01-0{day},10:00:00,1,2\na,2024-01-0{day},11:00:00,3,4\n"
+        (tmp_path / f"{day}.csv").write_text(f"id,date,time,x,y\n{rows}")
+    assert vrnn.read_tracks(tmp_path).ids == ["1/a", "2/a"]

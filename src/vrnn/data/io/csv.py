@@ -15,6 +15,7 @@ import pyarrow.csv as arrow_csv
 from vrnn.data.io.compressed import read_bytes
 from vrnn.data.io.parse_cells import MISSING, Column, is_missing, is_number
 from vrnn.data.io.parse_times import FORMS
+from vrnn.data.io.roles import IDS, plain
 from vrnn.data.io.table import Columns, Table, make_table
 from vrnn.data.io.text_file import UTF_16, decode
 from vrnn.errors import DataError, Setting
@@ -114,7 +115,8 @@ def find_dialect(path: Path, head: str, names: tuple[str, ...] = ()) -> Dialect:
     shown = shown if not first.startswith("#") else [first, *shown[: LOOK - 1]]
     delimiter = _delimiter(shown)
     cells = split(shown[0], delimiter)
-    header = not all(is_number(c) or is_missing(c) or _is_date(c) for c in cells)
+    values = [is_number(c) or is_missing(c) or _is_date(c) for c in cells]
+    header = not (any(values) if names else all(values))
     commented = any(line.startswith("#") for line in lines[skip + 1 :])
     if header and (len(cells) == 1 or delimiter == SPACES) and len(shown) == 1:
         raise DataError(
@@ -300,7 +302,7 @@ def _has_padded(column: Column) -> bool:
 
 
 def _text_columns(dialect: Dialect, raw: bytes) -> list[str]:
-    """Return the columns whose first cells are dates or times of day, which stay text."""
+    """Return the columns that stay text: dates, times of day, and ids such as 1.10."""
     head = _whole_lines(raw).decode("utf-8", "replace").splitlines()[dialect.first_row :]
     rows = [split(line, dialect.delimiter) for line in head[:LOOK] if line.strip()]
     rows = [row for row in rows if len(row) == len(dialect.names)]
@@ -308,6 +310,7 @@ def _text_columns(dialect: Dialect, raw: bytes) -> list[str]:
         name
         for i, name in enumerate(dialect.names)
         if any(_is_date(row[i]) or re.match(r"\s*\d+:\d", row[i]) for row in rows)
+        or (plain(name) in IDS and any(re.search(r"\d[.eE]", row[i]) for row in rows))
     ]
 
 

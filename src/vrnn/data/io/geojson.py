@@ -8,7 +8,7 @@ from vrnn.data.io.table import Columns, Table, make_table
 from vrnn.data.io.text_file import read_text
 from vrnn.errors import DataError
 
-TIMES = ("coordTimes", "times", "timestamps", "coordinateProperties")
+TIMES = ("coordTimes", "times", "timestamps")
 """Properties that hold the times of the points of a line."""
 
 
@@ -61,6 +61,13 @@ def read_geojson(path: Path) -> Table:
     return make_table(str(path), columns, lambda row: row + 1, usual, "point")
 
 
+def _times_of(properties: dict[str, Any]) -> list[Any]:
+    """Return the times of the points of a line; none where there are none."""
+    inner = properties.get("coordinateProperties")
+    every = {**properties, **inner} if isinstance(inner, dict) else properties
+    return next((every[name] for name in TIMES if isinstance(every.get(name), list)), [])
+
+
 def _rows(path: Path, i: int, geometry: Any, properties: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of one feature."""
     kind, places = geometry.get("type"), geometry.get("coordinates")
@@ -69,14 +76,21 @@ def _rows(path: Path, i: int, geometry: Any, properties: dict[str, Any]) -> list
         if kind == "Point":
             return [{**plain, "lon": float(places[0]), "lat": float(places[1])}]
         if kind == "MultiLineString":
+            times = _times_of(properties)
+            nested = len(times) == len(places) and all(isinstance(t, list) for t in times)
             parts = [
-                _rows(path, i, {"type": "LineString", "coordinates": part}, properties)
-                for part in places
+                _rows(
+                    path,
+                    i,
+                    {"type": "LineString", "coordinates": part},
+                    plain | {"times": times[j] if nested else []},
+                )
+                for j, part in enumerate(places)
             ]
             return [row | {"line": f"{row['line']}/{j}"} for j, p in enumerate(parts) for row in p]
         if kind == "LineString":
-            times = next((properties[n] for n in TIMES if isinstance(properties.get(n), list)), [])
-            name = str(plain.get("id", plain.get("name", i)))
+            times = _times_of(properties)
+            name = str(next((plain[n] for n in ("id", "name") if plain.get(n) is not None), i))
             rows = []
             for j, place in enumerate(places):
                 time = {"time": times[j]} if len(times) == len(places) else {}

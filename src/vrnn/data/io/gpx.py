@@ -1,6 +1,7 @@
 """Tracks of the GPS Exchange Format (GPX) and of the Keyhole Markup Language (KML)."""
 
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,10 @@ def read_gpx(path: Path) -> Table:
     """
     root, notes = _parse(path, "GPX")
     rows: list[tuple] = []
+    names: Counter[str] = Counter()
     for kind, points in (("trk", "trkpt"), ("rte", "rtept")):
-        for i, track in enumerate(_all(root, kind)):
-            name = _text(track, "name") or str(i)
+        for track in _all(root, kind):
+            name = _own_name(_child_text(track, "name"), names)
             segments = _all(track, "trkseg") if kind == "trk" else [track]
             for j, segment in enumerate(segments):
                 own = name if len(segments) == 1 else f"{name}/{j}"
@@ -52,19 +54,20 @@ def read_kml(path: Path) -> Table:
     """
     root, notes = _parse(path, "KML")
     rows: list[tuple] = []
-    for i, track in enumerate(_all(root, "Track")):
+    names: Counter[str] = Counter()
+    for track in _all(root, "Track"):
+        own = _own_name(None, names)
         moments = [when.text for when in _all(track, "when")]
         places = [(coord.text or "").split() for coord in _all(track, "coord")]
         for moment, place in zip(moments, places, strict=False):
-            lon, lat, *height = place
-            rows.append((str(i), moment, lat, lon, height[0] if height else None))
+            if len(place) >= 2:
+                rows.append((own, moment, *place[1::-1], place[2] if len(place) > 2 else None))
     for mark in _all(root, "Placemark"):
         moment, place = _text(mark, "when"), _text(mark, "coordinates")
-        if moment and place and len(_all(mark, "Track")) == 0:
-            lon, lat, *height = place.strip().split(",")
-            rows.append(
-                (_text(mark, "name") or "0", moment, lat, lon, height[0] if height else None)
-            )
+        parts = (place or "").strip().split(",")
+        if moment and len(parts) >= 2 and len(_all(mark, "Track")) == 0:
+            name = _child_text(mark, "name") or "points"
+            rows.append((name, moment, *parts[1::-1], parts[2] if len(parts) > 2 else None))
     return _table(path, rows, "KML", notes)
 
 
@@ -97,6 +100,25 @@ def _root(parser: ElementTree.XMLPullParser) -> Any:
 def _all(element: Any, name: str) -> list[Any]:
     """Return the elements of a name below another, whatever their namespace."""
     return [e for e in element.iter() if isinstance(e.tag, str) and e.tag.split("}")[-1] == name]
+
+
+def _own_name(name: str | None, taken: Counter[str]) -> str:
+    """Return the name of a track, with a number where there is none or another has it.
+
+    >>> names = Counter()
+    >>> [_own_name(name, names) for name in ("Run", None, "Run", None)]
+    ['Run', '0', 'Run/1', '1']
+    """
+    taken[name or ""] += 1
+    count = taken[name or ""] - 1
+    if not name:
+        return str(count)
+    return f"{name}/{count}" if count else name
+
+
+def _child_text(element: Any, name: str) -> str | None:
+    """Return the text of a child of an element, not of one further down."""
+    return next((e.text for e in element if str(e.tag).split("}")[-1] == name), None)
 
 
 def _text(element: Any, name: str) -> str | None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -178,6 +179,8 @@ def _dates(
             hint="name another column, or write the dates in ISO 8601, such as 2024-05-01T12:00:00",
         )
     count, seconds, clock = best
+    digits = max(form.digits for form in _forms(cells) if form.pattern == clock.text)
+    clock = replace(clock, digits=digits)
     wrong = given & ~np.isfinite(seconds)
     if wrong.any():
         row = int(wrong.argmax())

@@ -113,11 +113,8 @@ def read_tracks(
         return finish(read_table(path, group, format, columns.names), columns)
     if path.is_dir():
         return _read_files(track_files(path, format), path, columns, group, format, finish)
-    if not path.exists() and any(mark in str(path) for mark in "*?["):
-        files = sorted(Path(name) for name in globbing.glob(str(path), recursive=True))
-        files = [file for file in files if file.is_file()]
-        if files:
-            return _read_files(files, path, columns, group, format, finish)
+    if not path.exists() and (files := matching(path)):
+        return _read_files(files, path, columns, group, format, finish)
     if not path.exists():
         where = path.parent if not path.parent.exists() else path
         raise DataError(
@@ -168,7 +165,7 @@ def _read_text(path: Path, kind: str, names: tuple[str, ...]) -> Table:
     if str(path) == STDIN:
         return read_csv(path, names)
     text = read_text(path)
-    first = next(line for line in text.splitlines() if line.strip())
+    first = next((line for line in text.splitlines() if line.strip()), "")
     if first.lstrip().startswith("<"):
         reader = read_kml if "<kml" in text[:1000] else read_gpx
         return reader(path)
@@ -188,6 +185,14 @@ def _json_reader(path: Path) -> Callable[[Path, str], Table]:
     except (ValueError, RecursionError):
         geographic = False
     return (lambda p, _: read_geojson(p)) if geographic else read_notes
+
+
+def matching(path: Path) -> list[Path]:
+    """Return the files that a path or a pattern such as day*.csv stands for, in order of name."""
+    if path.exists() or not any(mark in str(path) for mark in "*?["):
+        return [path] if path.is_file() else []
+    found = (Path(name) for name in globbing.glob(str(path), recursive=True))
+    return sorted(file for file in found if file.is_file())
 
 
 def track_files(folder: Path, format: Format = "auto") -> list[Path]:
@@ -233,6 +238,8 @@ def _read_files(
     for path, table in zip(files, tables, strict=True):
         prefix = path.stem if stems[path.stem] == 1 else str(path.relative_to(_base(files)))
         part = finish(table, columns)
+        notes = tuple(f"{path.name}: {note}" for note in part.origin.notes)
+        part = replace(part, origin=replace(part.origin, notes=notes))
         alone = columns.id is None and len(part) == 1
         parts.append(part.rename([prefix if alone else f"{prefix}/{track}" for track in part.ids]))
     try:
@@ -252,6 +259,7 @@ def _shared_columns(tables: list[Table], columns: Columns) -> Columns:
     first = tables[0]
     if not (first.usual.x and first.usual.id):
         chosen = choose_roles(first, columns).columns
-        if all(chosen.id in (None, *t.columns) and {*chosen.x} <= {*t.columns} for t in tables):
+        names = {chosen.id, chosen.t, *chosen.x} - {None}
+        if all(names <= {*t.columns} for t in tables):
             columns = replace(chosen, names=())
     return name_categories(tables, columns)

@@ -49,6 +49,8 @@ TOGETHER = {
     "wkt",
 }
 """Words in the name of one column that holds both coordinates."""
+PLACES = TOGETHER - {"pos", "point"}
+"""Those of them that name places on the globe."""
 PAIR = r"^\s*[\[(]?\s*(?P<a>[+-]?\d+(?:\.\d+)?)\s*[,;]\s*(?P<b>[+-]?\d+(?:\.\d+)?)\s*[\])]?\s*$"
 POINT = r"^\s*POINT\s*Z?\s*\(\s*(?P<a>[+-]?\d+(?:\.\d+)?)\s+(?P<b>[+-]?\d+(?:\.\d+)?)[^)]*\)\s*$"
 AIS = {
@@ -98,7 +100,8 @@ def choose_roles(table: Table, columns: Columns) -> Roles:
     """
     usual = table.usual
     table, notes = _ais_missing(*_without_flagged(table))
-    if not columns.x and not usual.x and (wide := _wide(table)) is not None:
+    alone = not (columns.id or columns.x or columns.u or columns.y or usual.x)
+    if alone and (wide := _wide(table, columns.t or "")) is not None:
         table, usual = wide
         notes = [*notes, f"{len(table):,} rows of tracks that stood side by side"]
     table, both = _date_and_time(table) if columns.t == "" and not usual.t else (table, "")
@@ -198,7 +201,7 @@ def _counts(table: Table, name: str, times: list[str]) -> bool:
     if is_text(column) or len(column) < 2:
         return False
     steps = np.diff(parse_numbers(column)[0])
-    if not (steps == 1).all():
+    if not (steps > 0).all():
         return False
     if not times:
         return True
@@ -392,7 +395,9 @@ def _split(table: Table, name: str) -> tuple[Table, tuple[str, str]] | None:
         if len(known) and bool(pc.all(pc.match_substring_regex(known, form)).as_py()):
             parts = pc.extract_regex(cells, form)
             numbers = [parse_numbers(pc.struct_field(parts, part))[0] for part in "ab"]
-            if np.nanmax(np.abs(numbers[names.index("lat")])) > 90:
+            words = set(name_words(name))
+            far = np.nanmax(np.abs(numbers[names.index("lat")])) > 90
+            if far or not (form is POINT or words & PLACES or set(table.columns) & {"altitude"}):
                 names = ("x", "y")
             made = {n: pa.array(v) for n, v in zip(names, numbers, strict=True)}
             if made.keys() & table.columns.keys():
@@ -409,8 +414,14 @@ def _date_and_time(table: Table) -> tuple[Table, str]:
     date, clock = table.columns[names["date"]], table.columns[time]
     if pa.types.is_time(clock.type):
         clock = clock.cast(pa.string())
+    if pa.types.is_timestamp(date.type):
+        date = date.cast(pa.date32())
+    if pa.types.is_integer(date.type) or pa.types.is_date(date.type):
+        date = date.cast(pa.string())
     if not (is_text(date) and is_text(clock)):
         return table, ""
+    digits = pc.replace_substring_regex(date, r"^(\d{4})(\d{2})(\d{2})$", r"\1-\2-\3")
+    date = digits if _is_date(digits) else date
     known = clock.drop_null()
     if not bool(pc.all(pc.match_substring_regex(known, r"^\s*\d{1,2}:\d{2}")).as_py()):
         return table, ""
@@ -419,7 +430,7 @@ def _date_and_time(table: Table) -> tuple[Table, str]:
     return replace(table, columns=table.columns | {name: joint}), name
 
 
-def _wide(table: Table) -> tuple[Table, Columns] | None:
+def _wide(table: Table, time: str) -> tuple[Table, Columns] | None:
     """Return tracks that stand side by side, one below the other; None where they do not.
 
     Columns such as home_1_x and home_1_y are the track home_1.
@@ -432,8 +443,10 @@ def _wide(table: Table) -> tuple[Table, Columns] | None:
     if len(stems) < WIDE:
         return None
     times = [n for n in _times(table, names, "") if not _repeats(table.columns[n])]
-    if not times:
-        return None
+    times = [time] if time in table.columns else times
+    ids = _ids(table, [n for n in names if "period" not in plain(n)], times)
+    if not times or any(_repeats(table.columns[n]) for n in ids):
+        return None  # or the rows belong to several tracks already
     rows, count = len(table), len(stems)
     x, y = (np.concatenate([parse_numbers(table.columns[s[k]])[0] for s in stems]) for k in (1, 2))
     there = np.isfinite(x) & np.isfinite(y)
@@ -463,7 +476,9 @@ def _without_flagged(table: Table) -> tuple[Table, list[str]]:
     if keep.all() or not keep.any():
         return table, []
     left = int((~keep).sum())
-    return select(table, np.flatnonzero(keep)), [f"{left:,} rows marked as outliers are left out"]
+    return select(table, np.flatnonzero(keep)), [
+        f"{left:,} row{'' if left == 1 else 's'} marked as outliers left out"
+    ]
 
 
 def _ais_missing(table: Table, notes: list[str]) -> tuple[Table, list[str]]:
@@ -495,6 +510,6 @@ def absent(table: Table, name: str, role: str, example: object) -> DataError:
     return DataError(
         where=table.source,
         expected=f"a column {name!r} for {role}",
-        found=", ".join(table.columns) or "no columns",
+        found=", ".join(n for n in table.columns if n.isprintable()) or "no columns",
         hint=("map the columns: ", Setting(f"Columns.{role}", example), " with names of the file"),
     )

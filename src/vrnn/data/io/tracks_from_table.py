@@ -1,7 +1,7 @@
 """Tracks from a table of rows, with every check that can name a line."""
 
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,8 +26,6 @@ MANY_EMPTY = 0.5
 """Share of rows without an id above which a file is refused."""
 MANY_DOUBLES = 0.05
 """Share of rows with the id and time of another above which a file is refused."""
-LARGEST = 2**53
-"""Integers beyond it are not all different as float64."""
 
 
 class Bad(NamedTuple):
@@ -96,6 +94,7 @@ def tracks_from_table(
     order = _order(table, t, codes, ids, sort, notes)
     t, codes, row = t[order], codes[order], order
     values = {role: array[order] for role, array in values.items()}
+    values["x"], longitude = _continuous(values["x"], columns.x, codes)
     if columns.t is not None:
         kept, values = _without_doubles(table, t, codes, ids, row, values, duplicates, notes)
         t, codes, row = t[kept], codes[kept], row[kept]
@@ -110,9 +109,15 @@ def tracks_from_table(
         whole_ids=whole,
         frame=table.frame,
         extra=extra,
+        **longitude,
     )
-    x, origin = _continuous(values["x"], columns.x, codes, origin)
-    parts = {"x": x, "u": values["u"], "y": values["y"], "t": t, "row": _rows_of(table)[row]}
+    parts = {
+        "x": values["x"],
+        "u": values["u"],
+        "y": values["y"],
+        "t": t,
+        "row": _rows_of(table)[row],
+    }
     for array in parts.values():
         array.flags.writeable = False  # so that tracks need no copies of their own
     cut = {name: np.split(array, starts) for name, array in parts.items()}
@@ -163,7 +168,7 @@ def _with_times(
         )
     if bad.any():
         notes.append(
-            f"{int(bad.sum()):,} rows without a time are left out, "
+            f"{_plural(int(bad.sum()), 'row')} without a time left out, "
             f"the first in {table.unit} {table.locate(int(bad.argmax()))}"
         )
         table, t = select(table, np.flatnonzero(~bad)), t[~bad]
@@ -185,7 +190,7 @@ def _with_ids(
         )
     if empty.any():
         notes.append(
-            f"{int(empty.sum()):,} rows without an id are left out, "
+            f"{_plural(int(empty.sum()), 'row')} without an id left out, "
             f"the first in {table.unit} {table.locate(int(empty.argmax()))}"
         )
         there = np.flatnonzero(~empty)
@@ -202,15 +207,19 @@ def id_texts(column: Column) -> tuple[Column, bool]:
     Numbers without a fraction lose it, so that 1.0 and 1 are the same track.
     """
     if is_text(column):
-        return without_missing_ids(column), False
+        texts = without_missing_ids(column)
+        whole = pc.all(pc.match_substring_regex(texts.drop_null(), r"^\d+\.0+$")).as_py()
+        texts = pc.replace_substring_regex(texts, r"\.0+$", "") if whole else texts
+        return texts, False
     kind = column.type
     if pa.types.is_floating(kind):
         known = column.drop_null()
         finite = pc.all(pc.is_finite(known)).as_py()
         if finite and bool(pc.all(pc.equal(known, pc.floor(known))).as_py()):
-            return pc.if_else(pc.is_nan(column), None, column).cast(pa.int64()).cast(
-                pa.string()
-            ), False
+            given = pc.if_else(pc.is_nan(column), None, column)
+            largest = pc.max(pc.abs(given)).as_py() or 0
+            if largest < 2**63:
+                return given.cast(pa.int64()).cast(pa.string()), False
         return pc.if_else(pc.is_nan(column), None, column).cast(pa.string()), False
     return column.cast(pa.string()), pa.types.is_integer(kind)
 
@@ -351,20 +360,19 @@ def _means(array: Float[np.ndarray, "rows columns"], first: Bool[np.ndarray, " r
     return array
 
 
-def _continuous(x, names, codes, origin: Origin):
-    """Return positions whose longitudes do not jump at the antimeridian."""
+def _continuous(
+    x: Float[np.ndarray, "rows columns"], names: tuple[str, ...], codes: Int[np.ndarray, " rows"]
+) -> tuple[Float[np.ndarray, "rows columns"], dict[str, Any]]:
+    """Return positions whose longitudes do not jump at the antimeridian, and fields of their origin."""
     places = latitude_longitude(names)
     if places is None or not in_degrees(x, names):
-        return x, origin
+        return x, {}
     lon = places[1]
-    turn = (
-        0.0
-        if np.nanmin(x[:, lon], initial=0.0) >= 0 and np.nanmax(x[:, lon], initial=0) > 180
-        else -180.0
-    )
+    known = x[np.isfinite(x[:, lon]), lon]
+    turn = 0.0 if len(known) and known.min() >= 0 and known.max() > 180 else -180.0
     x = x.copy()
     x[:, lon] = unwrap(x[:, lon], codes)
-    return x, replace(origin, longitude=names[lon], turn=turn)
+    return x, {"longitude": names[lon], "turn": turn}
 
 
 def _plural(count: int, noun: str) -> str:

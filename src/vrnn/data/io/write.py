@@ -104,7 +104,7 @@ def in_form_of(
         if name == "id":
             written[origin.id] = origin.to_ids(values.tolist())
         elif name == "t":
-            clock = origin.clock if text else origin.clock.column
+            clock = origin.clock if text or origin.frame else origin.clock.column
             dates = clock.kind == "date" and text and not clock.text
             written[origin.t] = pa.array(clock.to_text(values)) if dates else clock.to_arrow(values)
         else:
