@@ -378,3 +378,46 @@ def test_a_folder_with_dates_and_times_of_day(tmp_path):
         rows = f"a,2024-01-0{day},10:00:00,1,2\na,2024-01-0{day},11:00:00,3,4\n"
         (tmp_path / f"{day}.csv").write_text(f"id,date,time,x,y\n{rows}")
     assert vrnn.read_tracks(tmp_path).ids == ["1/a", "2/a"]
+
+
+def test_an_index_without_a_name_is_no_time(write):
+    frame = FRAME.rename(columns={"t": "time"}).iloc[[2, 0, 1]]
+    tracks = vrnn.read_tracks(write(frame.to_csv()))
+    assert (tracks.ids, tracks.origin.t) == (["b", "a"], "time")
+    assert tracks.times[1].tolist() == [0, 1]
+
+
+def test_names_with_units_and_signs(write):
+    text = "Nr,TID,PID,x [micron],y [micron],t [sec]\n1,1,1,1,2,0\n2,1,2,3,4,1\n3,2,1,5,6,0\n"
+    assert first_four(write(text))[:3] == (["1", "2"], [A, B], [[0, 1], [0]])
+    text = " \tTrack n°\tSlice n°\tX\tY\n1\t1\t1\t1\t2\n2\t1\t2\t3\t4\n3\t2\t1\t5\t6\n"
+    assert first_four(write(text, "a.tsv"))[:3] == (["1", "2"], [A, B], [[0, 1], [0]])
+
+
+def test_an_id_with_holes_comes_after_one_without(write):
+    rows = "".join(f"{'' if t < 2 else 7},9,{t},{t},1\n" for t in range(6))
+    assert vrnn.read_tracks(write(f"trip_id,vehicle_id,t,x,y\n{rows}")).lengths.tolist() == [6]
+
+
+def test_day_and_time_of_day_in_german(write):
+    text = "Tier;Datum;Uhrzeit;x;y\nReh;03.05.2021;06:00;1,5;2\nReh;13.05.2021;07:00;3;4\n"
+    tracks = vrnn.read_tracks(write(text), vrnn.Columns(id="Tier"))
+    assert np.diff(tracks.times[0]).tolist() == [10 * 24 * HOUR + HOUR]
+
+
+def test_wrong_endings_are_named(tmp_path):
+    pyarrow.parquet.write_table(pa.Table.from_pandas(FRAME), tmp_path / "a.csv")
+    with pytest.raises(DataError, match=r"rename it to a\.parquet"):
+        vrnn.read_tracks(tmp_path / "a.csv")
+    (tmp_path / "b.parquet").write_text(FRAME.to_csv())
+    with pytest.raises(DataError, match=r"expected a Parquet file.* rename it to b\.csv"):
+        vrnn.read_tracks(tmp_path / "b.parquet")
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "c.plt").write_text(TEXT_FILES["GeoLife"][1])
+    (tmp_path / "top").mkdir()
+    (tmp_path / "inner").rename(tmp_path / "top" / "inner")
+    with pytest.raises(DataError, match=r"top/\*\*/\*\.plt'"):
+        vrnn.read_tracks(tmp_path / "top")
+    assert vrnn.read_tracks(f"{tmp_path}/top/**/*.plt").lengths.tolist() == [2]
+    with pytest.raises(DataError, match="no file matches"):
+        vrnn.read_tracks(tmp_path / "top" / "*.gpx")

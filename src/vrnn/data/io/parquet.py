@@ -24,7 +24,12 @@ def read_parquet(path: Path) -> Table:
     try:
         found = pyarrow.parquet.read_table(path)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: expected a Parquet file: {str(error).splitlines()[0]}") from error
+        raise DataError(
+            where=path,
+            expected="a Parquet file",
+            found="another format or a damaged file",
+            hint=f"if it is delimited text, rename it to {path.stem}.csv",
+        ) from error
     return _table(path, found)
 
 

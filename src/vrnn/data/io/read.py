@@ -32,6 +32,8 @@ from vrnn.errors import ConfigError, DataError, Setting, Text
 Format = Literal["auto", "columns", "piano-roll"]
 TEXT = (".csv", ".tsv", ".txt", ".dat", ".tab", ".psv")
 ROLLS = (".json", ".npz")
+MARKS = {b"PAR1": ".parquet", b"ARROW1": ".feather", b'{"type"': ".geojson"}
+"""First bytes of formats that are no delimited text."""
 READERS: dict[str, Callable[[Path], Table]] = {
     ".ndjson": read_trajnet,
     ".parquet": read_parquet,
@@ -115,6 +117,8 @@ def read_tracks(
         return _read_files(track_files(path, format), path, columns, group, format, finish)
     if not path.exists() and (files := matching(path)):
         return _read_files(files, path, columns, group, format, finish)
+    if not path.exists() and any(mark in str(path) for mark in "*?["):
+        raise DataError(f"{path}: no file matches this pattern; is it written in quotation marks?")
     if not path.exists():
         where = path.parent if not path.parent.exists() else path
         raise DataError(
@@ -151,6 +155,8 @@ def read_table(
         return _json_reader(path)(path, group)
     if kind in READERS:
         return READERS[kind](path)
+    if kind in (*TEXT, "") and str(path) != STDIN:
+        _check_text(path)
     if kind in (*TEXT, ""):
         return _read_text(path, kind, names)
     raise DataError(
@@ -158,6 +164,24 @@ def read_table(
         f"found the extension {path.suffix or '(none)'!r}; "
         "if it is delimited text, rename it to end in .csv; else read it into a DataFrame and pass that"
     )
+
+
+def _check_text(path: Path) -> None:
+    """Refuse a file whose first bytes are those of a format with an ending of its own.
+
+    Raises:
+        DataError: names the ending.
+    """
+    with path.open("rb") as file:
+        start = file.read(200)
+    ending = next((end for mark, end in MARKS.items() if start.lstrip().startswith(mark)), None)
+    if ending is not None:
+        raise DataError(
+            where=path,
+            expected="text",
+            found=f"the first bytes of a file that ends in {ending}",
+            hint=f"rename it to {path.stem}{ending}",
+        )
 
 
 def _read_text(path: Path, kind: str, names: tuple[str, ...]) -> Table:
@@ -210,7 +234,7 @@ def track_files(folder: Path, format: Format = "auto") -> list[Path]:
         inner = sorted(p.name for p in folder.iterdir() if p.is_dir())
         hint: Text = (
             f"sub-folders are not searched, so name one of {', '.join(inner[:5])}, "
-            f"or all files with '{folder}/**/*.csv'"
+            f"or all files with '{folder}/**/*{_ending_below(folder)}'"
             if inner
             else ""
         )
@@ -220,6 +244,13 @@ def track_files(folder: Path, format: Format = "auto") -> list[Path]:
             where=folder, expected=f"files of tracks ({FORMATS})", found="none", hint=hint
         )
     return files
+
+
+def _ending_below(folder: Path) -> str:
+    """Return the most frequent known ending of the files in sub-folders."""
+    known = (*TEXT, *READERS)
+    found = Counter(kind for p in folder.rglob("*.*") if (kind := p.suffix.lower()) in known)
+    return found.most_common(1)[0][0] if found else ".csv"
 
 
 def _read_files(

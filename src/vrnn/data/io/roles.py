@@ -21,13 +21,13 @@ IDS = (
     "pedid", "personid", "playerid", "stormid", "shipid", "vesselid", "deviceid", "entityid", "targetid",
     "userid", "tagid", "taglocalidentifier", "individual", "track", "trajectory", "particle", "ped",
     "pedestrian", "person", "player", "agent", "object", "vehicle", "storm", "animal", "vessel", "ship",
-    "boat", "bus", "subject", "sid", "callsign", "imo", "name",
+    "boat", "bus", "subject", "sid", "tid", "trackn", "trackno", "tracknr", "callsign", "imo", "name",
 )  # fmt: skip
 """Names of ids, without marks and in lower case, the likeliest first."""
 TIMES = (
     "t", "time", "timestamp", "datetime", "ds", "basedatetime", "date", "positiont", "timesteptime",
     "frame", "frameid", "framenumber", "seconds", "sec", "ts", "utc", "epoch", "unixtime", "gpstime",
-    "timems", "timestampms", "globaltime", "eventtime", "day", "step",
+    "timems", "timestampms", "globaltime", "eventtime", "zeit", "datum", "slice", "slicen", "day", "step",
 )  # fmt: skip
 """Names of times, the likeliest first."""
 PAIRS = (
@@ -117,12 +117,12 @@ def choose_roles(table: Table, columns: Columns) -> Roles:
 
 
 def plain(name: str) -> str:
-    """Return a name without marks, in lower case.
+    """Return a name without marks and without a unit in brackets, in lower case.
 
     >>> plain("individual-local-identifier"), plain("# Timestamp")
     ('individuallocalidentifier', 'timestamp')
     """
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    return re.sub(r"[^a-z0-9]", "", re.sub(r"[\[(].*?[\])]", "", name.lower()))
 
 
 def _words(table: Table, given: Columns, chosen: Columns) -> Iterator[str]:
@@ -180,7 +180,8 @@ def _ids(table: Table, free: list[str], times: list[str]) -> list[str]:
             named[name] = IDS.index(known)
         elif name_words(name)[-1:] in (["id"], ["identifier"], ["nr"], ["no"]):
             named[name] = len(IDS)
-    order = sorted(named, key=lambda name: named[name])
+    holes = {name: table.columns[name].null_count > 0 for name in named}
+    order = sorted(named, key=lambda name: (holes[name], named[name]))
     repeating = [name for name in order if _repeats(table.columns[name])]
     if repeating:
         return repeating
@@ -217,14 +218,14 @@ def _times(table: Table, free: list[str], both: str) -> list[str]:
         words = set(name_words(name))
         if pa.types.is_boolean(column.type):
             continue
-        if name == both:
+        if both and name == both:
             ranks[name] = -1
         elif known in TIMES:
             ranks[name] = TIMES.index(known)
         elif words & {"time", "timestamp", "datetime", "date"} and _is_time(column):
             ranks[name] = len(TIMES)
         elif _is_date(column):
-            ranks[name] = len(TIMES) + 1
+            ranks[name] = len(TIMES) + 1 + (not known)
     return sorted(ranks, key=lambda name: ranks[name])
 
 
@@ -327,7 +328,7 @@ def _positions(table: Table, columns: Columns) -> tuple[Table, tuple[str, ...]]:
         where=table.source,
         expected="columns of positions, such as x y or lat lon",
         found=", ".join(table.columns),
-        hint=("name them: ", Setting("Columns.x", tuple(rest[:2]) or ("COLUMN", "COLUMN"))),
+        hint=("name them: ", Setting("Columns.x", ("COLUMN", "COLUMN"))),
     )
 
 
@@ -409,9 +410,11 @@ def _split(table: Table, name: str) -> tuple[Table, tuple[str, str]] | None:
 def _date_and_time(table: Table) -> tuple[Table, str]:
     """Return a table with the date and the time of day in one column, and the name of that."""
     names = {plain(name): name for name in table.columns}
-    if "date" not in names or not (time := names.get("time", names.get("timeofday"))):
+    day = next((names[n] for n in ("date", "datum") if n in names), None)
+    time = next((names[n] for n in ("time", "timeofday", "uhrzeit", "zeit") if n in names), None)
+    if day is None or time is None:
         return table, ""
-    date, clock = table.columns[names["date"]], table.columns[time]
+    date, clock = table.columns[day], table.columns[time]
     if pa.types.is_time(clock.type):
         clock = clock.cast(pa.string())
     if pa.types.is_timestamp(date.type):
@@ -426,7 +429,7 @@ def _date_and_time(table: Table) -> tuple[Table, str]:
     if not bool(pc.all(pc.match_substring_regex(known, r"^\s*\d{1,2}:\d{2}")).as_py()):
         return table, ""
     joint = pc.binary_join_element_wise(date, clock, " ")
-    name = f"{names['date']} {time}"
+    name = f"{day} {time}"
     return replace(table, columns=table.columns | {name: joint}), name
 
 
