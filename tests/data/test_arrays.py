@@ -1,6 +1,7 @@
 """Arrays with missing values, by hand."""
 
 import numpy as np
+import pytest
 
 from vrnn.data.arrays import (
     before_first_value,
@@ -37,5 +38,21 @@ def test_moments_skip_what_is_missing_and_constant_columns_keep_scale_1():
     rows = [np.array([[1.0, 5.0, NAN]]), np.array([[3.0, 5.0, NAN], [NAN, 5.0, NAN]])]
     mean, scale = mean_and_scale(rows)
     assert mean.tolist() == [2.0, 5.0, 0.0] and scale.tolist() == [1.0, 1.0, 1.0]
-    noise = np.array([1e-16, 1e-3])  # rounding errors are no spread, small spreads are
-    assert usable_scale(np.array([1e3, 1e3]), noise).tolist() == [1.0, 1e-3]
+    noise = np.array([1e-13, 1e-3])  # rounding errors are no spread, small spreads are
+    assert usable_scale(noise, np.array([1e3, 1e3])).tolist() == [1.0, 1e-3]
+    assert usable_scale(noise, np.array([1e3, 1e3]), 7.0).tolist() == [7.0, 1e-3]
+
+
+@pytest.mark.parametrize("unit", [1e-15, 1.0, 1e12])
+@pytest.mark.parametrize("offset", [0.0, 1e8])
+def test_moments_are_those_of_the_same_data_in_any_unit_and_place(unit, offset):
+    random = np.random.default_rng(0)
+    rows = np.round(random.normal(size=(5000, 2)) * 2**16) / 2**16
+    rows[random.random(rows.shape) < 0.1] = NAN
+    mean, scale = mean_and_scale([unit * (rows + offset)])
+    np.testing.assert_allclose(scale, unit * np.nanstd(rows, 0), rtol=1e-7)
+    np.testing.assert_allclose(
+        mean, unit * (np.nanmean(rows, 0) + offset), rtol=1e-15, atol=1e-12 * unit
+    )
+    constant = [np.full((5000, 1), unit * (0.1 + offset))]
+    assert mean_and_scale(constant) == (constant[0][0], 1.0)

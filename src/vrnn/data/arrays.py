@@ -3,6 +3,9 @@
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+ROUNDING = 8 * float(np.finfo(np.float64).eps)
+"""Relative to the largest values, the size under which their differences are rounding errors."""
+
 
 def pad(
     arrays: list[Float[np.ndarray, "_ width"]], time: int, fill: float
@@ -74,15 +77,45 @@ def mean_and_scale(
     (array([2., 4.]), array([1., 1.]))
     """
     rows = np.concatenate(arrays)
+    mean, scale = moments(rows)
+    return mean, usable_scale(scale, largest(rows))
+
+
+def moments(
+    rows: Float[np.ndarray, "rows width"],
+) -> tuple[Float[np.ndarray, " width"], Float[np.ndarray, " width"]]:
+    """Return the mean and the standard deviation of every column; both are 0 without a value.
+
+    They are sums of differences from the first value of a column. So a constant column has a
+    standard deviation of exactly 0, and a column far from 0 loses no digits.
+
+    >>> moments(1e8 + np.array([[0.0], [0.5], [1.0]]))
+    (array([1.e+08]), array([0.40824829]))
+    """
     observed = np.isfinite(rows)
     count = np.maximum(observed.sum(0), 1)
-    mean = np.where(observed, rows, 0.0).sum(0) / count
-    scale = np.sqrt((np.where(observed, rows - mean, 0.0) ** 2).sum(0) / count)
-    return mean, usable_scale(mean, scale)
+    start = np.nan_to_num(np.take_along_axis(rows, observed.argmax(0)[None], 0)[0])
+    off = np.where(observed, rows - start, 0.0)
+    mean = off.sum(0) / count
+    scale = np.sqrt((np.where(observed, off - mean, 0.0) ** 2).sum(0) / count)
+    return start + mean, scale
+
+
+def largest(rows: Float[np.ndarray, "rows width"]) -> Float[np.ndarray, " width"]:
+    """Return the largest absolute value of every column; 0 without a value."""
+    return np.abs(np.nan_to_num(rows)).max(0, initial=0.0)
 
 
 def usable_scale(
-    mean: Float[np.ndarray, " width"], scale: Float[np.ndarray, " width"]
+    scale: Float[np.ndarray, " width"],
+    of: Float[np.ndarray, " width"],
+    instead: float | Float[np.ndarray, " width"] = 1.0,
 ) -> Float[np.ndarray, " width"]:
-    """Return the scale, with 1 where it is only the rounding error of a constant column."""
-    return np.where(scale > 1e-12 * np.maximum(1.0, np.abs(mean)), scale, 1.0)
+    """Return the scale, with another where it is only the rounding error of a constant column.
+
+    Args:
+        scale: standard deviation of each column.
+        of: largest absolute value that the column was computed from, in the same unit.
+        instead: the scale of a constant column.
+    """
+    return np.where(scale > ROUNDING * of, scale, instead)

@@ -61,8 +61,14 @@ class Predictive:
     @torch.no_grad()
     def mean(self) -> Float[np.ndarray, "batch dim"]:
         """E[x_{t+1} | x_{1:t}]; for a binary column the probability of a 1."""
-        means = self._decode(self.emission.mean, self.pending)
-        return np.einsum("pb,pbd->bd", to_numpy(self.log_weight.exp()), means)
+        weight = self.log_weight.double().softmax(0)[..., None]
+        # The mean is taken in model units: weights that add up to 1 in a few digits only would
+        # cost as many digits of the position.
+        mean, drawn = (
+            (weight * part.double()).sum(0, keepdim=True)
+            for part in (self.emission.mean, self.pending)
+        )
+        return self._decode(mean, drawn)[0]
 
     @torch.no_grad()
     def log_prob(self, x: np.ndarray) -> np.ndarray:

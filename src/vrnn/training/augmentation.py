@@ -10,8 +10,9 @@ from vrnn.training.config import AugmentConfig
 def augmentation(config: AugmentConfig, seed: int, step: int, steps: int) -> Change | None:
     """Return the random change of step `step` out of `steps`, or None where it changes nothing.
 
-    Positions: x -> c R F x + s u^2 e in the first two columns. F mirrors the second axis, R
-    rotates, c is a speed, e is normal and u uniform. Each track draws its own R, F, c and u.
+    Positions: x -> x_1 + c R F (x - x_1) + s u^2 e in the first two columns, x_1 the first observed
+    point. F mirrors the second axis, R rotates, c is a speed, e is normal and u uniform. Each track
+    draws its own R, F, c and u.
 
     Keys: every column of a track moves by the same number of places. Keys that leave the range
     are gone.
@@ -31,7 +32,10 @@ def augmentation(config: AugmentConfig, seed: int, step: int, steps: int) -> Cha
 
 
 def _turned(x: np.ndarray, config: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
-    """Return tracks (batch, time, dim) mirrored, rotated and scaled, each by its own matrix."""
+    """Return tracks (batch, time, dim) mirrored, rotated and scaled, each by its own matrix.
+
+    The first point that is observed stays in its place.
+    """
     count = len(x)
     matrix = np.broadcast_to(np.eye(2), (count, 2, 2)).copy()
     flips, angles, speeds = rng.random(count), rng.random(count), rng.random(count)
@@ -42,7 +46,9 @@ def _turned(x: np.ndarray, config: AugmentConfig, rng: np.random.Generator) -> n
         matrix = np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], -2) @ matrix
     low, high = np.log(config.speed)
     matrix *= np.exp(low + (high - low) * speeds)[:, None, None]
-    turned = np.einsum("bij,btj->bti", matrix, x[..., :2])
+    whole = np.isfinite(x[..., :2]).all(-1)
+    first = np.nan_to_num(x[np.arange(count), whole.argmax(1), :2])[:, None]
+    turned = first + np.einsum("bij,btj->bti", matrix, x[..., :2] - first)
     return np.concatenate([turned, x[..., 2:]], -1)
 
 

@@ -1,6 +1,7 @@
 """Means and scales of single increments, and the columns that keep theirs."""
 
 import numpy as np
+import pytest
 from tests.helpers.transforms import walks
 
 from vrnn.data.transforms import Transform, TransformConfig
@@ -35,3 +36,37 @@ def test_column_that_does_not_vary_keeps_its_scale():
     transform = Transform.fit(list(x), TransformConfig(displacement=False), (True, True))
     assert transform.standardise.scale[1] == 1.0
     assert np.abs(transform.encode(x)[0].values[..., 1]).max() == 0.0
+
+
+@pytest.mark.parametrize("unit", [1e-15, 1.0, 1e9])
+@pytest.mark.parametrize("far", [0.0, 1e8])
+@pytest.mark.parametrize("config", [{}, {"displacement": False}, {"causal": True}], ids=str)
+def test_the_scale_has_the_unit_of_the_data_wherever_they_are(unit, far, config):
+    x = np.round(walks(20, 30, 0) * 2**16) / 2**16
+    one, other = (
+        Transform.fit(list(a), TransformConfig(**config), (True, True)).standardise
+        for a in (x, unit * (x + far))
+    )
+    np.testing.assert_allclose(other.scale, unit * np.array(one.scale), rtol=1e-6)
+    shift = 0.0 if config != {"displacement": False} else far
+    np.testing.assert_allclose(
+        other.mean, unit * (np.array(one.mean) + shift), rtol=1e-12, atol=1e-6 * unit
+    )
+
+
+@pytest.mark.parametrize("unit", [1e-15, 1.0, 1e9])
+@pytest.mark.parametrize("far", [0.0, 1e8])
+def test_increments_that_do_not_vary_take_the_unit_of_the_others(unit, far):
+    """Tracks along one axis: their increments across it are 0, at a speed that is constant or not."""
+    speed = np.random.default_rng(0).normal(1.0, 0.5, size=(4, 20, 1))
+    varying = np.concatenate([np.cumsum(speed, 1), np.zeros_like(speed)], -1)
+    scale = Transform.fit(
+        list(unit * (varying + far)), TransformConfig(), (True, True)
+    ).standardise.scale
+    increments = np.diff(varying[..., 0], axis=1)
+    expected = increments.std(), np.sqrt((increments**2).mean() / 2)
+    np.testing.assert_allclose(scale, unit * np.array(expected), rtol=1e-6)
+    steady = np.stack([0.1 * np.arange(20.0), np.zeros(20)], -1)
+    found = Transform.fit([unit * (steady + far)], TransformConfig(), (True, True)).standardise
+    np.testing.assert_allclose(found.scale, unit * 0.1 * np.sqrt([0.5, 0.5]), rtol=1e-6)
+    np.testing.assert_allclose(found.mean, [0.1 * unit, 0.0], rtol=1e-6)

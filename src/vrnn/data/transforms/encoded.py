@@ -23,6 +23,8 @@ class Anchor(NamedTuple):
 
     Attributes:
         origin: last observed position of each column, in transformed coordinates, (batch, dim).
+            Positions that become increments are relative to `first`, so that none of their digits
+            is lost far from 0.
         since: time steps since that position, (batch, dim).
         angle: direction of the track in radians, (batch,).
         first: position at the first time step, in data units, (batch, dim).

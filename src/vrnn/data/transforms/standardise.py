@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from vrnn.data.arrays import usable_scale
+from vrnn.data.arrays import moments, usable_scale
 from vrnn.data.transforms.encoded import Increments
 
 TINY = 1e-8  # of the root mean square length, below which an increment is a rounding error
@@ -28,21 +28,32 @@ class Standardise:
     scale: tuple[float, ...]
 
     @classmethod
-    def fit(cls, increments: Increments, continuous: tuple[bool, ...]) -> "Standardise":
+    def fit(
+        cls,
+        increments: Increments,
+        continuous: tuple[bool, ...],
+        is_increment: Bool[np.ndarray, " dim"],
+        largest: Float[np.ndarray, " dim"],
+    ) -> "Standardise":
         """Return the map for the mean and the standard deviation of single increments.
+
+        A constant column of increments takes the root mean square of all increments, which have
+        its unit. Any other constant column keeps scale 1.
 
         Args:
             increments: those of the training data; an increment over a gap does not count.
-            continuous: which columns are standardised; a constant one keeps scale 1.
+            continuous: which columns are standardised.
+            is_increment: which columns are increments.
+            largest: largest absolute position of each column, in the unit of the increments. What
+                the data is rounded by counts as no spread.
         """
         values = increments.values
         single = np.where(increments.count == 1, values, np.nan).reshape(-1, values.shape[-1])
-        observed = np.isfinite(single)
-        counts = np.maximum(observed.sum(0), 1)
-        mean = np.where(observed, single, 0.0).sum(0) / counts
-        scale = np.sqrt((np.where(observed, single - mean, 0.0) ** 2).sum(0) / counts)
-        scale = usable_scale(mean, scale)
+        mean, scale = moments(single)
         keep = np.array(continuous)
+        moves = (mean**2 + scale**2)[is_increment & keep]
+        unit = float(np.sqrt(moves.mean())) if moves.any() else 1.0
+        scale = usable_scale(scale, largest, np.where(is_increment, unit, 1.0))
         return cls(
             tuple(np.where(keep, mean, 0.0).tolist()), tuple(np.where(keep, scale, 1.0).tolist())
         )
@@ -51,9 +62,8 @@ class Standardise:
     def isotropic(cls, increments: Increments) -> "Standardise":
         """Return the map that scales all columns alike, by the root mean square length of moves.
 
-        It centres nothing. Increments of length 0 do not count, nor those as short as rounding errors.
-        Those over a gap count, divided by
-        its rows, where there are no others.
+        It centres nothing. Increments of length 0 do not count, nor those shorter than `TINY`.
+        Those over a gap count, divided by its rows, where there are no others.
         """
         width = increments.values.shape[-1]
         values, count = (part.reshape(-1, width) for part in np.broadcast_arrays(*increments))

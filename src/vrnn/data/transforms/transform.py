@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from vrnn.data.arrays import last_observed, pad
+from vrnn.data.arrays import largest, last_observed, pad
 from vrnn.data.transforms.config import TransformConfig
-from vrnn.data.transforms.displacement import Displacement
+from vrnn.data.transforms.displacement import Displacement, increments
 from vrnn.data.transforms.encoded import Anchor, Increments
 from vrnn.data.transforms.heading import Heading, rotate
 from vrnn.data.transforms.plane import Plane
@@ -102,11 +102,18 @@ class Transform:
             np.concatenate([part.reshape(-1, transform.dim) for part in parts])
             for parts in zip(*encoded, strict=True)
         )
-        increments = Increments(values, count)
         if config.causal:
-            return replace(transform, standardise=Standardise.isotropic(increments))
-        fitted = Standardise.fit(increments, continuous)
-        return replace(transform, standardise=fitted)
+            standardise = Standardise.isotropic(Increments(values, count))
+        else:
+            first = np.stack([x[0] for x in tracks])
+            reach = np.stack([largest(x) for x in tracks])
+            standardise = Standardise.fit(
+                Increments(values, count),
+                continuous,
+                transform.is_increment,
+                transform._far(reach, first).max(0),
+            )
+        return replace(transform, standardise=standardise)
 
     @property
     def given(self) -> int:
@@ -135,6 +142,30 @@ class Transform:
         scale = self.standardise.scale if self.standardise else np.ones(self.dim)
         return np.log(self.metric_scale(first)) - np.log(scale)
 
+    def _shift(self, first: Float[np.ndarray, "batch dim"]) -> Float[np.ndarray, "batch dim"]:
+        """Return what is subtracted from the positions of a track: its first point, (batch, dim).
+
+        It is 0 in columns that are not increments, and in both that a heading turns if one is not.
+        """
+        relative = self.is_increment
+        if self.heading and not relative[:2].all():
+            relative = relative & (np.arange(self.dim) > 1)
+        return np.where(relative, first, 0.0)
+
+    def _far(
+        self, reach: Float[np.ndarray, "batch dim"], first: Float[np.ndarray, "batch dim"]
+    ) -> Float[np.ndarray, "batch dim"]:
+        """Return distances from the origin of the data, per column in transformed coordinates.
+
+        Args:
+            reach: absolute coordinates in data units, (batch, dim).
+            first: first point of each track.
+        """
+        far = np.abs(reach) * self.metric_scale(first)
+        if self.heading:
+            far = np.concatenate([np.hypot(far[:, :1], far[:, 1:2]).repeat(2, 1), far[:, 2:]], 1)
+        return far
+
     def encode(
         self,
         x: Float[np.ndarray, "batch time dim"],
@@ -154,11 +185,12 @@ class Transform:
         first = x[:, 0]
         if self.plane is not None:
             self.plane.check(x)
-        x = x * self.metric_scale(first)[:, None]
+        x = (x - self._shift(first)[:, None]) * self.metric_scale(first)[:, None]
         angle = self.heading.angle(x) if self.heading else np.zeros(len(x))
         x = rotate(x, -angle) if self.heading else x
         if self.displacement:
-            encoded, origin, last = self.displacement.encode(x)
+            far = self._far(self._shift(first), first)
+            encoded, origin, last = self.displacement.encode(x, far)
         else:
             encoded, (origin, last) = Increments(x, np.ones(x.shape, np.int64)), last_observed(x)
         steps = np.full(len(x), x.shape[1]) if length is None else length
@@ -173,14 +205,12 @@ class Transform:
         Args:
             first: first point of each track, in data units, (batch, dim).
         """
-        origin = first * self.metric_scale(first)
+        origin = (first - self._shift(first)) * self.metric_scale(first)
         return Anchor.zero(*first.shape)._replace(origin=origin, first=first)
 
     def position(self, anchor: Anchor) -> Float[np.ndarray, "batch dim"]:
         """Return the last observed position of each track in data units, (batch, dim)."""
-        x = anchor.origin[:, None]
-        x = rotate(x, anchor.angle) if self.heading else x
-        return x[:, 0] / self.metric_scale(anchor.first)
+        return self._to_data(anchor.origin[:, None], anchor)[:, 0]
 
     def encode_next(
         self, x: Float[np.ndarray, "batch candidate dim"], anchor: Anchor
@@ -195,12 +225,13 @@ class Transform:
             Values (batch, candidate, dim), and the anchor after the first candidate.
         """
         first = np.where(np.isnan(anchor.first), x[:, 0], anchor.first)
-        x = x if self.plane is None else x * self.plane.metric_scale(first)[:, None]
+        x = (x - self._shift(first)[:, None]) * self.metric_scale(first)[:, None]
         x = rotate(x, -anchor.angle) if self.heading else x
         is_increment, since = self.is_increment, anchor.since + 1
+        far = self._far(self._shift(first), first)
+        moves = increments(x, anchor.origin[:, None], far[:, None])
         encoded = Increments(
-            np.where(is_increment, x - anchor.origin[:, None], x),
-            np.where(is_increment, since, 1)[:, None],
+            np.where(is_increment, moves, x), np.where(is_increment, since, 1)[:, None]
         )
         values = self.standardise.encode(encoded) if self.standardise else encoded.values
         observed = np.isfinite(x[:, 0])
@@ -231,9 +262,15 @@ class Transform:
         if self.standardise:
             drawn = drawn._replace(values=self.standardise.decode(drawn))
         x = self.displacement.decode(drawn, anchor.origin) if self.displacement else drawn.values
-        x = x if gap is None else x[..., 1:, :]
+        return self._to_data(x if gap is None else x[..., 1:, :], anchor)
+
+    def _to_data(
+        self, x: Float[np.ndarray, "*sample batch time dim"], anchor: Anchor
+    ) -> Float[np.ndarray, "*sample batch time dim"]:
+        """Return positions in data units of those in transformed coordinates."""
         x = rotate(x, anchor.angle) if self.heading else x
-        return x / self.metric_scale(anchor.first)[:, None]
+        x = x / self.metric_scale(anchor.first)[:, None]
+        return x + self._shift(anchor.first)[:, None]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings and the fitted numbers, ready for JSON."""
