@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.helpers.changed_tracks import changed
 from tests.helpers.trained_models import CONFIGS, SETTINGS, walks
 
 import vrnn
@@ -54,7 +55,7 @@ def test_the_model_that_needs_no_training_stands_beside_a_filter_of_the_observed
 def test_baselines_stand_beside_models_with_inputs_and_prefixes_with_gaps():
     """Windows are complete, so a gap only ends one; inputs are read by the model alone."""
     tracks = walks(20)
-    tracks.x[0][6] = np.nan
+    tracks = changed(tracks, "x", (0, 6, np.nan))
     tracks = replace(tracks, u=[x[:, :1] for x in walks(20, seed=3).x])
     config = vrnn.VRNNConfig(x_dim=2, hidden=8, latent_dim=3)
     model = vrnn.train(tracks, config=config, training=SETTINGS, quiet=True).model
