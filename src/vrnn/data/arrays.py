@@ -91,7 +91,11 @@ def moments(
 
     >>> moments(1e8 + np.array([[0.0], [0.5], [1.0]]))
     (array([1.e+08]), array([0.40824829]))
+    >>> moments(np.zeros((0, 1)))
+    (array([0.]), array([0.]))
     """
+    if not len(rows):
+        return np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
     observed = np.isfinite(rows)
     count = np.maximum(observed.sum(0), 1)
     start = np.nan_to_num(np.take_along_axis(rows, observed.argmax(0)[None], 0)[0])
