@@ -32,3 +32,12 @@ def test_text_with_a_byte_order_mark(write, encoding):
 def test_two_byte_order_marks(write):
     text = "\ufeff\ufeffid,t,x,y\na,0,1,2\nb,1,50,60\n"
     assert read_tracks(write(text)).ids == ["a", "b"]
+
+
+def test_a_long_file_of_utf_16(write):
+    rows = "".join(f"a,{t},1,2\n" for t in range(20_000))
+    assert vrnn_rows(write(f"id,t,x,y\n{rows}".encode("utf-16"))) == 20_000
+
+
+def vrnn_rows(path):
+    return int(read_tracks(path).lengths.sum())

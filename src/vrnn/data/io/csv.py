@@ -24,8 +24,8 @@ DELIMITERS = ",;\t|"
 SPACES = " "
 LOOK = 60  # lines that show what the delimiter is
 HEAD = 1 << 16  # bytes of the beginning that hold them
+LOOK_AT_ONCE = 1 << 22  # bytes that are looked at together
 NULLS = [form for text in sorted(MISSING) for form in {text, text.upper(), text.capitalize()}]
-PADDED = re.compile(rb"(?:^|[,;\t|\"\n])[+-]?0\d")
 MOT = ("frame", "id", "bb_left", "bb_top", "bb_width", "bb_height", "conf", "x", "y", "z")
 DESCRIBED = {"LABEL", "ID", "TRACK_ID", "POSITION_X"}
 """Columns of a table of spots by TrackMate, whose header is followed by three lines of words."""
@@ -84,7 +84,7 @@ def read_csv(path: Path, names: tuple[str, ...] = ()) -> Table:
         raw = decode(path, raw).encode()
     while raw.startswith(b"\xef\xbb\xbf"):
         raw = raw[3:]
-    dialect = find_dialect(path, decode(path, _whole_lines(raw)), names)
+    dialect = find_dialect(path, decode(path, whole_lines(raw)), names)
     table = _read_fast(path, raw, dialect)
     if table is None:
         table = _read_carefully(path, decode(path, raw), dialect)
@@ -153,7 +153,7 @@ def split(line: str, delimiter: str) -> list[str]:
     return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
 
 
-def _whole_lines(raw: bytes) -> bytes:
+def whole_lines(raw: bytes) -> bytes:
     """Return the whole lines of the beginning."""
     if len(raw) <= HEAD:
         return raw
@@ -259,7 +259,7 @@ def _read_fast(path: Path, raw: bytes, dialect: Dialect) -> Table | None:
     try:
         found = _arrow_table(raw, dialect, quoted, kept)
         whole = [f.name for f in found.schema if pa.types.is_integer(f.type)]
-        if whole and PADDED.search(raw):  # 007 is not 7
+        if whole and _any_padded(raw, dialect.delimiter):  # 007 is not 7
             texts = _arrow_table(raw, dialect, quoted, [*kept, *whole])
             padded = [n for n in whole if _has_padded(texts[n])]
             found = found if not padded else _arrow_table(raw, dialect, quoted, [*kept, *padded])
@@ -296,6 +296,21 @@ def _arrow_table(raw: bytes, dialect: Dialect, quoted: bool, texts: list[str]) -
     )
 
 
+def _any_padded(raw: bytes, delimiter: str) -> bool:
+    """Return whether some cell begins with a zero and another digit, or with a plus.
+
+    >>> _any_padded(b"id,x\\n007,1\\n", ","), _any_padded(b"id,x\\n0,0.5\\n", ",")
+    (True, False)
+    """
+    for start in range(0, len(raw), LOOK_AT_ONCE):
+        part = np.frombuffer(raw, np.uint8)[start : start + LOOK_AT_ONCE + 2]
+        begins = np.isin(part[:-2], np.frombuffer(f'{delimiter}"\n'.encode(), np.uint8))
+        digit = (part[2:] >= ord("0")) & (part[2:] <= ord("9"))
+        if (begins & digit & np.isin(part[1:-1], (ord("0"), ord("+")))).any():
+            return True
+    return False
+
+
 def _has_padded(column: Column) -> bool:
     """Return whether a column of whole numbers as text has leading zeros or a plus."""
     return bool(pc.any(pc.match_substring_regex(column, r"^[+-]?0\d|^\+")).as_py())
@@ -303,7 +318,7 @@ def _has_padded(column: Column) -> bool:
 
 def _text_columns(dialect: Dialect, raw: bytes) -> list[str]:
     """Return the columns that stay text: dates, times of day, and ids such as 1.10."""
-    head = _whole_lines(raw).decode("utf-8", "replace").splitlines()[dialect.first_row :]
+    head = whole_lines(raw).decode("utf-8", "replace").splitlines()[dialect.first_row :]
     rows = [split(line, dialect.delimiter) for line in head[:LOOK] if line.strip()]
     rows = [row for row in rows if len(row) == len(dialect.names)]
     return [

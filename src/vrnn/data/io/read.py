@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from vrnn.data.io.categories import name_categories
-from vrnn.data.io.compressed import STDIN, kind_of
-from vrnn.data.io.csv import read_csv
+from vrnn.data.io.compressed import ENDINGS, STDIN, kind_of, read_bytes
+from vrnn.data.io.csv import HEAD, read_csv, whole_lines
 from vrnn.data.io.dataframe import table_from_dataframe
 from vrnn.data.io.eth_ucy import read_eth_ucy
 from vrnn.data.io.geojson import is_geojson, read_geojson
@@ -23,7 +23,7 @@ from vrnn.data.io.parquet import read_feather, read_parquet
 from vrnn.data.io.piano_roll import read_notes
 from vrnn.data.io.roles import choose_roles
 from vrnn.data.io.table import Columns, Table
-from vrnn.data.io.text_file import read_text
+from vrnn.data.io.text_file import UTF_16, decode, read_text
 from vrnn.data.io.tracks_from_table import Duplicates, tracks_from_table
 from vrnn.data.io.trajnet import read_trajnet
 from vrnn.data.tracks import Tracks, concatenate
@@ -184,11 +184,25 @@ def _check_text(path: Path) -> None:
         )
 
 
+def _head(path: Path) -> bytes:
+    """Return the whole lines at the beginning of a file."""
+    if path.suffix.lower() in ENDINGS:
+        return whole_lines(read_bytes(path))
+    try:
+        with path.open("rb") as file:
+            start = file.read(HEAD + 1)
+    except OSError:
+        start = b""
+    if not start.strip() or start[:2] in UTF_16:
+        return read_bytes(path)  # which says what is wrong, or has no whole lines of bytes
+    return whole_lines(start)
+
+
 def _read_text(path: Path, kind: str, names: tuple[str, ...]) -> Table:
     """Return the table of a file of text in the format that its first line shows."""
     if str(path) == STDIN:
         return read_csv(path, names)
-    text = read_text(path)
+    text = decode(path, _head(path))
     first = next((line for line in text.splitlines() if line.strip()), "")
     if first.lstrip().startswith("<"):
         reader = read_kml if "<kml" in text[:1000] else read_gpx
