@@ -11,6 +11,7 @@ from vrnn.distributions import parse_emission
 from vrnn.geo import RADIUS
 from vrnn.training import kalman
 from vrnn.training.kalman import fit_kalman
+from vrnn.training.splits import hold_out
 
 PLANE, GAUSSIAN = (
     Transform(2, displacement=Displacement((True, True))),
@@ -66,12 +67,15 @@ def test_there_is_none_of_categories_and_of_tracks_of_two_rows():
 
 
 @pytest.mark.parametrize("start", ["scratch", "tracks-2d"])
-def test_training_fits_it_to_all_training_tracks(start):
-    """Those that are held out for validation too, and no copies at other rates."""
+def test_training_fits_it_to_the_training_tracks(start):
+    """To none that is held out for validation, and to no copies at other rates."""
     tracks = vrnn.Tracks(walks(20, 25))
     settings = vrnn.TrainConfig(steps=1, augment=vrnn.AugmentConfig(rates=(0.5, 1.0)))
     run = vrnn.train(tracks, training=settings, start=start, quiet=True)
-    assert run.model.kalman == fit_kalman(tracks, PLANE, GAUSSIAN)
+    kept, held_out = hold_out(tracks, settings.holdout, settings.seed, [])
+    assert len(held_out) == 2
+    assert run.model.kalman == fit_kalman(kept, PLANE, GAUSSIAN)
+    assert run.model.kalman != fit_kalman(tracks, PLANE, GAUSSIAN)
 
 
 def test_a_supervised_model_has_none():

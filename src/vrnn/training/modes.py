@@ -25,7 +25,7 @@ from vrnn.training.modes_file import MODES, save_modes
 from vrnn.training.resolve import ModelOrFolder, resolve_model
 from vrnn.training.run_folder import check_weights
 from vrnn.training.schedule import half_cosine
-from vrnn.training.splits import cut_windows, split_tracks
+from vrnn.training.splits import at_all_rates, cut_windows, split_tracks
 from vrnn.training.trackers import NoProgress, ProgressBar
 from vrnn.training.weights import copy_weights
 
@@ -119,12 +119,9 @@ def prepare_modes(
     given, settings = model.preprocessor.transform.given, TrainConfig.from_dict(model.training)
     observe = _observe(model, config)
     rows = None if observe is None else observe + config.horizon
-    train, val = (
-        cut_windows(part, rows, notes, name, way_out=SHORTER)
-        for part, name in zip(
-            split_tracks(tracks, val, settings, notes), ("training", "validation"), strict=True
-        )
-    )
+    train, val = split_tracks(tracks, val, settings, notes)
+    train = cut_windows(at_all_rates(train, settings), rows, notes, "training", way_out=SHORTER)
+    val = cut_windows(val, rows, notes, "validation", way_out=SHORTER)
     # A track needs a point to begin at and one to come to.
     train, val = (
         model.preprocessor.trim(part, given + 2) if len(part) else part for part in (train, val)

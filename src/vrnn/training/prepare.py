@@ -30,7 +30,7 @@ from vrnn.training.config import TrainConfig
 from vrnn.training.kalman import fit_kalman
 from vrnn.training.shipped import fitted
 from vrnn.training.simulated import SimulatedTracks
-from vrnn.training.splits import cut_windows, held_out_count, split_tracks
+from vrnn.training.splits import at_all_rates, cut_windows, held_out_count, split_tracks
 
 PATIENCE = 5  # validations, in training on from a shipped model
 
@@ -96,8 +96,9 @@ def prepare(
     model = _model_without_inputs(config, tracks)
     check_settings_fit(config, model, tracks, settings, val)
     notes: list[str] = []
-    train, val = split_tracks(tracks, val, settings, notes)
-    lengths = train.lengths[: len(train) // len(settings.augment.rates)]  # of one copy
+    kept, val = split_tracks(tracks, val, settings, notes)
+    train = at_all_rates(kept, settings)
+    lengths = train.lengths[: len(kept)]  # of one copy
     train = cut_windows(train, settings.window, notes, "training")
     val = cut_windows(val, settings.window, notes, "validation")
     preprocessor = (
@@ -134,7 +135,7 @@ def prepare(
         network.load_state_dict(start.network.state_dict())
     kalman = None
     if not model.supervised:
-        kalman = fit_kalman(tracks, preprocessor.transform, model.observation)
+        kalman = fit_kalman(kept, preprocessor.transform, model.observation)
     trained = TrainedModel(network, preprocessor, config, settings.to_dict(), kalman=kalman)
     simulated = None
     if simulates:

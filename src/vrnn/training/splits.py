@@ -17,7 +17,7 @@ WHOLE_TRACKS = ("train on whole tracks (", Setting("window", None), "), which ma
 def split_tracks(
     tracks: Tracks, val: Tracks | None, settings: TrainConfig, notes: list[str]
 ) -> tuple[Tracks, Tracks]:
-    """Return (training, validation) tracks; copies at other rates join the first.
+    """Return (training, validation) tracks.
 
     Args:
         tracks: the training data.
@@ -25,11 +25,18 @@ def split_tracks(
         settings: the settings of training.
         notes: gets a sentence for the user about what was held out.
     """
-    if val is None:
-        tracks, val = hold_out(tracks, settings.holdout, settings.seed, notes)
-    if settings.augment.resamples:
-        tracks = concatenate([at_rate(tracks, rate) for rate in settings.augment.rates])
-    return tracks, val
+    return (
+        (tracks, val)
+        if val is not None
+        else hold_out(tracks, settings.holdout, settings.seed, notes)
+    )
+
+
+def at_all_rates(tracks: Tracks, settings: TrainConfig) -> Tracks:
+    """Return training tracks at each of the rates that `augment.rates` asks for."""
+    if not settings.augment.resamples:
+        return tracks
+    return concatenate([at_rate(tracks, rate) for rate in settings.augment.rates])
 
 
 def held_out_count(tracks: Tracks, fraction: float) -> int:
