@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from vrnn.console import say
-from vrnn.data.io import Columns, read_tracks
+from vrnn.data.io import Columns
 from vrnn.data.io.categories import source_column
-from vrnn.data.io.read import Format, matching, read_table, track_files
+from vrnn.data.io.read import Format, read_files
+from vrnn.data.io.table import Table
 from vrnn.data.io.tracks_from_table import Duplicates
 from vrnn.data.tidy import tidy
 from vrnn.data.tracks import Tracks
@@ -134,14 +135,12 @@ def read(path: Path, flags: ColumnFlags, trained: Columns | None = None) -> Trac
     Raises:
         DataError: names the file, the line and the reason.
     """
-    path = path.expanduser()
     columns = flags.columns()
-    files = track_files(path, flags.format) if path.is_dir() else matching(path)
-    if trained is not None and files:
-        first = files[0]
-        table = read_table(first, flags.group, flags.format, columns.names)
-        columns = flags.beside(trained, set(table.columns))
-    tracks = read_tracks(path, columns, **flags.reading)
+
+    def choose(tables: list[Table]) -> Columns:
+        return columns if trained is None else flags.beside(trained, set(tables[0].columns))
+
+    tracks = read_files(path, choose, names=columns.names, **flags.reading)
     for note in tracks.origin.notes:
         say(f"note: {note}")
     return tracks

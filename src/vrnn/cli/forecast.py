@@ -7,6 +7,7 @@ from typing import Literal
 from vrnn.cli.data import ColumnFlags
 from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import Run, open_run
+from vrnn.data.wording import plural
 from vrnn.errors import ConfigError, Setting
 from vrnn.tasks.forecast import forecast as draw
 from vrnn.tasks.modes import predict_modes
@@ -88,7 +89,7 @@ def forecast(
     result.save(out)
     futures, ahead = len(result.samples), result.samples.shape[2]
     print(
-        f"{out}: {futures} futures of {ahead} time steps for each of {len(result.history)} tracks"
+        f"{out}: {futures} futures of {ahead} time steps for {plural(len(result.history), 'track')}"
     )
     if plot is not None:
         result.plot(plot)

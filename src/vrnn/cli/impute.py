@@ -7,9 +7,9 @@ import numpy as np
 from vrnn.cli.data import ColumnFlags
 from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import Run, open_run
-from vrnn.data.describe.wording import plural
 from vrnn.data.resample import regular
 from vrnn.data.tracks import Tracks
+from vrnn.data.wording import plural
 from vrnn.errors import ConfigError, DataError, Setting
 from vrnn.tasks.impute import impute as fill
 from vrnn.tasks.imputed import Imputed

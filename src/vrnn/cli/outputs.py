@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from vrnn.data.io.read import READERS, ROLLS, TEXT
+from vrnn.data.io.compressed import kind_of
+from vrnn.data.io.read import READERS, ROLLS, TEXT, files_of
 from vrnn.data.io.write import check_ending, write_table
 from vrnn.data.tracks import Tracks
-from vrnn.errors import ConfigError, require
+from vrnn.errors import ConfigError, DataError, require
 from vrnn.files import check_writable
 from vrnn.training.run_folder import FILES
 
@@ -102,10 +103,13 @@ def _check_inputs(
 
 
 def _data_files(path: Path) -> list[Path]:
-    """Return the files that are read of a file or folder of tracks."""
-    if not path.is_dir():
-        return [path]
-    return [file for file in path.iterdir() if file.suffix.lower() in DATA_ENDINGS]
+    """Return the files that are read of a file, a folder or a pattern."""
+    if path.is_dir():
+        return [file for file in path.iterdir() if kind_of(file) in DATA_ENDINGS]
+    try:
+        return files_of(path)
+    except DataError:
+        return []  # refused with the reason when it is read
 
 
 def save_tracks(tracks: Tracks, path: Path) -> Path:

@@ -10,7 +10,7 @@ from vrnn.cli.data import ColumnFlags, GroupName, read
 from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import Run, open_run, trained_columns
 from vrnn.console import visible
-from vrnn.data.describe.wording import plural
+from vrnn.data.wording import plural
 from vrnn.errors import ConfigError, DataError, Function, Setting
 from vrnn.tasks.score import score as rate
 from vrnn.tasks.scores import Scores, fewest_normal

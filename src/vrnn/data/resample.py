@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int, Shaped
 
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import TOLERANCE, positive_step
@@ -28,9 +28,62 @@ def regular(tracks: Tracks, step: float | None = None) -> Tracks:
     ([0.0, 5.0, 10.0, 15.0], [1.0, 2.0, nan, 4.0])
     """
     step = positive_step(tracks.step if step is None else step)
-    parts = [_on_grid(tracks, i, step) for i in range(len(tracks))]
-    times, x, u, y = ([part[k] for part in parts] for k in range(4))
-    return replace(tracks, x=x, times=times, u=u, y=y)
+    for i in range(len(tracks)):
+        _check_grid(tracks, i, step)
+    return filled(tracks, step)
+
+
+def filled(tracks: Tracks, step: float) -> Tracks:
+    """Return tracks with missing rows where times skip whole steps.
+
+    In such a row x and y are NaN, and u is the last value before it. No row is lost, and rows keep
+    their times, also those that are off the grid.
+
+    Args:
+        tracks: any tracks.
+        step: time between rows.
+
+    >>> tracks = filled(Tracks([np.array([[1.0], [2], [4]])], times=[np.array([0.0, 1.1, 3])]), 1.0)
+    >>> tracks.x[0].ravel().tolist()
+    [1.0, 2.0, nan, 4.0]
+    """
+    slots = [_slots(t, step) for t in tracks.times]
+    if all(len(slot) == 0 or slot[-1] == len(slot) - 1 for slot in slots):
+        return tracks
+    return replace(
+        tracks,
+        x=[_spread(a, slot, np.nan) for a, slot in zip(tracks.x, slots, strict=True)],
+        y=[_spread(a, slot, np.nan) for a, slot in zip(tracks.y, slots, strict=True)],
+        rows=[
+            _spread(a, slot, -1) for a, slot in zip(tracks.rows, slots, strict=bool(tracks.rows))
+        ],
+        u=[a[_before(slot)] for a, slot in zip(tracks.u, slots, strict=True)],
+        times=[
+            np.interp(np.arange(slot[-1] + 1), slot, t) if len(t) else t
+            for t, slot in zip(tracks.times, slots, strict=True)
+        ],
+    )
+
+
+def _slots(times: Float[np.ndarray, " time"], step: float) -> Int[np.ndarray, " time"]:
+    """Return the place that each row gets when missing rows are put in."""
+    between = np.diff(times) / step
+    skipped = np.where(between > 1.5, np.rint(between) - 1, 0).astype(np.int64)
+    return np.r_[0, np.cumsum(skipped + 1)][: len(times)]
+
+
+def _spread(
+    values: Shaped[np.ndarray, "time ..."], slot: Int[np.ndarray, " time"], empty: float
+) -> Shaped[np.ndarray, "rows ..."]:
+    """Return values at their places, with others empty."""
+    made = np.full((int(slot[-1]) + 1 if len(slot) else 0, *values.shape[1:]), empty, values.dtype)
+    made[slot] = values
+    return made
+
+
+def _before(slot: Int[np.ndarray, " time"]) -> Int[np.ndarray, " rows"]:
+    """Return the last given row at or before each place."""
+    return np.searchsorted(slot, np.arange(slot[-1] + 1 if len(slot) else 0), side="right") - 1
 
 
 def at_rate(tracks: Tracks, rate: float) -> Tracks:
@@ -57,11 +110,11 @@ def at_rate(tracks: Tracks, rate: float) -> Tracks:
     places = [_places(len(x), rate) for x in tracks.x]
     return replace(
         tracks,
-        x=[_between(a, at) for a, at in zip(tracks.x, places, strict=True)],
-        y=[_between(a, at) for a, at in zip(tracks.y, places, strict=True)],
+        x=[between(a, at) for a, at in zip(tracks.x, places, strict=True)],
+        y=[between(a, at) for a, at in zip(tracks.y, places, strict=True)],
         u=[a[at.astype(int)] for a, at in zip(tracks.u, places, strict=True)],
         times=[
-            t[:1] + (_between(t[:, None], at)[:, 0] - t[:1]) / rate
+            t[:1] + (between(t[:, None], at)[:, 0] - t[:1]) / rate
             for t, at in zip(tracks.times, places, strict=True)
         ],
     )
@@ -76,22 +129,20 @@ def _places(rows: int, rate: float) -> Float[np.ndarray, " places"]:
     return np.minimum(np.round(np.arange(count) * rate, 9), max(rows - 1, 0))
 
 
-def _between(
+def between(
     values: Float[np.ndarray, "time width"], at: Float[np.ndarray, " places"]
 ) -> Float[np.ndarray, "places width"]:
-    """Return the values interpolated linearly at places counted in rows."""
+    """Return the values interpolated linearly at places counted in rows, as 1.5 between two."""
     low = np.minimum(at.astype(int), len(values) - 1)
     high, part = np.minimum(low + 1, len(values) - 1), (at - low)[:, None]
     return np.where(part > 0, (1 - part) * values[low] + part * values[high], values[low])
 
 
-def _on_grid(
-    tracks: Tracks, i: int, step: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return times, x, u and y of track i with a row for each time step."""
-    times, x, u, y = tracks.times[i], tracks.x[i], tracks.u[i], tracks.y[i]
+def _check_grid(tracks: Tracks, i: int, step: float) -> None:
+    """Refuse the first row of track i that is no whole number of steps after its first."""
+    times = tracks.times[i]
     if not len(times):
-        return times, x, u, y
+        return
     place = (times - times[0]) / step
     slot = np.rint(place).astype(np.int64)
     off = np.abs(place - slot) > TOLERANCE
@@ -109,14 +160,3 @@ def _on_grid(
                 ", or drop or resample such rows",
             ),
         )
-    rows = int(slot[-1]) + 1
-    if rows == len(times):
-        return times, x, u, y
-    filled = times[0] + step * np.arange(rows)
-    filled[slot] = times
-    wide = []
-    for array in (x, y):
-        wide.append(np.full((rows, array.shape[1]), np.nan))
-        wide[-1][slot] = array
-    before = np.searchsorted(slot, np.arange(rows), side="right") - 1
-    return filled, wide[0], u[before], wide[1]

@@ -5,10 +5,12 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Int
 
+from vrnn.data.resample import between, filled
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import TOLERANCE
+from vrnn.data.wording import plural
 
 LONGEST = 10
 """Steps of the longest gap that is filled with missing rows; a track is split at a longer one."""
@@ -53,45 +55,33 @@ def tidy(tracks: Tracks, *, last: bool = False) -> Tidied:
     owner = np.repeat(np.arange(len(tracks)), tracks.lengths)
     if not len(owner):
         return Tidied(tracks, ())
-    between = np.diff(np.concatenate(tracks.times)) / step
+    steps = np.diff(np.concatenate(tracks.times)) / step
     inside = owner[1:] == owner[:-1]
-    whole = np.abs(between - np.rint(between)) <= TOLERANCE
-    irregular = int((inside & ~(whole & (between > 0.5))).sum())
-    gaps = inside & (between > 1.5)
+    whole = np.abs(steps - np.rint(steps)) <= TOLERANCE
+    irregular = int((inside & ~(whole & (steps > 0.5))).sum())
+    gaps = inside & (steps > 1.5)
     resample = irregular > IRREGULAR * max(int(inside.sum()), 1)
     if not resample and not gaps.any():
         return Tidied(tracks, ())
     notes = []
-    if (gaps & (between > LONGEST + TOLERANCE)).any():
-        cut = gaps & (between > LONGEST + TOLERANCE)
+    if (gaps & (steps > LONGEST + TOLERANCE)).any():
+        cut = gaps & (steps > LONGEST + TOLERANCE)
         tracks = _split(tracks, np.flatnonzero(cut) + 1, last)
         rest = "the rows before are left out" if last else "tracks are split there"
         notes.append(
-            f"{_plural(int(cut.sum()), 'gap')} in time of more than {LONGEST} steps of {step:.6g}: {rest}"
+            f"{plural(int(cut.sum()), 'gap')} in time of more than {LONGEST} steps of {step:.6g}: {rest}"
         )
-    bring = _resampled if resample else _filled
-    parts = [bring(tracks, i, step) for i in range(len(tracks))]
-    x, times, u, y, rows = (list(column) for column in zip(*parts, strict=True))
-    made = replace(tracks, x=x, times=times, u=u, y=y, rows=rows if tracks.rows else [])
+    made = _resampled(tracks, step) if resample else filled(tracks, step)
     if resample:
         share = irregular / max(int(inside.sum()), 1)
         notes.append(
             f"{share:.0%} of time steps are irregular: positions are interpolated at every "
             f"{step:.6g}, and missing in longer gaps"
         )
-    elif filled := int(made.lengths.sum() - tracks.lengths.sum()):
-        short = int((gaps & (between <= LONGEST + TOLERANCE)).sum())
-        notes.append(
-            f"{_plural(short, 'gap')} in time filled with {_plural(filled, 'missing row')}"
-        )
+    elif added := int(made.lengths.sum() - tracks.lengths.sum()):
+        short = int((gaps & (steps <= LONGEST + TOLERANCE)).sum())
+        notes.append(f"{plural(short, 'gap')} in time filled with {plural(added, 'missing row')}")
     return Tidied(made, tuple(notes))
-
-
-def is_irregular(tracks: Tracks) -> bool:
-    """Return whether over 1 % of the steps are no whole number of usual steps."""
-    steps = np.concatenate([np.diff(t) for t in tracks.times]) / tracks.step if len(tracks) else []
-    off = np.abs(steps - np.rint(steps)) > TOLERANCE
-    return bool(len(steps)) and float(off.mean()) > IRREGULAR
 
 
 def _split(tracks: Tracks, at: Int[np.ndarray, " cuts"], last: bool) -> Tracks:
@@ -113,31 +103,17 @@ def _split(tracks: Tracks, at: Int[np.ndarray, " cuts"], last: bool) -> Tracks:
     return replace(tracks, ids=ids, **parts)
 
 
-Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""The x, times, u, y and source rows of a track."""
+def _resampled(tracks: Tracks, step: float) -> Tracks:
+    """Return tracks interpolated at every step up to their last times."""
+    parts = [_at_steps(tracks, i, step) for i in range(len(tracks))]
+    x, times, u, y, rows = (list(column) for column in zip(*parts, strict=True))
+    return replace(tracks, x=x, times=times, u=u, y=y, rows=rows if tracks.rows else [])
 
 
-def _filled(tracks: Tracks, i: int, step: float) -> Parts:
-    """Return track i with missing rows where times skip whole steps; no row is lost."""
-    t, x, u, y = tracks.times[i], tracks.x[i], tracks.u[i], tracks.y[i]
-    source = tracks.rows[i] if tracks.rows else np.zeros(len(t), np.int64)
-    between = np.diff(t) / step
-    skipped = np.where(between > 1.5, np.rint(between) - 1, 0).astype(np.int64)
-    if not skipped.any():
-        return x, t, u, y, source
-    slot = np.r_[0, np.cumsum(skipped + 1)]
-    count = int(slot[-1]) + 1
-    before = np.searchsorted(slot, np.arange(count), side="right") - 1
-    wide = [np.full((count, a.shape[1]), np.nan) for a in (x, y)]
-    for made, given in zip(wide, (x, y), strict=True):
-        made[slot] = given
-    rows = np.full(count, -1)
-    rows[slot] = source
-    return wide[0], np.interp(np.arange(count), slot, t), u[before], wide[1], rows
-
-
-def _resampled(tracks: Tracks, i: int, step: float) -> Parts:
-    """Return track i interpolated at every step up to its last time."""
+def _at_steps(
+    tracks: Tracks, i: int, step: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return x, times, u, y and source rows of track i at every step up to its last time."""
     t, x, u, y = tracks.times[i], tracks.x[i], tracks.u[i], tracks.y[i]
     source = tracks.rows[i] if tracks.rows else np.zeros(len(t), np.int64)
     if len(t) < 2:
@@ -147,31 +123,14 @@ def _resampled(tracks: Tracks, i: int, step: float) -> Parts:
     before = np.clip(np.searchsorted(t, grid + TOLERANCE * step, side="right") - 1, 0, len(t) - 1)
     after = np.minimum(before + 1, len(t) - 1)
     on_row = np.abs(grid - t[before]) <= TOLERANCE * step
-    near = (t[after] - t[before]) <= NEAR * step
-    share = np.where(on_row, 0.0, (grid - t[before]) / np.maximum(t[after] - t[before], 1e-300))
-    times = np.where(on_row, t[before], grid)
-    fill = on_row | near
+    part = np.where(
+        on_row, 0.0, (grid - t[before]) / np.where(after > before, t[after] - t[before], 1.0)
+    )
+    known = (on_row | (t[after] - t[before] <= NEAR * step))[:, None]
     return (
-        _between(x, before, after, share, fill),
-        times,
+        np.where(known, between(x, before + part), np.nan),
+        np.where(on_row, t[before], grid),
         u[before],
-        _between(y, before, after, share, fill),
+        np.where(known, between(y, before + part), np.nan),
         np.where(on_row, source[before], -1),
     )
-
-
-def _between(
-    values: Float[np.ndarray, "time width"],
-    before: Int[np.ndarray, " rows"],
-    after: Int[np.ndarray, " rows"],
-    share: Float[np.ndarray, " rows"],
-    fill: Bool[np.ndarray, " rows"],
-) -> Float[np.ndarray, "rows width"]:
-    """Return values between two rows, NaN where they are not to be filled."""
-    part = share[:, None]
-    found = np.where(part > 0, (1 - part) * values[before] + part * values[after], values[before])
-    return np.where(fill[:, None], found, np.nan)
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -1,6 +1,6 @@
 """Tracks as a user has them: sequences of any length, with ids and times, in the user's units."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -144,15 +144,7 @@ class Tracks:
         """Return the tracks that an index, a slice, a list or a mask selects."""
         chosen = np.atleast_1d(np.arange(len(self))[index])
         pick = lambda values: [values[i] for i in chosen]  # noqa: E731
-        return replace(
-            self,
-            x=pick(self.x),
-            ids=pick(self.ids),
-            times=pick(self.times),
-            u=pick(self.u),
-            y=pick(self.y),
-            rows=pick(self.rows) if self.rows else [],
-        )
+        return replace(self, ids=pick(self.ids), **self._each(pick))
 
     @property
     def lengths(self) -> Int[np.ndarray, " tracks"]:
@@ -182,28 +174,17 @@ class Tracks:
 
     def cut(self, start: int | None = None, stop: int | None = None) -> "Tracks":
         """Return the rows start:stop of every track, counted as in a Python slice."""
-        rows = slice(start, stop)
-        part = lambda values: [a[rows] for a in values]  # noqa: E731
-        return replace(
-            self,
-            x=part(self.x),
-            times=part(self.times),
-            u=part(self.u),
-            y=part(self.y),
-            rows=part(self.rows),
-        )
+        return replace(self, **self._each(lambda values: [a[start:stop] for a in values]))
 
     def take_rows(self, kept: Sequence[np.ndarray]) -> "Tracks":
         """Return some rows of every track, given by their places in it."""
-        part = lambda values: [a[k] for a, k in zip(values, kept, strict=True)] if values else []  # noqa: E731
-        return replace(
-            self,
-            x=part(self.x),
-            times=part(self.times),
-            u=part(self.u),
-            y=part(self.y),
-            rows=part(self.rows),
-        )
+        part = lambda values: [a[k] for a, k in zip(values, kept, strict=True)]  # noqa: E731
+        return replace(self, **self._each(part))
+
+    def _each(self, change: Callable[[Arrays], Arrays]) -> dict[str, Arrays]:
+        """Return the arrays of all parts of a row, changed alike."""
+        names = ("x", "times", "u", "y", "rows")
+        return {name: change(getattr(self, name)) if getattr(self, name) else [] for name in names}
 
     def rename(self, ids: Sequence[str]) -> "Tracks":
         """Return the tracks with new ids."""

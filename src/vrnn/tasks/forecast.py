@@ -16,7 +16,7 @@ from vrnn.tasks.belief import TrackBelief
 from vrnn.tasks.future_inputs import Inputs, future_times
 from vrnn.tasks.futures import futures, futures_after, last_rows, long_enough
 from vrnn.tasks.sampling import SamplingConfig
-from vrnn.tasks.time_step import at_model_step
+from vrnn.tasks.time_step import at_model_step, own_step
 from vrnn.trained import TrainedModel
 from vrnn.training.resolve import ModelOrFolder, resolve_model
 
@@ -191,16 +191,14 @@ def forecast(
     else:
         history = at_model_step(model, model.as_tracks(tracks))
         if not model.network.supervised:
-            history = long_enough(model, history)
+            history, inputs = long_enough(model, history, inputs)
         drawn = futures(model, history, horizon, sampling, inputs=inputs)
     paths = np.concatenate([f.decode() for f in drawn], 1)
     if model.network.supervised:
         times = np.stack([t[-horizon:] for t in history.times])
         history = target_tracks(model, history.cut(stop=-horizon))
     else:
-        step = model.preprocessor.step if isinstance(tracks, TrackBelief) else history.step
-        known = bool((history.lengths > 1).any())
-        times = future_times(history, step if known else model.preprocessor.step, horizon)
+        times = future_times(history, own_step(model, history), horizon)
     weights = np.full((samples, len(history)), 1.0 / samples)
     return Forecast(paths, times, history, model.output_names, weights)
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Anchor
+from vrnn.data.wording import plural
 from vrnn.distributions.base import Distribution
 from vrnn.errors import DataError, Function, Setting, UnsupportedError, warn
 from vrnn.inference.noise import Noise, Stream, draw_noise, seeded
@@ -209,11 +210,16 @@ def last_rows(model: TrainedModel, belief: TrackBelief) -> Tracks:
     )
 
 
-def long_enough(model: TrainedModel, tracks: Tracks) -> Tracks:
-    """Return the prefixes that a model can continue, and warn of those that are left out.
+def long_enough(model: TrainedModel, tracks: Tracks, inputs: Inputs) -> tuple[Tracks, Inputs]:
+    """Return the prefixes that a model can continue, with their inputs, and warn of the others.
 
-    Raises:
-        DataError: none can be continued.
+    Where none can be continued all are returned; they are refused with the reason when they are
+    read.
+
+    Args:
+        model: the model.
+        tracks: prefixes.
+        inputs: inputs of the horizon of each.
     """
     heading = model.preprocessor.transform.heading
     least = model.preprocessor.transform.given + 1 if heading is None else heading.row + 1
@@ -221,17 +227,16 @@ def long_enough(model: TrainedModel, tracks: Tracks) -> Tracks:
     found = np.zeros(len(tracks), np.int64)
     found[usable.index] = usable.tracks.lengths
     short = found < least
-    if short.all():
-        return tracks  # refused with the reason when they are read
-    if short.any():
-        named = [tracks.ids[i] for i in np.flatnonzero(short)]
-        more = ", ..." if len(named) > NAMED else ""
-        count = f"{len(named):,} track" + ("" if len(named) == 1 else "s")
-        warn(
-            f"{count} with fewer than {least} rows to forecast from left out: "
-            f"{', '.join(named[:NAMED])}{more}"
-        )
-    return tracks[np.flatnonzero(~short)]
+    if short.all() or not short.any():
+        return tracks, inputs
+    named = [tracks.ids[i] for i in np.flatnonzero(short)]
+    more = ", ..." if len(named) > NAMED else ""
+    warn(
+        f"{plural(len(named), 'track')} with fewer than {least} rows to forecast from left out: "
+        f"{', '.join(named[:NAMED])}{more}"
+    )
+    each = isinstance(inputs, np.ndarray) and len(inputs) == len(tracks)
+    return tracks[~short], inputs[~short] if each else inputs
 
 
 def readable(model: TrainedModel, tracks: Tracks) -> Tracks:

@@ -9,7 +9,8 @@ from vrnn.models.modes import ModeHead
 from vrnn.tasks import memory
 from vrnn.tasks.forecast import Forecast
 from vrnn.tasks.future_inputs import Inputs, future_inputs, future_times
-from vrnn.tasks.futures import readable
+from vrnn.tasks.futures import long_enough, readable
+from vrnn.tasks.time_step import at_model_step, own_step
 from vrnn.trained import Chunk, TrainedModel, to_numpy
 from vrnn.training.mode_context import context_of
 from vrnn.training.resolve import ModelOrFolder, resolve_model
@@ -77,6 +78,7 @@ def predict_modes(
             found=horizon,
             hint=("lower it, or fit modes for more rows with ", Function("fit_modes")),
         )
+    tracks, inputs = long_enough(model, at_model_step(model, tracks), inputs)
     read = readable(model, tracks)
     first = np.stack([x[0] for x in read.x])
     u = future_inputs(model, read, fitted, _extended(inputs, horizon, fitted), first)
@@ -85,7 +87,7 @@ def predict_modes(
         for chunk in model.batches(read, at_once=memory.PATHS)
     ]
     paths, weights = (np.concatenate(parts, 1) for parts in zip(*found, strict=True))
-    times = future_times(tracks, model.preprocessor.step, horizon)
+    times = future_times(tracks, own_step(model, tracks), horizon)
     return Forecast(paths, times, tracks, model.preprocessor.x_names, weights)
 
 

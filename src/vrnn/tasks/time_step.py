@@ -8,6 +8,11 @@ from vrnn.errors import Function, warn
 from vrnn.trained import TrainedModel
 
 
+def own_step(model: TrainedModel, tracks: Tracks) -> float:
+    """Return the time step of tracks; that of the training where no track has two rows."""
+    return tracks.step if (tracks.lengths > 1).any() else model.preprocessor.step
+
+
 def at_model_step(model: TrainedModel, tracks: Tracks) -> Tracks:
     """Return tracks at the time step of the model, thinned where theirs is a part of it.
 
@@ -18,8 +23,8 @@ def at_model_step(model: TrainedModel, tracks: Tracks) -> Tracks:
         model: a model; one that reads the time between rows takes any step.
         tracks: the tracks, of which the last row is kept.
     """
-    trained, step = model.preprocessor.step, tracks.step
-    if model.preprocessor.time_input or not (tracks.lengths > 1).any():
+    trained, step = model.preprocessor.step, own_step(model, tracks)
+    if model.preprocessor.time_input:
         return tracks
     ratio = trained / step
     if abs(ratio - 1) <= TOLERANCE:

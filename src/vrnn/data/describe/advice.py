@@ -3,15 +3,14 @@
 from collections.abc import Iterator
 
 from vrnn.data.describe.description import Description
-from vrnn.data.describe.wording import percent, plural
+from vrnn.data.tidy import IRREGULAR
+from vrnn.data.wording import percent, plural
 from vrnn.errors import Function, Setting, Text
 
 FEW_TRACKS = 50
 """With fewer tracks a network overfits."""
 WIDE_SCALES = 30.0
 """Standard deviations of two columns that differ by this factor deserve a warning."""
-IRREGULAR = 0.01
-"""Fraction of irregular time steps above which the whole set should be resampled."""
 
 
 def advise(d: Description) -> list[Text]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from vrnn.console import visible
-from vrnn.data.describe.wording import percent
+from vrnn.data.wording import percent
 
 MANY = 4
 """As many 0/1 columns of one role, side by side, share a line."""

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import sys
 import zipfile
@@ -17,34 +18,24 @@ STDIN = "-"
 """The path that stands for standard input."""
 
 
-def _unzip(raw: bytes, path: Path) -> bytes:
-    with zipfile.ZipFile(path if str(path) != STDIN else _buffer(raw)) as archive:
+def _unzip(raw: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         names = [n for n in archive.namelist() if not n.endswith("/") and "__MACOSX" not in n]
         if len(names) != 1:
-            raise DataError(
-                where=path,
-                expected="one file in the archive",
-                found=f"{len(names)}: {', '.join(names[:5])}" if names else "none",
-                hint="unpack it into a folder, and name the folder",
-            )
+            found = f"{len(names)}: {', '.join(names[:5])}" if names else "none"
+            raise ValueError(f"an archive of one file is needed, and it has {found}")
         return archive.read(names[0])
 
 
-def _buffer(raw: bytes):
-    import io
-
-    return io.BytesIO(raw)
-
-
-def _unzstd(raw: bytes, path: Path) -> bytes:
+def _unzstd(raw: bytes) -> bytes:
     with pa.CompressedInputStream(pa.BufferReader(raw), "zstd") as stream:
         return stream.read()
 
 
-ENDINGS: dict[str, Callable[[bytes, Path], bytes]] = {
-    ".gz": lambda raw, path: gzip.decompress(raw),
-    ".bz2": lambda raw, path: bz2.decompress(raw),
-    ".xz": lambda raw, path: lzma.decompress(raw),
+ENDINGS: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.decompress,
+    ".bz2": bz2.decompress,
+    ".xz": lzma.decompress,
     ".zst": _unzstd,
     ".zip": _unzip,
 }
@@ -81,13 +72,13 @@ def read_bytes(path: Path) -> bytes:
     unpack = ENDINGS.get(path.suffix.lower())
     if unpack is not None and raw:
         try:
-            raw = unpack(raw, path)
+            raw = unpack(raw)
         except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as e:
             raise DataError(
                 where=path,
                 expected=f"a file compressed as {path.suffix.lower()[1:]}",
                 found=str(e).splitlines()[0] or type(e).__name__,
-                hint="is it complete?",
+                hint="is it complete? Unpack an archive of several files into a folder, and name the folder",
             ) from e
     if not raw.strip():
         raise DataError(f"{path}: expected a table of tracks, found an empty file")

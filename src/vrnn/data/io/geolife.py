@@ -7,7 +7,6 @@ from vrnn.data.io.text_file import read_text
 from vrnn.errors import DataError
 
 HEADER = 6
-UNKNOWN_HEIGHT = -777
 
 
 def read_geolife(path: Path) -> Table:

@@ -1,5 +1,6 @@
 """Parquet, GeoParquet and Feather files."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,7 @@ def read_parquet(path: Path) -> Table:
     Raises:
         DataError: a file that is damaged or not Parquet.
     """
-    try:
-        found = pyarrow.parquet.read_table(path)
-    except (OSError, ValueError) as error:
-        raise DataError(
-            where=path,
-            expected="a Parquet file",
-            found="another format or a damaged file",
-            hint=f"if it is delimited text, rename it to {path.stem}.csv",
-        ) from error
-    return _table(path, found)
+    return _read(path, "Parquet", pyarrow.parquet.read_table)
 
 
 def read_feather(path: Path) -> Table:
@@ -39,10 +31,19 @@ def read_feather(path: Path) -> Table:
     Raises:
         DataError: a file that is damaged or not Feather.
     """
+    return _read(path, "Feather", pyarrow.feather.read_table)
+
+
+def _read(path: Path, kind: str, reader: Callable[[Path], Any]) -> Table:
     try:
-        found = pyarrow.feather.read_table(path)
+        found = reader(path)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: expected a Feather file: {str(error).splitlines()[0]}") from error
+        raise DataError(
+            where=path,
+            expected=f"a {kind} file",
+            found="another format or a damaged file",
+            hint=f"if it is delimited text, rename it to {path.stem}.csv",
+        ) from error
     return _table(path, found)
 
 

@@ -35,6 +35,15 @@ DURATION = r"^(?P<sign>-?)(?:(?P<days>\d+) days?,? )?(?P<hours>\d+):(?P<minutes>
 TIME_UNITS = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
+def is_date(cell: str) -> bool:
+    """Return whether a text is a date in a common form.
+
+    >>> is_date("20/03/2021 00:22"), is_date("12.5")
+    (True, False)
+    """
+    return any(form.fullmatch(cell.strip()) for form in FORMS)
+
+
 class Form(NamedTuple):
     """A way to write dates as text.
 
@@ -135,10 +144,8 @@ def _date_numbers(cells: Column, name: str) -> tuple[Float[np.ndarray, " rows"],
     valid = found.null_count == cells.null_count and bool(
         pc.all(pc.and_(pc.greater_equal(years, 1850), pc.less_equal(years, 2150))).as_py()
     )
-    if not valid or not pc.strftime(found, format=pattern).equals(
-        cells
-    ):  # 31 February would be March
-        return None
+    if not valid or not pc.strftime(found, format=pattern).equals(cells):
+        return None  # 31 February would be March
     return _timestamps(found)[0], Clock("date", True, "s", text=pattern)
 
 
@@ -204,7 +211,6 @@ def _forms(cells: Column) -> list[Form]:
     for cell in some:
         for form in _forms_of(cell):
             forms[form] = None
-    # a cell with both digits at 10 or above does not show whether others are padded
     return list(forms)
 
 
@@ -241,10 +247,9 @@ def _forms_of(cell: str) -> list[Form]:
 
 def _parse(cells: Column, form: Form) -> Float[np.ndarray, " rows"]:
     """Return the seconds of cells in one form, NaN for the others."""
-    text = cells
     # cells of a column may differ in the fraction and in the offset
     pieces = pc.extract_regex(
-        text,
+        cells,
         r"^(?P<moment>.*?)(?P<fraction>[.,]\d{1,9})?(?P<zone> ?Z| ?UTC|(?P<sign> ?[+-])(?P<h>\d{2}):?(?P<m>\d{2})?)?$"
         if ":" in form.pattern
         else r"^(?P<moment>.*?)(?P<fraction>~)?(?P<zone>~)?(?P<sign>~)?(?P<h>~)?(?P<m>~)?$",

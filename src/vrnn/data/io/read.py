@@ -11,8 +11,9 @@ from typing import Literal, get_args
 
 from vrnn.data.io.categories import name_categories
 from vrnn.data.io.compressed import ENDINGS, STDIN, kind_of, read_bytes
-from vrnn.data.io.csv import HEAD, read_csv, whole_lines
+from vrnn.data.io.csv import read_csv
 from vrnn.data.io.dataframe import table_from_dataframe
+from vrnn.data.io.dialect import HEAD, whole_lines
 from vrnn.data.io.eth_ucy import read_eth_ucy
 from vrnn.data.io.geojson import is_geojson, read_geojson
 from vrnn.data.io.geolife import read_geolife
@@ -103,29 +104,89 @@ def read_tracks(
             raise ConfigError(
                 setting=name, expected=f"one of {', '.join(get_args(kind))}", found=repr(value)
             )
-    columns = columns or Columns()
-
-    def finish(table: Table, columns: Columns) -> Tracks:
-        return tracks_from_table(table, columns, sort=sort, duplicates=duplicates)
-
+    given = columns or Columns()
     if not isinstance(source, str | Path):
-        return finish(table_from_dataframe(source), columns)
-    path = Path(source).expanduser()
+        table = table_from_dataframe(source)
+        return tracks_from_table(table, given, sort=sort, duplicates=duplicates)
+    return read_files(
+        Path(source),
+        lambda _: given,
+        names=given.names,
+        group=group,
+        format=format,
+        sort=sort,
+        duplicates=duplicates,
+    )
+
+
+def read_files(
+    path: Path,
+    choose: Callable[[list[Table]], Columns],
+    *,
+    names: tuple[str, ...] = (),
+    group: str = "",
+    format: Format = "auto",
+    sort: bool = True,
+    duplicates: Duplicates = "auto",
+) -> Tracks:
+    """Return the tracks of a path, once its tables have shown which columns they have.
+
+    Args:
+        path: a file, a folder, a pattern, or "-" for standard input.
+        choose: returns the columns for the tables that were read.
+        names: names of the columns of text without a header.
+        group, format, sort, duplicates: see `read_tracks`.
+
+    Raises:
+        DataError: names the file, the line and the reason.
+    """
+    path = path.expanduser()
+    files = files_of(path, format)
+    tables = [read_table(file, group, format, names) for file in files]
+    columns = choose(tables)
+    if files == [path]:
+        return tracks_from_table(tables[0], columns, sort=sort, duplicates=duplicates)
+    columns = _shared_columns(tables, columns)
+    stems = Counter(file.stem for file in files)
+    parts = []
+    for file, table in zip(files, tables, strict=True):
+        prefix = file.stem if stems[file.stem] == 1 else str(file.relative_to(_base(files)))
+        part = tracks_from_table(table, columns, sort=sort, duplicates=duplicates)
+        notes = tuple(f"{file.name}: {note}" for note in part.origin.notes)
+        part = replace(part, origin=replace(part.origin, notes=notes))
+        alone = columns.id is None and len(part) == 1
+        parts.append(part.rename([prefix if alone else f"{prefix}/{track}" for track in part.ids]))
+    try:
+        return concatenate(parts)
+    except DataError as error:
+        raise DataError(("the files do not fit together: ", error), where=path) from error
+
+
+def files_of(path: Path, format: Format = "auto") -> list[Path]:
+    """Return the files that a path stands for: itself, those of a folder, or those of a pattern.
+
+    Raises:
+        DataError: there are none.
+    """
     if str(path) == STDIN:
-        return finish(read_table(path, group, format, columns.names), columns)
+        return [path]
     if path.is_dir():
-        return _read_files(track_files(path, format), path, columns, group, format, finish)
-    if not path.exists() and (files := matching(path)):
-        return _read_files(files, path, columns, group, format, finish)
-    if not path.exists() and any(mark in str(path) for mark in "*?["):
-        raise DataError(f"{path}: no file matches this pattern; is it written in quotation marks?")
-    if not path.exists():
-        where = path.parent if not path.parent.exists() else path
-        raise DataError(
-            f"{path}: expected a file or folder of tracks, but {where} does not exist; "
-            "is the path right?"
-        )
-    return finish(read_table(path, group, format, columns.names), columns)
+        return track_files(path, format)
+    if path.exists():
+        return [path]
+    if any(mark in str(path) for mark in "*?["):
+        found = (Path(name) for name in globbing.glob(str(path), recursive=True))
+        files = sorted(file for file in found if file.is_file())
+        if not files:
+            raise DataError(
+                f"{path}: no file matches this pattern; is it written in quotation marks?"
+            )
+        return files
+    where = path.parent if not path.parent.exists() else path
+    raise DataError(
+        f"{path}: expected a file or folder of tracks, but {where} does not exist; "
+        "is the path right?"
+    )
 
 
 def read_table(
@@ -155,8 +216,6 @@ def read_table(
         return _json_reader(path)(path, group)
     if kind in READERS:
         return READERS[kind](path)
-    if kind in (*TEXT, "") and str(path) != STDIN:
-        _check_text(path)
     if kind in (*TEXT, ""):
         return _read_text(path, kind, names)
     raise DataError(
@@ -166,15 +225,16 @@ def read_table(
     )
 
 
-def _check_text(path: Path) -> None:
-    """Refuse a file whose first bytes are those of a format with an ending of its own.
+def _read_text(path: Path, kind: str, names: tuple[str, ...]) -> Table:
+    """Return the table of a file of text in the format that its first lines show.
 
     Raises:
-        DataError: names the ending.
+        DataError: the first bytes of a format with an ending of its own.
     """
-    with path.open("rb") as file:
-        start = file.read(200)
-    ending = next((end for mark, end in MARKS.items() if start.lstrip().startswith(mark)), None)
+    if str(path) == STDIN:
+        return read_csv(path, names)
+    head = _head(path)
+    ending = next((end for mark, end in MARKS.items() if head.lstrip().startswith(mark)), None)
     if ending is not None:
         raise DataError(
             where=path,
@@ -182,6 +242,16 @@ def _check_text(path: Path) -> None:
             found=f"the first bytes of a file that ends in {ending}",
             hint=f"rename it to {path.stem}{ending}",
         )
+    text = decode(path, head)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    if first.lstrip().startswith("<"):
+        return (read_kml if "<kml" in text[:1000] else read_gpx)(path)
+    if HEADER.match(first):
+        return read_hurdat2(path)
+    bare = re.fullmatch(r"\s*[-+.\deE]+(\s+([-+.\deE]+|nan)){0,3}\s*", first)
+    if kind == ".txt" and not names and bare:
+        return read_eth_ucy(path)
+    return read_csv(path, names)
 
 
 def _head(path: Path) -> bytes:
@@ -198,24 +268,6 @@ def _head(path: Path) -> bytes:
     return whole_lines(start)
 
 
-def _read_text(path: Path, kind: str, names: tuple[str, ...]) -> Table:
-    """Return the table of a file of text in the format that its first line shows."""
-    if str(path) == STDIN:
-        return read_csv(path, names)
-    text = decode(path, _head(path))
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    if first.lstrip().startswith("<"):
-        reader = read_kml if "<kml" in text[:1000] else read_gpx
-        return reader(path)
-    if HEADER.match(first):
-        return read_hurdat2(path)
-    fields = first.split()
-    bare = re.fullmatch(r"\s*[-+.\deE]+(\s+([-+.\deE]+|nan))*\s*", first)
-    if kind == ".txt" and not names and bare and len(fields) <= 4:
-        return read_eth_ucy(path)
-    return read_csv(path, names)
-
-
 def _json_reader(path: Path) -> Callable[[Path, str], Table]:
     """Return the reader of a file of JSON: GeoJSON or notes."""
     try:
@@ -223,14 +275,6 @@ def _json_reader(path: Path) -> Callable[[Path, str], Table]:
     except (ValueError, RecursionError):
         geographic = False
     return (lambda p, _: read_geojson(p)) if geographic else read_notes
-
-
-def matching(path: Path) -> list[Path]:
-    """Return the files that a path or a pattern such as day*.csv stands for, in order of name."""
-    if path.exists() or not any(mark in str(path) for mark in "*?["):
-        return [path] if path.is_file() else []
-    found = (Path(name) for name in globbing.glob(str(path), recursive=True))
-    return sorted(file for file in found if file.is_file())
 
 
 def track_files(folder: Path, format: Format = "auto") -> list[Path]:
@@ -265,32 +309,6 @@ def _ending_below(folder: Path) -> str:
     known = (*TEXT, *READERS)
     found = Counter(kind for p in folder.rglob("*.*") if (kind := p.suffix.lower()) in known)
     return found.most_common(1)[0][0] if found else ".csv"
-
-
-def _read_files(
-    files: list[Path],
-    where: Path,
-    columns: Columns,
-    group: str,
-    format: Format,
-    finish: Callable[[Table, Columns], Tracks],
-) -> Tracks:
-    """Return the tracks of several files, which share their columns and categories."""
-    tables = [read_table(path, group, format, columns.names) for path in files]
-    columns = _shared_columns(tables, columns)
-    stems = Counter(path.stem for path in files)
-    parts = []
-    for path, table in zip(files, tables, strict=True):
-        prefix = path.stem if stems[path.stem] == 1 else str(path.relative_to(_base(files)))
-        part = finish(table, columns)
-        notes = tuple(f"{path.name}: {note}" for note in part.origin.notes)
-        part = replace(part, origin=replace(part.origin, notes=notes))
-        alone = columns.id is None and len(part) == 1
-        parts.append(part.rename([prefix if alone else f"{prefix}/{track}" for track in part.ids]))
-    try:
-        return concatenate(parts)
-    except DataError as error:
-        raise DataError(("the files do not fit together: ", error), where=where) from error
 
 
 def _base(files: list[Path]) -> Path:

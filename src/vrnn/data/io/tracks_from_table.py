@@ -1,6 +1,5 @@
 """Tracks from a table of rows, with every check that can name a line."""
 
-from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,10 +11,11 @@ from vrnn.data.clock import Clock
 from vrnn.data.io.categories import name_categories, one_hot_column, source_column
 from vrnn.data.io.parse_cells import Column, is_text, not_a_number, parse_numbers, without_missing
 from vrnn.data.io.parse_times import to_times
-from vrnn.data.io.roles import absent, choose_roles, select
+from vrnn.data.io.roles import MANY_DOUBLES, absent, choose_roles
 from vrnn.data.io.table import Columns, Table
 from vrnn.data.origin import Origin
 from vrnn.data.tracks import Tracks
+from vrnn.data.wording import plural
 from vrnn.errors import DataError, Setting
 from vrnn.geo import in_degrees, latitude_longitude, unwrap
 
@@ -24,8 +24,46 @@ FEW = 0.01
 """Share of tracks with a bad cell up to which these are left out; above, the file is refused."""
 MANY_EMPTY = 0.5
 """Share of rows without an id above which a file is refused."""
-MANY_DOUBLES = 0.05
-"""Share of rows with the id and time of another above which a file is refused."""
+
+
+class Rows(NamedTuple):
+    """The rows of a table while they are put in order.
+
+    Attributes:
+        table: the table, to say where a row is.
+        row: the row of the table that each one is, (rows,).
+        t: times, (rows,).
+        codes: the track of each, an index into `ids`, (rows,).
+        ids: the tracks, in order of first appearance.
+        x, u, y: values, (rows, columns).
+    """
+
+    table: Table
+    row: Int[np.ndarray, " rows"]
+    t: Float[np.ndarray, " rows"]
+    codes: Int[np.ndarray, " rows"]
+    ids: list[str]
+    x: Float[np.ndarray, "rows columns"]
+    u: Float[np.ndarray, "rows inputs"]
+    y: Float[np.ndarray, "rows targets"]
+
+    def take(self, places: Int[np.ndarray, " kept"] | Bool[np.ndarray, " rows"]) -> "Rows":
+        """Return some of the rows, in this order."""
+        names = ("row", "t", "codes", "x", "u", "y")
+        return self._replace(**{name: getattr(self, name)[places] for name in names})
+
+    def at(self, i: int) -> str:
+        """Return where a row is in the source."""
+        return self.table.at(int(self.row[i]))
+
+    def line(self, i: int) -> str:
+        """Return the line of a row without the name of the source."""
+        return f"{self.table.unit} {self.table.locate(int(self.row[i]))}"
+
+    @property
+    def same_track(self) -> Bool[np.ndarray, " pairs"]:
+        """Whether each row but the first is of the track of the row before."""
+        return np.diff(self.codes) == 0
 
 
 class Bad(NamedTuple):
@@ -86,21 +124,18 @@ def tracks_from_table(
         )
     notes = [note, *table.notes]
     extra = _extra(table, columns)
-    table = replace(table, columns=table.columns | {ROW: pa.array(np.arange(len(table)))})
-    table, t, clock = _with_times(table, columns.t, notes)
-    table, t, codes, ids, whole = _with_ids(table, columns.id, t, notes)
-    values, bad = _all_values(table, columns)
-    table, t, codes, ids, values = _without_bad(table, t, codes, ids, values, bad, notes)
-    order = _order(table, t, codes, ids, sort, notes)
-    t, codes, row = t[order], codes[order], order
-    values = {role: array[order] for role, array in values.items()}
-    values["x"], longitude = _continuous(values["x"], columns.x, codes)
+    there, t, clock = _times(table, columns.t, notes)
+    rows = np.flatnonzero(there)
+    codes, ids, whole, named = _tracks(table, columns.id, rows, notes)
+    rows, t = rows[named], t[rows[named]]
+    values, bad = _all_values(table, columns, rows)
+    found = Rows(table, rows, t, codes, ids, **values)
+    found = _without_bad(found, bad, notes)
+    found = _in_order(found, sort, notes)
+    x, longitude = _continuous(found.x, columns.x, found.codes)
+    found = found._replace(x=x)
     if columns.t is not None:
-        kept, values = _without_doubles(table, t, codes, ids, row, values, duplicates, notes)
-        t, codes, row = t[kept], codes[kept], row[kept]
-    starts = np.searchsorted(codes, np.arange(1, len(ids)))
-    if columns.t is None:
-        t = np.arange(float(len(codes))) - np.r_[0, starts][codes]
+        found = _without_doubles(found, duplicates, notes)
     origin = Origin(
         source=table.source,
         id=columns.id or "id",
@@ -109,34 +144,35 @@ def tracks_from_table(
         whole_ids=whole,
         frame=table.frame,
         extra=extra,
+        notes=tuple(text for text in notes if text),
         **longitude,
     )
-    parts = {
-        "x": values["x"],
-        "u": values["u"],
-        "y": values["y"],
-        "t": t,
-        "row": _rows_of(table)[row],
-    }
-    for array in parts.values():
+    return _cut(found, columns, origin)
+
+
+def _cut(rows: Rows, columns: Columns, origin: Origin) -> Tracks:
+    """Return the tracks of rows in order of track and time."""
+    starts = np.searchsorted(rows.codes, np.arange(1, len(rows.ids)))
+    t = rows.t
+    if columns.t is None:
+        t = np.arange(float(len(t))) - np.r_[0, starts][rows.codes]
+    parts = []
+    for array in (rows.x, t, rows.u, rows.y, rows.row):
         array.flags.writeable = False  # so that tracks need no copies of their own
-    cut = {name: np.split(array, starts) for name, array in parts.items()}
+        parts.append(np.split(array, starts))
+    x, times, u, y, row = parts
     return Tracks(
-        cut["x"],
-        ids,
-        cut["t"],
-        cut["u"],
-        cut["y"],
+        x,
+        rows.ids,
+        times,
+        u,
+        y,
         columns.x,
         columns.u,
         columns.y,
-        origin=replace(origin, notes=tuple(text for text in notes if text)),
-        rows=cut["row"] if extra else [],
+        origin=origin,
+        rows=row if origin.extra else [],
     )
-
-
-ROW = "\0row"
-"""Name of the column that counts the rows of a source while some are left out."""
 
 
 def _extra(table: Table, columns: Columns) -> dict[str, Column]:
@@ -146,16 +182,12 @@ def _extra(table: Table, columns: Columns) -> dict[str, Column]:
     return {name: column for name, column in table.columns.items() if name not in roles}
 
 
-def _rows_of(table: Table) -> Int[np.ndarray, " rows"]:
-    return np.asarray(table.columns[ROW].to_numpy(), np.int64)
-
-
-def _with_times(
+def _times(
     table: Table, name: str | None, notes: list[str]
-) -> tuple[Table, Float[np.ndarray, " rows"], Clock]:
-    """Return the rows that have a time, their times and how they are written."""
+) -> tuple[Bool[np.ndarray, " rows"], Float[np.ndarray, " rows"], Clock]:
+    """Return which rows have a time, the times, and how they are written."""
     if name is None:
-        return table, np.zeros(len(table)), Clock()
+        return np.ones(len(table), bool), np.zeros(len(table)), Clock()
     t, clock = to_times(table.columns[name], lambda row: f"{table.at(row)}, column {name!r}", name)
     bad = ~np.isfinite(t)
     if bad.all() or np.isinf(t).any() or bad.mean() > MANY_EMPTY:
@@ -167,38 +199,35 @@ def _with_times(
             hint=("fill it in, drop the row, or count rows with ", Setting("Columns.t", None)),
         )
     if bad.any():
-        notes.append(
-            f"{_plural(int(bad.sum()), 'row')} without a time left out, "
-            f"the first in {table.unit} {table.locate(int(bad.argmax()))}"
-        )
-        table, t = select(table, np.flatnonzero(~bad)), t[~bad]
-    return table, t, clock
+        notes.append(_left_out(table, np.flatnonzero(bad), "without a time"))
+    return ~bad, t, clock
 
 
-def _with_ids(
-    table: Table, name: str | None, t: Float[np.ndarray, " rows"], notes: list[str]
-) -> tuple[Table, Float[np.ndarray, " rows"], Int[np.ndarray, " rows"], list[str], bool]:
-    """Return the rows that have an id, their times, the track of each, the ids and their type."""
+def _tracks(
+    table: Table, name: str | None, rows: Int[np.ndarray, " rows"], notes: list[str]
+) -> tuple[Int[np.ndarray, " kept"], list[str], bool, Bool[np.ndarray, " rows"]]:
+    """Return the track of each row that has an id, the ids, whether they are integers, and which rows have one."""
     if name is None:
-        return table, t, np.zeros(len(table), np.int64), ["0"], False
-    texts, whole = id_texts(table.columns[name])
+        return np.zeros(len(rows), np.int64), ["0"], False, np.ones(len(rows), bool)
+    texts, whole = id_texts(table.columns[name].take(pa.array(rows)))
     empty = np.asarray(texts.is_null().to_numpy(zero_copy_only=False), bool)
     if empty.mean() > MANY_EMPTY:
         raise DataError(
-            f"{table.at(int(empty.argmax()))}, column {name!r}: expected the id of a track, "
+            f"{table.at(int(rows[empty.argmax()]))}, column {name!r}: expected the id of a track, "
             "found an empty cell; fill it in or drop the row"
         )
     if empty.any():
-        notes.append(
-            f"{_plural(int(empty.sum()), 'row')} without an id left out, "
-            f"the first in {table.unit} {table.locate(int(empty.argmax()))}"
-        )
-        there = np.flatnonzero(~empty)
-        table, t, texts = select(table, there), t[there], texts.take(pa.array(there))
-    encoded = texts.dictionary_encode()
+        notes.append(_left_out(table, rows[empty], "without an id"))
+    encoded = texts.drop_null().dictionary_encode()
     encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
     codes = np.asarray(encoded.indices.to_numpy(), np.int64)
-    return table, t, codes, encoded.dictionary.to_pylist(), whole
+    return codes, encoded.dictionary.to_pylist(), whole, ~empty
+
+
+def _left_out(table: Table, rows: Int[np.ndarray, " rows"], why: str) -> str:
+    """Return the sentence about rows that are left out."""
+    first = f"{table.unit} {table.locate(int(rows[0]))}"
+    return f"{plural(len(rows), 'row')} {why} left out, the first in {first}"
 
 
 def id_texts(column: Column) -> tuple[Column, bool]:
@@ -231,106 +260,104 @@ def without_missing_ids(column: Column) -> Column:
 
 
 def _all_values(
-    table: Table, columns: Columns
+    table: Table, columns: Columns, rows: Int[np.ndarray, " rows"]
 ) -> tuple[dict[str, Float[np.ndarray, "rows columns"]], Bad | None]:
-    """Return the columns of x, u and y, and the rows where one is no finite number."""
+    """Return the columns of x, u and y in some rows, and the rows where one is no finite number."""
     values = {}
-    bad = np.zeros(len(table), bool)
+    bad = np.zeros(len(rows), bool)
     first: tuple[int, str] | None = None
     for role in ("x", "u", "y"):
         names = getattr(columns, role)
-        values[role] = np.zeros((len(table), len(names)))
+        values[role] = np.zeros((len(rows), len(names)))
         for i, name in enumerate(names):
             column = source_column(name, set(table.columns))
             if role == "u" and column != name and column in table.columns:
-                values[role][:, i] = one_hot_column(table, name, names)
+                values[role][:, i] = one_hot_column(table, name, names)[rows]
                 continue
             if name not in table.columns:
                 raise absent(table, name, role, names)
-            numbers, wrong = parse_numbers(table.columns[name])
+            numbers, wrong = (part[rows] for part in parse_numbers(table.columns[name]))
             values[role][:, i] = numbers
-            wrong |= np.isinf(numbers)
+            wrong = wrong | np.isinf(numbers)
             if wrong.any() and (first is None or wrong.argmax() < first[0]):
-                row = int(wrong.argmax())
-                cell = table.columns[name][row].as_py()
+                i_bad = int(wrong.argmax())
+                row = int(rows[i_bad])
                 what = (
-                    f"expected a finite number, found {numbers[row]}; "
+                    f"expected a finite number, found {numbers[i_bad]}; "
                     "leave the cell empty where the value is missing"
-                    if np.isinf(numbers[row])
-                    else not_a_number(cell)
+                    if np.isinf(numbers[i_bad])
+                    else not_a_number(table.columns[name][row].as_py())
                 )
-                first = row, f"{table.at(row)}, column {name!r}: {what}"
+                first = i_bad, f"{table.at(row)}, column {name!r}: {what}"
             bad |= wrong
     return values, None if first is None else Bad(bad, first[1])
 
 
-def _without_bad(table, t, codes, ids, values, bad, notes):
+def _without_bad(rows: Rows, bad: Bad | None, notes: list[str]) -> Rows:
     """Return the tracks without a bad cell, where the others are few.
 
     Raises:
         DataError: many tracks have one.
     """
     if bad is None:
-        return table, t, codes, ids, values
-    wrong = np.unique(codes[bad.rows])
-    if len(wrong) > FEW * len(ids):
+        return rows
+    wrong = np.unique(rows.codes[bad.rows])
+    if len(wrong) > FEW * len(rows.ids):
         raise DataError(bad.first)
-    named = ", ".join(ids[i] for i in wrong[:3]) + (", ..." if len(wrong) > 3 else "")
-    notes.append(f"{_plural(len(wrong), 'track')} with a bad cell left out ({named}): {bad.first}")
-    there = ~np.isin(codes, wrong)
-    kept = np.flatnonzero(there)
-    places = np.cumsum(~np.isin(np.arange(len(ids)), wrong)) - 1
-    ids = [name for i, name in enumerate(ids) if i not in set(wrong.tolist())]
-    values = {role: array[kept] for role, array in values.items()}
-    return select(table, kept), t[kept], places[codes[kept]], ids, values
+    named = ", ".join(rows.ids[i] for i in wrong[:3]) + (", ..." if len(wrong) > 3 else "")
+    notes.append(f"{plural(len(wrong), 'track')} with a bad cell left out ({named}): {bad.first}")
+    good = np.ones(len(rows.ids), bool)
+    good[wrong] = False
+    kept = rows.take(good[rows.codes])
+    ids = [name for name, is_good in zip(rows.ids, good.tolist(), strict=True) if is_good]
+    return kept._replace(codes=(np.cumsum(good) - 1)[kept.codes], ids=ids)
 
 
-def _order(table, t, codes, ids, sort, notes) -> Int[np.ndarray, " rows"]:
+def _in_order(rows: Rows, sort: bool, notes: list[str]) -> Rows:
     """Return the rows by track and time.
 
     Raises:
         DataError: the first row that is not after the one before in its track, unless `sort`.
     """
-    order = np.argsort(codes, kind="stable")
-    falls = (np.diff(t[order]) < 0) & (np.diff(codes[order]) == 0)
+    rows = rows.take(np.argsort(rows.codes, kind="stable"))
+    falls = (np.diff(rows.t) < 0) & rows.same_track
     if not falls.any():
-        return order
+        return rows
+    later = np.flatnonzero(falls) + 1
     if not sort:
-        later = np.flatnonzero(falls) + 1
-        i = int(later[order[later].argmin()])
-        row, before = int(order[i]), int(order[i - 1])
+        i = int(later[rows.row[later].argmin()])
         raise DataError(
-            where=table.at(row),
-            expected=f"the times of track {ids[codes[row]]} to rise",
-            found=f"{t[row]:.10g} after {t[before]:.10g} in {table.unit} {table.locate(before)}",
+            where=rows.at(i),
+            expected=f"the times of track {rows.ids[rows.codes[i]]} to rise",
+            found=f"{rows.t[i]:.10g} after {rows.t[i - 1]:.10g} in {rows.line(i - 1)}",
             hint="sort the rows by id and time, or, if the id is used again for another track, "
             "give that its own",
         )
-    tracks = len(np.unique(codes[order][1:][falls]))
-    notes.append(f"the rows of {_plural(tracks, 'track')} are sorted by time")
-    return np.lexsort((t, codes))
+    count = len(np.unique(rows.codes[later]))
+    notes.append(f"the rows of {plural(count, 'track')} are sorted by time")
+    return rows.take(np.lexsort((rows.t, rows.codes)))
 
 
-def _without_doubles(table, t, codes, ids, row, values, duplicates, notes):
-    """Return which rows are the first of their track and time, and the values of all rows.
+def _without_doubles(rows: Rows, duplicates: Duplicates, notes: list[str]) -> Rows:
+    """Return the first row of each track and time.
 
     Raises:
         DataError: repeated rows that are many, or any with duplicates="error".
     """
-    again = np.zeros(len(t), bool)
-    again[1:] = (np.diff(t) == 0) & (np.diff(codes) == 0)
+    again = np.zeros(len(rows.t), bool)
+    again[1:] = (np.diff(rows.t) == 0) & rows.same_track
     count = int(again.sum())
     if not count:
-        return ~again, values
-    if duplicates == "error" or (duplicates == "auto" and count > max(1, MANY_DOUBLES * len(t))):
+        return rows
+    many = count > max(1, MANY_DOUBLES * len(again))
+    if duplicates == "error" or (duplicates == "auto" and many):
         late = np.flatnonzero(again)
-        i = int(late[row[late].argmin()])
-        first = i - 1
+        i = int(late[rows.row[late].argmin()])
         raise DataError(
-            f"track {ids[codes[i]]} has time {t[i]:.10g} twice, first in "
-            f"{table.unit} {table.locate(int(row[first]))}",
-            where=table.at(int(row[i])),
-            cause=f"{count:,} of {len(t):,} rows repeat an id and a time",
+            f"track {rows.ids[rows.codes[i]]} has time {rows.t[i]:.10g} twice, "
+            f"first in {rows.line(i - 1)}",
+            where=rows.at(i),
+            cause=f"{count:,} of {len(again):,} rows repeat an id and a time",
             hint=(
                 "name the column of ids with ",
                 Setting("Columns.id"),
@@ -338,12 +365,12 @@ def _without_doubles(table, t, codes, ids, row, values, duplicates, notes):
                 Setting("duplicates", "first"),
             ),
         )
-    kept = ~again
     if duplicates == "mean":
-        values = {role: _means(array, kept) for role, array in values.items()}
+        x, u, y = (_means(values, ~again) for values in (rows.x, rows.u, rows.y))
+        rows = rows._replace(x=x, u=u, y=y)
     done = "averaged" if duplicates == "mean" else "left out"
-    notes.append(f"{_plural(count, 'row')} with the id and time of another {done}")
-    return kept, {role: array[kept] for role, array in values.items()}
+    notes.append(f"{plural(count, 'row')} with the id and time of another {done}")
+    return rows.take(~again)
 
 
 def _means(array: Float[np.ndarray, "rows columns"], first: Bool[np.ndarray, " rows"]):
@@ -373,7 +400,3 @@ def _continuous(
     x = x.copy()
     x[:, lon] = unwrap(x[:, lon], codes)
     return x, {"longitude": names[lon], "turn": turn}
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
