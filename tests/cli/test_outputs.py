@@ -231,3 +231,9 @@ def test_outputs_are_apart_from_one_another(outputs, folder, runs, tmp_path, fai
     (tmp_path / "link").symlink_to(tmp_path)
     line = fails("score", folder / "walks.csv", "--model", runs["vrnn"], fill(outputs, f=tmp_path))
     assert "expected a file of its own for each output" in line
+
+
+def test_files_of_a_pattern_are_inputs(tmp_path, folder, fails):
+    (tmp_path / "day1.csv").write_text((folder / "walks.csv").read_text())
+    line = fails("forecast", f"'{tmp_path}/day*.csv'", "--out", tmp_path / "day1.csv")
+    assert "it is read by this command and would be replaced" in line

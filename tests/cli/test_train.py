@@ -124,3 +124,10 @@ def test_few_tracks_keep_the_weights_and_need_no_curves(tmp_path, capsys):
     assert "started from   tracks-2d" in said.out and not plot.exists()
     words = ["--model", str(tmp_path / "run"), "--out", str(tmp_path / "f.csv")]
     assert main(["forecast", str(data), *words]) == 0
+
+
+def test_processes_that_train_together_measure_no_steps(folder, tmp_path, fails, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    line = fails("train", folder / "walks.csv", "--out", tmp_path / "run", "--minutes 1")
+    assert "--minutes: processes that train together" in line
+    assert "expected none under torchrun, found 1; name the --steps" in line

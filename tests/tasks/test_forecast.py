@@ -217,3 +217,18 @@ def test_known_inputs_are_asked_for_and_used(name):
     with pytest.raises(ConfigError, match="known inputs"):
         vrnn.generate(model=model, count=2, steps=5)
     assert len(vrnn.generate(model=model, count=2, steps=5, inputs=np.zeros((2, 5, 1)))) == 2
+
+
+def test_inputs_follow_the_tracks_that_are_left_out():
+    random = np.random.default_rng(0)
+    x, u = random.normal(size=(12, 9, 2)).cumsum(1), random.normal(size=(12, 9, 1))
+    tracks = vrnn.Tracks(list(x), u=list(u))
+    config, training = vrnn.RNNConfig(2, hidden=4), vrnn.TrainConfig(steps=1)
+    model = vrnn.train(tracks, config=config, training=training, quiet=True).model
+    ahead = random.normal(size=(3, 4, 1))
+    short = vrnn.Tracks([x[0], x[1][:1], x[2]], u=[u[0], u[1][:1], u[2]])
+    with pytest.warns(vrnn.VrnnWarning, match="left out: 1"):
+        found = vrnn.forecast(short, model=model, horizon=4, samples=3, inputs=ahead)
+    kept = short[[0, 2]]
+    same = vrnn.forecast(kept, model=model, horizon=4, samples=3, inputs=ahead[[0, 2]])
+    np.testing.assert_array_equal(found.samples, same.samples)

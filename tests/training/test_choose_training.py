@@ -58,3 +58,17 @@ def test_named_settings_stay(given):
 def test_train_in_python_takes_them():
     run = vrnn.train(tracks(), config=vrnn.RNNConfig(2, hidden=4), quiet=True)
     assert run.model.training["patience"] == 5
+
+
+def test_few_long_tracks_keep_the_shipped_weights_all_the_same():
+    few = tracks(count=3, rows=300)
+    run = vrnn.train(few, quiet=True)
+    assert run.model.config == vrnn.load("tracks-2d").config and not run.history
+
+
+def test_settings_of_a_model_to_start_from_are_not_chosen_anew():
+    data = tracks(names=("lat", "lon"))
+    plain = vrnn.TrainConfig(steps=1)
+    first = vrnn.train(data, config=vrnn.RNNConfig(2, hidden=4), training=plain, quiet=True)
+    second = vrnn.train(data, start=first.model, quiet=True)
+    assert second.model.training["transform"]["geographic"] == ""

@@ -14,7 +14,8 @@ from vrnn.tasks.evaluate import evaluate
 from vrnn.tasks.evaluation import LABELS, Evaluation
 from vrnn.tasks.forecast import forecast
 from vrnn.trained import TrainedModel
-from vrnn.training.shipped import SHIPPED
+from vrnn.training.config import TrainConfig
+from vrnn.training.shipped import SHIPPED, fitted, shipped
 
 PICTURE = "futures.png"
 MOST = 400  # windows that are evaluated
@@ -26,7 +27,7 @@ def held_out_table(model: TrainedModel, val: Tracks, out: Path) -> list[str]:
 
     Args:
         model: the trained model.
-        val: tracks that it was not trained on.
+        val: tracks that it was not trained on; they may have chosen its weights.
         out: the run folder, which gets the picture.
     """
     discrete = not any(model.network.observation.continuous)
@@ -47,8 +48,9 @@ def held_out_table(model: TrainedModel, val: Tracks, out: Path) -> list[str]:
         return []
     rows = {"this run": mine.model}
     rows |= {LABELS[name]: scores for name, scores in mine.baselines.items()}
-    if (shipped := _shipped(cut, observe, horizon)) is not None:
-        rows[SHIPPED[0]] = shipped.model
+    untrained = _shipped(model, cut, observe, horizon)
+    if untrained is not None and untrained.unit == mine.unit:
+        rows[SHIPPED[0]] = untrained.model
     unit = f", in {mine.unit}" if mine.unit else ""
     lines = [
         f"held out       {len(cut)} windows, {observe} rows observed and {horizon} forecast{unit}",
@@ -60,17 +62,20 @@ def held_out_table(model: TrainedModel, val: Tracks, out: Path) -> list[str]:
     ]
     best = min(rows, key=lambda name: rows[name].energy_score)
     if best != "this run":
-        lines.append(
-            f"               {best} has a lower energy score than this run: forecast with it"
-        )
+        lines.append(f"               {best} has the lowest energy score, lower than this run")
     _draw(model, cut, observe, horizon, out)
     return lines
 
 
-def _shipped(cut: Tracks, observe: int, horizon: int) -> Evaluation | None:
-    """Return the scores of the model that needs no training; None where the data do not suit it."""
+def _shipped(model: TrainedModel, cut: Tracks, observe: int, horizon: int) -> Evaluation | None:
+    """Return the scores of the model that needs no training; None where the data do not suit it.
+
+    On the globe its distances are in the unit of the run.
+    """
+    unit = TrainConfig.from_dict(model.training).transform.geographic
     try:
-        found = evaluate(cut, observe=observe, horizon=horizon)
+        untrained = fitted(shipped(SHIPPED[0]), cut, unit)
+        found = evaluate(cut, model=untrained, observe=observe, horizon=horizon)
     except VrnnError:
         return None
     return found if isinstance(found, Evaluation) else None

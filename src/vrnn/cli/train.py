@@ -19,7 +19,7 @@ from vrnn.console import say
 from vrnn.data.tracks import Tracks
 from vrnn.distributions.parse import EXAMPLES
 from vrnn.distributions.parse_latent import EXAMPLES as LATENTS
-from vrnn.errors import ConfigError
+from vrnn.errors import ConfigError, Setting
 from vrnn.models.config import ModelConfig
 from vrnn.models.registry import REGISTRY, name_of
 from vrnn.training.budget import MINUTES, steps_within
@@ -105,10 +105,10 @@ def train_command(kind: str) -> Callable[..., None]:
             chosen = chosen_families(tracks, config_type, given)
             config = config_type(x_dim=tracks.x_dim, **given, **chosen)
         settings, reasons = training, []
-        if not begins and not (resume and (out / "config.json").is_file()):
-            settings, reasons = _chosen_training(tracks, config, training, held_out, minutes)
-        elif resume and (out / "config.json").is_file():
+        if resume and (out / "config.json").is_file():
             settings = _as_begun(out, training)
+        elif not begins:
+            settings, reasons = _chosen_training(tracks, config, training, held_out, minutes)
         for reason in reasons:
             say(f"note: chosen {reason}")
         run = fit(
@@ -170,8 +170,8 @@ def train_command(kind: str) -> Callable[..., None]:
         resume: go on from where the run in OUT was stopped, to the weights that an uninterrupted
             run would have had.
         plot: picture of the training curves to write, .png, .pdf or .svg.
-        minutes: time for training; the steps that fit into it are measured at the start. None is 3, or as long
-            as --steps take.
+        minutes: time for training; the steps that fit into it are measured at the start. None is 3,
+            or as long as --steps take. Under torchrun nothing is measured.
         model: the model.
         training: of training.
         columns: of the data.
@@ -194,7 +194,16 @@ def _chosen_training(
     if minutes is not None and not 0 < minutes < math.inf:
         raise ConfigError(setting="minutes", expected="a number above 0", found=f"{minutes:g}")
     settings, reasons = choose_training(tracks, given, val is not None)
-    if minutes is None and given.steps != TrainConfig().steps:
+    together = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if minutes is not None and together:
+        raise ConfigError(
+            "processes that train together would each measure other steps",
+            setting="minutes",
+            expected="none under torchrun",
+            found=f"{minutes:g}",
+            hint=("name the ", Setting("steps")),
+        )
+    if together or (minutes is None and given.steps != TrainConfig().steps):
         return settings, list(reasons)
     fits = steps_within(minutes or MINUTES, tracks, config, settings)
     if fits < settings.steps:

@@ -73,8 +73,8 @@ def train(
         tracks: training data, in any units.
         config: the model; `x_dim` is the number of columns of x. None takes a VRNN
             whose emission and latent are chosen for the data.
-        training: see `TrainConfig`. None takes its defaults and what `choose_training` changes for
-            the data: kilometres for degrees, windows of long tracks, and early stopping.
+        training: see `TrainConfig`. None takes its defaults. From random weights it also takes what
+            the data asks for: kilometres for degrees, windows of long tracks, and early stopping.
         out: run folder to write; None writes nothing.
         val: validation tracks; None holds out a fraction of `tracks`.
         start: what training goes on from, a model, a run folder or "tracks-2d". Layers and
@@ -101,16 +101,17 @@ def train(
         >>> run.model.config.hidden
         8
     """
-    if training is None:
-        check_tracks(tracks)
-        training = choose_training(tracks, TrainConfig(), val is not None).settings
     folder = None if out is None else user_path(out)
     check_folder(folder, resume)
     accelerator = make_accelerator()
     writes = folder is not None and accelerator.is_main_process
     with locked(folder) if writes else nullcontext():
-        begins = starting_model(start, config, tracks, training, val)
-        prepared = prepare(config, tracks, training, val, begins)
+        settings = training or TrainConfig()
+        begins = starting_model(start, config, tracks, settings, val)
+        if training is None and begins is None:
+            check_tracks(tracks)
+            settings = choose_training(tracks, settings, val is not None).settings
+        prepared = prepare(config, tracks, settings, val, begins)
         if start is None and begins is not None:
             prepared = as_it_is(prepared)
         return _run(prepared, accelerator, folder, resume, tracker, quiet)
