@@ -87,6 +87,20 @@ class Console(io.TextIOBase):
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
 
 
+def settle_errors() -> None:
+    """Hand on what libraries wrote to standard error; throw it away where that stream fails.
+
+    Python would try again when it ends, and would end with the code 120.
+    """
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
 def open_streams() -> None:
     """Open the standard streams that are closed, or files that are opened later take their place.
 

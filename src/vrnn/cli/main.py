@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from vrnn import __version__
-from vrnn.console import Console, open_streams, say
+from vrnn.console import Console, open_streams, say, settle_errors
 from vrnn.errors import PYTHON, VrnnError, VrnnWarning, Words, write
 
 # Nothing heavy is imported before a command is chosen.
@@ -39,6 +39,7 @@ def main(words: Sequence[str] | None = None) -> int:
     with redirect_stdout(Console(sys.stdout)) as output:
         code = _call(words)
         output.flush()
+    settle_errors()
     if output.failure is None:
         return code
     output.give_up()
