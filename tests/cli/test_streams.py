@@ -106,6 +106,9 @@ def test_ids_are_shown_as_the_console_can_show_them(encoding, tmp_path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_what_a_library_says_on_a_full_standard_error_is_lost(tmp_path):
     """As matplotlib does when it builds the cache of its fonts."""
-    script = "import sys; sys.stderr.write('a warning'); from vrnn.cli.main import main; sys.exit(main(['--version']))"
+    script = (
+        "import logging, sys; logging.warning('a warning')\n"
+        "from vrnn.cli.main import main; sys.exit(main(['--version']))"
+    )
     done = shell(f'"{sys.executable}" -c "$1" 2>/dev/full', script, folder=tmp_path)
     assert done.returncode == 0 and done.stdout.startswith(b"vrnn ")
