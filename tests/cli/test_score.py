@@ -11,7 +11,7 @@ from vrnn.cli.outputs import save_tracks
 def test_score(run, folder, runs, tmp_path):
     out, rows = tmp_path / "deep" / "s.csv", tmp_path / "r.npz"
     words = ["score", folder / "walks.csv", "--model", runs["vrnn"], "--particles 10 --out", out]
-    text = run(*words, "--rows", rows)
+    text = run(*words, "--rows", rows, "--ranks")
     assert text.splitlines() == [
         f"{out}: scores of 24 tracks: minus a lower bound on log p(track | its first point) by 10 particles, per scored row; median "
         f"{np.median(np.genfromtxt(out, delimiter=',', names=True)['score']):.4f} nats, in data units",
@@ -22,7 +22,9 @@ def test_score(run, folder, runs, tmp_path):
     with np.load(rows) as every:
         assert every["log_prob"].shape == (24 * 20,) and np.isnan(every["pit"]).sum() == 24
     before = out.read_bytes()
-    run(*words)
+    run(*words, "--rows", rows)
+    with np.load(rows) as every:
+        assert list(every) == ["id", "t", "log_prob"]
     assert out.read_bytes() == before
     run(*words, "--seed", 1)
     assert out.read_bytes() != before

@@ -8,6 +8,7 @@ from tests.cli.conftest import SHORT, SMALL, split
 import vrnn
 from vrnn import read_tracks
 from vrnn.cli.main import main
+from vrnn.errors import DataError
 from vrnn.training.choose_training import choose_training
 from vrnn.training.run_folder import load
 from vrnn.training.trackers import read_metrics
@@ -131,3 +132,35 @@ def test_processes_that_train_together_measure_no_steps(folder, tmp_path, fails,
     line = fails("train", folder / "walks.csv", "--out", tmp_path / "run", "--minutes 1")
     assert "--minutes: processes that train together" in line
     assert "expected none under torchrun, found 1; name the --steps" in line
+
+
+def test_steps_that_are_named_are_taken_as_they_are(folder, tmp_path, fails, monkeypatch):
+    measured, taken = [], []
+
+    def within(*_):
+        measured.append(True)
+        return 1
+
+    def fit(*_, training, **__):
+        taken.append(training.steps)
+        raise DataError("as far as this")
+
+    monkeypatch.setattr("vrnn.cli.train.steps_within", within)
+    monkeypatch.setattr("vrnn.cli.train.fit", fit)
+    usual = vrnn.TrainConfig().steps
+    words = ("train", folder / "walks.csv", "--arch rnn --hidden 4", "--out", tmp_path / "run")
+    for steps in ((), ("--steps", usual), (f"--steps={usual}",)):
+        fails(*words, *steps)
+    assert taken == [1, usual, usual] and len(measured) == 1
+
+
+def test_steps_out_of_proportion_are_named(folder, tmp_path, capsys):
+    lines = (folder / "walks.csv").read_text().splitlines()
+    name, t, *_ = lines[9].split(",")
+    lines[9] = f"{name},{t},1e9,0"
+    (tmp_path / "far.csv").write_text("\n".join(lines) + "\n")
+    words = ("train", tmp_path / "far.csv", "--out", tmp_path / "run", SMALL, "--minutes 0.01")
+    assert main(split(words)) == 0
+    assert (
+        f"note: 2 steps out of proportion, the fastest in track {name}" in capsys.readouterr().err
+    )

@@ -54,7 +54,8 @@ def test_pit_of_masses_is_uniform(emission, latent):
     """Values that many draws share are ties, split at random."""
     model = Chain(emission, latent)
     tracks, _ = chain_tracks(model, 400)
-    pit = np.concatenate(vrnn.score(tracks, model=trained_chain(model), particles=60).pit)
+    found = vrnn.score(tracks, model=trained_chain(model), particles=60, ranks=True)
+    pit = np.concatenate(found.pit)
     assert scipy.stats.kstest(pit, "uniform").pvalue > 0.01
 
 
@@ -146,9 +147,9 @@ def test_scores_tell_tracks_of_the_model_from_others(name, displacement):
     own = make_exact_tracks(name, displacement, count=300, time=6)
     other = make_exact_tracks(name, displacement, count=60, time=6, wider=2.0)
     normal, tested = own.tracks[:200], own.tracks[200:]
-    every = vrnn.score(own.tracks, model=own.model, particles=40)
+    every = vrnn.score(own.tracks, model=own.model, particles=40, ranks=True)
     good, bad = (
-        vrnn.score(t, model=own.model, calibration=normal, particles=40)
+        vrnn.score(t, model=own.model, calibration=normal, particles=40, ranks=True)
         for t in (tested, other.tracks)
     )
 

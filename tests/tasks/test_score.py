@@ -29,7 +29,8 @@ def of(score: list[float], calibration: list[float] = ()) -> Scores:
 def test_rows_stand_where_their_points_are(name, displacement):
     """NaN where nothing is scored: missing rows, and under displacement the first point of each track."""
     tracks = holed(walks(), *GAPS)
-    scores = vrnn.score(tracks, model=made(name, displacement=displacement), particles=8)
+    model = made(name, displacement=displacement)
+    scores = vrnn.score(tracks, model=model, particles=8, ranks=True)
     assert scores.ids == tracks.ids and [len(a) for a in scores.log_prob] == [12] * 6
     for i, x in enumerate(tracks.x):
         there = np.isfinite(x).all(-1)
@@ -92,15 +93,15 @@ def test_binary_rows_have_log_masses():
 def test_the_transform_of_the_models_own_tracks_is_uniform(name):
     model = made(name)
     own = vrnn.generate(model=model, count=80, steps=8, seed=1)
-    pit = np.concatenate([a[1:] for a in vrnn.score(own, model=model, particles=50, seed=2).pit])
+
+    def ranked(tracks: vrnn.Tracks, seed: int = 0) -> np.ndarray:
+        found = vrnn.score(tracks, model=model, particles=50, ranks=True, seed=seed)
+        return np.concatenate([pit[1:] for pit in found.pit])
+
+    pit = ranked(own, seed=2)
     assert scipy.stats.kstest(pit, "uniform").pvalue > 1e-3
     far = vrnn.Tracks([x * 5 for x in own.x])
-    assert (
-        np.mean(
-            np.concatenate([a[1:] for a in vrnn.score(far, model=model, particles=50).pit]) < 0.05
-        )
-        > 0.5
-    )
+    assert (ranked(far) < 0.05).mean() > 0.5
 
 
 # p-values and thresholds
@@ -206,7 +207,7 @@ def test_mixture_is_the_law_of_total_probability_row_by_row(weights):
     expected = (told * means).sum() / told.sum()
     assert mixed.excess[1][2] == pytest.approx(expected - mixed.log_prob[1][2])
     assert np.isnan(mixed.log_prob[1][1]) and mixed.rows.tolist() == [3, 3]
-    assert all(np.isnan(p).all() for p in mixed.pit) and not len(mixed.calibration)
+    assert not mixed.pit and not len(mixed.calibration)
 
 
 def test_mixture_of_one_kind_is_that_kind_and_impossible_rows_stay_impossible():
@@ -235,7 +236,7 @@ def test_what_is_expected_is_the_mean_of_the_models_own_next_rows(name):
     model = made(name, displacement=False)
     if name == "rnn":
         tracks = walks(3)
-        found = vrnn.score(tracks, model=model, particles=800)
+        found = [vrnn.score(tracks, model=model, ranks=True, seed=s) for s in range(8)]
         batch = model.preprocessor.batch(tracks)[0].to(next(model.network.parameters()))
         noise = draw_noise(model.network, 1, 3, 12, seeded(0), observations=False)
         emission = unroll(model.network, batch, noise).emission
@@ -243,7 +244,7 @@ def test_what_is_expected_is_the_mean_of_the_models_own_next_rows(name):
             emission.mean[0], scale_tril=emission.cholesky[0]
         )
         exact = -law.entropy() + batch.log_jacobian_per_step
-        expected = np.stack(found.excess) + np.stack(found.log_prob)
+        expected = np.mean([np.stack(f.excess) + np.stack(f.log_prob) for f in found], 0)
         np.testing.assert_allclose(expected, exact.detach().numpy(), atol=0.2)
         assert abs(np.mean(expected - exact.detach().numpy())) < 0.03
     own = vrnn.generate(model=model, count=80, steps=10, seed=1)
@@ -291,6 +292,7 @@ def test_tables(tmp_path, ending):
         calibration=walks(20, seed=5),
         particles=5,
         seed=1,
+        ranks=True,
     )
     path = scores.save(tmp_path / f"s{ending}", tmp_path / f"r{ending}", false_alarms=0.1)
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"r{ending}", f"s{ending}"]
@@ -316,6 +318,7 @@ def test_tables(tmp_path, ending):
         np.testing.assert_array_equal(pandas.read_parquet(path)["p_value"], scores.p_value)
     plain = vrnn.score(walks(2), model=made("vrnn"), particles=5)
     assert list(plain.to_columns()) == ["id", "rows", "score"]
+    assert list(plain.row_columns()) == ["id", "t", "log_prob"]
     assert repr(plain) == "Scores(2 tracks)" and "p-values among 20" in repr(scores)
 
 
@@ -328,7 +331,11 @@ def test_nothing_is_written_for_a_threshold_that_cannot_be(tmp_path):
 
 def test_seeds():
     model = made("vrnn")
-    one, two, other = (vrnn.score(walks(), model=model, particles=5, seed=s) for s in (1, 1, 2))
+    one, two, other = (
+        vrnn.score(walks(), model=model, particles=5, seed=s, ranks=True) for s in (1, 1, 2)
+    )
+    plain = vrnn.score(walks(), model=model, particles=5, seed=1)
+    assert np.array_equal(plain.score, one.score) and not plain.pit, "ranks draw noise of their own"
     assert np.array_equal(one.score, two.score) and not np.array_equal(one.score, other.score)
     assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one.pit, two.pit, strict=True))
 

@@ -124,7 +124,7 @@ NUMBERS: dict[str, Task] = {
     "filter": lambda m, t: np.concatenate(vrnn.filter_tracks(t, model=m, particles=20).log_prob),
     "observe": observed,
     "score": lambda m, t: vrnn.score(t, model=m, particles=20).score,
-    "pit": lambda m, t: np.concatenate(vrnn.score(t, model=m, particles=20).pit),
+    "pit": lambda m, t: np.concatenate(vrnn.score(t, model=m, particles=20, ranks=True).pit),
     "likelihood": lambda m, t: vrnn.likelihood(t, model=m, samples=10).values,
     "encode": lambda m, t: np.concatenate(vrnn.encode(t, model=m).tables),
     "evaluate": lambda m, t: evaluated(m, t, "samples"),

@@ -15,5 +15,5 @@ def command(name: str, words: Sequence[str] = ()) -> Command:
     """
     module = import_module(f"vrnn.cli.{name}")
     if name == "train":
-        return Command(module.train_command(module.chosen_arch(words)), "vrnn train")
+        return Command(module.train_command(module.chosen_arch(words), words), "vrnn train")
     return Command(getattr(module, name), f"vrnn {name}")

@@ -31,6 +31,7 @@ def score(
     calibration_group: GroupName = "",
     false_alarms: float | None = None,
     by: Literal["density", "excess"] = "density",
+    ranks: bool = False,
     particles: int = 100,
     plot: Path | None = None,
     seed: int = 0,
@@ -46,13 +47,15 @@ def score(
         model: run folder that vrnn train wrote; None is the model that needs no training.
         out: table to write, .csv, .parquet or .npz: id, rows, score; with a calibration set,
             p_value and unusual too.
-        rows: table of every row to write: id, t, log_prob, pit, excess.
+        rows: table of every row to write: id, t, log_prob; pit and excess too with --ranks.
         calibration: calibration set: normal tracks that were not trained on.
         calibration_group: the set to take of it.
         false_alarms: share of normal tracks that may be called unusual; None is 0.01 where the
             calibration set is large enough.
         by: density, or excess: how far the log-density falls short of what the model expects of
             its own next rows. Excess finds kinds that are smoother than those of the training.
+        ranks: rank every row among the model's own draws too, which takes longer. Excess does so
+            anyway.
         particles: of the particle filter.
         plot: picture to write, .png, .pdf or .svg.
         seed: of all noise.
@@ -74,7 +77,15 @@ def score(
         flags = replace(columns, group=calibration_group or columns.group)
         normal = read(calibration, flags, trained_columns(model, trained))
         _check_enough(len(normal), fewest, false_alarms)
-    scores = rate(tracks, model=trained, calibration=normal, particles=particles, seed=seed, by=by)
+    scores = rate(
+        tracks,
+        model=trained,
+        calibration=normal,
+        particles=particles,
+        seed=seed,
+        by=by,
+        ranks=ranks,
+    )
     if not scores.rows.any():
         raise DataError(
             expected="a track with a scored row", found="none", hint=("see ", Function("describe"))

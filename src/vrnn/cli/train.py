@@ -16,7 +16,9 @@ from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import remember_columns
 from vrnn.cli.summary import summary
 from vrnn.console import say
+from vrnn.data.describe import outliers
 from vrnn.data.tracks import Tracks
+from vrnn.data.wording import plural
 from vrnn.distributions.parse import EXAMPLES
 from vrnn.distributions.parse_latent import EXAMPLES as LATENTS
 from vrnn.errors import ConfigError, Setting
@@ -59,9 +61,15 @@ def chosen_arch(words: Sequence[str]) -> str:
     return named[0] if named and named[0] in REGISTRY else USUAL
 
 
-def train_command(kind: str) -> Callable[..., None]:
-    """Return the command that trains one architecture."""
+def train_command(kind: str, words: Sequence[str] = ()) -> Callable[..., None]:
+    """Return the command that trains one architecture.
+
+    Args:
+        kind: the architecture.
+        words: the words of the command, since steps that are named are taken, also the usual ones.
+    """
     config_type = REGISTRY[kind].config
+    steps_named = any(word.partition("=")[0] == "--steps" for word in words)
     Settings = model_settings(config_type)
 
     def train(
@@ -108,7 +116,15 @@ def train_command(kind: str) -> Callable[..., None]:
         if resume and (out / "config.json").is_file():
             settings = _as_begun(out, training)
         elif not begins:
-            settings, reasons = _chosen_training(tracks, config, training, held_out, minutes)
+            settings, reasons = _chosen_training(
+                tracks, config, training, held_out, minutes, steps_named
+            )
+        fast, worst = outliers(tracks)
+        if worst is not None:
+            say(
+                f"note: {plural(fast, 'step')} out of proportion, the fastest in track {worst.track} "
+                f"to time {worst.time:.10g}; vrnn doctor tells more"
+            )
         for reason in reasons:
             say(f"note: chosen {reason}")
         run = fit(
@@ -185,6 +201,7 @@ def _chosen_training(
     given: TrainConfig,
     val: Tracks | None,
     minutes: float | None,
+    steps_named: bool,
 ) -> tuple[TrainConfig, list[str]]:
     """Return the settings of training for some data, and a reason for each that was chosen.
 
@@ -203,7 +220,7 @@ def _chosen_training(
             found=f"{minutes:g}",
             hint=("name the ", Setting("steps")),
         )
-    if together or (minutes is None and given.steps != TrainConfig().steps):
+    if together or (minutes is None and steps_named):
         return settings, list(reasons)
     fits = steps_within(minutes or MINUTES, tracks, config, settings)
     if fits < settings.steps:

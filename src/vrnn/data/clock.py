@@ -21,15 +21,16 @@ class Clock:
 
     Inside the library a time is a float64. A number stays as it is. A date becomes seconds since
     1970-01-01 UTC, and one without a zone counts as UTC. A float64 holds such seconds to a
-    microsecond.
+    microsecond. Durations and times of day are seconds too; a time of day begins anew at midnight.
 
     Args:
-        kind: what a time is: a number or a date.
+        kind: what a time is.
         whole: the numbers are integers.
-        unit: the resolution of dates: "s", "ms", "us" or "ns".
+        unit: the resolution of dates and durations: "s", "ms", "us" or "ns".
         zone: the time zone of dates, such as "Europe/Oslo" or "+02:00"; empty without one.
-        text: how dates are written in a file of text, as in `strftime`. Empty where they are not
-            text, or numbers such as 20240131 where `whole` is true.
+        text: how dates and durations are written in a file of text, as in `strftime`, where "%j"
+            counts days. Empty where they are not text. Dates are numbers such as 20240131 where
+            `whole` is true.
         digits: digits of the fraction of a second in that text.
         suffix: how the zone ends that text, such as "Z".
         padded: whether that text has 05 for 5.
@@ -38,9 +39,11 @@ class Clock:
     '1970-01-01T01:00:00+00:00'
     >>> Clock("date", text="%d/%m/%Y %H:%M").to_text(np.array([60.0]))
     ['01/01/1970 00:01']
+    >>> Clock("time of day", text="%H:%M:%S").to_text(np.array([86_405.0]))
+    ['00:00:05']
     """
 
-    kind: Literal["number", "date"] = "number"
+    kind: Literal["number", "date", "duration", "time of day"] = "number"
     whole: bool = False
     unit: Literal["s", "ms", "us", "ns"] = "us"
     zone: str = ""
@@ -50,7 +53,7 @@ class Clock:
     padded: bool = True
 
     def to_arrow(self, times: Float[np.ndarray, " rows"]) -> pa.Array:
-        """Return times in the type of the source: integers, float64, text or timestamps.
+        """Return times in the type of the source: integers, float64, text, timestamps or durations.
 
         Numbers that are not all integers stay float64.
         """
@@ -63,16 +66,26 @@ class Clock:
             texts = self.to_text(times)
             plain = self.whole and all(text.isdecimal() for text in texts)
             return pa.array([int(text) for text in texts] if plain else texts)
+        if self.kind == "time of day":
+            times = np.asarray(times) % DAY
         exact = min(TICKS[self.unit], TICKS["us"])
         ticks = np.rint(np.asarray(times) * exact).astype(np.int64) * (TICKS[self.unit] // exact)
-        return pa.array(ticks).cast(pa.timestamp(self.unit, self.zone or None))
+        if self.kind == "date":
+            return pa.array(ticks).cast(pa.timestamp(self.unit, self.zone or None))
+        if self.kind == "duration":
+            return pa.array(ticks).cast(pa.duration(self.unit))
+        short = self.unit in ("s", "ms")
+        kind = pa.time32(self.unit) if short else pa.time64(self.unit)
+        return pa.array(ticks.astype(np.int32 if short else np.int64)).cast(kind)
 
     def to_text(self, times: Float[np.ndarray, " rows"]) -> list[str]:
-        """Return dates as text in the form of the source, else in ISO 8601.
+        """Return dates or durations as text in the form of the source, else in ISO 8601.
 
         More of a date is written where the form has no place for it.
         """
         times = np.asarray(times, np.float64)
+        if self.kind != "date":
+            return [self._duration(t) for t in times.tolist()]
         whole = bool(np.allclose(times, np.rint(times), rtol=0, atol=1e-7))
         digits = self.digits if whole or self.digits else 6
         ticks = np.rint(times * 10**digits).astype(np.int64)
@@ -94,10 +107,24 @@ class Clock:
             suffixes = [_offset(s) for s in (local - seconds).tolist()]
         return [f"{t}{p}{s}" for t, p, s in zip(texts.to_pylist(), parts, suffixes, strict=True)]
 
+    def _duration(self, seconds: float) -> str:
+        """Return a duration or a time of day as text."""
+        seconds = seconds % DAY if self.kind == "time of day" else seconds
+        digits = self.digits or (0 if abs(seconds - round(seconds)) < 1e-7 else 6)
+        total, fraction = divmod(round(abs(seconds) * 10**digits), 10**digits)
+        days, rest = divmod(total, DAY) if "%j" in self.text else (0, total)
+        before = f"{days} days " if "%j" in self.text else ""
+        if "," in self.text:  # as Python writes them
+            before = f"{days} {'day' if days == 1 else 'days'}, " if days else ""
+        hours = f"{rest // 3600:02d}" if self.padded else f"{rest // 3600}"
+        after = f".{fraction:0{digits}d}" if digits else ""
+        sign = "-" if seconds < 0 else ""
+        return f"{sign}{before}{hours}:{rest // 60 % 60:02d}:{rest % 60:02d}{after}"
+
     @property
     def column(self) -> "Clock":
         """The same clock for a table that has a type for dates, such as a DataFrame."""
-        return replace(self, text="", digits=0, suffix="") if self.kind == "date" else self
+        return self if self.kind == "number" else replace(self, text="", digits=0, suffix="")
 
 
 def _offset(seconds: int) -> str:

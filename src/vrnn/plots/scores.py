@@ -78,7 +78,7 @@ def plot_scores(
 def plot_time_steps(
     times: Float[np.ndarray, " time"],
     log_prob: Float[np.ndarray, " time"],
-    pit: Float[np.ndarray, " time"],
+    pit: Float[np.ndarray, " time"] | None = None,
     path: str | Path = "steps.png",
     unlikely: float = 0.01,
     title: str | None = None,
@@ -88,7 +88,7 @@ def plot_time_steps(
     Args:
         times: times of the steps, (time,).
         log_prob: log p(x_t | x_{<t}) in nats, (time,); NaN where nothing is scored.
-        pit: probability integral transform of log_prob, (time,).
+        pit: probability integral transform of log_prob, (time,); None marks nothing.
         path: the picture to write; its ending names the format.
         unlikely: time steps whose `pit` is below this probability are marked.
         title: shown over the picture.
@@ -106,7 +106,9 @@ def plot_time_steps(
     fig, axes = canvas.figure(1, 1, panel=(7.2, 3.4))
     axis = axes[0, 0]
     _bend(axis, -log_prob[there])
-    value, marked = np.where(there, -log_prob, np.nan), there & (pit < unlikely)
+    value, marked = np.where(there, -log_prob, np.nan), np.zeros(len(there), bool)
+    if pit is not None:
+        marked = there & (pit < unlikely)
     axis.plot(times, value, color=canvas.MEAN, linewidth=1.4, marker="o", markersize=3.2, zorder=2)
     _mark(axis, times[marked], value[marked], s=40, zorder=3)
     axis.margins(x=0.02)

@@ -27,7 +27,8 @@ def mixture(parts: Sequence[Scores], weights: Sequence[float] | None = None) -> 
         weights: how frequent each kind is, positive; all alike when None.
 
     Returns:
-        scores without a calibration set, see `Scores.against`. Their `pit` is NaN.
+        scores without a calibration set, see `Scores.against`. They have no `pit`, and an
+        `excess` where all parts have one.
 
     Raises:
         DataError: no parts, or parts of different tracks or rows.
@@ -35,8 +36,7 @@ def mixture(parts: Sequence[Scores], weights: Sequence[float] | None = None) -> 
 
     Example:
         >>> import numpy as np
-        >>> t, nothing = [np.arange(2.0)], [np.full(2, np.nan)]
-        >>> of = lambda p: Scores(["a"], t, [np.log(p)], nothing, nothing, np.zeros(0))
+        >>> of = lambda p: Scores(["a"], [np.arange(2.0)], [np.log(p)], [], [], np.zeros(0))
         >>> np.exp(mixture([of([0.5, 0.9]), of([0.5, 0.1])]).log_prob[0]).round(3)
         array([0.5, 0.5])
     """
@@ -51,15 +51,16 @@ def mixture(parts: Sequence[Scores], weights: Sequence[float] | None = None) -> 
     _check_same(parts, scored)
     first, prior = parts[0], np.log(share / share.sum())
     log_prob, excess = [], []
+    ranked = all(part.excess for part in parts)
     for i, rows in enumerate(scored):
         density = np.stack([part.log_prob[i][rows] for part in parts])
-        below = np.stack([part.excess[i][rows] for part in parts])
+        below = np.stack([part.excess[i][rows] for part in parts]) if ranked else 0 * density
         for found, values in zip((log_prob, excess), _mixed(prior, density, below), strict=True):
             filled = np.full(len(rows), np.nan)
             filled[rows] = values
             found.append(filled)
-    nothing = [np.full(len(rows), np.nan) for rows in scored]
-    return Scores(first.ids, first.times, log_prob, nothing, excess, np.zeros(0), first.by)
+    excess = excess if ranked else []
+    return Scores(first.ids, first.times, log_prob, [], excess, np.zeros(0), first.by)
 
 
 def _mixed(

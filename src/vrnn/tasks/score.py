@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vrnn.data.tracks import Tracks
+from vrnn.distributions.tree import tree_map
 from vrnn.errors import ConfigError, check_at_least, check_seed
 from vrnn.inference.flat import flatten, unflatten
 from vrnn.inference.noise import Stream, seeded
@@ -22,6 +23,11 @@ from vrnn.tasks.scores import ScoreName, Scores
 from vrnn.trained import TrainedModel
 from vrnn.training.resolve import ModelOrFolder, resolve_model
 
+DRAWS = 100
+"""Draws of the model that a row is ranked among."""
+COMPARED = 16
+"""Particles under whose mixture draws and rows are compared."""
+
 
 @torch.inference_mode()
 def score(
@@ -32,6 +38,7 @@ def score(
     particles: int = 100,
     seed: int = 0,
     by: ScoreName = "density",
+    ranks: bool = False,
 ) -> Scores:
     """Return scores of rows and tracks: how unusual they are under the one-step-ahead density.
 
@@ -52,6 +59,8 @@ def score(
         by: density, as above, or excess: the mean of E[log p(X_t | x_{<t})] - log p(x_t | x_{<t}),
             with X_t drawn from the model. A smooth track of an unknown kind can be likelier than
             every training track. The excess compares a row with what the model expects there.
+        ranks: rank each row among the model's own draws too, see `Scores.pit` and `Scores.excess`.
+            A score by excess needs that anyway.
 
     Raises:
         DataError: tracks that do not fit the model, or a calibration set without a scored row.
@@ -72,41 +81,44 @@ def score(
     check_at_least(1, particles=particles)
     if by not in get_args(ScoreName):
         raise ConfigError(setting="by", expected="density or excess", found=repr(by))
-    model = resolve_model(model, tracks)
-    found = _score(model, model.as_tracks(tracks), particles, seed, by)
+    model, ranks = resolve_model(model, tracks), ranks or by == "excess"
+    found = _score(model, model.as_tracks(tracks), particles, seed, by, ranks)
     if calibration is None:
         return found
     # Without a seed of their own, tracks at equal places would share their noise.
     other = int(seeded(seed, Stream.CALIBRATION).initial_seed() % 2**31)
-    return found.against(_score(model, model.as_tracks(calibration), particles, other, by))
+    ranks = by == "excess"
+    return found.against(_score(model, model.as_tracks(calibration), particles, other, by, ranks))
 
 
-def _score(model: TrainedModel, tracks: Tracks, particles: int, seed: int, by: ScoreName) -> Scores:
+def _score(
+    model: TrainedModel, tracks: Tracks, particles: int, seed: int, by: ScoreName, ranks: bool
+) -> Scores:
     """Return the scores of tracks, without a calibration set."""
     log_prob, pit, excess = ([np.full(len(x), np.nan) for x in tracks.x] for _ in range(3))
-    at_once = max(1, memory.RANKED_DENSITIES // (particles**2 * model.network.observation.dim))
+    densities = DRAWS * COMPARED * model.network.observation.dim
+    at_once = max(1, memory.RANKED_DENSITIES // densities)  # also without, for equal noise
     for chunk in filter_chunks(model, tracks, particles, at_once):
         batch, generator = chunk.batch, seeded(seed, Stream.RANK, chunk.start)
-        scored, ranks, short = [], [], []
+        scored, placed = [], []
         for t, (step, row) in enumerate(steps(model, chunk, particles, seed)):
-            place, below = step.log_prob, step.log_prob  # of no use where nothing is observed
-            if bool(batch.mask[:, t].any()):
-                place, below = rank(model.network, step, row, generator)
             scored.append(step.log_prob)
-            ranks.append(place)
-            short.append(below)
+            if not ranks:
+                continue
+            observed = bool(batch.mask[:, t].any())
+            nothing = (step.log_prob, step.log_prob)  # of no use where nothing is observed
+            placed.append(rank(model.network, step, row, generator) if observed else nothing)
         if scored:
-            write_rows(
-                log_prob, model, chunk, torch.stack(scored, -1) + batch.log_jacobian_per_step
-            )
-            write_rows(pit, model, chunk, torch.stack(ranks, -1))
-            write_rows(excess, model, chunk, torch.stack(short, -1))
+            density = torch.stack(scored, -1) + batch.log_jacobian_per_step
+            write_rows(log_prob, model, chunk, density)
+        for into, values in zip((pit, excess), zip(*placed, strict=True), strict=False):
+            write_rows(into, model, chunk, torch.stack(values, -1))
     return Scores(
         list(tracks.ids),
         list(tracks.times),
         log_prob,
-        pit,
-        excess,
+        pit if ranks else [],
+        excess if ranks else [],
         np.zeros(0),
         by,
         tracks.origin,
@@ -119,11 +131,12 @@ def rank(
 ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
     """Return the probability integral transform of a row's log-density, and its excess.
 
-    Each particle, chosen by weight, draws a next observation, with a latent from its prior. A
-    draw and the observation are compared under the mixture of all other particles. Of N draws, r
-    are less likely than the observation, and e are as likely up to rounding, as masses can be.
-    The transform is (r + v (e + 1)) / (N + 1), with v uniform. The excess is the mean log-density
-    of the draws minus that of the observation.
+    D = 100 particles, chosen by weight, draw a next observation each, with a latent from its prior.
+    The draws and the observation are compared under a mixture of K = 16 particles, also chosen by
+    weight and with latents of their own. A draw is compared without copies of the particle that
+    made it. Of the draws, r are less likely than the observation, and e are as likely up to
+    rounding, as masses can be. The transform is (r + v (e + 1)) / (D + 1), with v uniform. The
+    excess is the mean log-density of the draws minus that of the observation.
     """
     before = step.before
     count, size = before.log_weight.shape
@@ -131,21 +144,24 @@ def rank(
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator).to(before.pending)
 
-    lead = (count, size)
-    state = model.with_input(flatten(before.state, lead), flatten(data.inputs, lead))
-    normals = normal(count, size, model.latent.noise_size)
-    if model.latent.dim:
-        z = model.prior(state).sample(flatten(normals, lead))
-        state = model.with_latent(state, z)
-    emission = unflatten(model.emission(state), lead)
-    chosen = draw_ancestors(before.log_weight, normal(1, size), "systematic")
-    fresh = emission.sample(normal(count, size, model.observation.noise_size)).expand(
-        count, size, -1
+    mixed = COMPARED if model.latent.dim else min(COMPARED, count)
+    chosen, others = (
+        draw_ancestors(before.log_weight, normal(1, size), "systematic", drawn)
+        for drawn in (DRAWS, mixed)
     )
-    drawn = take(fresh + before.pending, chosen)
-    every = torch.cat([drawn, data.x.expand(1, size, -1)])
-    density = emission.log_prob(every[:, None] - before.pending, data.present) + before.log_weight
-    own = chosen[:, None] == torch.arange(count, device=chosen.device)[:, None]
-    ranked = rank_draws(density, own)
+    picked, lead = torch.cat([chosen, others]), (DRAWS + mixed, size)
+    state = tree_map(lambda s: take(s, picked), before.state)
+    state = model.with_input(flatten(state, lead), flatten(data.inputs, lead))
+    if model.latent.dim:
+        z = model.prior(state).sample(flatten(normal(*lead, model.latent.noise_size), lead))
+        state = model.with_latent(state, z)
+    every, pending = unflatten(model.emission(state), lead), take(before.pending, picked)
+    drawing = tree_map(lambda t: t[:DRAWS], every)
+    comparing = tree_map(lambda t: t[DRAWS:], every)
+    fresh = drawing.sample(normal(DRAWS, size, model.observation.noise_size))
+    x = torch.cat([fresh + pending[:DRAWS], data.x.expand(1, size, -1)])
+    density = comparing.log_prob(x[:, None] - pending[DRAWS:], data.present)
+    own = chosen[:, None] == others[None]
+    ranked = rank_draws(density, own & ~own.all(1, keepdim=True))
     uniform = torch.rand(size, generator=generator).to(density)
-    return (ranked.less + uniform * (ranked.ties + 1)) / (count + 1), ranked.excess
+    return (ranked.less + uniform * (ranked.ties + 1)) / (DRAWS + 1), ranked.excess

@@ -26,9 +26,9 @@ class Scores:
             where nothing is scored.
         pit: probability integral transform of that log-density, (T_i,): the share of the model's
             own draws that are less likely than the observation. Ties are split at random. It is
-            uniform if the model is right, and small where a row is unusual.
+            uniform if the model is right, and small where a row is unusual. Empty without ranks.
         excess: how far that log-density falls below the mean of the model's own draws, (T_i,).
-            It is 0 on average if the model is right.
+            It is 0 on average if the model is right. Empty without ranks.
         calibration: scores of the calibration set, normal tracks that p-values are counted among,
             (M,); empty without one.
         by: what the score of a track is the mean of: minus the log-density, or the excess.
@@ -150,13 +150,12 @@ class Scores:
         return columns
 
     def row_columns(self) -> OutputTable:
-        """Return a table with a row for each row of a track: id, t, log_prob, pit, excess."""
+        """Return a table with a row for each row of a track: id, t, log_prob; with ranks pit, excess."""
+        named = {"log_prob": self.log_prob, "pit": self.pit, "excess": self.excess}
         return {
             "id": np.repeat(np.array(self.ids, object), [len(a) for a in self.log_prob]),
             "t": np.concatenate(self.times),
-            "log_prob": np.concatenate(self.log_prob),
-            "pit": np.concatenate(self.pit),
-            "excess": np.concatenate(self.excess),
+            **{name: np.concatenate(parts) for name, parts in named.items() if parts},
         }
 
     def to_frame(self, false_alarms: float | None = None) -> Any:
@@ -182,7 +181,8 @@ class Scores:
         from vrnn.plots import plot_scores, plot_time_steps
 
         if len(self.ids) == 1:
-            return plot_time_steps(self.times[0], self.log_prob[0], self.pit[0], path, **options)
+            pit = self.pit[0] if self.pit else None
+            return plot_time_steps(self.times[0], self.log_prob[0], pit, path, **options)
         threshold = None if false_alarms is None else self.threshold(false_alarms)
         return plot_scores(self.score, path, self.ids, threshold, self.calibration, **options)
 

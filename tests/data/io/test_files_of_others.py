@@ -421,3 +421,49 @@ def test_wrong_endings_are_named(tmp_path):
     assert vrnn.read_tracks(f"{tmp_path}/top/**/*.plt").lengths.tolist() == [2]
     with pytest.raises(DataError, match="no file matches"):
         vrnn.read_tracks(tmp_path / "top" / "*.gpx")
+
+
+def test_ids_that_begin_anew_in_each_recording_are_told_apart(write):
+    rows = [(r, i, f, f + r, i) for r in (1, 2) for i in (0, 1) for f in range(3)]
+    text = pd.DataFrame(rows, columns=["recordingId", "trackId", "frame", "xCenter", "yCenter"])
+    tracks = vrnn.read_tracks(write(text.to_csv(index=False)))
+    assert tracks.ids == ["1/0", "1/1", "2/0", "2/1"] and tracks.origin.id == "recordingId/trackId"
+    assert tracks.x[2].tolist() == [[2, 0], [3, 0], [4, 0]]
+    assert {"recordingId", "trackId"} <= tracks.origin.extra.keys()
+    # another column that does not help leaves the error that names the repeated rows
+    text["recordingId"] = 1
+    with pytest.raises(DataError, match="repeat an id and a time"):
+        vrnn.read_tracks(write(text.to_csv(index=False)))
+
+
+@pytest.mark.parametrize("month_first", [True, False])
+def test_files_of_one_day_each_share_the_order_of_day_and_month(tmp_path, month_first):
+    form = "%m/%d/%Y %H:%M" if month_first else "%d/%m/%Y %H:%M"
+    for day in range(1, 15):
+        times = pd.date_range(f"2024-03-{day:02d}", periods=3, freq="8h")
+        table = pd.DataFrame({"id": "a", "t": times.strftime(form), "x": range(3), "y": 0})
+        table.to_csv(tmp_path / f"day{day:02d}.csv", index=False)
+    tracks = vrnn.read_tracks(tmp_path)
+    starts = np.array([t[0] for t in tracks.times])
+    assert np.diff(starts).tolist() == [24 * HOUR] * 13
+
+
+def test_times_of_day_go_on_after_midnight(write):
+    clock = ["23:59:58", "23:59:59", "00:00:00", "00:00:01"]
+    rows = "".join(f"{i},{t},{k},0\n" for i in "ab" for k, t in enumerate(clock))
+    tracks = vrnn.read_tracks(write(f"id,time,x,y\n{rows}"))
+    assert [np.diff(t).tolist() for t in tracks.times] == [[1, 1, 1]] * 2
+    assert [x[:, 0].tolist() for x in tracks.x] == [[0, 1, 2, 3]] * 2
+    assert tracks.origin.notes[-1] == "the times of day of 2 tracks go on after midnight"
+    assert tracks.origin.clock.to_arrow(tracks.times[0]).to_pylist() == clock
+    # rows out of order are sorted instead
+    mixed = "a,23:00:00,2,0\na,01:00:00,0,0\na,22:30:00,1,0\na,22:00:00,1,0\n"
+    tracks = vrnn.read_tracks(write(f"id,time,x,y\n{mixed}"))
+    assert np.diff(tracks.times[0]).tolist() == [21 * HOUR, HOUR / 2, HOUR / 2]
+
+
+@pytest.mark.parametrize("number", ["1,234.5", "1,234,567", "1 234.5"])
+def test_marks_between_thousands_are_named(write, number):
+    rows = "".join(f'{i},{t},"{number}",0\n' for i in range(2) for t in range(3))
+    with pytest.raises(DataError, match=r"expected a number.*without marks between thousands"):
+        vrnn.read_tracks(write(f"id,t,x,y\n{rows}"), vrnn.Columns(x=("x", "y")))

@@ -40,6 +40,39 @@ def test_durations():
     assert steps(["00:59:59", "01:00:00"]) == [1]
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["0 days 00:00:00.04", "1 days 00:00:01.50"],
+        ["00:59:59", "101:00:00"],
+        ["0:59:59", "-1:00:00"],
+        ["0:00:05", "1 day, 0:00:05", "2 days, 0:00:05"],
+    ],
+    ids=lambda texts: texts[0],
+)
+def test_durations_come_back_as_they_were(texts):
+    times, clock = to_times(pa.array(texts), at)
+    assert clock.to_arrow(times).to_pylist() == texts
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [*map(pa.duration, ("s", "ms", "us", "ns")), pa.time32("s"), pa.time32("ms"), pa.time64("us"), pa.time64("ns")],
+    ids=str,
+)  # fmt: skip
+def test_durations_and_times_of_day_keep_their_type(kind):
+    whole = pa.int32() if pa.types.is_time32(kind) else pa.int64()
+    column = pa.array([0, 5000, 9000], whole).cast(kind)
+    times, clock = to_times(column, at)
+    ticks = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
+    assert times == pytest.approx(np.array([0, 5000, 9000]) / ticks)
+    assert clock.column.to_arrow(times).equals(column)
+    if pa.types.is_time(kind):
+        assert clock.to_arrow(times + 86_400).equals(column), (
+            "a time of day begins anew at midnight"
+        )
+
+
 def test_missing_times_are_nan():
     assert np.isnan(to_times(pa.array(["1", None, "NA"]), at)[0]).tolist() == [False, True, True]
 

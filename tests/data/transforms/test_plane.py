@@ -75,6 +75,8 @@ def test_a_geographic_transform_refuses():
             vrnn.train(tracks, config=vrnn.RNNConfig(2), training=settings)
     with pytest.raises(DataError, match="latitudes from -90 to 90 degrees, found 1"):
         fitted(TransformConfig(geographic="km"), x + 100)
+    with pytest.raises(DataError, match=r"within 0\.6 degrees of a pole, found 89\.9"):
+        fitted(TransformConfig(geographic="km"), np.concatenate([x, np.full((1, 6, 2), 89.9)]))
     for names in (("x", "y"), ("lat", "lat_2"), ()):
         with pytest.raises(ConfigError, match="one column whose name has the word lat"):
             Transform.fit(list(x), TransformConfig(geographic="km"), (True, True), names=names)

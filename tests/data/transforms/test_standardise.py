@@ -70,3 +70,11 @@ def test_increments_that_do_not_vary_take_the_unit_of_the_others(unit, far):
     found = Transform.fit([unit * (steady + far)], TransformConfig(), (True, True)).standardise
     np.testing.assert_allclose(found.scale, unit * 0.1 * np.sqrt([0.5, 0.5]), rtol=1e-6)
     np.testing.assert_allclose(found.mean, [0.1 * unit, 0.0], rtol=1e-6)
+
+
+def test_a_wrong_position_does_not_set_the_scale():
+    x = walks(20, 30, 0)
+    clean = Transform.fit(list(x), TransformConfig(), (True, True)).standardise
+    x[3, 7] = 1e9
+    found = Transform.fit(list(x), TransformConfig(), (True, True)).standardise
+    np.testing.assert_allclose(found.scale, clean.scale, rtol=0.02)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from vrnn.data.describe.advice import advise
 from vrnn.data.describe.description import Column, Description, Outlier
@@ -57,7 +57,7 @@ def describe(tracks: Tracks) -> Description:
     usual = np.abs(ratio - 1) <= TOLERANCE
     gap = ~usual & (ratio > 1.5) & (np.abs(ratio - np.rint(ratio)) <= TOLERANCE)
     moved = np.linalg.norm(moving[pair + 1] - moving[pair], axis=1)
-    outliers, worst = _outliers(tracks, moved / dt, pair, owner, times)
+    fast, worst = outliers(tracks)
     ready = tidy(tracks).tracks
     found = runs(ready)
     observe, horizon = _window(found, len(ready))
@@ -77,7 +77,7 @@ def describe(tracks: Tracks) -> Description:
         incomplete=float(np.isnan(x).any(axis=1).mean()),
         columns=columns,
         displacement=_median(moved[usual]),
-        outliers=outliers,
+        outliers=fast,
         worst=worst,
         single=tuple(track for track, rows in zip(tracks.ids, lengths, strict=True) if rows == 1),
         repeated=tuple(track for track, times in Counter(tracks.ids).items() if times > 1),
@@ -103,22 +103,19 @@ def _columns(tracks: Tracks) -> Iterator[Column]:
             yield Column(name, role, 1 - len(there) / len(column), *stats, ones)
 
 
-def _outliers(
-    tracks: Tracks,
-    speed: Float[np.ndarray, " steps"],
-    pair: Int[np.ndarray, " steps"],
-    owner: Int[np.ndarray, " rows"],
-    times: Float[np.ndarray, " rows"],
-) -> tuple[int, Outlier | None]:
-    """Return how many steps are out of proportion, and the fastest.
+def outliers(tracks: Tracks) -> tuple[int, Outlier | None]:
+    """Return how many steps are faster than 10 times the 95th percentile of speeds, and the fastest.
 
-    Args:
-        tracks: for the ids.
-        speed: speed of each step.
-        pair: the row that each step starts from.
-        owner: index of the track of each row.
-        times: time of each row.
+    >>> walk = np.arange(40.0)[:, None] + 1e6 * (np.arange(40)[:, None] == 20)
+    >>> outliers(Tracks([walk], ids=["anna"]))
+    (2, Outlier(track='anna', time=20.0, ratio=...))
     """
+    owner = np.repeat(np.arange(len(tracks)), tracks.lengths)
+    times, x = np.concatenate(tracks.times), np.concatenate(tracks.x)
+    moving = x[:, [not c.binary for c in _columns(tracks) if c.role == "x"]]
+    pair = np.flatnonzero(owner[1:] == owner[:-1])  # rows with a next one in the same track
+    moved = np.linalg.norm(moving[pair + 1] - moving[pair], axis=1)
+    speed = moved / np.diff(times)[pair]
     known = np.flatnonzero(~np.isnan(speed))
     limit = float(np.percentile(speed[known], 95)) if len(known) >= ENOUGH_SPEEDS else 0.0
     if limit == 0.0 or not (fast := speed[known] > OUTLIER * limit).any():

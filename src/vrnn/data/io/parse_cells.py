@@ -13,6 +13,10 @@ from vrnn.errors import DataError
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "-", "?", "."})
 """Texts that stand for a missing value, in lower case."""
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.I)
+THOUSANDS = re.compile(
+    r"[+-]?\d{1,3}((,\d{3}){2,}|(,\d{3})+\.\d+|(\.\d{3}){2,}|(\.\d{3})+,\d+|([ ']\d{3})+([.,]\d+)?)"
+)
+"""Numbers with marks between thousands, as in 1,234.5 or 1.234,5."""
 
 Column = pa.Array | pa.ChunkedArray
 
@@ -60,7 +64,9 @@ def not_a_number(cell: object) -> str:
     """Return what is wrong with a cell, and the way out."""
     text = str(cell)
     hint = "map another column, or leave the cell empty where the value is missing"
-    if "," in text and is_number(text.replace(",", ".")):
+    if THOUSANDS.fullmatch(text):
+        hint = "write numbers without marks between thousands"
+    elif "," in text and is_number(text.replace(",", ".")):
         hint = "write decimals with a point, not a comma"
     elif "_" in text and is_number(text.replace("_", "")):
         hint = "write numbers without underscores"

@@ -1,7 +1,7 @@
 """Times from the cells of a column: numbers, durations, or dates in any common form."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -62,19 +62,42 @@ class Form(NamedTuple):
     padded: bool = True
 
 
+def month_first(columns: Sequence[Column]) -> bool | None:
+    """Return whether the month comes first in the dates of several columns; None where nothing says so.
+
+    That order is right with which more cells are dates, or, where both are possible, the times of
+    the columns go forth and back less.
+
+    >>> month_first([pa.array(["03/12/2024"]), pa.array(["03/13/2024"])])
+    True
+    """
+    ranks = dict.fromkeys((True, False), (0, 0.0))
+    for column in columns:
+        cells = without_missing(column) if is_text(column) else column
+        for form in _forms(cells) if is_text(column) else ():
+            first = form.pattern[:2] == "%m"
+            if first or form.pattern[:2] == "%d":
+                seconds = _parse(cells, form)
+                count, span = ranks[first]
+                ranks[first] = count + int(np.isfinite(seconds).sum()), span - _span(seconds)
+    return None if ranks[True] == ranks[False] else ranks[True] > ranks[False]
+
+
 def to_times(
-    column: Column, at: Callable[[int], str], name: str = ""
+    column: Column, at: Callable[[int], str], name: str = "", month_first: bool | None = None
 ) -> tuple[Float[np.ndarray, " rows"], Clock]:
     """Return a column of times as float64, NaN where one is missing, and how they are written.
 
     Numbers stay as they are. Dates become seconds since 1970-01-01 UTC; without a zone they are in
-    UTC. Durations become seconds.
+    UTC. Durations and times of day become seconds.
 
     Args:
         column: numbers, dates, durations, or text.
         at: says where a row is, for the message.
         name: name of the column. In one named after dates, numbers of 7, 8, 12 or 14 digits are
             dates such as 20240131, if all of them can be. Seven digits are a year and its day.
+        month_first: whether the month comes before the day in dates such as 3/12/2024; None lets
+            the column decide.
 
     Raises:
         DataError: a cell that is no time as most cells are.
@@ -90,7 +113,9 @@ def to_times(
         return _timestamps(column)
     if pa.types.is_time(kind):
         ticks = column.cast(pa.time64("ns")).cast(pa.int64())
-        return parse_numbers(ticks)[0] / 1e9, Clock()
+        return parse_numbers(ticks)[0] / 1e9, Clock("time of day", unit=kind.unit)
+    if pa.types.is_duration(kind):
+        return parse_numbers(column)[0], Clock("duration", unit=kind.unit)
     if not is_text(column):
         return _numbers(column, name)
     cells = without_missing(column)
@@ -102,8 +127,8 @@ def to_times(
             return dates
         return values, Clock(whole=bool(whole))
     if (durations := _durations(cells)) is not None:
-        return durations, Clock()
-    return _dates(cells, column, bad, at)
+        return durations
+    return _dates(cells, column, bad, at, month_first)
 
 
 def _timestamps(column: Column) -> tuple[Float[np.ndarray, " rows"], Clock]:
@@ -149,24 +174,43 @@ def _date_numbers(cells: Column, name: str) -> tuple[Float[np.ndarray, " rows"],
     return _timestamps(found)[0], Clock("date", True, "s", text=pattern)
 
 
-def _durations(cells: Column) -> Float[np.ndarray, " rows"] | None:
+def _durations(cells: Column) -> tuple[Float[np.ndarray, " rows"], Clock] | None:
     """Return durations such as 1:30:00 or 0 days 00:00:00.04 in seconds; None for other text."""
-    if not bool(pc.all(pc.match_substring_regex(cells.drop_null(), DURATION)).as_py()):
+    known = cells.drop_null()
+    if not bool(pc.all(pc.match_substring_regex(known, DURATION)).as_py()):
         return None
     parts = pc.extract_regex(cells, DURATION)
-    part = lambda name: parse_numbers(pc.struct_field(parts, name))[0]  # noqa: E731
-    days = np.nan_to_num(part("days"))
-    seconds = ((days * 24 + part("hours")) * 60 + part("minutes")) * 60 + part("seconds")
-    negative = np.array(pc.equal(pc.struct_field(parts, "sign"), "-").fill_null(False))
-    return np.where(negative, -seconds, seconds)
+    field = lambda name: pc.struct_field(parts, name)  # noqa: E731
+    days, hours, minutes, rest = (
+        parse_numbers(field(name))[0] for name in ("days", "hours", "minutes", "seconds")
+    )
+    seconds = ((np.nan_to_num(days) * 24 + hours) * 60 + minutes) * 60 + rest
+    negative = np.array(pc.equal(field("sign"), "-").fill_null(False))
+    has = lambda pattern: bool(pc.any(pc.match_substring_regex(known, pattern)).as_py())  # noqa: E731
+    before = "%j days, " if has("days?,") else "%j days " if has("day") else ""
+    digits = pc.max(pc.utf8_length(field("seconds"))).as_py() or 2
+    clock = Clock(
+        "duration",
+        text=f"{before}%H:%M:%S",
+        digits=max(digits - 3, 0),
+        padded=not has(r"(^-?| )\d:"),
+    )
+    return np.where(negative, -seconds, seconds), clock
 
 
 def _dates(
-    cells: Column, column: Column, no_number: np.ndarray, at: Callable[[int], str]
+    cells: Column,
+    column: Column,
+    no_number: np.ndarray,
+    at: Callable[[int], str],
+    month_first: bool | None,
 ) -> tuple[Float[np.ndarray, " rows"], Clock]:
     """Return the dates of a column of text, in the form that most of its cells have."""
     best: tuple[int, np.ndarray, Clock] | None = None
+    other = "" if month_first is None else "%d" if month_first else "%m"
     for form in _forms(cells):
+        if other and form.pattern.startswith(other):
+            continue
         seconds = _parse(cells, form)
         count = int(np.isfinite(seconds).sum())
         clock = Clock(

@@ -21,6 +21,7 @@ from vrnn.data.io.gpx import read_gpx, read_kml
 from vrnn.data.io.hurdat2 import HEADER, read_hurdat2
 from vrnn.data.io.npz import read_npz
 from vrnn.data.io.parquet import read_feather, read_parquet
+from vrnn.data.io.parse_times import month_first
 from vrnn.data.io.piano_roll import read_notes
 from vrnn.data.io.roles import choose_roles
 from vrnn.data.io.table import Columns, Table
@@ -147,11 +148,15 @@ def read_files(
     if files == [path]:
         return tracks_from_table(tables[0], columns, sort=sort, duplicates=duplicates)
     columns = _shared_columns(tables, columns)
+    # one file may hold a single day, so the order of day and month is decided over all
+    order = month_first([t.columns[columns.t] for t in tables if columns.t in t.columns])
     stems = Counter(file.stem for file in files)
     parts = []
     for file, table in zip(files, tables, strict=True):
         prefix = file.stem if stems[file.stem] == 1 else str(file.relative_to(_base(files)))
-        part = tracks_from_table(table, columns, sort=sort, duplicates=duplicates)
+        part = tracks_from_table(
+            table, columns, sort=sort, duplicates=duplicates, month_first=order
+        )
         notes = tuple(f"{file.name}: {note}" for note in part.origin.notes)
         part = replace(part, origin=replace(part.origin, notes=notes))
         alone = columns.id is None and len(part) == 1

@@ -33,6 +33,12 @@ PAIRS = (
     ("xcenter", "ycenter"), ("centerx", "centery"), ("localx", "localy"), ("bbleft", "bbtop"),
 )  # fmt: skip
 """Names of two columns of positions, the likeliest first."""
+RECORDINGS = {
+    "recording", "rec", "scene", "scenario", "session", "sequence", "seq", "video", "clip", "file",
+    "match", "game", "period", "half", "trial", "experiment", "run", "flight", "trip", "voyage",
+    "camera", "location", "site", "dataset", "movie", "plate", "well", "field", "fov", "day", "date",
+}  # fmt: skip
+"""Words in the names of recordings, in each of which ids may begin anew."""
 
 
 def plain(name: str) -> str:
@@ -61,6 +67,12 @@ def likely_ids(table: Table, free: list[str], times: list[str]) -> list[str]:
     return [name for name in order if named[name] < len(IDS) and not _counts(table, name, times)][
         :1
     ]
+
+
+def may_be_recording(name: str, column: Column) -> bool:
+    """Return whether a column may name the recording of a row: by its name, as text or integers."""
+    named = RECORDINGS & set(name_words(name)) or plain(name) in IDS
+    return bool(named) and (is_text(column) or pa.types.is_integer(column.type)) and repeats(column)
 
 
 def repeats(column: Column) -> bool:

@@ -93,6 +93,13 @@ def join_dates(table: Table) -> tuple[Table, str]:
     return replace(table, columns=table.columns | {name: joint}), name
 
 
+def join_ids(table: Table, names: tuple[str, str]) -> Table:
+    """Return a table with one more column of ids, such as recording/track with the cells 3/17."""
+    cells = [table.columns[name].cast(pa.string()) for name in names]
+    joint = pc.binary_join_element_wise(*cells, "/")
+    return replace(table, columns=table.columns | {"/".join(names): joint})
+
+
 def one_below_the_other(table: Table, time: str) -> tuple[Table, Columns] | None:
     """Return tracks that stand side by side, one below the other; None where they do not.
 

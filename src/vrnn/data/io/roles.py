@@ -20,12 +20,14 @@ from vrnn.data.io.recognise import (
     likely_ids,
     likely_pair,
     likely_times,
+    may_be_recording,
     plain,
     usual_pair,
 )
 from vrnn.data.io.reshape import (
     TOGETHER,
     join_dates,
+    join_ids,
     one_below_the_other,
     split_pair,
     without_flagged,
@@ -82,7 +84,7 @@ def choose_roles(table: Table, columns: Columns) -> Roles:
     if not x:
         table, x = _positions(table, columns)
     taken = {*x, *columns.u, *columns.y}
-    time, track = _together(table, columns, usual, both, taken)
+    table, time, track = _together(table, columns, usual, both, taken)
     chosen = replace(
         columns, id=track, t=time, x=x, u=columns.u or usual.u, y=columns.y or usual.y, names=()
     )
@@ -104,8 +106,10 @@ def _words(table: Table, given: Columns, chosen: Columns) -> Iterator[str]:
 
 def _together(
     table: Table, columns: Columns, usual: Columns, both: str, taken: set[str]
-) -> tuple[str | None, str | None]:
+) -> tuple[Table, str | None, str | None]:
     """Return the columns of times and ids, chosen together; None where there is none.
+
+    Where ids are used again in another recording, the table gets a column of both.
 
     Raises:
         DataError: a named column that is absent, or columns that may be one of the two.
@@ -132,13 +136,31 @@ def _together(
         for track in tracks or [None]:
             doubles = _doubles(table, track, time)
             if doubles <= MANY_DOUBLES and track is not None:
-                return time, track
+                return table, time, track
             if best is None or doubles < best[0]:
                 best = doubles, time, track
-    _, time, track = best or (0.0, times[0], None)
-    if track is None and columns.id == "" and usual.id == "":
-        _refuse_unclear(table, columns, time, [n for n in free if n != time])
-    return time, track
+    doubles, time, track = best or (0.0, times[0], None)
+    if columns.id == "" and usual.id == "":
+        if track is None:
+            _refuse_unclear(table, columns, time, [n for n in free if n != time])
+        elif doubles > MANY_DOUBLES:
+            return _in_recordings(table, time, track, free)
+    return table, time, track
+
+
+def _in_recordings(
+    table: Table, time: str | None, track: str, free: list[str]
+) -> tuple[Table, str | None, str]:
+    """Return a table whose tracks are told apart by a recording and an id, where that helps.
+
+    Ids that begin anew in each recording would repeat the times of others.
+    """
+    for name in free:
+        if name != track and may_be_recording(name, table.columns[name]):
+            joint = join_ids(table, (name, track))
+            if _doubles(joint, (both := f"{name}/{track}"), time) <= MANY_DOUBLES:
+                return joint, time, both
+    return table, time, track
 
 
 def _doubles(table: Table, track: str | None, time: str | None) -> float:

@@ -1,5 +1,6 @@
 """Tracks from a table of rows, with every check that can name a line."""
 
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -7,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int
 
-from vrnn.data.clock import Clock
+from vrnn.data.clock import DAY, Clock
 from vrnn.data.io.categories import name_categories, one_hot_column, source_column
 from vrnn.data.io.parse_cells import Column, is_text, not_a_number, parse_numbers, without_missing
 from vrnn.data.io.parse_times import to_times
@@ -84,6 +85,7 @@ def tracks_from_table(
     *,
     sort: bool = True,
     duplicates: Duplicates = "auto",
+    month_first: bool | None = None,
 ) -> Tracks:
     """Return the rows grouped by id, in order of first appearance.
 
@@ -99,6 +101,8 @@ def tracks_from_table(
         duplicates: what becomes of rows with the id and time of an earlier one. "first" drops
             them, "mean" averages the values, "error" refuses them. "auto" drops them where they
             are few.
+        month_first: whether the month comes before the day in dates such as 3/12/2024; None lets
+            the column decide.
 
     Raises:
         DataError: no rows, an absent column, text in place of a number, infinite values, too many
@@ -124,11 +128,12 @@ def tracks_from_table(
         )
     notes = [note, *table.notes]
     extra = _extra(table, columns)
-    there, t, clock = _times(table, columns.t, notes)
+    there, t, clock = _times(table, columns.t, notes, month_first)
     rows = np.flatnonzero(there)
     codes, ids, whole, named = _tracks(table, columns.id, rows, notes)
     rows, t = rows[named], t[rows[named]]
     values, bad = _all_values(table, columns, rows)
+    t, clock = _past_midnight(t, clock, codes, notes)
     found = Rows(table, rows, t, codes, ids, **values)
     found = _without_bad(found, bad, notes)
     found = _in_order(found, sort, notes)
@@ -183,12 +188,13 @@ def _extra(table: Table, columns: Columns) -> dict[str, Column]:
 
 
 def _times(
-    table: Table, name: str | None, notes: list[str]
+    table: Table, name: str | None, notes: list[str], month_first: bool | None
 ) -> tuple[Bool[np.ndarray, " rows"], Float[np.ndarray, " rows"], Clock]:
     """Return which rows have a time, the times, and how they are written."""
     if name is None:
         return np.ones(len(table), bool), np.zeros(len(table)), Clock()
-    t, clock = to_times(table.columns[name], lambda row: f"{table.at(row)}, column {name!r}", name)
+    where = lambda row: f"{table.at(row)}, column {name!r}"  # noqa: E731
+    t, clock = to_times(table.columns[name], where, name, month_first)
     bad = ~np.isfinite(t)
     if bad.all() or np.isinf(t).any() or bad.mean() > MANY_EMPTY:
         row = int(np.isinf(t).argmax() if np.isinf(t).any() else bad.argmax())
@@ -201,6 +207,29 @@ def _times(
     if bad.any():
         notes.append(_left_out(table, np.flatnonzero(bad), "without a time"))
     return ~bad, t, clock
+
+
+def _past_midnight(
+    t: Float[np.ndarray, " rows"], clock: Clock, codes: Int[np.ndarray, " rows"], notes: list[str]
+) -> tuple[Float[np.ndarray, " rows"], Clock]:
+    """Return times of day that go on after midnight, in tracks whose other times rise."""
+    if clock.kind not in ("duration", "time of day") or not len(t) or t.max() >= DAY:
+        return t, clock
+    order = np.argsort(codes, kind="stable")
+    track, steps = codes[order][1:], np.diff(t[order])
+    steps[np.diff(codes[order]) != 0] = 0.0
+    midnight = steps < -DAY / 2
+    unsorted = np.unique(track[(steps < 0) & ~midnight])
+    midnight &= ~np.isin(track, unsorted)
+    if not midnight.any():
+        return t, clock
+    days = np.r_[0, np.cumsum(midnight)]
+    days -= days[np.searchsorted(codes[order], codes[order])]
+    t = t.copy()
+    t[order] += DAY * days
+    over = len(np.unique(track[midnight]))
+    notes.append(f"the times of day of {plural(over, 'track')} go on after midnight")
+    return t, replace(clock, kind="time of day")
 
 
 def _tracks(

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vrnn.errors import DataError
-from vrnn.geo import RADIUS, degree_lengths
+from vrnn.geo import LEAST_COSINE, RADIUS, degree_lengths
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Plane:
         return RADIUS[self.unit]
 
     def check(self, x: Float[np.ndarray, "*batch dim"]) -> None:
-        """Refuse values that cannot be latitudes in degrees.
+        """Refuse values that cannot be latitudes in degrees, or are at a pole.
 
         Raises:
             DataError: says how far off the values are.
@@ -44,6 +44,12 @@ class Plane:
             raise DataError(
                 "a geographic transform: expected latitudes from -90 to 90 degrees, "
                 f"found {far:g}; are latitude and longitude swapped, or the positions in metres?"
+            )
+        if np.cos(np.radians(far)) < LEAST_COSINE:
+            raise DataError(
+                f"a geographic transform: expected no latitudes within 0.6 degrees of a pole, "
+                f"found {far:g}; a degree of longitude has no length there, so project the positions "
+                "to metres, as in EPSG:3413 or EPSG:3031, and name them x and y"
             )
 
     def metric_scale(self, first: Float[np.ndarray, "batch dim"]) -> Float[np.ndarray, "batch dim"]:

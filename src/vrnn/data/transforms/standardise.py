@@ -9,6 +9,25 @@ from vrnn.data.arrays import moments, usable_scale
 from vrnn.data.transforms.encoded import Increments
 
 TINY = 1e-8  # of the root mean square length, below which an increment is a rounding error
+FAR = 100.0
+
+
+def without_far(values: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rows dim"]:
+    """Return values with NaN for those over 100 times as far from the median as 95 % of a column.
+
+    >>> without_far(np.array([[1.0], [2.0], [3.0], [4.0]] * 10 + [[1e9]]))[-1].item()
+    nan
+    """
+    known = np.isfinite(values).any(0)
+    if not known.any():
+        return values
+    with np.errstate(invalid="ignore"):
+        middle = np.nanmedian(values[:, known], axis=0)
+        far = np.abs(values[:, known] - middle)
+        usual = np.nanpercentile(far, 95, axis=0)
+    found = values.copy()
+    found[:, known] = np.where((usual > 0) & (far > FAR * usual), np.nan, values[:, known])
+    return found
 
 
 @dataclass(frozen=True)
@@ -37,6 +56,9 @@ class Standardise:
     ) -> "Standardise":
         """Return the map for the mean and the standard deviation of single increments.
 
+        Values over 100 times as far from the median as 95 % of them are errors, such as a position
+        of 0, and do not count.
+
         A constant column of increments takes the root mean square of all increments, which have
         its unit. Any other constant column keeps scale 1.
 
@@ -49,7 +71,7 @@ class Standardise:
         """
         values = increments.values
         single = np.where(increments.count == 1, values, np.nan).reshape(-1, values.shape[-1])
-        mean, scale = moments(single)
+        mean, scale = moments(without_far(single))
         keep = np.array(continuous)
         moves = (mean**2 + scale**2)[is_increment & keep]
         unit = float(np.sqrt(moves.mean())) if moves.any() else 1.0
