@@ -2,6 +2,7 @@
 
 from benchmarks import (
     anomalies,
+    defaults,
     eth_ucy,
     imputation,
     latents,
@@ -17,6 +18,7 @@ from benchmarks import (
 
 SCRIPTS = (
     anomalies,
+    defaults,
     eth_ucy,
     imputation,
     latents,

@@ -4,8 +4,8 @@
     python -m benchmarks.defaults zara1/default       one setting on one set
     python -m benchmarks.defaults --tables            the tables alone, from the kept results
 
-Every training may take 3 minutes on this machine. Validation windows compare the settings, and test
-windows are scored in the end. Four sets are simulated in the style of vessels, animals, buses and
+The default is what the command chooses, within 3 minutes on this machine. The other settings take
+as many steps. Validation windows compare the settings, and test windows are scored in the end. Four sets are simulated in the style of vessels, animals, buses and
 players; their files have irregular times, gaps and degrees, and are brought to a regular step as
 the command line does it.
 """
@@ -22,12 +22,10 @@ import torch
 import vrnn
 from benchmarks.common import data_folder, keep, kept, parser, write_table
 from benchmarks.without_training import letter_tracks
+from vrnn.cli.train import chosen_training
 from vrnn.data.tidy import tidy
-from vrnn.training.budget import steps_within
 from vrnn.training.choose import choose_families
-from vrnn.training.choose_training import choose_training
 
-MINUTES = 3.0
 WINDOWS = 1000  # windows of a part that are scored
 SIMULATED = 150  # tracks of a simulated set
 MOVES = vrnn.AugmentConfig(flip=True, rotate=True)
@@ -157,14 +155,6 @@ SETS: dict[str, Callable[[Path], Parts]] = {
 }
 
 
-def windowed(settings: vrnn.TrainConfig, rows: int) -> vrnn.TrainConfig:
-    return replace(settings, window=rows)
-
-
-def with_transform(settings: vrnn.TrainConfig, **parts: bool) -> vrnn.TrainConfig:
-    return replace(settings, transform=replace(settings.transform, **parts))
-
-
 def as_rnn(tracks: vrnn.Tracks) -> vrnn.ModelConfig:
     return vrnn.RNNConfig(x_dim=tracks.x_dim, **choose_families(tracks, vrnn.RNNConfig))
 
@@ -173,14 +163,23 @@ def as_vrnn(tracks: vrnn.Tracks) -> vrnn.ModelConfig:
     return vrnn.VRNNConfig(x_dim=tracks.x_dim, **choose_families(tracks, vrnn.VRNNConfig))
 
 
-Change = Callable[[vrnn.TrainConfig, int], vrnn.TrainConfig]
+def whole(settings: vrnn.TrainConfig) -> vrnn.TrainConfig:
+    """Return the settings for whole tracks, with their learning rate."""
+    return replace(settings, window=None, learning_rate=vrnn.TrainConfig().learning_rate)
+
+
+def causal(settings: vrnn.TrainConfig, turned: bool = True) -> vrnn.TrainConfig:
+    return replace(settings, transform=replace(settings.transform, causal=turned))
+
+
+Change = Callable[[vrnn.TrainConfig], vrnn.TrainConfig]
 SETTINGS: dict[str, tuple[Callable[[vrnn.Tracks], vrnn.ModelConfig], Change]] = {
-    "default": (as_vrnn, lambda s, rows: s),
-    "windows": (as_vrnn, windowed),
-    "causal": (as_vrnn, lambda s, rows: with_transform(s, causal=True)),
-    "small batches": (as_vrnn, lambda s, rows: replace(s, batch_size=32)),
-    "averaged": (as_vrnn, lambda s, rows: replace(s, ema_decay=0.99)),
-    "RNN": (as_rnn, lambda s, rows: s),
+    "default": (as_vrnn, lambda s: s),
+    "causal": (as_vrnn, causal),
+    "not causal": (as_vrnn, partial(causal, turned=False)),
+    "whole tracks": (as_vrnn, whole),
+    "small steps": (as_vrnn, lambda s: replace(s, learning_rate=1e-3)),
+    "RNN": (as_rnn, lambda s: s),
 }
 
 
@@ -193,15 +192,18 @@ def score(tracks: vrnn.Tracks, model: object, observe: int, horizon: int) -> dic
 
 def run(name: str, setting: str, folder: Path, seed: int) -> None:
     """Train with one setting on one set, and keep its scores."""
-    train, val, test = (tidy(part).tracks for part in SETS[name](folder))
+    train, *others = SETS[name](folder)
+    train = tidy(train).tracks
+    val, test = (tidy(part, step=train.step).tracks for part in others)
     found = vrnn.describe(val)
     observe, horizon = found.observe, found.horizon
     make, change = SETTINGS[setting]
     config = make(train)
-    chosen = choose_training(train, vrnn.TrainConfig(seed=seed), validated=True).settings
-    chosen = change(chosen, observe + horizon)
     started = time.perf_counter()
-    chosen = replace(chosen, steps=steps_within(MINUTES, train, config, chosen))
+    chosen, _ = chosen_training(train, config, vrnn.TrainConfig(seed=seed), val)
+    if setting != "default":  # as many steps as the default had
+        (default,) = kept(f"defaults-{name}-default-{seed}")
+        chosen = change(replace(chosen, steps=default["steps"]))
     trained = vrnn.train(
         train, config=config, training=chosen, val=val, start="scratch", quiet=True
     )
@@ -214,6 +216,8 @@ def run(name: str, setting: str, folder: Path, seed: int) -> None:
         "observe": observe,
         "horizon": horizon,
         "steps": chosen.steps,
+        "causal": chosen.transform.causal,
+        "window": chosen.window,
         "seconds": round(seconds, 1),
         **{part: score(tracks, trained.model, observe, horizon) for part, tracks in parts.items()},
     }
@@ -263,6 +267,15 @@ def write_tables() -> None:
         "Steps", "Seconds", "Best setting in validation", "Default behind it", "Settings",
     ]  # fmt: skip
     write_table("defaults", header, rows)
+    compared = []
+    for name in SETS:
+        of_set = {r["setting"]: r for r in results if r["set"] == name and r["seed"] == 0}
+        cells = [
+            f"{of_set[setting]['val']['model']['energy_score']:.4g}" if setting in of_set else "-"
+            for setting in SETTINGS
+        ]
+        compared.append([name, *cells])
+    write_table("defaults-settings", ["Set", *SETTINGS], compared)
 
 
 def main() -> None:

@@ -1,16 +1,14 @@
 """Geometry of the globe: great-circle distances, local scales and Cartesian coordinates."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from vrnn.column_names import latitude_longitude
+
 RADIUS = {"nmi": 3440.065, "km": 6371.0}
 """Mean radius of the Earth in nautical miles and in kilometres."""
-
-LATITUDES, LONGITUDES = {"lat", "latitude"}, {"lon", "long", "lng", "longitude"}
-"""Words in the names of columns of degrees."""
 
 LEAST_COSINE = 0.01
 """Least cosine of a latitude in a scale, reached 0.6 degrees from a pole."""
@@ -92,28 +90,6 @@ def degree_lengths(
     """
     north = float(np.radians(1.0) * radius)
     return north, north * np.maximum(np.cos(np.radians(latitude)), LEAST_COSINE)
-
-
-def latitude_longitude(names: Sequence[str]) -> tuple[int, int] | None:
-    """Return the places of a latitude and a longitude among names; None unless there is one of each.
-
-    >>> latitude_longitude(("t", "location.long", "location.lat")), latitude_longitude(("x", "y"))
-    ((2, 1), None)
-    """
-    found = [
-        [i for i, name in enumerate(names) if words & set(name_words(name))]
-        for words in (LATITUDES, LONGITUDES)
-    ]
-    return (found[0][0], found[1][0]) if [len(f) for f in found] == [1, 1] else None
-
-
-def name_words(name: str) -> list[str]:
-    """Return the words of a name in lower case.
-
-    >>> name_words("location-lat"), name_words("BaseDateTime"), name_words("POSITION_X")
-    (['location', 'lat'], ['base', 'date', 'time'], ['position', 'x'])
-    """
-    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)]
 
 
 def in_degrees(x: Float[np.ndarray, "rows dim"], names: Sequence[str]) -> bool:

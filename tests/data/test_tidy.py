@@ -49,6 +49,18 @@ def test_irregular_times_are_interpolated_up_to_the_last_time():
     assert np.abs(found.x[0][there, 0] - grid[there]).max() <= 0.05 * step + 1e-9
 
 
+@pytest.mark.parametrize(("step", "taken"), [(1.25, 1.25), (0.6, 0.6), (0.3, None), (None, None)])
+def test_irregular_times_take_the_step_of_a_model(step, taken):
+    times = np.cumsum(np.random.default_rng(0).uniform(0.7, 1.3, 60))
+    found = tidy(line(times), step=step)
+    own = float(np.quantile(np.diff(times), 0.5, method="lower"))
+    steps = np.diff(found.tracks.times[0])
+    np.testing.assert_allclose(steps, taken or own, atol=2 * 0.05 * (taken or own))
+    assert f"at every {taken or own:.6g}" in found.notes[0]
+    regular = line(range(9))
+    assert tidy(regular, step=step).tracks is regular
+
+
 def test_longer_gaps_of_irregular_times_are_missing():
     times = np.r_[np.arange(0, 20, 0.95), 25.3, np.arange(26.0, 40, 1.02)]
     found = tidy(line(times)).tracks

@@ -31,12 +31,44 @@ def test_degrees_are_modelled_in_kilometres():
     assert choose_training(metres, USUAL, validated=False).settings.transform == USUAL.transform
 
 
-def test_long_tracks_are_cut_into_windows_unless_gaps_break_them():
-    found = choose_training(tracks(rows=300), USUAL, validated=False)
-    assert found.settings.window == 128
-    gappy = tracks(rows=300)
-    x = [np.where(np.arange(300)[:, None] % 50 == 0, np.nan, a) for a in gappy.x]
-    assert choose_training(vrnn.Tracks(x), USUAL, validated=False).settings.window is None
+@pytest.mark.parametrize(("rows", "window"), [(12, None), (30, None), (31, 20), (300, 20)])
+def test_tracks_of_positions_are_cut_into_the_windows_of_a_forecast(rows, window):
+    found = choose_training(tracks(rows=rows), USUAL, validated=False)
+    assert found.settings.window == window
+    assert found.settings.learning_rate == (3e-3 if window else USUAL.learning_rate)
+    assert any("--window 20 --learning-rate 0.003" in r for r in found.reasons) == bool(window)
+    assert found.settings.steps == (500 if window else USUAL.steps)
+    named = replace(USUAL, learning_rate=0.1, steps=70, validate_every=7)
+    own = choose_training(tracks(rows=rows), named, validated=False).settings
+    assert own == replace(named, window=window, patience=5)
+
+
+def test_steps_on_windows_go_over_all_rows_a_hundred_times():
+    for count, steps in ((100, 2300), (400, 5000)):
+        found = choose_training(tracks(count, rows=300), USUAL, validated=True).settings
+        assert (found.steps, found.validate_every) == (steps, steps // 10)
+
+
+@pytest.mark.parametrize(
+    ("count", "whole", "window"), [(20, 300, 20), (20, 100, 20), (3, 100, None), (20, 19, None)]
+)
+def test_some_windows_are_enough_where_points_are_missing(count, whole, window):
+    """After the first rows, which are complete, every third point is missing."""
+    rows = np.arange(300)[:, None]
+    x = [np.where((rows >= whole) & (rows % 3 == 0), np.nan, a) for a in tracks(count, 300).x]
+    assert choose_training(vrnn.Tracks(x), USUAL, validated=False).settings.window == window
+
+
+def test_other_long_series_are_cut_into_long_windows():
+    walks = tracks(rows=300)
+    with_target = replace(walks, y=[x[:, :1] for x in walks.x], y_names=("speed",))
+    one = vrnn.Tracks([x[:, :1] for x in walks.x])
+    bits = vrnn.Tracks([np.float64(x > 0) for x in walks.x])
+    for series in (with_target, one, bits):
+        found = choose_training(series, USUAL, validated=False)
+        assert (found.settings.window, found.settings.learning_rate) == (128, USUAL.learning_rate)
+    short = choose_training(with_target.cut(stop=256), USUAL, validated=False)
+    assert short.settings.window is None
 
 
 @pytest.mark.parametrize(
@@ -55,7 +87,8 @@ def test_named_settings_stay(given):
     assert choose_training(data, named, validated=True).settings == named
 
 
-def test_train_in_python_takes_them():
+def test_train_in_python_takes_them(monkeypatch):
+    monkeypatch.setattr("vrnn.training.trainer.Trainer.run", lambda *_: None)
     run = vrnn.train(tracks(), config=vrnn.RNNConfig(2, hidden=4), quiet=True)
     assert run.model.training["patience"] == 5
 
@@ -66,9 +99,10 @@ def test_few_long_tracks_keep_the_shipped_weights_all_the_same():
     assert run.model.config == vrnn.load("tracks-2d").config and not run.history
 
 
-def test_settings_of_a_model_to_start_from_are_not_chosen_anew():
+def test_settings_of_a_model_to_start_from_are_not_chosen_anew(monkeypatch):
     data = tracks(names=("lat", "lon"))
     plain = vrnn.TrainConfig(steps=1)
     first = vrnn.train(data, config=vrnn.RNNConfig(2, hidden=4), training=plain, quiet=True)
+    monkeypatch.setattr("vrnn.training.trainer.Trainer.run", lambda *_: None)
     second = vrnn.train(data, start=first.model, quiet=True)
     assert second.model.training["transform"]["geographic"] == ""

@@ -12,7 +12,7 @@ from tests.helpers.small_runs import CONFIG, QUICK, RNN, SETTINGS, small_run, ti
 import vrnn
 from vrnn.data.synthetic import ConstantVelocityWalk
 from vrnn.data.tracks import concatenate
-from vrnn.training.fit import Run
+from vrnn.training.run import Run
 from vrnn.training.trackers import read_metrics
 from vrnn.training.weights import weights_digest
 

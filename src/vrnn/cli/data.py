@@ -147,7 +147,12 @@ def read(path: Path, flags: ColumnFlags, trained: Columns | None = None) -> Trac
 
 
 def read_regular(
-    path: Path, flags: ColumnFlags, trained: Columns | None = None, *, last: bool = False
+    path: Path,
+    flags: ColumnFlags,
+    trained: Columns | None = None,
+    *,
+    last: bool = False,
+    step: float | None = None,
 ) -> Tracks:
     """Read DATA with one row for each time step, see `vrnn.tidy`, and say what was done.
 
@@ -156,8 +161,9 @@ def read_regular(
         flags: those that were given.
         trained: columns of the run that the data is for.
         last: keep what follows the last long gap of each track alone.
+        step: the time step of the training, for irregular times.
     """
-    tracks, notes = tidy(read(path, flags, trained), last=last)
+    tracks, notes = tidy(read(path, flags, trained), last=last, step=step)
     for note in notes:
         say(f"note: {note}")
     return tracks

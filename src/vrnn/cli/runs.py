@@ -45,7 +45,8 @@ def open_run(
     model = load(run)
     columns = trained_columns(run, model)
     if regular and not model.preprocessor.time_input:
-        return model, read_regular(data, flags, columns, last=last)
+        step = model.preprocessor.step
+        return model, read_regular(data, flags, columns, last=last, step=step)
     return model, read(data, flags, columns)
 
 

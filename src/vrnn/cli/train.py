@@ -27,6 +27,7 @@ from vrnn.models.registry import REGISTRY, name_of
 from vrnn.training.budget import MINUTES, steps_within
 from vrnn.training.choose import chosen_families
 from vrnn.training.choose_training import choose_training
+from vrnn.training.choose_transform import choose_transform, trial_steps
 from vrnn.training.config import TrainConfig
 from vrnn.training.fit import SCRATCH, from_scratch
 from vrnn.training.fit import train as fit
@@ -90,12 +91,16 @@ def train_command(kind: str, words: Sequence[str] = ()) -> Callable[..., None]:
     ) -> None:
         check_folder(out, resume)
         check_outputs(plot=plot, run=out, data=[data, val], runs=[start])
-        bring = read if training.time_input else read_regular
-        tracks = bring(data, columns)
+        irregular = training.time_input
+        tracks = read(data, columns) if irregular else read_regular(data, columns)
         same = tracks.u_names if columns.u else ()  # the same kinds in both
         seen = replace(columns, group=val_group or columns.group, u=same)
         source = val or (data if val_group else None)
-        held_out = None if source is None else bring(source, seen)
+        held_out = None
+        if source is not None:
+            held_out = (
+                read(source, seen) if irregular else read_regular(source, seen, step=tracks.step)
+            )
         own = changed_settings(kind, asdict(model))
         scratch = from_scratch(start)
         if start is not None and not scratch:
@@ -116,7 +121,7 @@ def train_command(kind: str, words: Sequence[str] = ()) -> Callable[..., None]:
         if resume and (out / "config.json").is_file():
             settings = _as_begun(out, training)
         elif not begins:
-            settings, reasons = _chosen_training(
+            settings, reasons = chosen_training(
                 tracks, config, training, held_out, minutes, steps_named
             )
         fast, worst = outliers(tracks)
@@ -195,15 +200,23 @@ def train_command(kind: str, words: Sequence[str] = ()) -> Callable[..., None]:
     return train
 
 
-def _chosen_training(
+def chosen_training(
     tracks: Tracks,
     config: ModelConfig | None,
     given: TrainConfig,
     val: Tracks | None,
-    minutes: float | None,
-    steps_named: bool,
+    minutes: float | None = None,
+    steps_named: bool = False,
 ) -> tuple[TrainConfig, list[str]]:
     """Return the settings of training for some data, and a reason for each that was chosen.
+
+    Args:
+        tracks: the training data.
+        config: the model.
+        given: the settings that a user gave.
+        val: validation tracks; None holds some out.
+        minutes: the time for training; None is 3, unless the steps are named.
+        steps_named: whether the user gave the steps.
 
     Raises:
         ConfigError: minutes that are not above 0.
@@ -220,19 +233,26 @@ def _chosen_training(
             found=f"{minutes:g}",
             hint=("name the ", Setting("steps")),
         )
+    if steps_named:
+        settings = replace(settings, steps=given.steps)
     if together or (minutes is None and steps_named):
-        return settings, list(reasons)
+        settings, compared = choose_transform(tracks, config, settings, val)
+        return settings, [*reasons, *compared]
     fits = steps_within(minutes or MINUTES, tracks, config, settings)
-    if fits < settings.steps:
-        reason = f"--steps {fits}, which take about {minutes or MINUTES:g} minutes here"
-        return replace(settings, steps=fits), [*reasons, reason]
-    return settings, list(reasons)
+    limited = fits < settings.steps
+    settings, compared = choose_transform(tracks, config, replace(settings, steps=fits), val)
+    reasons = [*reasons, *compared]
+    if limited:
+        fits -= 2 * trial_steps(fits) if compared else 0
+        settings = replace(settings, steps=fits)
+        reasons.append(f"--steps {fits}, which take about {minutes or MINUTES:g} minutes here")
+    return settings, reasons
 
 
 def _as_begun(out: Path, given: TrainConfig) -> TrainConfig:
     """Return the settings that a run began with, where the data or the time chose them."""
     begun, usual = read_settings(out).training, TrainConfig()
-    names = ("steps", "window", "patience", "transform")
+    names = ("steps", "window", "learning_rate", "validate_every", "patience", "transform")
     kept = {n: getattr(begun, n) for n in names if getattr(given, n) == getattr(usual, n)}
     return replace(given, **kept)
 

@@ -16,6 +16,8 @@ LONGEST = 10
 """Steps of the longest gap that is filled with missing rows; a track is split at a longer one."""
 IRREGULAR = 0.01
 """Share of steps that are no whole number of usual steps, above which all tracks are resampled."""
+FINEST = 0.5
+"""Least share of the usual step of tracks at which they are resampled."""
 NEAR = 2.5
 """Steps between two rows, up to which positions between them are interpolated."""
 
@@ -32,7 +34,7 @@ class Tidied(NamedTuple):
     notes: tuple[str, ...]
 
 
-def tidy(tracks: Tracks, *, last: bool = False) -> Tidied:
+def tidy(tracks: Tracks, *, last: bool = False, step: float | None = None) -> Tidied:
     """Return tracks with one row for each usual time step.
 
     A model takes the rows of a track as one step apart. So:
@@ -46,12 +48,14 @@ def tidy(tracks: Tracks, *, last: bool = False) -> Tidied:
     Args:
         tracks: tracks with any times.
         last: keep the last part of each track alone, under its own id, to forecast from.
+        step: the time step of other tracks or of a model, at which irregular tracks are resampled
+            unless it is below half their own.
 
     >>> found = tidy(Tracks([np.array([[1.0], [2], [4]])], times=[np.array([0.0, 5, 15])]))
     >>> found.tracks.x[0].ravel().tolist(), found.notes
     ([1.0, 2.0, nan, 4.0], ('1 gap in time filled with 1 missing row',))
     """
-    step = tracks.step
+    step, wanted = tracks.step, step
     owner = np.repeat(np.arange(len(tracks)), tracks.lengths)
     if not len(owner):
         return Tidied(tracks, ())
@@ -71,6 +75,8 @@ def tidy(tracks: Tracks, *, last: bool = False) -> Tidied:
         notes.append(
             f"{plural(int(cut.sum()), 'gap')} in time of more than {LONGEST} steps of {step:.6g}: {rest}"
         )
+    if resample and wanted is not None and wanted >= FINEST * step:
+        step = wanted
     made = _resampled(tracks, step) if resample else filled(tracks, step)
     if resample:
         share = irregular / max(int(inside.sum()), 1)

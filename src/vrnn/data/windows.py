@@ -14,6 +14,11 @@ TOLERANCE = 0.05
 
 Video at 30 Hz, written in whole milliseconds, misses by 0.015."""
 
+OBSERVE, HORIZON = 8, 12
+"""The usual rows to observe and to forecast, where at least `ENOUGH_WINDOWS` of them fit."""
+ENOUGH_WINDOWS = 100
+SHORTEST_WINDOW = 4
+
 
 class Runs(NamedTuple):
     """The longest runs of consecutive complete rows.
@@ -131,6 +136,32 @@ def window_places(
     run = np.repeat(np.arange(len(count)), count)
     within = np.arange(len(run)) - (np.cumsum(count) - count)[run]
     return WindowPlaces(found.track[run], found.start[run] + stride * within)
+
+
+def forecast_window(found: Runs, tracks: int) -> tuple[int, int]:
+    """Return rows to observe and to forecast: 8 and 12, or fewer where most tracks are shorter.
+
+    Both are 0 where most tracks have no 4 consecutive complete rows.
+
+    Args:
+        found: the runs of complete rows.
+        tracks: the number of tracks.
+
+    >>> forecast_window(runs(Tracks([np.zeros((30, 2))] * 10)), 10)
+    (8, 12)
+    >>> forecast_window(runs(Tracks([np.zeros((9, 2))] * 10)), 10)
+    (4, 5)
+    """
+    longest = np.zeros(tracks, dtype=np.int64)
+    np.maximum.at(longest, found.track, found.length)
+    usual = OBSERVE + HORIZON
+    if int((found.length - usual + 1).clip(0).sum()) >= ENOUGH_WINDOWS:
+        return OBSERVE, HORIZON
+    whole = min(usual, int(np.median(longest)))
+    if whole < SHORTEST_WINDOW:
+        return 0, 0
+    observe = max(2, round(0.4 * whole))
+    return observe, whole - observe
 
 
 def positive_step(step: float) -> float:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from vrnn.column_names import latitude_longitude
 from vrnn.errors import require
-from vrnn.geo import latitude_longitude
 from vrnn.plots import canvas
 
 

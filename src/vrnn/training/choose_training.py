@@ -7,13 +7,27 @@ import numpy as np
 
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import TransformConfig
-from vrnn.data.windows import runs
+from vrnn.data.windows import forecast_window, runs
 from vrnn.geo import in_degrees
 from vrnn.training.config import TrainConfig
 from vrnn.training.splits import held_out_count
 
 LONG = 256
-"""Rows of a track above which tracks are cut into windows of so many."""
+"""Rows of a track above which series are cut into windows of half as many."""
+LONGER = 1.5
+"""Length of a track, in windows, above which tracks of positions are cut into windows."""
+SOME_WINDOWS = 300
+"""Windows that are enough where points are missing."""
+LEARNING_RATE = 3e-3
+"""Learning rate for windows."""
+PASSES = 100
+"""How often training on windows goes over the rows."""
+STEPS = 500, 5000
+"""Fewest and most steps of training on windows."""
+VALIDATIONS = 10
+"""Validations in a training on windows."""
+PLACES = (2, 3)
+"""Columns of a position."""
 PATIENCE = 5
 """Validations without improvement after which training stops."""
 
@@ -34,7 +48,9 @@ def choose_training(tracks: Tracks, settings: TrainConfig, validated: bool) -> C
     """Return settings for some data, in place of those that have their default.
 
     - Latitudes and longitudes are modelled in kilometres, in a plane at each track.
-    - Tracks of over 256 rows are cut into windows of 128 rows, which bounds the time of a step.
+    - Tracks of positions are cut into windows of as many rows as are observed and forecast. The
+      learning rate is higher then, and steps go over all rows about 100 times. Other series of over
+      256 rows are cut into windows of 128 rows, which bounds the time of a step.
     - Training stops after 5 validations without improvement.
 
     Args:
@@ -56,11 +72,15 @@ def choose_training(tracks: Tracks, settings: TrainConfig, validated: bool) -> C
     ):
         settings = replace(settings, transform=TransformConfig(geographic="km"))
         reasons.append("--geographic km, since the positions are degrees")
-    if settings.window is None and settings.observe is None and _long(tracks):
-        settings = replace(settings, window=LONG // 2)
-        reasons.append(
-            f"--window {LONG // 2}, since tracks have up to {tracks.lengths.max():,} rows"
-        )
+    if settings.window is None and settings.observe is None:
+        rows, forecasts = _window(tracks)
+        settings = replace(settings, window=rows)
+        if rows and forecasts:
+            settings, words = _for_windows(tracks, settings)
+            reasons.append(f"{words}, since short windows take short steps and forecast better")
+        elif rows:
+            longest = f"{tracks.lengths.max():,}"
+            reasons.append(f"--window {rows}, since tracks have up to {longest} rows")
     held_out = validated or held_out_count(tracks, settings.holdout) > 0
     if settings.patience is None and held_out and not settings.energy_weight:
         settings = replace(settings, patience=PATIENCE)
@@ -68,9 +88,42 @@ def choose_training(tracks: Tracks, settings: TrainConfig, validated: bool) -> C
     return ChosenTraining(settings, tuple(reasons))
 
 
-def _long(tracks: Tracks) -> bool:
-    """Return whether tracks are long, and most of their rows are in runs of a window or more."""
-    if tracks.lengths.max() <= LONG:
-        return False
-    found = runs(tracks).length
-    return bool(found[found >= LONG // 2].sum() > 0.5 * tracks.lengths.sum())
+def _for_windows(tracks: Tracks, settings: TrainConfig) -> tuple[TrainConfig, str]:
+    """Return settings for windows of positions, and the flags of those that were chosen."""
+    usual, rows = TrainConfig(), settings.window or 1
+    words = [f"--window {rows}"]
+    if settings.learning_rate == usual.learning_rate:
+        settings = replace(settings, learning_rate=LEARNING_RATE)
+        words.append(f"--learning-rate {LEARNING_RATE}")
+    if settings.steps == usual.steps:
+        steps = PASSES * int(tracks.lengths.sum()) / (settings.batch_size * rows)
+        settings = replace(settings, steps=int(np.clip(steps // 50 * 50, *STEPS)))
+        words.append(f"--steps {settings.steps}")
+    if settings.validate_every == usual.validate_every:
+        settings = replace(settings, validate_every=max(1, settings.steps // VALIDATIONS))
+    return settings, " ".join(words)
+
+
+def _window(tracks: Tracks) -> tuple[int | None, bool]:
+    """Return the rows of windows, None for whole tracks, and whether they are those of a forecast.
+
+    Most rows have to be in runs of complete rows that are as long. Where points are missing, some
+    windows of positions are enough, since training on missing points takes 20 times as long.
+    """
+    found, longest = runs(tracks), int(tracks.lengths.max(initial=0))
+    rows_in = lambda rows: found.length[found.length >= rows].sum() / tracks.lengths.sum()  # noqa: E731
+    if tracks.x_dim in PLACES and not tracks.y_names and not _binary(tracks):
+        rows = sum(forecast_window(found, len(tracks)))
+        count = int((found.length - rows + 1).clip(0).sum())
+        missing = any(np.isnan(x).any() for x in tracks.x)
+        enough = rows_in(rows) > 0.5 or (missing and count >= SOME_WINDOWS)
+        if rows and longest > LONGER * rows and enough:
+            return rows, True
+    long = longest > LONG and rows_in(LONG // 2) > 0.5
+    return (LONG // 2 if long else None), False
+
+
+def _binary(tracks: Tracks) -> bool:
+    """Return whether a column has values 0 and 1 alone."""
+    x = np.concatenate(tracks.x)
+    return bool((np.isnan(x) | (x == 0) | (x == 1)).all(0).any())

@@ -2,48 +2,27 @@
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import NamedTuple
-
-from accelerate import Accelerator
 
 from vrnn.data.tracks import Tracks
 from vrnn.files import user_path
 from vrnn.models.config import ModelConfig
-from vrnn.objectives.latent_use import LatentUse
 from vrnn.trained import TrainedModel
 from vrnn.training.accelerator import make_accelerator
 from vrnn.training.choose_training import choose_training
+from vrnn.training.choose_transform import choose_transform
 from vrnn.training.compatibility import check_tracks
 from vrnn.training.config import TrainConfig
 from vrnn.training.lock import locked
 from vrnn.training.prepare import Prepared, prepare
 from vrnn.training.resolve import ModelOrFolder, resolve_model
-from vrnn.training.resume import check_folder, open_folder
-from vrnn.training.run_folder import save_config
+from vrnn.training.resume import check_folder
+from vrnn.training.run import Run, run_prepared
 from vrnn.training.shipped import usual_start
 from vrnn.training.splits import FEWEST_TRACKS
-from vrnn.training.trackers import MetricsFile, NoProgress, ProgressBar, Record, Tracker
-from vrnn.training.trainer import Trainer
+from vrnn.training.trackers import Tracker
 
 SCRATCH = "scratch"
 """The `start` of random weights."""
-
-
-class Run(NamedTuple):
-    """The outcome of training.
-
-    Attributes:
-        model: the model with the weights of the best validation.
-        history: the records of metrics.jsonl that this call added.
-        latent_use: how much the model uses its latents on the validation data. None without
-            validation and of a model without latents.
-        path: the run folder, None when nothing was written.
-    """
-
-    model: TrainedModel
-    history: list[Record]
-    latent_use: LatentUse | None
-    path: Path | None
 
 
 def train(
@@ -74,7 +53,7 @@ def train(
         config: the model; `x_dim` is the number of columns of x. None takes a VRNN
             whose emission and latent are chosen for the data.
         training: see `TrainConfig`. None takes its defaults. From random weights it also takes what
-            the data asks for: kilometres for degrees, windows of long tracks, and early stopping.
+            the data asks for: kilometres for degrees, windows, coordinates and early stopping.
         out: run folder to write; None writes nothing.
         val: validation tracks; None holds out a fraction of `tracks`.
         start: what training goes on from, a model, a run folder or "tracks-2d". Layers and
@@ -111,10 +90,11 @@ def train(
         if training is None and begins is None:
             check_tracks(tracks)
             settings = choose_training(tracks, settings, val is not None).settings
+            settings = choose_transform(tracks, config, settings, val).settings
         prepared = prepare(config, tracks, settings, val, begins)
         if start is None and begins is not None:
             prepared = as_it_is(prepared)
-        return _run(prepared, accelerator, folder, resume, tracker, quiet)
+        return run_prepared(prepared, accelerator, folder, resume, tracker, quiet)
 
 
 def as_it_is(prepared: Prepared) -> Prepared:
@@ -146,41 +126,3 @@ def starting_model(
 def from_scratch(start: ModelOrFolder | None) -> bool:
     """Return whether a start means random weights: "scratch", unless a folder has that name."""
     return str(start) == SCRATCH and not Path(SCRATCH).is_dir()
-
-
-def _run(
-    prepared: Prepared,
-    accelerator: Accelerator,
-    folder: Path | None,
-    resume: bool,
-    tracker: Tracker | None,
-    quiet: bool,
-) -> Run:
-    """Return the run of prepared data, from its first step or from where it was stopped."""
-    state = open_folder(folder, prepared, resume)
-    accelerator.wait_for_everyone()  # every process looks into the folder before one writes to it
-    main = accelerator.is_main_process
-    if main and folder and not (folder / "config.json").exists():
-        save_config(folder, prepared.trained, prepared.fingerprint)
-    trainer = Trainer(prepared, accelerator, folder, state)
-    step = trainer.progress.step
-    bar = ProgressBar(prepared.settings.steps, step) if main and not quiet else NoProgress()
-    metrics = (
-        MetricsFile(folder / "metrics.jsonl", step if state else None) if main and folder else None
-    )
-    try:
-        for note in [f"going on from step {step}"] if state else prepared.notes:
-            bar.say(note)
-        if resume and state is None:
-            bar.say("the run has no training state yet: starting it from step 0")
-        trainer.run(bar, [t for t in (metrics, tracker) if t is not None and main])
-    finally:
-        bar.close()
-        if metrics:
-            metrics.close()
-    trained = prepared.trained
-    trained.network.load_state_dict(trainer.best)
-    trained.network.eval()
-    validate = None if trained.exact else trainer.validate
-    use = None if validate is None else validate.measure_use()
-    return Run(trained, trainer.history, use, folder)

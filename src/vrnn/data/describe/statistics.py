@@ -11,17 +11,13 @@ from vrnn.data.describe.advice import advise
 from vrnn.data.describe.description import Column, Description, Outlier
 from vrnn.data.tidy import tidy
 from vrnn.data.tracks import Tracks
-from vrnn.data.windows import TOLERANCE, Runs, runs
+from vrnn.data.windows import TOLERANCE, forecast_window, runs
 from vrnn.errors import DataError, write
 
 OUTLIER = 10.0
 """A step faster than this many times the 95th percentile of all speeds is an outlier."""
 ENOUGH_SPEEDS = 20
 """With fewer known speeds nothing is called an outlier."""
-OBSERVE, HORIZON = 8, 12
-"""The usual window, taken where at least `ENOUGH_WINDOWS` of them fit."""
-ENOUGH_WINDOWS = 100
-SHORTEST_WINDOW = 4
 
 
 def describe(tracks: Tracks) -> Description:
@@ -60,7 +56,7 @@ def describe(tracks: Tracks) -> Description:
     fast, worst = outliers(tracks)
     ready = tidy(tracks).tracks
     found = runs(ready)
-    observe, horizon = _window(found, len(ready))
+    observe, horizon = forecast_window(found, len(ready))
     whole = observe + horizon
     fits = (found.length >= whole) & (whole > 0)
     description = Description(
@@ -131,17 +127,3 @@ def _median(values: Float[np.ndarray, " steps"]) -> float:
     """Return the median of the values that are not missing, NaN if all are."""
     values = values[~np.isnan(values)]
     return float(np.median(values)) if len(values) else np.nan
-
-
-def _window(found: Runs, count: int) -> tuple[int, int]:
-    """Return rows to observe and to forecast: 8 and 12, or fewer where most tracks are shorter."""
-    longest = np.zeros(count, dtype=np.int64)
-    np.maximum.at(longest, found.track, found.length)
-    usual = OBSERVE + HORIZON
-    if int((found.length - usual + 1).clip(0).sum()) >= ENOUGH_WINDOWS:
-        return OBSERVE, HORIZON
-    whole = min(usual, int(np.median(longest)))
-    if whole < SHORTEST_WINDOW:
-        return 0, 0
-    observe = max(2, round(0.4 * whole))
-    return observe, whole - observe

@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vrnn.column_names import LATITUDES, LONGITUDES, name_words
 from vrnn.data.io.parse_cells import Column, is_text, parse_numbers, without_missing
 from vrnn.data.io.parse_times import is_date
 from vrnn.data.io.table import Table
-from vrnn.geo import LATITUDES, LONGITUDES, name_words
 
 IDS = (
     "id", "trackid", "trajectoryid", "trajid", "tripid", "uniqueid", "individuallocalidentifier",

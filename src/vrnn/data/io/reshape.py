@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vrnn.column_names import name_words
 from vrnn.data.io.parse_cells import Column, is_text, parse_numbers
 from vrnn.data.io.recognise import (
     holds_dates,
@@ -19,7 +20,6 @@ from vrnn.data.io.recognise import (
 )
 from vrnn.data.io.table import Columns, Table
 from vrnn.data.wording import plural
-from vrnn.geo import name_words
 
 TOGETHER = {
     "position",

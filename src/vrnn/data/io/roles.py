@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vrnn.column_names import name_words
 from vrnn.data.io.parse_cells import is_text
 from vrnn.data.io.recognise import (
     IDS,
@@ -35,7 +36,6 @@ from vrnn.data.io.reshape import (
 )
 from vrnn.data.io.table import Columns, Table
 from vrnn.errors import DataError, Setting, joined
-from vrnn.geo import name_words
 
 LOOK = 200_000
 """Rows in which ids and times are looked at together."""

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int
 
+from vrnn.column_names import latitude_longitude
 from vrnn.data.clock import DAY, Clock
 from vrnn.data.io.categories import name_categories, one_hot_column, source_column
 from vrnn.data.io.parse_cells import Column, is_text, not_a_number, parse_numbers, without_missing
@@ -18,7 +19,7 @@ from vrnn.data.origin import Origin
 from vrnn.data.tracks import Tracks
 from vrnn.data.wording import plural
 from vrnn.errors import DataError, Setting
-from vrnn.geo import in_degrees, latitude_longitude, unwrap
+from vrnn.geo import in_degrees, unwrap
 
 Duplicates = Literal["auto", "first", "mean", "error"]
 FEW = 0.01

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from vrnn.column_names import latitude_longitude
 from vrnn.data.arrays import largest, last_observed, pad
 from vrnn.data.transforms.config import TransformConfig
 from vrnn.data.transforms.displacement import Displacement, increments
@@ -14,7 +15,6 @@ from vrnn.data.transforms.heading import Heading, rotate
 from vrnn.data.transforms.plane import Plane
 from vrnn.data.transforms.standardise import Standardise
 from vrnn.errors import ConfigError, Setting
-from vrnn.geo import latitude_longitude
 from vrnn.stored import revive
 
 FIT_AT_ONCE = 1024
