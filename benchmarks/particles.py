@@ -4,10 +4,10 @@
     python -m benchmarks.particles letters    one set
     python -m benchmarks.particles --tables   the table alone, from the kept results
 
-On each set a VRNN with categorical and one with Gaussian latents are trained shortly. A score is
-minus the log-density per row of a track. With N particles it is a little too high on average. The
-bias is the mean difference from 400 particles, and the noise is the standard deviation of the score
-of one track over five seeds, in the mean over tracks.
+On each set two VRNNs are trained for 500 steps, one with categorical and one with Gaussian latents. A
+score is minus the log-density per row of a track. With N particles it is a little too high on
+average. The bias is the mean difference from 400 particles. The noise is the standard deviation of a
+track's score over five seeds, in the mean over tracks.
 """
 
 from dataclasses import replace
@@ -41,7 +41,9 @@ def run(name: str, kind: str, folder: Path) -> None:
     """Train one model on one set, and keep the bias and the noise of its scores."""
     train, val, test = SETS[name](folder)
     config = replace(as_vrnn(train), **LATENTS[kind])
-    settings = replace(choose_training(train, vrnn.TrainConfig(), validated=True).settings, steps=STEPS)
+    settings = replace(
+        choose_training(train, vrnn.TrainConfig(), validated=True).settings, steps=STEPS
+    )
     model = vrnn.train(
         train, config=config, training=settings, val=val, start="scratch", quiet=True
     ).model

@@ -154,13 +154,11 @@ def test_steps_that_are_named_are_taken_as_they_are(folder, tmp_path, fails, mon
     assert taken == [1, usual, usual] and len(measured) == 1
 
 
-def test_steps_out_of_proportion_are_named(folder, tmp_path, capsys):
+def test_outliers_are_named(folder, tmp_path, capsys):
     lines = (folder / "walks.csv").read_text().splitlines()
     name, t, *_ = lines[9].split(",")
     lines[9] = f"{name},{t},1e9,0"
     (tmp_path / "far.csv").write_text("\n".join(lines) + "\n")
     words = ("train", tmp_path / "far.csv", "--out", tmp_path / "run", SMALL, "--minutes 0.01")
     assert main(split(words)) == 0
-    assert (
-        f"note: 2 steps out of proportion, the fastest in track {name}" in capsys.readouterr().err
-    )
+    assert f"note: 2 outliers in speed, the fastest in track {name}" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The coordinates that short trainings validate best in."""
+"""The causal transform or none, by two short trainings."""
 
 from dataclasses import replace
 

@@ -54,8 +54,8 @@ def score(
             calibration set is large enough.
         by: density, or excess: how far the log-density falls short of what the model expects of
             its own next rows. Excess finds kinds that are smoother than those of the training.
-        ranks: rank every row among the model's own draws too, which takes longer. Excess does so
-            anyway.
+        ranks: rank every row among the model's own draws too, which takes longer. --by excess
+            always does.
         particles: of the particle filter.
         plot: picture to write, .png, .pdf or .svg.
         seed: of all noise.

@@ -67,7 +67,8 @@ def train_command(kind: str, words: Sequence[str] = ()) -> Callable[..., None]:
 
     Args:
         kind: the architecture.
-        words: the words of the command, since steps that are named are taken, also the usual ones.
+        words: the words of the command line. They show whether --steps was given, even with its
+            default value.
     """
     config_type = REGISTRY[kind].config
     steps_named = any(word.partition("=")[0] == "--steps" for word in words)
@@ -127,8 +128,8 @@ def train_command(kind: str, words: Sequence[str] = ()) -> Callable[..., None]:
         fast, worst = outliers(tracks)
         if worst is not None:
             say(
-                f"note: {plural(fast, 'step')} out of proportion, the fastest in track {worst.track} "
-                f"to time {worst.time:.10g}; vrnn doctor tells more"
+                f"note: {plural(fast, 'outlier')} in speed, the fastest in track {worst.track} "
+                f"up to time {worst.time:.10g}; see vrnn doctor"
             )
         for reason in reasons:
             say(f"note: chosen {reason}")
@@ -223,7 +224,7 @@ def chosen_training(
     """
     if minutes is not None and not 0 < minutes < math.inf:
         raise ConfigError(setting="minutes", expected="a number above 0", found=f"{minutes:g}")
-    settings, reasons = choose_training(tracks, given, val is not None)
+    settings, chosen = choose_training(tracks, given, val is not None)
     together = int(os.environ.get("WORLD_SIZE", "1")) > 1
     if minutes is not None and together:
         raise ConfigError(
@@ -233,20 +234,22 @@ def chosen_training(
             found=f"{minutes:g}",
             hint=("name the ", Setting("steps")),
         )
+    reasons = [reason for reason in chosen if not reason.startswith("--steps ")]
+    passes = [reason for reason in chosen if reason not in reasons]
+    measures = not together and (minutes is not None or not steps_named)
     if steps_named:
-        settings = replace(settings, steps=given.steps)
-    if together or (minutes is None and steps_named):
+        settings, passes = replace(settings, steps=given.steps), []
+    if not measures:
         settings, compared = choose_transform(tracks, config, settings, val)
-        return settings, [*reasons, *compared]
+        return settings, [*reasons, *compared, *passes]
     fits = steps_within(minutes or MINUTES, tracks, config, settings)
     limited = fits < settings.steps
     settings, compared = choose_transform(tracks, config, replace(settings, steps=fits), val)
-    reasons = [*reasons, *compared]
     if limited:
         fits -= 2 * trial_steps(fits) if compared else 0
         settings = replace(settings, steps=fits)
-        reasons.append(f"--steps {fits}, which take about {minutes or MINUTES:g} minutes here")
-    return settings, reasons
+        passes = [f"--steps {fits}, which take about {minutes or MINUTES:g} minutes here"]
+    return settings, [*reasons, *compared, *passes]
 
 
 def _as_begun(out: Path, given: TrainConfig) -> TrainConfig:

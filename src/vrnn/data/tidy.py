@@ -17,7 +17,7 @@ LONGEST = 10
 IRREGULAR = 0.01
 """Share of steps that are no whole number of usual steps, above which all tracks are resampled."""
 FINEST = 0.5
-"""Least share of the usual step of tracks at which they are resampled."""
+"""Smallest step that tracks are resampled at, as a share of their own; below it, their own is used."""
 NEAR = 2.5
 """Steps between two rows, up to which positions between them are interpolated."""
 

@@ -97,7 +97,9 @@ def _score(
     """Return the scores of tracks, without a calibration set."""
     log_prob, pit, excess = ([np.full(len(x), np.nan) for x in tracks.x] for _ in range(3))
     densities = DRAWS * COMPARED * model.network.observation.dim
-    at_once = max(1, memory.RANKED_DENSITIES // densities)  # also without, for equal noise
+    at_once = max(
+        1, memory.RANKED_DENSITIES // densities
+    )  # the same chunks without ranks, whose noise then does not depend on them
     for chunk in filter_chunks(model, tracks, particles, at_once):
         batch, generator = chunk.batch, seeded(seed, Stream.RANK, chunk.start)
         scored, placed = [], []
@@ -131,11 +133,12 @@ def rank(
 ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
     """Return the probability integral transform of a row's log-density, and its excess.
 
-    D = 100 particles, chosen by weight, draw a next observation each, with a latent from its prior.
-    The draws and the observation are compared under a mixture of K = 16 particles, also chosen by
-    weight and with latents of their own. A draw is compared without copies of the particle that
-    made it. Of the draws, r are less likely than the observation, and e are as likely up to
-    rounding, as masses can be. The transform is (r + v (e + 1)) / (D + 1), with v uniform. The
+    Particles are resampled to D = 100. Each draws a latent from its prior and then the next
+    observation. The draws and the observation are compared under a mixture of K = 16 particles, also
+    resampled and with latents of their own; K is at most the number of particles without latents.
+    The mixture for a draw leaves out copies of its own particle, unless all are copies. Of the
+    draws, r are less likely than the observation, and e are as likely up to rounding, which happens
+    with discrete emissions. The transform is (r + v (e + 1)) / (D + 1), with v uniform. The
     excess is the mean log-density of the draws minus that of the observation.
     """
     before = step.before

@@ -16,7 +16,7 @@ MINUTES = 3.0
 PROBE = 8, 40
 """Steps that warm up, and steps in all, of the short training that measures the time of a step."""
 PROBE_SECONDS = 6.0
-"""Time of that training, as soon as some steps are measured."""
+"""Seconds after which that training stops, once three steps are measured."""
 FEWEST_STEPS = 100
 MARGIN = 0.7
 """Share of the time that is for steps; the rest is for validation and for writing."""
@@ -70,7 +70,7 @@ class _Seconds:
         """Take the time of a step.
 
         Raises:
-            _EnoughError: two steps or more have taken long.
+            _EnoughError: three steps or more have taken long enough.
         """
         self.ends.append(record["seconds"])
         if len(self.ends) > 2 and self.ends[-1] > PROBE_SECONDS:

@@ -27,7 +27,7 @@ STEPS = 500, 5000
 VALIDATIONS = 10
 """Validations in a training on windows."""
 PLACES = (2, 3)
-"""Columns of a position."""
+"""Numbers of columns that a position may have."""
 PATIENCE = 5
 """Validations without improvement after which training stops."""
 
@@ -77,7 +77,7 @@ def choose_training(tracks: Tracks, settings: TrainConfig, validated: bool) -> C
         settings = replace(settings, window=rows)
         if rows and forecasts:
             settings, words = _for_windows(tracks, settings)
-            reasons.append(f"{words}, since short windows take short steps and forecast better")
+            reasons += words
         elif rows:
             longest = f"{tracks.lengths.max():,}"
             reasons.append(f"--window {rows}, since tracks have up to {longest} rows")
@@ -88,26 +88,30 @@ def choose_training(tracks: Tracks, settings: TrainConfig, validated: bool) -> C
     return ChosenTraining(settings, tuple(reasons))
 
 
-def _for_windows(tracks: Tracks, settings: TrainConfig) -> tuple[TrainConfig, str]:
-    """Return settings for windows of positions, and the flags of those that were chosen."""
+def _for_windows(tracks: Tracks, settings: TrainConfig) -> tuple[TrainConfig, list[str]]:
+    """Return settings for windows of positions, and the reasons of those that were chosen."""
     usual, rows = TrainConfig(), settings.window or 1
-    words = [f"--window {rows}"]
+    flags, passes = [f"--window {rows}"], []
     if settings.learning_rate == usual.learning_rate:
         settings = replace(settings, learning_rate=LEARNING_RATE)
-        words.append(f"--learning-rate {LEARNING_RATE}")
+        flags.append(f"--learning-rate {LEARNING_RATE}")
     if settings.steps == usual.steps:
         steps = PASSES * int(tracks.lengths.sum()) / (settings.batch_size * rows)
         settings = replace(settings, steps=int(np.clip(steps // 50 * 50, *STEPS)))
-        words.append(f"--steps {settings.steps}")
+        passes = [f"--steps {settings.steps}, to read all rows about {PASSES} times"]
+        if settings.steps in STEPS:
+            passes = [f"--steps {settings.steps}, the {'most' if steps > STEPS[1] else 'fewest'}"]
     if settings.validate_every == usual.validate_every:
         settings = replace(settings, validate_every=max(1, settings.steps // VALIDATIONS))
-    return settings, " ".join(words)
+        flags.append(f"--validate-every {settings.validate_every}")
+    why = "since steps on short windows are faster and forecasts are better"
+    return settings, [f"{' '.join(flags)}, {why}", *passes]
 
 
 def _window(tracks: Tracks) -> tuple[int | None, bool]:
     """Return the rows of windows, None for whole tracks, and whether they are those of a forecast.
 
-    Most rows have to be in runs of complete rows that are as long. Where points are missing, some
+    Most rows have to be in runs of complete rows at least as long as the window. Where points are missing, some
     windows of positions are enough, since training on missing points takes 20 times as long.
     """
     found, longest = runs(tracks), int(tracks.lengths.max(initial=0))

@@ -1,4 +1,4 @@
-"""The coordinates that two short trainings validate best in, where a user names none."""
+"""The causal transform or none, chosen by two short trainings."""
 
 from dataclasses import replace
 
@@ -31,10 +31,10 @@ def choose_transform(
     """Return settings with the causal transform, where a short training validates better with it.
 
     Where all tracks move alike but for scale and direction, as vessels do, the causal transform
-    learns from few of them. Where speed, direction or place matter, as for people in a street, it hides
-    them. So the two trainings compare their bounds on validation tracks.
+    learns from few of them. It hides speed, direction and place, which matter for people in a street.
+    So two short trainings, with it and without, compare their bounds on validation tracks.
 
-    Only windows of positions are compared, see `choose_training`.
+    They compare only where training is on windows of positions, see `choose_training`.
 
     Args:
         tracks: the training data.

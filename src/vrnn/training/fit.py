@@ -53,7 +53,7 @@ def train(
         config: the model; `x_dim` is the number of columns of x. None takes a VRNN
             whose emission and latent are chosen for the data.
         training: see `TrainConfig`. None takes its defaults. From random weights it also takes what
-            the data asks for: kilometres for degrees, windows, coordinates and early stopping.
+            the data asks for: kilometres for degrees, windows, the causal transform and early stopping.
         out: run folder to write; None writes nothing.
         val: validation tracks; None holds out a fraction of `tracks`.
         start: what training goes on from, a model, a run folder or "tracks-2d". Layers and

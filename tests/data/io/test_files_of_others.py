@@ -430,7 +430,7 @@ def test_ids_that_begin_anew_in_each_recording_are_told_apart(write):
     assert tracks.ids == ["1/0", "1/1", "2/0", "2/1"] and tracks.origin.id == "recordingId/trackId"
     assert tracks.x[2].tolist() == [[2, 0], [3, 0], [4, 0]]
     assert {"recordingId", "trackId"} <= tracks.origin.extra.keys()
-    # another column that does not help leaves the error that names the repeated rows
+    # if the recording does not tell tracks apart, the error about repeated rows remains
     text["recordingId"] = 1
     with pytest.raises(DataError, match="repeat an id and a time"):
         vrnn.read_tracks(write(text.to_csv(index=False)))
@@ -454,7 +454,7 @@ def test_times_of_day_go_on_after_midnight(write):
     tracks = vrnn.read_tracks(write(f"id,time,x,y\n{rows}"))
     assert [np.diff(t).tolist() for t in tracks.times] == [[1, 1, 1]] * 2
     assert [x[:, 0].tolist() for x in tracks.x] == [[0, 1, 2, 3]] * 2
-    assert tracks.origin.notes[-1] == "the times of day of 2 tracks go on after midnight"
+    assert tracks.origin.notes[-1] == "times of day pass midnight in 2 tracks: days are counted on"
     assert tracks.origin.clock.to_arrow(tracks.times[0]).to_pylist() == clock
     # rows out of order are sorted instead
     mixed = "a,23:00:00,2,0\na,01:00:00,0,0\na,22:30:00,1,0\na,22:00:00,1,0\n"
@@ -465,5 +465,5 @@ def test_times_of_day_go_on_after_midnight(write):
 @pytest.mark.parametrize("number", ["1,234.5", "1,234,567", "1 234.5"])
 def test_marks_between_thousands_are_named(write, number):
     rows = "".join(f'{i},{t},"{number}",0\n' for i in range(2) for t in range(3))
-    with pytest.raises(DataError, match=r"expected a number.*without marks between thousands"):
+    with pytest.raises(DataError, match=r"expected a number.*without thousands separators"):
         vrnn.read_tracks(write(f"id,t,x,y\n{rows}"), vrnn.Columns(x=("x", "y")))

@@ -65,7 +65,7 @@ def not_a_number(cell: object) -> str:
     text = str(cell)
     hint = "map another column, or leave the cell empty where the value is missing"
     if THOUSANDS.fullmatch(text):
-        hint = "write numbers without marks between thousands"
+        hint = "write numbers without thousands separators"
     elif "," in text and is_number(text.replace(",", ".")):
         hint = "write decimals with a point, not a comma"
     elif "_" in text and is_number(text.replace("_", "")):

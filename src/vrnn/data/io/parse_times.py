@@ -65,8 +65,8 @@ class Form(NamedTuple):
 def month_first(columns: Sequence[Column]) -> bool | None:
     """Return whether the month comes first in the dates of several columns; None where nothing says so.
 
-    That order is right with which more cells are dates, or, where both are possible, the times of
-    the columns go forth and back less.
+    The order is chosen in which more cells are valid dates. If both orders read equally many, it is
+    the one whose times jump less.
 
     >>> month_first([pa.array(["03/12/2024"]), pa.array(["03/13/2024"])])
     True

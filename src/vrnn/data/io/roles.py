@@ -109,7 +109,7 @@ def _together(
 ) -> tuple[Table, str | None, str | None]:
     """Return the columns of times and ids, chosen together; None where there is none.
 
-    Where ids are used again in another recording, the table gets a column of both.
+    Where ids are used again in another recording, the table gets a column `recording/id`.
 
     Raises:
         DataError: a named column that is absent, or columns that may be one of the two.
@@ -153,7 +153,7 @@ def _in_recordings(
 ) -> tuple[Table, str | None, str]:
     """Return a table whose tracks are told apart by a recording and an id, where that helps.
 
-    Ids that begin anew in each recording would repeat the times of others.
+    If ids begin anew in each recording, an id alone would merge tracks of several recordings.
     """
     for name in free:
         if name != track and may_be_recording(name, table.columns[name]):

@@ -213,7 +213,7 @@ def _times(
 def _past_midnight(
     t: Float[np.ndarray, " rows"], clock: Clock, codes: Int[np.ndarray, " rows"], notes: list[str]
 ) -> tuple[Float[np.ndarray, " rows"], Clock]:
-    """Return times of day that go on after midnight, in tracks whose other times rise."""
+    """Return times of day with a day added after each midnight, in tracks whose other times rise."""
     if clock.kind not in ("duration", "time of day") or not len(t) or t.max() >= DAY:
         return t, clock
     order = np.argsort(codes, kind="stable")
@@ -229,7 +229,7 @@ def _past_midnight(
     t = t.copy()
     t[order] += DAY * days
     over = len(np.unique(track[midnight]))
-    notes.append(f"the times of day of {plural(over, 'track')} go on after midnight")
+    notes.append(f"times of day pass midnight in {plural(over, 'track')}: days are counted on")
     return t, replace(clock, kind="time of day")
 
 

@@ -48,8 +48,8 @@ class Plane:
         if np.cos(np.radians(far)) < LEAST_COSINE:
             raise DataError(
                 f"a geographic transform: expected no latitudes within 0.6 degrees of a pole, "
-                f"found {far:g}; a degree of longitude has no length there, so project the positions "
-                "to metres, as in EPSG:3413 or EPSG:3031, and name them x and y"
+                f"found {far:g}; degrees of longitude are too short there; project the positions to "
+                "metres, as in EPSG:3413 or EPSG:3031, and name the columns x and y"
             )
 
     def metric_scale(self, first: Float[np.ndarray, "batch dim"]) -> Float[np.ndarray, "batch dim"]:

@@ -10,10 +10,11 @@ from vrnn.data.transforms.encoded import Increments
 
 TINY = 1e-8  # of the root mean square length, below which an increment is a rounding error
 FAR = 100.0
+"""A value is an error if it is so many times as far from the median as 95 % of a column."""
 
 
 def without_far(values: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rows dim"]:
-    """Return values with NaN for those over 100 times as far from the median as 95 % of a column.
+    """Return values with NaN for those that `FAR` takes for errors.
 
     >>> without_far(np.array([[1.0], [2.0], [3.0], [4.0]] * 10 + [[1e9]]))[-1].item()
     nan
@@ -56,8 +57,8 @@ class Standardise:
     ) -> "Standardise":
         """Return the map for the mean and the standard deviation of single increments.
 
-        Values over 100 times as far from the median as 95 % of them are errors, such as a position
-        of 0, and do not count.
+        A value does not count if its distance from the median is over 100 times the 95th percentile
+        of such distances. It is taken for an error, such as a position of 0.
 
         A constant column of increments takes the root mean square of all increments, which have
         its unit. Any other constant column keeps scale 1.
