@@ -2,12 +2,14 @@
 
 import shutil
 
+import numpy as np
 import pytest
 from tests.cli.conftest import SHORT, SMALL, split
 
 import vrnn
 from vrnn import read_tracks
 from vrnn.cli.main import main
+from vrnn.cli.outputs import save_tracks
 from vrnn.errors import DataError
 from vrnn.training.choose_training import choose_training
 from vrnn.training.run_folder import load
@@ -110,7 +112,7 @@ def test_defaults_are_those_of_python(run, folder, tmp_path):
     chosen = vrnn.TrainConfig(steps=1, patience=5)
     assert vrnn.TrainConfig.from_dict(model.training) == chosen
     tracks = vrnn.read_tracks(folder / "walks.csv")
-    assert choose_training(tracks, vrnn.TrainConfig(steps=1), validated=False).settings == chosen
+    assert choose_training(tracks, vrnn.TrainConfig(steps=1)).settings == chosen
 
 
 def test_few_tracks_keep_the_weights_and_need_no_curves(tmp_path, capsys):
@@ -152,6 +154,38 @@ def test_steps_that_are_named_are_taken_as_they_are(folder, tmp_path, fails, mon
     for steps in ((), ("--steps", usual), (f"--steps={usual}",)):
         fails(*words, *steps)
     assert taken == [1, usual, usual] and len(measured) == 1
+
+
+@pytest.mark.parametrize("flag", ["--learning-rate 0.001", "--validate-every 200", "--no-causal"])
+def test_defaults_that_are_named_reach_the_training(flag, tmp_path, fails, monkeypatch):
+    walks = np.random.default_rng(0).normal(size=(20, 60, 2)).cumsum(1)
+    save_tracks(vrnn.Tracks(list(walks)), tmp_path / "w.csv")
+    taken, compared = [], []
+
+    def fit(*_, training, **__):
+        taken.append(training)
+        raise DataError("as far as this")
+
+    def bound(prepared):
+        compared.append(prepared.settings.transform.causal)
+        return float(prepared.settings.transform.causal)
+
+    monkeypatch.setattr("vrnn.cli.train.fit", fit)
+    monkeypatch.setattr("vrnn.training.choose_transform._bound", bound)
+    words = ("train", tmp_path / "w.csv", "--out", tmp_path / "run", flag)
+    fails(*words)
+    (found,) = taken
+    usual = vrnn.TrainConfig()
+    assert (found.learning_rate == usual.learning_rate) == ("rate" in flag)
+    assert (found.validate_every == usual.validate_every) == ("every" in flag)
+    assert found.transform.causal == ("causal" not in flag)
+    assert compared == ([] if "causal" in flag else [False, True])
+
+
+def test_a_resumed_run_takes_the_steps_that_are_named(folder, tmp_path, run, fails):
+    words = ("train", folder / "walks.csv", "--out", tmp_path / "run", "--arch rnn --hidden 4")
+    run(*words, "--steps 3")
+    assert "changed: --steps" in fails(*words, "--resume --steps", vrnn.TrainConfig().steps)
 
 
 def test_outliers_are_named(folder, tmp_path, capsys):

@@ -49,7 +49,9 @@ def test_irregular_times_are_interpolated_up_to_the_last_time():
     assert np.abs(found.x[0][there, 0] - grid[there]).max() <= 0.05 * step + 1e-9
 
 
-@pytest.mark.parametrize(("step", "taken"), [(1.25, 1.25), (0.6, 0.6), (0.3, None), (None, None)])
+@pytest.mark.parametrize(
+    ("step", "taken"), [(1.25, 1.25), (0.6, 0.6), (0.3, None), (60.0, None), (None, None)]
+)
 def test_irregular_times_take_the_step_of_a_model(step, taken):
     times = np.cumsum(np.random.default_rng(0).uniform(0.7, 1.3, 60))
     found = tidy(line(times), step=step)

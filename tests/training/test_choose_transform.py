@@ -74,16 +74,23 @@ def test_nothing_is_compared(change, monkeypatch):
     monkeypatch.setattr("vrnn.training.choose_transform.prepare", None)
     settings = replace(SETTINGS, **change)
     assert chosen(vessels(), settings) == (settings, ())
+    assert choose_transform(vessels(), None, SETTINGS, None, {"causal"}) == (SETTINGS, ())
+    one = vrnn.Tracks([x[:, :1] for x in vessels().x])
+    assert choose_transform(one, None, SETTINGS, None) == (SETTINGS, ())
     inputs = replace(vessels(), u=[np.ones((40, 1))] * 40, u_names=("wind",))
     assert chosen(inputs) == (SETTINGS, ())
 
 
-def test_models_and_data_that_cannot_be_transformed_are_not_compared():
+def test_models_that_cannot_be_transformed_are_not_compared():
     assert chosen(vessels(), emission="gaussian") == (SETTINGS, ())
-    halves = [x.copy() for x in vessels().x]
-    for x in halves:
-        x[3, 0] = np.nan  # a coordinate alone
-    assert chosen(vrnn.Tracks(halves), emission="gaussian").reasons == ()
+
+
+def test_two_trainings_that_diverge_choose_nothing(monkeypatch):
+    def fails(*_):
+        raise NonFiniteError("it diverged")
+
+    monkeypatch.setattr("vrnn.training.choose_transform.run_prepared", fails)
+    assert chosen(vessels()) == (SETTINGS, ())
 
 
 def test_a_training_that_diverges_is_not_chosen(monkeypatch):

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import MISSING, asdict, field, fields, make_dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +18,7 @@ from vrnn.cli.summary import summary
 from vrnn.console import say
 from vrnn.data.describe import outliers
 from vrnn.data.tracks import Tracks
+from vrnn.data.transforms import TransformConfig
 from vrnn.data.wording import plural
 from vrnn.distributions.parse import EXAMPLES
 from vrnn.distributions.parse_latent import EXAMPLES as LATENTS
@@ -26,7 +27,7 @@ from vrnn.models.config import ModelConfig
 from vrnn.models.registry import REGISTRY, name_of
 from vrnn.training.budget import MINUTES, steps_within
 from vrnn.training.choose import chosen_families
-from vrnn.training.choose_training import choose_training
+from vrnn.training.choose_training import choose_training, validate_every
 from vrnn.training.choose_transform import choose_transform, trial_steps
 from vrnn.training.config import TrainConfig
 from vrnn.training.fit import SCRATCH, from_scratch
@@ -71,7 +72,7 @@ def train_command(kind: str, words: Sequence[str] = ()) -> Callable[..., None]:
             default value.
     """
     config_type = REGISTRY[kind].config
-    steps_named = any(word.partition("=")[0] == "--steps" for word in words)
+    named = named_settings(words)
     Settings = model_settings(config_type)
 
     def train(
@@ -120,11 +121,9 @@ def train_command(kind: str, words: Sequence[str] = ()) -> Callable[..., None]:
             config = config_type(x_dim=tracks.x_dim, **given, **chosen)
         settings, reasons = training, []
         if resume and (out / "config.json").is_file():
-            settings = _as_begun(out, training)
+            settings = _as_begun(out, training, named)
         elif not begins:
-            settings, reasons = chosen_training(
-                tracks, config, training, held_out, minutes, steps_named
-            )
+            settings, reasons = chosen_training(tracks, config, training, held_out, minutes, named)
         fast, worst = outliers(tracks)
         if worst is not None:
             say(
@@ -201,13 +200,23 @@ def train_command(kind: str, words: Sequence[str] = ()) -> Callable[..., None]:
     return train
 
 
+def named_settings(words: Sequence[str]) -> set[str]:
+    """Return the settings that the words of a command line name.
+
+    >>> sorted(named_settings(["a.csv", "--steps", "2000", "--no-causal", "--learning_rate=0.1"]))
+    ['causal', 'learning_rate', 'steps']
+    """
+    flags = [word[2:].partition("=")[0] for word in words if word.startswith("--")]
+    return {flag.replace("_", "-").removeprefix("no-").replace("-", "_") for flag in flags}
+
+
 def chosen_training(
     tracks: Tracks,
     config: ModelConfig | None,
     given: TrainConfig,
     val: Tracks | None,
     minutes: float | None = None,
-    steps_named: bool = False,
+    named: Collection[str] = (),
 ) -> tuple[TrainConfig, list[str]]:
     """Return the settings of training for some data, and a reason for each that was chosen.
 
@@ -217,14 +226,14 @@ def chosen_training(
         given: the settings that a user gave.
         val: validation tracks; None holds some out.
         minutes: the time for training; None is 3, unless the steps are named.
-        steps_named: whether the user gave the steps.
+        named: the settings that the user named.
 
     Raises:
         ConfigError: minutes that are not above 0.
     """
     if minutes is not None and not 0 < minutes < math.inf:
         raise ConfigError(setting="minutes", expected="a number above 0", found=f"{minutes:g}")
-    settings, chosen = choose_training(tracks, given, val is not None)
+    settings, chosen = choose_training(tracks, given, val, named)
     together = int(os.environ.get("WORLD_SIZE", "1")) > 1
     if minutes is not None and together:
         raise ConfigError(
@@ -234,29 +243,34 @@ def chosen_training(
             found=f"{minutes:g}",
             hint=("name the ", Setting("steps")),
         )
-    reasons = [reason for reason in chosen if not reason.startswith("--steps ")]
-    passes = [reason for reason in chosen if reason not in reasons]
-    measures = not together and (minutes is not None or not steps_named)
-    if steps_named:
-        settings, passes = replace(settings, steps=given.steps), []
-    if not measures:
-        settings, compared = choose_transform(tracks, config, settings, val)
-        return settings, [*reasons, *compared, *passes]
-    fits = steps_within(minutes or MINUTES, tracks, config, settings)
+    reasons, fits = list(chosen), settings.steps
+    if not together and (minutes is not None or "steps" not in named):
+        fits = steps_within(minutes or MINUTES, tracks, config, settings)
     limited = fits < settings.steps
-    settings, compared = choose_transform(tracks, config, replace(settings, steps=fits), val)
+    settings, compared = choose_transform(tracks, config, replace(settings, steps=fits), val, named)
+    reasons += compared
     if limited:
         fits -= 2 * trial_steps(fits) if compared else 0
         settings = replace(settings, steps=fits)
-        passes = [f"--steps {fits}, which take about {minutes or MINUTES:g} minutes here"]
-    return settings, [*reasons, *compared, *passes]
+        reasons = [reason for reason in reasons if not reason.startswith("--steps ")]
+        reasons.append(f"--steps {fits}, which take about {minutes or MINUTES:g} minutes here")
+    if settings.validate_every != given.validate_every:  # it was chosen
+        settings = replace(settings, validate_every=validate_every(settings.steps))
+        reasons.append(f"--validate-every {settings.validate_every}, ten times in all")
+    return settings, reasons
 
 
-def _as_begun(out: Path, given: TrainConfig) -> TrainConfig:
+def _as_begun(out: Path, given: TrainConfig, named: Collection[str]) -> TrainConfig:
     """Return the settings that a run began with, where the data or the time chose them."""
     begun, usual = read_settings(out).training, TrainConfig()
-    names = ("steps", "window", "learning_rate", "validate_every", "patience", "transform")
-    kept = {n: getattr(begun, n) for n in names if getattr(given, n) == getattr(usual, n)}
+    names = ["steps", "window", "learning_rate", "validate_every", "patience"]
+    if not {field.name for field in fields(TransformConfig)} & set(named):
+        names.append("transform")
+    kept = {
+        name: getattr(begun, name)
+        for name in names
+        if name not in named and getattr(given, name) == getattr(usual, name)
+    }
     return replace(given, **kept)
 
 

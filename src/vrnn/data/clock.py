@@ -109,17 +109,21 @@ class Clock:
 
     def _duration(self, seconds: float) -> str:
         """Return a duration or a time of day as text."""
-        seconds = seconds % DAY if self.kind == "time of day" else seconds
         digits = self.digits or (0 if abs(seconds - round(seconds)) < 1e-7 else 6)
-        total, fraction = divmod(round(abs(seconds) * 10**digits), 10**digits)
-        days, rest = divmod(total, DAY) if "%j" in self.text else (0, total)
-        before = f"{days} days " if "%j" in self.text else ""
-        if "," in self.text:  # as Python writes them
-            before = f"{days} {'day' if days == 1 else 'days'}, " if days else ""
-        hours = f"{rest // 3600:02d}" if self.padded else f"{rest // 3600}"
+        ticks, day = round(seconds * 10**digits), DAY * 10**digits
+        if self.kind == "time of day":
+            ticks %= day
+        before = "-" if ticks < 0 else ""
+        if "%j" in self.text:  # of a negative duration the days alone have a sign
+            days, ticks = divmod(ticks, day)
+            word = "day" if days in (1, -1) and "days" not in self.text else "days"
+            before = f"{days} {word} " + ("+" if days < 0 else "")
+            if "," in self.text:  # as Python writes them
+                before = f"{days} {word}, " if days else ""
+        total, fraction = divmod(abs(ticks), 10**digits)
+        hours = f"{total // 3600:02d}" if self.padded else f"{total // 3600}"
         after = f".{fraction:0{digits}d}" if digits else ""
-        sign = "-" if seconds < 0 else ""
-        return f"{sign}{before}{hours}:{rest // 60 % 60:02d}:{rest % 60:02d}{after}"
+        return f"{before}{hours}:{total // 60 % 60:02d}:{total % 60:02d}{after}"
 
     @property
     def column(self) -> "Clock":

@@ -16,8 +16,8 @@ LONGEST = 10
 """Steps of the longest gap that is filled with missing rows; a track is split at a longer one."""
 IRREGULAR = 0.01
 """Share of steps that are no whole number of usual steps, above which all tracks are resampled."""
-FINEST = 0.5
-"""Smallest step that tracks are resampled at, as a share of their own; below it, their own is used."""
+NEAREST = 0.5, 4.0
+"""Steps, as multiples of their own, between which irregular tracks take that of a model."""
 NEAR = 2.5
 """Steps between two rows, up to which positions between them are interpolated."""
 
@@ -48,23 +48,26 @@ def tidy(tracks: Tracks, *, last: bool = False, step: float | None = None) -> Ti
     Args:
         tracks: tracks with any times.
         last: keep the last part of each track alone, under its own id, to forecast from.
-        step: the time step of other tracks or of a model, at which irregular tracks are resampled
-            unless it is below half their own.
+        step: the time step of other tracks or of a model. Irregular tracks are resampled at it, if it
+            is 0.5 to 4 times their own.
 
     >>> found = tidy(Tracks([np.array([[1.0], [2], [4]])], times=[np.array([0.0, 5, 15])]))
     >>> found.tracks.x[0].ravel().tolist(), found.notes
     ([1.0, 2.0, nan, 4.0], ('1 gap in time filled with 1 missing row',))
     """
-    step, wanted = tracks.step, step
+    own = tracks.step
     owner = np.repeat(np.arange(len(tracks)), tracks.lengths)
     if not len(owner):
         return Tidied(tracks, ())
-    steps = np.diff(np.concatenate(tracks.times)) / step
+    steps = np.diff(np.concatenate(tracks.times)) / own
     inside = owner[1:] == owner[:-1]
     whole = np.abs(steps - np.rint(steps)) <= TOLERANCE
     irregular = int((inside & ~(whole & (steps > 0.5))).sum())
-    gaps = inside & (steps > 1.5)
     resample = irregular > IRREGULAR * max(int(inside.sum()), 1)
+    usable = resample and step is not None and NEAREST[0] * own <= step <= NEAREST[1] * own
+    step = float(step) if usable and step is not None else own
+    steps *= own / step
+    gaps = inside & (steps > 1.5)
     if not resample and not gaps.any():
         return Tidied(tracks, ())
     notes = []
@@ -75,8 +78,6 @@ def tidy(tracks: Tracks, *, last: bool = False, step: float | None = None) -> Ti
         notes.append(
             f"{plural(int(cut.sum()), 'gap')} in time of more than {LONGEST} steps of {step:.6g}: {rest}"
         )
-    if resample and wanted is not None and wanted >= FINEST * step:
-        step = wanted
     made = _resampled(tracks, step) if resample else filled(tracks, step)
     if resample:
         share = irregular / max(int(inside.sum()), 1)

@@ -26,7 +26,8 @@ class Scores:
             where nothing is scored.
         pit: probability integral transform of that log-density, (T_i,): the share of the model's
             own draws that are less likely than the observation. Ties are split at random. It is
-            uniform if the model is right, and small where a row is unusual. Empty without ranks.
+            uniform if the model is right and particles are 20 or more, and small where a row is
+            unusual. Empty without ranks.
         excess: how far that log-density falls below the mean of the model's own draws, (T_i,).
             It is 0 on average if the model is right. Empty without ranks.
         calibration: scores of the calibration set, normal tracks that p-values are counted among,

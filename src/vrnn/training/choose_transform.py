@@ -1,5 +1,6 @@
 """The causal transform or none, chosen by two short trainings."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -9,11 +10,11 @@ from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, NonFiniteError
 from vrnn.models.config import ModelConfig
 from vrnn.training.accelerator import make_accelerator
-from vrnn.training.choose_training import ChosenTraining
+from vrnn.training.choose_training import PLACES, ChosenTraining
 from vrnn.training.config import TrainConfig
 from vrnn.training.prepare import Prepared, prepare
 from vrnn.training.run import run_prepared
-from vrnn.training.splits import held_out_count
+from vrnn.training.splits import FEWEST_TRACKS, held_out_count
 
 TRIAL_STEPS = 300
 """Steps of a short training, at most."""
@@ -26,7 +27,11 @@ TRIAL_ROWS = 200_000
 
 
 def choose_transform(
-    tracks: Tracks, config: ModelConfig | None, settings: TrainConfig, val: Tracks | None
+    tracks: Tracks,
+    config: ModelConfig | None,
+    settings: TrainConfig,
+    val: Tracks | None,
+    named: Collection[str] = (),
 ) -> ChosenTraining:
     """Return settings with the causal transform, where a short training validates better with it.
 
@@ -41,6 +46,7 @@ def choose_transform(
         config: the model; None is the one that `train` would choose.
         settings: the settings of training so far.
         val: validation tracks; None holds some out.
+        named: settings that a user gave; nothing is compared if `causal` is one of them.
 
     Returns:
         the settings, and a reason if the two were compared.
@@ -48,8 +54,9 @@ def choose_transform(
     transform = settings.transform
     compares = (
         settings.window is not None
+        and "causal" not in named
         and settings.steps >= FEWEST_STEPS
-        and tracks.x_dim <= 3
+        and tracks.x_dim in PLACES
         and not (tracks.u_dim or tracks.y_dim or settings.time_input or settings.position_input)
         and not (settings.augment.active or settings.augment.resamples or settings.energy_weight)
         and replace(transform, geographic="") == type(transform)()
@@ -69,6 +76,8 @@ def choose_transform(
     except (ConfigError, DataError):  # a model or data that cannot be transformed
         return ChosenTraining(settings, ())
     bounds = [_bound(prepared) for prepared in both]
+    if not np.isfinite(bounds).any():
+        return ChosenTraining(settings, ())
     better = bounds[1] > bounds[0]
     flag = "--causal" if better else "--no-causal"
     reason = (
@@ -99,5 +108,5 @@ def _bound(prepared: Prepared) -> float:
 def _some(tracks: Tracks) -> Int[np.ndarray, " some"]:
     """Return tracks, spread evenly over all, of about `TRIAL_ROWS` rows."""
     share = min(1.0, TRIAL_ROWS / max(int(tracks.lengths.sum()), 1))
-    count = max(1, round(share * len(tracks)))
+    count = max(min(FEWEST_TRACKS, len(tracks)), round(share * len(tracks)))
     return np.unique(np.linspace(0, len(tracks) - 1, count).astype(int))

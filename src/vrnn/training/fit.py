@@ -89,7 +89,7 @@ def train(
         begins = starting_model(start, config, tracks, settings, val)
         if training is None and begins is None:
             check_tracks(tracks)
-            settings = choose_training(tracks, settings, val is not None).settings
+            settings = choose_training(tracks, settings, val).settings
             settings = choose_transform(tracks, config, settings, val).settings
         prepared = prepare(config, tracks, settings, val, begins)
         if start is None and begins is not None:

@@ -436,16 +436,29 @@ def test_ids_that_begin_anew_in_each_recording_are_told_apart(write):
         vrnn.read_tracks(write(text.to_csv(index=False)))
 
 
+@pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("month_first", [True, False])
-def test_files_of_one_day_each_share_the_order_of_day_and_month(tmp_path, month_first):
-    form = "%m/%d/%Y %H:%M" if month_first else "%d/%m/%Y %H:%M"
+def test_files_of_one_day_each_share_the_order_of_day_and_month(tmp_path, month_first, apart):
+    form = "%m/%d/%Y" if month_first else "%d/%m/%Y"
     for day in range(1, 15):
         times = pd.date_range(f"2024-03-{day:02d}", periods=3, freq="8h")
-        table = pd.DataFrame({"id": "a", "t": times.strftime(form), "x": range(3), "y": 0})
+        date, clock = times.strftime(form), times.strftime("%H:%M:%S")
+        cells = {"date": date, "time": clock} if apart else {"t": date + " " + clock}
+        table = pd.DataFrame({"id": "a", **cells, "x": range(3), "y": 0})
         table.to_csv(tmp_path / f"day{day:02d}.csv", index=False)
     tracks = vrnn.read_tracks(tmp_path)
     starts = np.array([t[0] for t in tracks.times])
     assert np.diff(starts).tolist() == [24 * HOUR] * 13
+
+
+def test_names_of_months_do_not_decide_the_order_of_numbers(tmp_path):
+    rows = lambda days: "".join(f"a,{day},{i},0\n" for i, day in enumerate(days))  # noqa: E731
+    named = [f"{day:02d} Mar 2024" for day in range(1, 9)]
+    (tmp_path / "a.csv").write_text("id,t,x,y\n" + rows(named))
+    numbers = [f"03/{day}/2024" for day in range(11, 16)]
+    (tmp_path / "b.csv").write_text("id,t,x,y\n" + rows(numbers))
+    tracks = vrnn.read_tracks(tmp_path)
+    assert [np.diff(t).tolist() for t in tracks.times] == [[24 * HOUR] * 7, [24 * HOUR] * 4]
 
 
 def test_times_of_day_go_on_after_midnight(write):
@@ -456,10 +469,15 @@ def test_times_of_day_go_on_after_midnight(write):
     assert [x[:, 0].tolist() for x in tracks.x] == [[0, 1, 2, 3]] * 2
     assert tracks.origin.notes[-1] == "times of day pass midnight in 2 tracks: days are counted on"
     assert tracks.origin.clock.to_arrow(tracks.times[0]).to_pylist() == clock
+    # numbers of seconds are no times of day, nor are durations of another type
+    seconds = pd.DataFrame(
+        {"id": "a", "t": pd.to_timedelta([0, 50000, 80000, 100], "s"), "x": range(4), "y": 0}
+    )
+    assert vrnn.read_tracks(seconds).times[0].tolist() == [0, 100, 50000, 80000]
     # rows out of order are sorted instead
-    mixed = "a,23:00:00,2,0\na,01:00:00,0,0\na,22:30:00,1,0\na,22:00:00,1,0\n"
+    mixed = "a,23:00:00,2,0\na,01:00:00,0,0\na,22:30:00,1,0\na,20:00:00,1,0\n"
     tracks = vrnn.read_tracks(write(f"id,time,x,y\n{mixed}"))
-    assert np.diff(tracks.times[0]).tolist() == [21 * HOUR, HOUR / 2, HOUR / 2]
+    assert np.diff(tracks.times[0]).tolist() == [19 * HOUR, 2.5 * HOUR, HOUR / 2]
 
 
 @pytest.mark.parametrize("number", ["1,234.5", "1,234,567", "1 234.5"])

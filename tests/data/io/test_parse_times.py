@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from vrnn.data.clock import Clock
 from vrnn.data.io.parse_times import to_times
 from vrnn.errors import DataError
 
@@ -46,13 +47,28 @@ def test_durations():
         ["0 days 00:00:00.04", "1 days 00:00:01.50"],
         ["00:59:59", "101:00:00"],
         ["0:59:59", "-1:00:00"],
-        ["0:00:05", "1 day, 0:00:05", "2 days, 0:00:05"],
+        ["0:00:05", "1 day, 0:00:05", "2 days, 0:00:05", "-1 day, 23:59:59"],
+        ["-1 days +23:59:59", "0 days 00:00:01"],
+        ["1 day 00:00:01", "2 days 00:00:01"],
     ],
     ids=lambda texts: texts[0],
 )
 def test_durations_come_back_as_they_were(texts):
     times, clock = to_times(pa.array(texts), at)
     assert clock.to_arrow(times).to_pylist() == texts
+
+
+def test_negative_durations_are_those_of_python_and_pandas():
+    for text in ("-1 day, 23:59:59", "-1 days +23:59:59", "-0:00:01"):
+        assert to_times(pa.array([text]), at)[0].tolist() == [-1]
+
+
+def test_a_time_of_day_is_rounded_before_midnight_begins_anew():
+    clock = Clock("time of day", text="%H:%M:%S", digits=2)
+    assert clock.to_text(np.array([86_399.996])) == ["00:00:00.00"]
+    assert Clock("time of day", text="%H:%M:%S").to_text(np.array([86_399.99999999])) == [
+        "00:00:00"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -78,3 +78,13 @@ def test_a_wrong_position_does_not_set_the_scale():
     x[3, 7] = 1e9
     found = Transform.fit(list(x), TransformConfig(), (True, True)).standardise
     np.testing.assert_allclose(found.scale, clean.scale, rtol=0.02)
+
+
+@pytest.mark.parametrize("moving", [0.01, 0.04, 0.2])
+def test_rare_travel_sets_the_scale(moving):
+    """As of anchored ships and resting animals, whose other increments are noise."""
+    random = np.random.default_rng(0)
+    far = random.random((20, 400, 1)) < moving
+    steps = random.normal(size=(20, 400, 2)) * np.where(far, 3000.0, 1.0)
+    found = Transform.fit(list(steps.cumsum(1)), TransformConfig(), (True, True)).standardise
+    np.testing.assert_allclose(found.scale, steps[:, 1:].reshape(-1, 2).std(0), rtol=1e-6)

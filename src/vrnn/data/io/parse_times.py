@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Float
 
-from vrnn.data.clock import Clock
+from vrnn.data.clock import DAY, Clock
 from vrnn.data.io.parse_cells import (
     Column,
     is_text,
@@ -31,7 +31,7 @@ FORMS = tuple(re.compile(form + CLOCK) for form in (DATES, NUMERIC, NAMED))
 DIGITS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S", 7: "%Y%j"}
 """Dates that are written as one number, by its number of digits."""
 DATE_LIKE = re.compile(r"date|day|time|^t$|^ds$", re.I)
-DURATION = r"^(?P<sign>-?)(?:(?P<days>\d+) days?,? )?(?P<hours>\d+):(?P<minutes>\d{2}):(?P<seconds>\d{2}(?:\.\d+)?)$"
+DURATION = r"^(?P<sign>-?)(?:(?P<days>\d+) days?,? \+?)?(?P<hours>\d+):(?P<minutes>\d{2}):(?P<seconds>\d{2}(?:\.\d+)?)$"
 TIME_UNITS = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
@@ -76,7 +76,7 @@ def month_first(columns: Sequence[Column]) -> bool | None:
         cells = without_missing(column) if is_text(column) else column
         for form in _forms(cells) if is_text(column) else ():
             first = form.pattern[:2] == "%m"
-            if first or form.pattern[:2] == "%d":
+            if _is_ambiguous(form):
                 seconds = _parse(cells, form)
                 count, span = ranks[first]
                 ranks[first] = count + int(np.isfinite(seconds).sum()), span - _span(seconds)
@@ -184,10 +184,14 @@ def _durations(cells: Column) -> tuple[Float[np.ndarray, " rows"], Clock] | None
     days, hours, minutes, rest = (
         parse_numbers(field(name))[0] for name in ("days", "hours", "minutes", "seconds")
     )
-    seconds = ((np.nan_to_num(days) * 24 + hours) * 60 + minutes) * 60 + rest
-    negative = np.array(pc.equal(field("sign"), "-").fill_null(False))
+    seconds = (hours * 60 + minutes) * 60 + rest
+    sign = np.where(np.array(pc.equal(field("sign"), "-").fill_null(False)), -1.0, 1.0)
+    # in -1 day, 23:59:59 the sign is that of the day alone
+    whole = np.isnan(days)
+    seconds = np.where(whole, sign * seconds, sign * np.nan_to_num(days) * DAY + seconds)
     has = lambda pattern: bool(pc.any(pc.match_substring_regex(known, pattern)).as_py())  # noqa: E731
-    before = "%j days, " if has("days?,") else "%j days " if has("day") else ""
+    before = "%j day, " if has("days?,") else "%j day " if has("day ") else ""
+    before = before or ("%j days " if has("days") else "")
     digits = pc.max(pc.utf8_length(field("seconds"))).as_py() or 2
     clock = Clock(
         "duration",
@@ -195,7 +199,7 @@ def _durations(cells: Column) -> tuple[Float[np.ndarray, " rows"], Clock] | None
         digits=max(digits - 3, 0),
         padded=not has(r"(^-?| )\d:"),
     )
-    return np.where(negative, -seconds, seconds), clock
+    return seconds, clock
 
 
 def _dates(
@@ -209,7 +213,7 @@ def _dates(
     best: tuple[int, np.ndarray, Clock] | None = None
     other = "" if month_first is None else "%d" if month_first else "%m"
     for form in _forms(cells):
-        if other and form.pattern.startswith(other):
+        if other and _is_ambiguous(form) and form.pattern.startswith(other):
             continue
         seconds = _parse(cells, form)
         count = int(np.isfinite(seconds).sum())
@@ -256,6 +260,11 @@ def _forms(cells: Column) -> list[Form]:
         for form in _forms_of(cell):
             forms[form] = None
     return list(forms)
+
+
+def _is_ambiguous(form: Form) -> bool:
+    """Return whether day and month are numbers and the year comes last, as in 3/12/2024."""
+    return form.pattern[:2] in ("%d", "%m") and form.pattern[3:5] in ("%d", "%m")
 
 
 def _forms_of(cell: str) -> list[Form]:

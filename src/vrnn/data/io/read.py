@@ -21,8 +21,10 @@ from vrnn.data.io.gpx import read_gpx, read_kml
 from vrnn.data.io.hurdat2 import HEADER, read_hurdat2
 from vrnn.data.io.npz import read_npz
 from vrnn.data.io.parquet import read_feather, read_parquet
+from vrnn.data.io.parse_cells import Column
 from vrnn.data.io.parse_times import month_first
 from vrnn.data.io.piano_roll import read_notes
+from vrnn.data.io.reshape import join_dates
 from vrnn.data.io.roles import choose_roles
 from vrnn.data.io.table import Columns, Table
 from vrnn.data.io.text_file import UTF_16, decode, read_text
@@ -149,7 +151,7 @@ def read_files(
         return tracks_from_table(tables[0], columns, sort=sort, duplicates=duplicates)
     columns = _shared_columns(tables, columns)
     # one file may hold a single day, so the order of day and month is decided over all
-    order = month_first([t.columns[columns.t] for t in tables if columns.t in t.columns])
+    order = month_first(_date_columns(tables, columns.t))
     stems = Counter(file.stem for file in files)
     parts = []
     for file, table in zip(files, tables, strict=True):
@@ -161,10 +163,25 @@ def read_files(
         part = replace(part, origin=replace(part.origin, notes=notes))
         alone = columns.id is None and len(part) == 1
         parts.append(part.rename([prefix if alone else f"{prefix}/{track}" for track in part.ids]))
+    wrapped = [p.origin.clock for p in parts if p.origin.clock.kind == "time of day"]
+    if wrapped:  # where one file passes midnight, all times are of a day
+        parts = [replace(p, origin=replace(p.origin, clock=wrapped[0])) for p in parts]
     try:
         return concatenate(parts)
     except DataError as error:
         raise DataError(("the files do not fit together: ", error), where=path) from error
+
+
+def _date_columns(tables: list[Table], name: str | None) -> list[Column]:
+    """Return the columns of times, also where date and time of day stand in two."""
+    if name is None:
+        return []
+    found = []
+    for table in tables:
+        joined, both = join_dates(table) if name == "" else (table, "")
+        if (both or name) in joined.columns:
+            found.append(joined.columns[both or name])
+    return found
 
 
 def files_of(path: Path, format: Format = "auto") -> list[Path]:

@@ -213,14 +213,15 @@ def _times(
 def _past_midnight(
     t: Float[np.ndarray, " rows"], clock: Clock, codes: Int[np.ndarray, " rows"], notes: list[str]
 ) -> tuple[Float[np.ndarray, " rows"], Clock]:
-    """Return times of day with a day added after each midnight, in tracks whose other times rise."""
-    if clock.kind not in ("duration", "time of day") or not len(t) or t.max() >= DAY:
+    """Return times of day with a day added after each midnight, in tracks without other long steps back."""
+    may_wrap = clock.kind == "time of day" or (clock.kind == "duration" and "%j" not in clock.text)
+    if not (may_wrap and (clock.text or clock.kind == "time of day") and len(t) and t.max() < DAY):
         return t, clock
     order = np.argsort(codes, kind="stable")
     track, steps = codes[order][1:], np.diff(t[order])
     steps[np.diff(codes[order]) != 0] = 0.0
-    midnight = steps < -DAY / 2
-    unsorted = np.unique(track[(steps < 0) & ~midnight])
+    midnight = steps <= -DAY / 2
+    unsorted = np.unique(track[(steps < -DAY / 24) & ~midnight])
     midnight &= ~np.isin(track, unsorted)
     if not midnight.any():
         return t, clock

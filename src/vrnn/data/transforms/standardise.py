@@ -10,7 +10,9 @@ from vrnn.data.transforms.encoded import Increments
 
 TINY = 1e-8  # of the root mean square length, below which an increment is a rounding error
 FAR = 100.0
-"""A value is an error if it is so many times as far from the median as 95 % of a column."""
+"""A value is an error if it is so many times as far from the median as 95 % of a column,"""
+RARE = 0.001
+"""and if at most this share of the column is."""
 
 
 def without_far(values: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rows dim"]:
@@ -27,7 +29,9 @@ def without_far(values: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "row
         far = np.abs(values[:, known] - middle)
         usual = np.nanpercentile(far, 95, axis=0)
     found = values.copy()
-    found[:, known] = np.where((usual > 0) & (far > FAR * usual), np.nan, values[:, known])
+    wrong = (usual > 0) & (far > FAR * usual)
+    wrong &= wrong.sum(0) <= max(2, RARE * len(values))  # rest and rare travel are no errors
+    found[:, known] = np.where(wrong, np.nan, values[:, known])
     return found
 
 
@@ -58,7 +62,7 @@ class Standardise:
         """Return the map for the mean and the standard deviation of single increments.
 
         A value does not count if its distance from the median is over 100 times the 95th percentile
-        of such distances. It is taken for an error, such as a position of 0.
+        of such distances, and few others are as far. It is taken for an error, such as a position of 0.
 
         A constant column of increments takes the root mean square of all increments, which have
         its unit. Any other constant column keeps scale 1.
