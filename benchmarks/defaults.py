@@ -250,6 +250,7 @@ def write_tables() -> None:
         ]
         energies.append(mine["shipped"]["test"]["model"])
         cells = [f"{part['energy_score']:.4g}" if part else "-" for part in energies]
+        others = len(of_set) > 1
         behind = (
             mine["val"]["model"]["energy_score"] / of_set[best]["val"]["model"]["energy_score"] - 1
         )
@@ -260,8 +261,8 @@ def write_tables() -> None:
                 *cells,
                 f"{mine['steps']:,}",
                 f"{mine['seconds']:.0f}",
-                best,
-                f"{behind:.1%}",
+                best if others else "-",
+                f"{behind:.1%}" if others else "-",
                 str(len(of_set)),
             ]
         )
