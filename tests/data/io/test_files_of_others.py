@@ -485,3 +485,12 @@ def test_marks_between_thousands_are_named(write, number):
     rows = "".join(f'{i},{t},"{number}",0\n' for i in range(2) for t in range(3))
     with pytest.raises(DataError, match=r"expected a number.*without thousands separators"):
         vrnn.read_tracks(write(f"id,t,x,y\n{rows}"), vrnn.Columns(x=("x", "y")))
+
+
+def test_times_of_day_are_times_under_any_name(write):
+    rows = "".join(
+        f"{rec},{i},23:59:{58 + t},{t},{rec}\n" for rec in (1, 2) for i in "ab" for t in range(2)
+    )
+    tracks = vrnn.read_tracks(write(f"recording,ship,clock,x,y\n{rows}"))
+    assert (tracks.origin.t, tracks.ids) == ("clock", ["1/a", "1/b", "2/a", "2/b"])
+    assert [np.diff(t).tolist() for t in tracks.times] == [[1]] * 4

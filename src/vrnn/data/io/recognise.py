@@ -111,6 +111,8 @@ def likely_times(table: Table, free: list[str], both: str) -> list[str]:
             ranks[name] = len(TIMES)
         elif holds_dates(column):
             ranks[name] = len(TIMES) + 1 + (not known)
+        elif holds_times_of_day(column):
+            ranks[name] = len(TIMES) + 3
     return sorted(ranks, key=lambda name: ranks[name])
 
 
@@ -126,6 +128,17 @@ def holds_dates(column: Column) -> bool:
         return False
     some = [cell for cell in without_missing(column[:100]).to_pylist() if cell is not None]
     return bool(some) and all(is_date(cell) for cell in some)
+
+
+def holds_times_of_day(column: Column) -> bool:
+    """Return whether a column has a type for them, or its first cells are such as 23:59:58."""
+    if pa.types.is_time(column.type):
+        return True
+    if not is_text(column):
+        return False
+    some = without_missing(column[:100]).drop_null()
+    pattern = r"^\d{1,2}:\d{2}:\d{2}([.,]\d+)?$"
+    return len(some) > 0 and bool(pc.all(pc.match_substring_regex(some, pattern)).as_py())
 
 
 def comparable(column: Column) -> np.ndarray:
