@@ -74,6 +74,10 @@ def test_nothing_is_compared(change, monkeypatch):
     monkeypatch.setattr("vrnn.training.choose_transform.prepare", None)
     settings = replace(SETTINGS, **change)
     assert chosen(vessels(), settings) == (settings, ())
+
+
+def test_named_settings_inputs_and_single_columns_are_not_compared(monkeypatch):
+    monkeypatch.setattr("vrnn.training.choose_transform.prepare", None)
     assert choose_transform(vessels(), None, SETTINGS, None, {"causal"}) == (SETTINGS, ())
     one = vrnn.Tracks([x[:, :1] for x in vessels().x])
     assert choose_transform(one, None, SETTINGS, None) == (SETTINGS, ())
@@ -116,3 +120,14 @@ def test_training_in_python_chooses_too(monkeypatch):
     assert seen == [20] and run.model.training["seed"] == 7
     vrnn.train(vessels(), config=vrnn.RNNConfig(2, hidden=4), training=SETTINGS, quiet=True)
     assert seen == [20], "settings that are given stay"
+
+
+def test_a_run_that_is_resumed_keeps_what_was_chosen(monkeypatch, tmp_path):
+    monkeypatch.setattr("vrnn.training.trainer.Trainer.run", lambda *_: None)
+    found = ChosenTraining(replace(SETTINGS, seed=7), ())
+    monkeypatch.setattr("vrnn.training.fit.choose_transform", lambda *_: found)
+    config = vrnn.RNNConfig(2, hidden=4)
+    vrnn.train(vessels(), config=config, out=tmp_path / "run", quiet=True)
+    monkeypatch.setattr("vrnn.training.fit.choose_transform", None)
+    run = vrnn.train(vessels(), config=config, out=tmp_path / "run", resume=True, quiet=True)
+    assert run.model.training["seed"] == 7

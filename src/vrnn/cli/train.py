@@ -68,8 +68,8 @@ def train_command(kind: str, words: Sequence[str] = ()) -> Callable[..., None]:
 
     Args:
         kind: the architecture.
-        words: the words of the command line. They show whether --steps was given, even with its
-            default value.
+        words: the words of the command line. They show which settings were given, even with their
+            default values.
     """
     config_type = REGISTRY[kind].config
     named = named_settings(words)
@@ -93,16 +93,17 @@ def train_command(kind: str, words: Sequence[str] = ()) -> Callable[..., None]:
     ) -> None:
         check_folder(out, resume)
         check_outputs(plot=plot, run=out, data=[data, val], runs=[start])
-        irregular = training.time_input
-        tracks = read(data, columns) if irregular else read_regular(data, columns)
+
+        def bring(source: Path, flags: ColumnFlags, step: float | None = None) -> Tracks:
+            if training.time_input:
+                return read(source, flags)
+            return read_regular(source, flags, step=step)
+
+        tracks = bring(data, columns)
         same = tracks.u_names if columns.u else ()  # the same kinds in both
         seen = replace(columns, group=val_group or columns.group, u=same)
         source = val or (data if val_group else None)
-        held_out = None
-        if source is not None:
-            held_out = (
-                read(source, seen) if irregular else read_regular(source, seen, step=tracks.step)
-            )
+        held_out = None if source is None else bring(source, seen, tracks.step)
         own = changed_settings(kind, asdict(model))
         scratch = from_scratch(start)
         if start is not None and not scratch:

@@ -64,8 +64,8 @@ def tidy(tracks: Tracks, *, last: bool = False, step: float | None = None) -> Ti
     whole = np.abs(steps - np.rint(steps)) <= TOLERANCE
     irregular = int((inside & ~(whole & (steps > 0.5))).sum())
     resample = irregular > IRREGULAR * max(int(inside.sum()), 1)
-    usable = resample and step is not None and NEAREST[0] * own <= step <= NEAREST[1] * own
-    step = float(step) if usable and step is not None else own
+    if step is None or not resample or not NEAREST[0] * own <= step <= NEAREST[1] * own:
+        step = own
     steps *= own / step
     gaps = inside & (steps > 1.5)
     if not resample and not gaps.any():

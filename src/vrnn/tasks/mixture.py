@@ -54,7 +54,9 @@ def mixture(parts: Sequence[Scores], weights: Sequence[float] | None = None) -> 
     ranked = all(part.excess for part in parts)
     for i, rows in enumerate(scored):
         density = np.stack([part.log_prob[i][rows] for part in parts])
-        below = np.stack([part.excess[i][rows] for part in parts]) if ranked else 0 * density
+        below = (
+            np.stack([part.excess[i][rows] for part in parts]) if ranked else np.zeros_like(density)
+        )
         for found, values in zip((log_prob, excess), _mixed(prior, density, below), strict=True):
             filled = np.full(len(rows), np.nan)
             filled[rows] = values

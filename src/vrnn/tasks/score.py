@@ -97,9 +97,8 @@ def _score(
     """Return the scores of tracks, without a calibration set."""
     log_prob, pit, excess = ([np.full(len(x), np.nan) for x in tracks.x] for _ in range(3))
     densities = DRAWS * COMPARED * model.network.observation.dim
-    at_once = max(
-        1, memory.RANKED_DENSITIES // densities
-    )  # the same chunks without ranks, whose noise then does not depend on them
+    # the chunks, and so the noise, are the same without ranks
+    at_once = max(1, memory.RANKED_DENSITIES // densities)
     for chunk in filter_chunks(model, tracks, particles, at_once):
         batch, generator = chunk.batch, seeded(seed, Stream.RANK, chunk.start)
         scored, placed = [], []

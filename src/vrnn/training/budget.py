@@ -46,7 +46,7 @@ def steps_within(
         train(some, config=config, training=short, start="scratch", quiet=True, tracker=seconds)
     ends = seconds.ends
     first = min(warm, len(ends) // 2)
-    steps = np.diff(ends)[first:] if len(ends) > 1 else np.array(ends)
+    steps = np.diff(ends)[first:]
     step = float(steps[steps <= 3 * np.median(steps)].mean())  # without the pauses of the machine
     found = int(MARGIN * 60 * minutes / step)
     return min(settings.steps, max(FEWEST_STEPS, found // 50 * 50))

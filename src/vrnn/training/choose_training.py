@@ -13,7 +13,7 @@ from vrnn.data.windows import forecast_window, runs
 from vrnn.errors import DataError
 from vrnn.geo import in_degrees
 from vrnn.training.config import TrainConfig
-from vrnn.training.splits import held_out_count, hold_out
+from vrnn.training.splits import split_tracks
 
 LONG = 256
 """Rows of a track above which series are cut into windows of half as many."""
@@ -86,7 +86,7 @@ def choose_training(
     if free("transform") and not own and not changes and _in_degrees(tracks):
         settings = replace(settings, transform=TransformConfig(geographic="km"))
         reasons.append("--geographic km, since the positions are degrees")
-    train, held_out = (tracks, val) if val is not None else _split(tracks, settings)
+    train, held_out = split_tracks(tracks, val, settings, [])
     if free("window") and free("observe"):
         rows, forecasts = _window(train, held_out)
         settings = replace(settings, window=rows)
@@ -134,23 +134,16 @@ def _in_degrees(tracks: Tracks) -> bool:
     Raises:
         DataError: one of them is near a pole.
     """
-    if not in_degrees(np.concatenate(tracks.x), tracks.x_names):
+    x, places = np.concatenate(tracks.x), latitude_longitude(tracks.x_names)
+    if places is None or not in_degrees(x, tracks.x_names):
         return False
-    places = latitude_longitude(tracks.x_names)
-    for name, x in zip(tracks.ids, tracks.x, strict=True):
-        if places is not None:
-            try:
-                Plane(*places, "km").check(x)
-            except DataError as error:
-                raise DataError(error, where=f"track {name}") from error
+    try:
+        Plane(*places, "km").check(x)
+    except DataError as error:
+        owner = np.repeat(np.arange(len(tracks)), tracks.lengths)
+        track = owner[np.nanargmax(np.abs(x[:, places[0]]))]
+        raise DataError(error, where=f"track {tracks.ids[track]}") from error
     return True
-
-
-def _split(tracks: Tracks, settings: TrainConfig) -> tuple[Tracks, Tracks]:
-    """Return the tracks that are trained on and those that are held out."""
-    if not held_out_count(tracks, settings.holdout):
-        return tracks, tracks[:0]
-    return hold_out(tracks, settings.holdout, settings.seed, [])
 
 
 def _window(train: Tracks, held_out: Tracks) -> tuple[int | None, bool]:

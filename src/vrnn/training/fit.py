@@ -17,6 +17,7 @@ from vrnn.training.prepare import Prepared, prepare
 from vrnn.training.resolve import ModelOrFolder, resolve_model
 from vrnn.training.resume import check_folder
 from vrnn.training.run import Run, run_prepared
+from vrnn.training.run_folder import read_settings
 from vrnn.training.shipped import usual_start
 from vrnn.training.splits import FEWEST_TRACKS
 from vrnn.training.trackers import Tracker
@@ -89,8 +90,11 @@ def train(
         begins = starting_model(start, config, tracks, settings, val)
         if training is None and begins is None:
             check_tracks(tracks)
-            settings = choose_training(tracks, settings, val).settings
-            settings = choose_transform(tracks, config, settings, val).settings
+            if resume and folder is not None and (folder / "config.json").is_file():
+                settings = read_settings(folder).training  # as they were chosen at the beginning
+            else:
+                settings = choose_training(tracks, settings, val).settings
+                settings = choose_transform(tracks, config, settings, val).settings
         prepared = prepare(config, tracks, settings, val, begins)
         if start is None and begins is not None:
             prepared = as_it_is(prepared)

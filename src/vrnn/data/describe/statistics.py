@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from vrnn.data.describe.advice import advise
 from vrnn.data.describe.description import Column, Description, Outlier
@@ -43,17 +44,13 @@ def describe(tracks: Tracks) -> Description:
     if not len(tracks) or not tracks.lengths.sum():
         raise DataError("describe: expected at least one track with a row, found none")
     lengths, step = tracks.lengths, tracks.step
-    owner = np.repeat(np.arange(len(tracks)), lengths)
     columns = tuple(_columns(tracks))
-    times, x = np.concatenate(tracks.times), np.concatenate(tracks.x)
-    moving = x[:, [not c.binary for c in columns if c.role == "x"]]  # zeros and ones have no speed
-    pair = np.flatnonzero(owner[1:] == owner[:-1])  # rows with a next one in the same track
-    dt = np.diff(times)[pair]
+    x = np.concatenate(tracks.x)
+    pair, dt, moved = moves = _moves(tracks, [c.binary for c in columns if c.role == "x"])
     ratio = dt / step
     usual = np.abs(ratio - 1) <= TOLERANCE
     gap = ~usual & (ratio > 1.5) & (np.abs(ratio - np.rint(ratio)) <= TOLERANCE)
-    moved = np.linalg.norm(moving[pair + 1] - moving[pair], axis=1)
-    fast, worst = outliers(tracks)
+    fast, worst = _outliers(tracks, moves)
     ready = tidy(tracks).tracks
     found = runs(ready)
     observe, horizon = forecast_window(found, len(ready))
@@ -102,25 +99,50 @@ def _columns(tracks: Tracks) -> Iterator[Column]:
 def outliers(tracks: Tracks) -> tuple[int, Outlier | None]:
     """Return how many steps are faster than 10 times the 95th percentile of speeds, and the fastest.
 
-    >>> walk = np.arange(40.0)[:, None] + 1e6 * (np.arange(40)[:, None] == 20)
+    >>> walk = np.arange(60.0)[:, None] + 1e6 * (np.arange(60)[:, None] == 20)
     >>> outliers(Tracks([walk], ids=["anna"]))
     (2, Outlier(track='anna', time=20.0, ratio=...))
     """
+    x = np.concatenate(tracks.x)
+    binary = (np.isnan(x) | (x == 0) | (x == 1)).all(0)
+    return _outliers(tracks, _moves(tracks, binary.tolist()))
+
+
+class Moves(NamedTuple):
+    """The steps from row to row inside the tracks.
+
+    Attributes:
+        row: the row that each starts from, counted over all tracks, (steps,).
+        seconds: time that each takes, (steps,).
+        length: distance of each, without columns of 0 and 1, (steps,).
+    """
+
+    row: Int[np.ndarray, " steps"]
+    seconds: Float[np.ndarray, " steps"]
+    length: Float[np.ndarray, " steps"]
+
+
+def _moves(tracks: Tracks, binary: list[bool]) -> Moves:
+    """Return the steps of tracks, of which some columns are 0 or 1 and have no speed."""
     owner = np.repeat(np.arange(len(tracks)), tracks.lengths)
-    times, x = np.concatenate(tracks.times), np.concatenate(tracks.x)
-    moving = x[:, [not c.binary for c in _columns(tracks) if c.role == "x"]]
-    pair = np.flatnonzero(owner[1:] == owner[:-1])  # rows with a next one in the same track
-    moved = np.linalg.norm(moving[pair + 1] - moving[pair], axis=1)
-    speed = moved / np.diff(times)[pair]
+    x = np.concatenate(tracks.x)[:, [not one for one in binary]]
+    row = np.flatnonzero(owner[1:] == owner[:-1])
+    seconds = np.diff(np.concatenate(tracks.times))[row]
+    return Moves(row, seconds, np.linalg.norm(x[row + 1] - x[row], axis=1))
+
+
+def _outliers(tracks: Tracks, moves: Moves) -> tuple[int, Outlier | None]:
+    """Return how many steps are out of proportion, and the fastest."""
+    speed = moves.length / moves.seconds
     known = np.flatnonzero(~np.isnan(speed))
     limit = float(np.percentile(speed[known], 95)) if len(known) >= ENOUGH_SPEEDS else 0.0
     if limit == 0.0 or not (fast := speed[known] > OUTLIER * limit).any():
         return 0, None
     at = int(known[speed[known].argmax()])
-    row = int(pair[at]) + 1
-    return int(fast.sum()), Outlier(
-        tracks.ids[owner[row]], float(times[row]), float(speed[at]) / limit
-    )
+    row = int(moves.row[at]) + 1
+    track = int(np.searchsorted(np.cumsum(tracks.lengths), row, side="right"))
+    time = float(np.concatenate(tracks.times)[row])
+    return int(fast.sum()), Outlier(tracks.ids[track], time, float(speed[at]) / limit)
 
 
 def _median(values: Float[np.ndarray, " steps"]) -> float:

@@ -188,6 +188,7 @@ def stems(names: list[str]) -> list[tuple[str, str, str]]:
 
 
 def is_numeric(column: Column) -> bool:
+    """Return whether a column is of numbers, or of texts most of which are."""
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         return True
     if pa.types.is_decimal(column.type):
@@ -199,8 +200,10 @@ def is_numeric(column: Column) -> bool:
 
 
 def is_empty(column: Column) -> bool:
+    """Return whether a column has no value."""
     return column.null_count == len(column)
 
 
 def is_index(name: str) -> bool:
+    """Return whether a name is that of an index or an id."""
     return name_words(name)[-1:] in (["id"], ["index"]) or name.startswith("Unnamed")

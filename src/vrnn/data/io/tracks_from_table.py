@@ -214,8 +214,9 @@ def _past_midnight(
     t: Float[np.ndarray, " rows"], clock: Clock, codes: Int[np.ndarray, " rows"], notes: list[str]
 ) -> tuple[Float[np.ndarray, " rows"], Clock]:
     """Return times of day with a day added after each midnight, in tracks without other long steps back."""
-    may_wrap = clock.kind == "time of day" or (clock.kind == "duration" and "%j" not in clock.text)
-    if not (may_wrap and (clock.text or clock.kind == "time of day") and len(t) and t.max() < DAY):
+    like_a_clock = clock.kind == "duration" and clock.text == "%H:%M:%S"
+    wraps = clock.kind == "time of day" or like_a_clock
+    if not wraps or not len(t) or t.max() >= DAY:
         return t, clock
     order = np.argsort(codes, kind="stable")
     track, steps = codes[order][1:], np.diff(t[order])

@@ -10,13 +10,13 @@ from vrnn.data.transforms.encoded import Increments
 
 TINY = 1e-8  # of the root mean square length, below which an increment is a rounding error
 FAR = 100.0
-"""A value is an error if it is so many times as far from the median as 95 % of a column,"""
+"""A value may be an error if it is so many times as far from the median as 95 % of its column."""
 RARE = 0.001
-"""and if at most this share of the column is."""
+"""Largest share of a column that may be errors."""
 
 
 def without_far(values: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rows dim"]:
-    """Return values with NaN for those that `FAR` takes for errors.
+    """Return values with NaN for those that `FAR` and `RARE` take for errors.
 
     >>> without_far(np.array([[1.0], [2.0], [3.0], [4.0]] * 10 + [[1e9]]))[-1].item()
     nan
