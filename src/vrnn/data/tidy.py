@@ -73,7 +73,7 @@ def tidy(tracks: Tracks, *, last: bool = False, step: float | None = None) -> Ti
     notes = []
     if (gaps & (steps > LONGEST + TOLERANCE)).any():
         cut = gaps & (steps > LONGEST + TOLERANCE)
-        tracks = _split(tracks, np.flatnonzero(cut) + 1, last)
+        tracks = split_before(tracks, np.flatnonzero(cut) + 1, last)
         rest = "the rows before are left out" if last else "tracks are split there"
         notes.append(
             f"{plural(int(cut.sum()), 'gap')} in time of more than {LONGEST} steps of {step:.6g}: {rest}"
@@ -91,8 +91,17 @@ def tidy(tracks: Tracks, *, last: bool = False, step: float | None = None) -> Ti
     return Tidied(made, tuple(notes))
 
 
-def _split(tracks: Tracks, at: Int[np.ndarray, " cuts"], last: bool) -> Tracks:
-    """Return tracks cut before some rows, counted over all tracks."""
+def split_before(tracks: Tracks, at: Int[np.ndarray, " cuts"], last: bool = False) -> Tracks:
+    """Return tracks cut before some rows; the parts get `/1`, `/2` at the end of their ids.
+
+    Args:
+        tracks: any tracks.
+        at: places of the rows, counted over all tracks.
+        last: keep the last part of each track alone, under its own id.
+
+    >>> split_before(Tracks([np.zeros((3, 2)), np.zeros((2, 2))]), np.array([2])).lengths.tolist()
+    [2, 1, 2]
+    """
     ends = np.cumsum(tracks.lengths)
     starts = ends - tracks.lengths
     owner = np.searchsorted(ends, at, side="right")

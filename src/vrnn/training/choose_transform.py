@@ -14,7 +14,7 @@ from vrnn.training.choose_training import PLACES, ChosenTraining
 from vrnn.training.config import TrainConfig
 from vrnn.training.prepare import Prepared, prepare
 from vrnn.training.run import run_prepared
-from vrnn.training.splits import FEWEST_TRACKS, held_out_count
+from vrnn.training.splits import FEWEST_TRACKS, held_out_count, in_parts
 
 TRIAL_STEPS = 300
 """Steps of a short training, at most."""
@@ -67,7 +67,8 @@ def choose_transform(
     steps = trial_steps(settings.steps)
     short = replace(settings, steps=steps, warmup=min(settings.warmup, steps // 3), patience=None)
     causal = replace(transform, causal=True)
-    some = tracks[_some(tracks)]
+    parts = in_parts(tracks)
+    some = parts[_some(parts)]
     try:
         both = [
             prepare(config, some, replace(short, transform=each), val)

@@ -22,7 +22,7 @@ from vrnn.geo import in_degrees
 from vrnn.trained import TrainedModel
 from vrnn.training.config import TrainConfig
 from vrnn.training.run_folder import load as load_run
-from vrnn.training.splits import FEWEST_TRACKS
+from vrnn.training.splits import FEWEST_TRACKS, in_parts
 
 STILL = 1e-9  # of the largest coordinate: the unit of tracks that never move
 SHIPPED = ("tracks-2d",)
@@ -98,10 +98,11 @@ def usual_start(
 ) -> TrainedModel | None:
     """Return the shipped model that few tracks leave as it is, or None for random weights.
 
-    Few are fewer than `FEWEST_TRACKS`, with none to validate on and no windows. The model suits tracks
-    of positions alone, if the settings ask for no other coordinates and inputs.
+    Few are fewer than `FEWEST_TRACKS`, also in parts, with none to validate on and no windows. The
+    model suits tracks of positions alone, if the settings ask for no other coordinates and inputs.
     """
-    if len(tracks) >= FEWEST_TRACKS or val is not None or settings.window is not None:
+    few = len(in_parts(tracks)) < FEWEST_TRACKS
+    if not few or val is not None or settings.window is not None:
         return None
     model, given = shipped(SHIPPED[0]), settings.transform
     plain = TransformConfig(geographic=given.geographic)
