@@ -217,6 +217,15 @@ def test_columnar(ending, tmp_path):
     write = {"parquet": pyarrow.parquet.write_table, "feather": pyarrow.feather.write_feather}
     write[ending](table, path)
     assert first_four(path) == TABLE
+    packed = tmp_path / f"b.{ending}.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert first_four(packed) == TABLE
+    with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
+        archive.write(path)
+    assert first_four(tmp_path / "c.zip") == TABLE
+    packed.write_bytes(packed.read_bytes()[:30])
+    with pytest.raises(DataError, match=rf"b\.{ending}\.gz: expected a file compressed as gz"):
+        vrnn.read_tracks(packed)
 
 
 def test_points_of_geoparquet(tmp_path):
@@ -434,6 +443,25 @@ def test_ids_that_begin_anew_in_each_recording_are_told_apart(write):
     text["recordingId"] = 1
     with pytest.raises(DataError, match="repeat an id and a time"):
         vrnn.read_tracks(write(text.to_csv(index=False)))
+
+
+@pytest.mark.parametrize("names", [("a.csv", "b.csv"), ("b.csv", "a.csv")])
+def test_ids_that_begin_anew_in_one_file_of_a_folder_are_told_apart_there(names, write, tmp_path):
+    """The other file has a single recording, or ids that are used once."""
+    rows = [(r, i, f, f + r, i) for r in (1, 2) for i in (0, 1) for f in range(3)]
+    text = pd.DataFrame(rows, columns=["recordingId", "trackId", "frame", "xCenter", "yCenter"])
+    write(text.to_csv(index=False), names[0])
+    text["trackId"] += 10 * text["recordingId"]
+    write(text.to_csv(index=False), names[1])
+    tracks = vrnn.read_tracks(tmp_path)
+    assert tracks.lengths.tolist() == [3] * 8 and len(set(tracks.ids)) == 8
+
+
+def test_a_position_of_a_ship_is_missing_where_one_of_its_columns_is(write):
+    """Some write latitude 91 with longitude 0 for unknown; a real longitude of 0 is kept."""
+    text = "MMSI,BaseDateTime,LAT,LON\n1,2020-01-01T00:00:00,51,0\n1,2020-01-01T01:00:00,91,0\n"
+    (x,) = vrnn.read_tracks(write(text)).x
+    assert np.array_equal(x, [[51, 0], [np.nan, np.nan]], equal_nan=True)
 
 
 @pytest.mark.parametrize("apart", [False, True])

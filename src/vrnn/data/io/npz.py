@@ -1,5 +1,6 @@
 """NumPy archives (NPZ): all tracks in one array, with their lengths."""
 
+import io
 import re
 import zipfile
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from vrnn.data.io.compressed import ENDINGS, read_bytes
 from vrnn.data.io.piano_roll import BYTES, KEYS, maybe_packed, unpack
 from vrnn.data.io.table import Columns, Table, make_table
 from vrnn.errors import DataError, Setting, joined
@@ -38,13 +40,14 @@ def read_npz(path: Path, group: str = "", format: str = "auto") -> Table:
         DataError: no such arrays, a group that is absent or not chosen, lengths that do not add up,
             bytes that may be a packed roll, no roll where one is expected, or pickled objects.
     """
-    if not zipfile.is_zipfile(path):
+    source = io.BytesIO(read_bytes(path)) if path.suffix.lower() in ENDINGS else path
+    if not zipfile.is_zipfile(source):
         raise DataError(
             f"{path}: expected an NPZ archive (numpy.savez), "
             "found another format or a damaged file; is the extension right?"
         )
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(source, allow_pickle=False) as archive:
             names = _names(path, {key.lower(): key for key in archive}, group)
             arrays = {role: archive[key] for role, key in names.items()}
     except (ValueError, OSError, zipfile.BadZipFile) as error:

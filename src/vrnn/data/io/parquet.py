@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet
 
+from vrnn.data.io.compressed import ENDINGS, STDIN, read_bytes
 from vrnn.data.io.table import Table, make_table
 from vrnn.errors import DataError
 
@@ -34,9 +35,11 @@ def read_feather(path: Path) -> Table:
     return _read(path, "Feather", pyarrow.feather.read_table)
 
 
-def _read(path: Path, kind: str, reader: Callable[[Path], Any]) -> Table:
+def _read(path: Path, kind: str, reader: Callable[[Any], Any]) -> Table:
+    packed = str(path) == STDIN or path.suffix.lower() in ENDINGS
+    source = pa.BufferReader(read_bytes(path)) if packed else path
     try:
-        found = reader(path)
+        found = reader(source)
     except (OSError, ValueError) as error:
         raise DataError(
             where=path,

@@ -24,6 +24,7 @@ from vrnn.data.io.parquet import read_feather, read_parquet
 from vrnn.data.io.parse_cells import Column
 from vrnn.data.io.parse_times import month_first
 from vrnn.data.io.piano_roll import read_notes
+from vrnn.data.io.recognise import may_be_recording
 from vrnn.data.io.reshape import join_dates
 from vrnn.data.io.roles import choose_roles
 from vrnn.data.io.table import Columns, Table
@@ -257,6 +258,8 @@ def _read_text(path: Path, kind: str, names: tuple[str, ...]) -> Table:
         return read_csv(path, names)
     head = _head(path)
     ending = next((end for mark, end in MARKS.items() if head.lstrip().startswith(mark)), None)
+    if ending is not None and path.suffix.lower() in ENDINGS:  # as walks.zip, which names no format
+        return READERS[ending](path)
     if ending is not None:
         raise DataError(
             where=path,
@@ -340,11 +343,21 @@ def _base(files: list[Path]) -> Path:
 
 
 def _shared_columns(tables: list[Table], columns: Columns) -> Columns:
-    """Return the columns of the first file, with the categories of all."""
+    """Return the columns of the first file, with the categories of all.
+
+    Each file chooses its own where ids begin anew in the recordings of some alone.
+    """
     first = tables[0]
     if not (first.usual.x and first.usual.id):
         chosen = choose_roles(first, columns).columns
         names = {chosen.id, chosen.t, *chosen.x} - {None}
-        if all(names <= {*t.columns} for t in tables):
+        shared = all(names <= {*t.columns} for t in tables)
+        recorded = [t for t in tables[1:] if _has_recordings(t)] if shared else []
+        if shared and all(choose_roles(t, columns).columns.id == chosen.id for t in recorded):
             columns = replace(chosen, names=())
     return name_categories(tables, columns)
+
+
+def _has_recordings(table: Table) -> bool:
+    """Return whether a column may name the recording of each row."""
+    return any(may_be_recording(name, column) for name, column in table.columns.items())

@@ -155,14 +155,21 @@ def without_unknown(table: Table, notes: list[str]) -> tuple[Table, list[str]]:
     """Return a table of ships without the values that stand for a missing one."""
     if "mmsi" not in {plain(name) for name in table.columns}:
         return table, notes
-    columns, count = {}, 0
-    for name, column in table.columns.items():
-        sentinel = AIS.get(plain(name))
-        if sentinel is not None and not is_text(column):
-            hit = pc.equal(column.cast(pa.float64()), sentinel).fill_null(False)
-            count += int(pc.sum(hit).as_py() or 0)
-            column = pc.if_else(hit, pa.scalar(None, column.type), column)
-        columns[name] = column
+    hits = {
+        name: pc.equal(column.cast(pa.float64()), AIS[plain(name)]).fill_null(False)
+        for name, column in table.columns.items()
+        if plain(name) in AIS and not is_text(column)
+    }
+    count = sum(int(pc.sum(hit).as_py() or 0) for hit in hits.values())
+    places = [name for name in hits if plain(name).startswith(("lat", "lon"))]
+    if len(places) == 2:  # some write a longitude of 0 beside a latitude of 91
+        hits |= dict.fromkeys(places, pc.or_(hits[places[0]], hits[places[1]]))
+    columns = {
+        name: pc.if_else(hits[name], pa.scalar(None, column.type), column)
+        if name in hits
+        else column
+        for name, column in table.columns.items()
+    }
     if count:
         notes = [*notes, f"{count:,} values that AIS writes for unknown are missing"]
     return replace(table, columns=columns), notes
