@@ -1,6 +1,7 @@
 """Irregular times: resampled positions against the time between rows as an input.
 
     python -m benchmarks.irregular                    the simulated sets
+    python -m benchmarks.irregular gaps               missing rows before a forecast, on ZARA1
     python -m benchmarks.irregular walks.csv          a file; the first 60 % of each track trains
     python -m benchmarks.irregular --tables           the table alone, from the kept results
 
@@ -8,6 +9,9 @@ Both forms get the same tracks, model, steps, learning rate and windows of 20 ro
 usual steps from 8 rows. Forecasts are interpolated at the times of the true rows, which nobody has
 changed, and scored by the energy score of the whole path in metres. The model that needs no training
 is given both forms too, the rows as they are and resampled.
+
+`gaps` hides some of the 8 observed rows of validation windows. The model that needs no training then
+forecasts from missing rows, and from rows that are interpolated in their place.
 """
 
 from collections.abc import Sequence
@@ -20,7 +24,7 @@ import numpy as np
 import torch
 
 import vrnn
-from benchmarks.common import RESULTS, keep, kept, parser, spread, write_table
+from benchmarks.common import RESULTS, data_folder, keep, kept, parser, spread, write_table
 from benchmarks.defaults import as_vrnn, simulated
 from vrnn.cli.train import chosen_training
 from vrnn.column_names import latitude_longitude
@@ -42,6 +46,10 @@ FORMS = (
     "tracks-2d, rows as they are",
     "constant velocity",
 )
+
+
+HIDDEN = ((6,), (5, 6), (4, 6), (2, 4, 6), (3, 4, 5, 6))
+GAP_FORMS = ("missing", "interpolated")
 
 
 class Case(NamedTuple):
@@ -191,8 +199,31 @@ def run(name: str, seed: int) -> None:
     print(label, seed, len(cases), {k: round(v, 1) for k, v in found.items()}, flush=True)
 
 
+def hidden_rows(folder: Path) -> None:
+    """Forecast windows of ZARA1 with some of their rows hidden, and keep the scores."""
+    cut = vrnn.windows(vrnn.read_tracks(folder / "eth_ucy" / "zara1" / "val"), ROWS, 5)
+    truth, past = np.stack([x[OBSERVE:] for x in cut.x]), cut.cut(stop=OBSERVE)
+    found = {"none": dict.fromkeys(GAP_FORMS, _energy(past, truth))}
+    for rows in HIDDEN:
+        holed = [np.where(np.isin(np.arange(OBSERVE), rows)[:, None], np.nan, x) for x in past.x]
+        missing = replace(past, x=holed)
+        filled = tidy(missing, last=True).tracks
+        label = ", ".join(str(row + 1) for row in rows)
+        found[label] = dict(
+            zip(GAP_FORMS, (_energy(p, truth) for p in (missing, filled)), strict=True)
+        )
+    keep("irregular-gaps", {"set": "gaps", "windows": len(cut), "energy": found})
+    print("gaps", len(cut), found, flush=True)
+
+
+def _energy(past: vrnn.Tracks, truth: np.ndarray) -> float:
+    """Return the mean energy score of the model that needs no training."""
+    drawn = vrnn.forecast(past, horizon=HORIZON, samples=SAMPLES).samples
+    return float(energy_score(drawn, truth).mean())
+
+
 def write_tables() -> None:
-    """Write the table of the page from the kept results."""
+    """Write the tables of the page from the kept results."""
     results, rows = kept("irregular-"), []
     for name in SETS:
         of_set = [r for r in results if r["set"] == name]
@@ -200,16 +231,24 @@ def write_tables() -> None:
             cells = [spread([r["energy"][form] for r in of_set], 0) for form in FORMS]
             rows.append([name, str(of_set[0]["cases"]), str(len(of_set)), *cells])
     write_table("irregular", ["Set", "Forecasts", "Seeds", *FORMS], rows)
+    for result in (r for r in results if r["set"] == "gaps"):
+        cells = [
+            [k, *(f"{v[form]:.3f}" for form in GAP_FORMS)] for k, v in result["energy"].items()
+        ]
+        write_table("irregular-gaps", ["Hidden rows", *GAP_FORMS], cells)
 
 
 def main() -> None:
-    made = parser(__doc__, "nothing, as sets are simulated")
-    made.add_argument("experiments", nargs="*", help=f"sets of {', '.join(SETS)}, or files")
+    made = parser(__doc__, "all sets")
+    made.add_argument("experiments", nargs="*", help=f"gaps, sets of {', '.join(SETS)}, or files")
     made.add_argument("--seed", type=int, help="one seed in place of 0, 1 and 2")
     given = made.parse_args()
     torch.set_num_threads(given.threads)
     if not given.tables:
-        for name in given.experiments or SETS:
+        named = given.experiments or ("gaps", *SETS)
+        if "gaps" in named:
+            hidden_rows(data_folder(given.data, ""))
+        for name in (name for name in named if name != "gaps"):
             for seed in (0, 1, 2) if given.seed is None else (given.seed,):
                 if not (RESULTS / f"irregular-{name}-{seed}.json").exists():
                     run(name, seed)

@@ -36,6 +36,29 @@ def test_a_track_is_split_at_a_long_gap():
     assert "the rows before are left out" in last.notes[0]
 
 
+def test_short_gaps_are_interpolated_to_forecast_from():
+    """Rows that were left out, empty rows and irregular times alike; the ends stay missing."""
+    found = tidy(line([0, 1, 2, 5, 6]), last=True)
+    np.testing.assert_allclose(found.tracks.x[0][:, 0], range(7))
+    assert found.notes[-1] == "2 missing rows interpolated to forecast from"
+    x = np.arange(16.0)[:, None]
+    x[[0, 3, 4, 15]] = np.nan
+    filled = tidy(Tracks([x]), last=True).tracks.x[0][:, 0]
+    np.testing.assert_array_equal(filled, [np.nan, *range(1, 15), np.nan])
+    times = np.cumsum(np.random.default_rng(0).choice([0.8, 1.0, 1.0, 1.3, 4.6], 60))
+    x = tidy(line(times), last=True).tracks
+    np.testing.assert_allclose(x.x[0][:, 0], x.times[0], atol=0.06)
+    assert np.isnan(tidy(line(times)).tracks.x[0]).any()
+
+
+def test_missing_keys_and_long_gaps_are_not_interpolated():
+    keys = np.array([[0.0], [1], [np.nan], [1], [0]])
+    assert np.isnan(tidy(Tracks([keys]), last=True).tracks.x[0][2]).all()
+    x = np.arange(30.0)[:, None]
+    x[5:16] = np.nan
+    assert np.isnan(tidy(Tracks([x]), last=True).tracks.x[0][5:16]).all()
+
+
 def test_irregular_times_are_interpolated_up_to_the_last_time():
     random = np.random.default_rng(0)
     times = np.cumsum(random.uniform(0.7, 1.3, 60))

@@ -10,6 +10,7 @@ from tests.helpers.trained_models import CONFIGS, SETTINGS, walks
 import vrnn
 from vrnn.data.transforms import rotate
 from vrnn.errors import ConfigError, DataError, UnsupportedError
+from vrnn.tasks.forecast import forecast_parts
 from vrnn.tasks.futures import futures
 from vrnn.tasks.sampling import SamplingConfig
 
@@ -232,3 +233,16 @@ def test_inputs_follow_the_tracks_that_are_left_out():
     kept = short[[0, 2]]
     same = vrnn.forecast(kept, model=model, horizon=4, samples=3, inputs=ahead[[0, 2]])
     np.testing.assert_array_equal(found.samples, same.samples)
+
+
+@pytest.mark.parametrize("name", ["rnn", "vrnn"])
+def test_parts_are_the_forecast_of_all_tracks(trained, name, monkeypatch):
+    """Each part holds the paths, times and tracks of its own tracks."""
+    monkeypatch.setattr("vrnn.tasks.memory.PATHS", 12)
+    prefix = walks(7, 5, seed=1)
+    whole = vrnn.forecast(prefix, model=trained[name], horizon=4, samples=6)
+    parts = list(forecast_parts(prefix, model=trained[name], horizon=4, samples=6))
+    assert [part.samples.shape[1] for part in parts] == [2, 2, 2, 1]
+    assert np.array_equal(np.concatenate([part.samples for part in parts], 1), whole.samples)
+    assert np.array_equal(np.concatenate([part.times for part in parts]), whole.times)
+    assert [name for part in parts for name in part.history.ids] == whole.history.ids

@@ -7,9 +7,11 @@ from typing import Literal
 from vrnn.cli.data import ColumnFlags
 from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import Run, open_run
+from vrnn.data.io.write import table_writer
 from vrnn.data.wording import plural
 from vrnn.errors import ConfigError, Setting
 from vrnn.tasks.forecast import forecast as draw
+from vrnn.tasks.forecast import forecast_parts
 from vrnn.tasks.modes import predict_modes
 
 SAMPLES_PER_CLUSTER = 10
@@ -70,29 +72,33 @@ def forecast(
             found=f"{clusters} of {count} samples",
         )
     trained, tracks = open_run(model, data, columns, regular=True, last=True)
+    sampling = {
+        "model": trained,
+        "horizon": 12 if horizon is None else horizon,
+        "samples": count,
+        "seed": seed,
+        "inputs": inputs,
+        "qmc": qmc,
+        "prefix_samples": prefix_samples,
+        "temperature": temperature,
+    }
     if modes:
-        result = predict_modes(tracks, model=trained, horizon=horizon, inputs=inputs)
+        every = iter([predict_modes(tracks, model=trained, horizon=horizon, inputs=inputs)])
+    elif clusters is not None:
+        every = iter([draw(tracks, **sampling).cluster(clusters, seed=seed)])
     else:
-        result = draw(
-            tracks,
-            model=trained,
-            horizon=12 if horizon is None else horizon,
-            samples=count,
-            seed=seed,
-            inputs=inputs,
-            qmc=qmc,
-            prefix_samples=prefix_samples,
-            temperature=temperature,
-        )
-    if clusters is not None:
-        result = result.cluster(clusters, seed=seed)
-    result.save(out)
-    futures, ahead = len(result.samples), result.samples.shape[2]
-    print(
-        f"{out}: {futures} futures of {ahead} time steps for {plural(len(result.history), 'track')}"
-    )
+        every = forecast_parts(tracks, **sampling)
+    first = next(every)
+    number = len(first.history)
+    with table_writer(out, first.history.origin) as writer:
+        writer.append(first.to_columns())
+        for part in every:
+            writer.append(part.to_columns())
+            number += len(part.history)
+    futures, ahead = len(first.samples), first.samples.shape[2]
+    print(f"{out}: {futures} futures of {ahead} time steps for {plural(number, 'track')}")
     if plot is not None:
-        result.plot(plot)
+        first.plot(plot)
         print(f"{plot}: picture of the first of them")
 
 

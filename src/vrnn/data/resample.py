@@ -86,6 +86,38 @@ def _before(slot: Int[np.ndarray, " time"]) -> Int[np.ndarray, " rows"]:
     return np.searchsorted(slot, np.arange(slot[-1] + 1 if len(slot) else 0), side="right") - 1
 
 
+def interpolated(tracks: Tracks, longest: int) -> Tracks:
+    """Return tracks whose missing values are interpolated linearly in time.
+
+    Values before the first and after the last of a track stay missing, and so do those in longer
+    gaps. Columns of 0 and 1 stay as they are.
+
+    Args:
+        tracks: any tracks.
+        longest: rows of the longest gap that is filled.
+
+    >>> x = np.array([[0.0], [np.nan], [4], [np.nan]])
+    >>> interpolated(Tracks([x], times=[np.array([0.0, 3, 4, 5])]), 9).x[0].ravel().tolist()
+    [0.0, 3.0, 4.0, nan]
+    """
+    if not any(np.isnan(x).any() for x in tracks.x):
+        return tracks
+    values = np.concatenate(tracks.x)
+    places = np.flatnonzero(~(np.isnan(values) | (values == 0) | (values == 1)).all(0))
+    made = []
+    for t, given in zip(tracks.times, tracks.x, strict=True):
+        x = given.copy()
+        for column in places:
+            there = np.flatnonzero(~np.isnan(x[:, column]))
+            after = np.searchsorted(there, np.arange(len(x)))
+            inside = (after > 0) & (after < len(there)) & np.isnan(x[:, column])
+            rows = np.flatnonzero(inside)
+            rows = rows[there[after[rows]] - there[after[rows] - 1] <= longest + 1]
+            x[rows, column] = np.interp(t[rows], t[there], x[there, column])
+        made.append(x)
+    return replace(tracks, x=made)
+
+
 def at_rate(tracks: Tracks, rate: float) -> Tracks:
     """Return each track as it would be at `rate` times its speed.
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from vrnn.data.resample import between, filled
+from vrnn.data.resample import between, filled, interpolated
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import TOLERANCE
 from vrnn.data.wording import plural
@@ -43,7 +43,9 @@ def tidy(tracks: Tracks, *, last: bool = False, step: float | None = None) -> Ti
     - a track is split at a longer gap, and its parts get `/1`, `/2` at the end of their ids;
     - where over 1 % of the steps are no whole number of usual steps, all tracks are resampled at the
       usual step, which is the median. Positions are interpolated linearly between rows that are at
-      most 2.5 steps apart. In longer gaps they are missing. A track keeps its last time.
+      most 2.5 steps apart. In longer gaps they are missing. A track keeps its last time;
+    - with `last`, positions are interpolated in all gaps of at most 10 steps, because forecasts from
+      interpolated rows are better than from missing ones.
 
     Args:
         tracks: tracks with any times.
@@ -69,7 +71,7 @@ def tidy(tracks: Tracks, *, last: bool = False, step: float | None = None) -> Ti
     steps *= own / step
     gaps = inside & (steps > 1.5)
     if not resample and not gaps.any():
-        return Tidied(tracks, ())
+        return _without_missing(tracks, []) if last else Tidied(tracks, ())
     notes = []
     if (gaps & (steps > LONGEST + TOLERANCE)).any():
         cut = gaps & (steps > LONGEST + TOLERANCE)
@@ -78,16 +80,29 @@ def tidy(tracks: Tracks, *, last: bool = False, step: float | None = None) -> Ti
         notes.append(
             f"{plural(int(cut.sum()), 'gap')} in time of more than {LONGEST} steps of {step:.6g}: {rest}"
         )
-    made = _resampled(tracks, step) if resample else filled(tracks, step)
+    made = (
+        _resampled(tracks, step, LONGEST + TOLERANCE if last else NEAR)
+        if resample
+        else filled(tracks, step)
+    )
     if resample:
         share = irregular / max(int(inside.sum()), 1)
         notes.append(
             f"{share:.0%} of time steps are irregular: positions are interpolated at every "
-            f"{step:.6g}, and missing in longer gaps"
+            f"{step:.6g}" + ("" if last else ", and missing in longer gaps")
         )
     elif added := int(made.lengths.sum() - tracks.lengths.sum()):
         short = int((gaps & (steps <= LONGEST + TOLERANCE)).sum())
         notes.append(f"{plural(short, 'gap')} in time filled with {plural(added, 'missing row')}")
+    return _without_missing(made, notes) if last else Tidied(made, tuple(notes))
+
+
+def _without_missing(tracks: Tracks, notes: list[str]) -> Tidied:
+    """Return tracks with interpolated positions in their short gaps, and say how many."""
+    made = interpolated(tracks, LONGEST)
+    pairs = zip(tracks.x, made.x, strict=True)
+    if count := sum(int((np.isnan(a) & ~np.isnan(b)).any(1).sum()) for a, b in pairs):
+        notes = [*notes, f"{plural(count, 'missing row')} interpolated to forecast from"]
     return Tidied(made, tuple(notes))
 
 
@@ -119,15 +134,15 @@ def split_before(tracks: Tracks, at: Int[np.ndarray, " cuts"], last: bool = Fals
     return replace(tracks, ids=ids, **parts)
 
 
-def _resampled(tracks: Tracks, step: float) -> Tracks:
+def _resampled(tracks: Tracks, step: float, near: float) -> Tracks:
     """Return tracks interpolated at every step up to their last times."""
-    parts = [_at_steps(tracks, i, step) for i in range(len(tracks))]
+    parts = [_at_steps(tracks, i, step, near) for i in range(len(tracks))]
     x, times, u, y, rows = (list(column) for column in zip(*parts, strict=True))
     return replace(tracks, x=x, times=times, u=u, y=y, rows=rows if tracks.rows else [])
 
 
 def _at_steps(
-    tracks: Tracks, i: int, step: float
+    tracks: Tracks, i: int, step: float, near: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return x, times, u, y and source rows of track i at every step up to its last time."""
     t, x, u, y = tracks.times[i], tracks.x[i], tracks.u[i], tracks.y[i]
@@ -142,7 +157,7 @@ def _at_steps(
     part = np.where(
         on_row, 0.0, (grid - t[before]) / np.where(after > before, t[after] - t[before], 1.0)
     )
-    known = (on_row | (t[after] - t[before] <= NEAR * step))[:, None]
+    known = (on_row | (t[after] - t[before] <= near * step))[:, None]
     return (
         np.where(known, between(x, before + part), np.nan),
         np.where(on_row, t[before], grid),

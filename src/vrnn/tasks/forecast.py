@@ -1,8 +1,9 @@
 """Forecasts: joint sample paths of what follows a prefix, in data units."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -14,7 +15,7 @@ from vrnn.errors import ConfigError, Setting, UnsupportedError, check_at_least, 
 from vrnn.metrics.clusters import cluster_paths
 from vrnn.tasks.belief import TrackBelief
 from vrnn.tasks.future_inputs import Inputs, future_times
-from vrnn.tasks.futures import futures, futures_after, last_rows, long_enough
+from vrnn.tasks.futures import Futures, futures, futures_after, last_rows, long_enough
 from vrnn.tasks.sampling import SamplingConfig
 from vrnn.tasks.time_step import at_model_step, own_step
 from vrnn.trained import TrainedModel
@@ -182,9 +183,66 @@ def forecast(
         (10, 3, 4, 2)
     """
     sampling = SamplingConfig(samples, seed, qmc, prefix_samples, temperature)
+    found = _begin(tracks, model, horizon, sampling, inputs)
+    paths = np.concatenate([f.decode() for f in found.drawn], 1)
+    weights = np.full((samples, len(found.history)), 1.0 / samples)
+    return Forecast(paths, found.times, found.history, found.names, weights)
+
+
+def forecast_parts(
+    tracks: Tracks | np.ndarray | TrackBelief,
+    *,
+    model: ModelOrFolder | None = None,
+    horizon: int = 12,
+    samples: int = 20,
+    seed: int = 0,
+    inputs: Inputs = None,
+    qmc: bool = False,
+    prefix_samples: int | None = None,
+    temperature: float = 1.0,
+) -> Iterator[Forecast]:
+    """Yield the result of `forecast` in parts of some hundred tracks, as they are drawn.
+
+    Memory does not grow with the number of tracks, so that parts can be written one by one.
+
+    Args:
+        tracks, model, horizon, samples, seed, inputs, qmc, prefix_samples, temperature: those of
+            `forecast`, with the same errors.
+
+    Example:
+        >>> import numpy as np, vrnn
+        >>> tracks = vrnn.Tracks([np.cumsum(np.ones((9, 2)), 0)] * 3)
+        >>> [part.samples.shape for part in forecast_parts(tracks, horizon=4, samples=5)]
+        [(5, 3, 4, 2)]
+    """
+    sampling = SamplingConfig(samples, seed, qmc, prefix_samples, temperature)
+    found = _begin(tracks, model, horizon, sampling, inputs)
+    for part in found.drawn:
+        times, history = found.times[part.rows], found.history[part.rows]
+        weights = np.full((samples, len(history)), 1.0 / samples)
+        yield Forecast(part.decode(), times, history, found.names, weights)
+
+
+class _Begun(NamedTuple):
+    """A forecast before its paths are drawn."""
+
+    drawn: Iterator[Futures]
+    times: Float[np.ndarray, "batch horizon"]
+    history: Tracks
+    names: tuple[str, ...]
+
+
+def _begin(
+    tracks: Tracks | np.ndarray | TrackBelief,
+    model: ModelOrFolder | None,
+    horizon: int,
+    sampling: SamplingConfig,
+    inputs: Inputs,
+) -> _Begun:
+    """Return the futures to draw, with what they continue; see `forecast`."""
     check_at_least(1, horizon=horizon)
     model = resolve_model(model, tracks)
-    _check_prefix_samples(model, tracks, prefix_samples)
+    _check_prefix_samples(model, tracks, sampling.prefix_samples)
     if isinstance(tracks, TrackBelief):
         history = last_rows(model, tracks)
         drawn = futures_after(model, tracks, horizon, sampling, inputs=inputs)
@@ -193,14 +251,12 @@ def forecast(
         if not model.network.supervised:
             history, inputs = long_enough(model, history, inputs)
         drawn = futures(model, history, horizon, sampling, inputs=inputs)
-    paths = np.concatenate([f.decode() for f in drawn], 1)
     if model.network.supervised:
         times = np.stack([t[-horizon:] for t in history.times])
         history = target_tracks(model, history.cut(stop=-horizon))
     else:
         times = future_times(history, own_step(model, history), horizon)
-    weights = np.full((samples, len(history)), 1.0 / samples)
-    return Forecast(paths, times, history, model.output_names, weights)
+    return _Begun(drawn, times, history, model.output_names)
 
 
 def target_tracks(model: TrainedModel, tracks: Tracks) -> Tracks:

@@ -95,7 +95,10 @@ def _score(
     model: TrainedModel, tracks: Tracks, particles: int, seed: int, by: ScoreName, ranks: bool
 ) -> Scores:
     """Return the scores of tracks, without a calibration set."""
-    log_prob, pit, excess = ([np.full(len(x), np.nan) for x in tracks.x] for _ in range(3))
+    log_prob, pit, excess = (
+        [np.full(len(x), np.nan) for x in tracks.x] if wanted else []
+        for wanted in (True, ranks, ranks)
+    )
     densities = DRAWS * COMPARED * model.network.observation.dim
     # the chunks, and so the noise, are the same without ranks
     at_once = max(1, memory.RANKED_DENSITIES // densities)
@@ -112,14 +115,15 @@ def _score(
         if scored:
             density = torch.stack(scored, -1) + batch.log_jacobian_per_step
             write_rows(log_prob, model, chunk, density)
-        for into, values in zip((pit, excess), zip(*placed, strict=True), strict=False):
-            write_rows(into, model, chunk, torch.stack(values, -1))
+        if placed:
+            for into, values in zip((pit, excess), zip(*placed, strict=True), strict=True):
+                write_rows(into, model, chunk, torch.stack(values, -1))
     return Scores(
         list(tracks.ids),
         list(tracks.times),
         log_prob,
-        pit if ranks else [],
-        excess if ranks else [],
+        pit,
+        excess,
         np.zeros(0),
         by,
         tracks.origin,

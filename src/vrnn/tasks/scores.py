@@ -8,11 +8,13 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from vrnn.data.io.write import OutputTable, to_frame, write_table
+from vrnn.data.io.write import OutputTable, table_writer, to_frame, write_table
 from vrnn.data.origin import FROM_MEMORY, Origin
 from vrnn.errors import ConfigError, DataError, Function, Setting
 
 ScoreName = Literal["density", "excess"]
+TRACKS_AT_ONCE = 1024
+"""Tracks whose rows are written together."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -169,9 +171,17 @@ class Scores:
         """Write the table of tracks, and to `rows` that of rows, as .csv, .parquet or .npz."""
         columns = self.to_columns(false_alarms)
         if rows is not None:
-            numbers = np.concatenate(self.source_rows) if self.source_rows else None
-            write_table(self.row_columns(), rows, self.origin, numbers)
+            with table_writer(rows, self.origin) as writer:
+                for start in range(0, max(len(self.ids), 1), TRACKS_AT_ONCE):
+                    part = self._part(slice(start, start + TRACKS_AT_ONCE))
+                    source = part.source_rows
+                    writer.append(part.row_columns(), np.concatenate(source) if source else None)
         return write_table(columns, path, self.origin)
+
+    def _part(self, rows: slice) -> "Scores":
+        """Return the scores of some tracks."""
+        lists = ("ids", "times", "log_prob", "pit", "excess", "source_rows")
+        return replace(self, **{name: getattr(self, name)[rows] for name in lists})
 
     def plot(self, path: str | Path, false_alarms: float | None = None, **options: Any) -> Path:
         """Draw the scores in order, with threshold and calibration set; the rows of a single track.
