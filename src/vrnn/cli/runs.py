@@ -7,9 +7,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from vrnn.cli.data import ColumnFlags, read, read_regular
+from vrnn.console import say
 from vrnn.data.io import Columns
 from vrnn.data.tracks import Tracks
 from vrnn.files import write_json
+from vrnn.tasks.unlike_training import unlike_training
 from vrnn.trained import TrainedModel
 from vrnn.training.resolve import resolve_model
 from vrnn.training.run_folder import load, read_config, read_settings
@@ -25,7 +27,7 @@ Json = Annotated[bool, Parameter(name="--json")]
 def open_run(
     run: Path | None, data: Path, flags: ColumnFlags, *, regular: bool = False, last: bool = False
 ) -> tuple[TrainedModel, Tracks]:
-    """Load a run and read the data that it is to work on.
+    """Load a run and read the data that it is to work on, and say where that is far from the training.
 
     Without a run it is the model that needs no training, fitted to the data.
 
@@ -46,8 +48,12 @@ def open_run(
     columns = trained_columns(run, model)
     if regular and not model.preprocessor.time_input:
         step = model.preprocessor.step
-        return model, read_regular(data, flags, columns, last=last, step=step)
-    return model, read(data, flags, columns)
+        tracks = read_regular(data, flags, columns, last=last, step=step)
+    else:
+        tracks = read(data, flags, columns)
+    for note in unlike_training(model, model.preprocessor.in_order(tracks), step=not last):
+        say(f"note: {note}")
+    return model, tracks
 
 
 def trained_columns(run: Path | None, model: TrainedModel) -> Columns:

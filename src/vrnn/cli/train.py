@@ -187,8 +187,8 @@ def train_command(kind: str, words: Sequence[str] = ()) -> Callable[..., None]:
             --val-group.
         val_group: the set to validate on, of an archive that holds several.
         start: model to go on from, with its layers and coordinates: a run folder, tracks-2d or
-            scratch, which means random weights. By default it is scratch. Fewer than 10 tracks of
-            positions get the weights of tracks-2d, the model that needs no training.
+            scratch, which means random weights. By default it is scratch. Fewer than 10 short tracks
+            of positions get the weights of tracks-2d, the model that needs no training.
         resume: go on from where the run in OUT was stopped, to the weights that an uninterrupted
             run would have had.
         plot: picture of the training curves to write, .png, .pdf or .svg.

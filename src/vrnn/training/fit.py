@@ -59,7 +59,7 @@ def train(
         val: validation tracks; None holds out a fraction of `tracks`.
         start: what training goes on from, a model, a run folder or "tracks-2d". Layers and
             coordinates are then those of that model. "scratch" starts from random weights. None
-            does so too, but for fewer than 10 tracks of positions in a plane without `val`,
+            does so too, but for fewer than 10 short tracks of positions in a plane without `val`,
             `config` and a window. They get the weights of "tracks-2d" as they are.
         resume: go on from the last state in the run folder. The weights come out as those of a
             run that nobody interrupted.

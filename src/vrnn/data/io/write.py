@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -312,5 +312,5 @@ class _NpzParts:
             np.savez_compressed(file, **arrays)
 
 
-PARTS: dict[str, type[Parts]] = {".csv": _CsvParts, ".parquet": _ParquetParts, ".npz": _NpzParts}
+PARTS: dict[str, Callable[[Path], Parts]] = {".csv": _CsvParts, ".parquet": _ParquetParts, ".npz": _NpzParts}
 """The writer of each ending."""
