@@ -54,20 +54,24 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
 NAMES = ["$x^$", "$$", r"\frac{1}{0", "a_b^c%&#~{", "$\\notacommand$", "a\x1b[31m\nb", "東京"]
 
 
-@pytest.mark.parametrize("rc", [{}, {"text.usetex": True}, {"axes.formatter.use_mathtext": True}])
+RC = [{}, {"text.usetex": True}, {"axes.formatter.use_mathtext": True}]
+
+
+@pytest.mark.parametrize("rc", RC)
 @pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
 def test_names_are_drawn_as_they_are(ending, rc, tmp_path, drawn):
     """Two dollar signs are no mathematics, and no name runs through LaTeX."""
     import matplotlib
 
+    together = " ".join(NAMES)  # in which any two dollar signs could be mathematics
     tracks = [np.arange(8.0).reshape(4, 2)] * len(NAMES)
     futures = np.ones((3, len(NAMES), 2, 2))
     with matplotlib.rc_context(rc):
-        for name in NAMES:
-            plot_forecast(
-                tracks, futures, path=tmp_path / f"f.{ending}", ids=NAMES, count=len(NAMES),
-                names=(name, name), units=name, title=name,
-            )  # fmt: skip
+        plot_forecast(
+            tracks, futures, path=tmp_path / f"f.{ending}", ids=NAMES, count=len(NAMES),
+            names=(together, together), units=together, title=together,
+        )  # fmt: skip
+        for name in [*NAMES, together] if ending == "png" else [together]:
             plot_scores(np.arange(3.0), tmp_path / f"s.{ending}", ids=[name] * 3, title=name)
             plot_training([{"step": s, name: s} for s in range(3)], tmp_path / f"t.{ending}")
     titles = [axis.get_title(loc="left") for axis in drawn[0].axes[: len(NAMES)]]

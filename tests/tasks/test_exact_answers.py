@@ -14,6 +14,7 @@ import vrnn
 from vrnn.data.tracks import Tracks
 
 ALL = pytest.mark.parametrize("name", CONFIGS)
+LONG = ("vrnn", "dmm")  # imputation under displacements takes many seconds
 TRANSFORMS = pytest.mark.parametrize(
     "displacement", [True, False], ids=["displacement", "positions"]
 )
@@ -78,8 +79,14 @@ def test_imputed_points_of_a_chain(latent):
         )
 
 
-@ALL
-@TRANSFORMS
+@pytest.mark.parametrize(
+    ("name", "displacement"),
+    [
+        pytest.param(name, moves, marks=[pytest.mark.slow] if moves and name in LONG else [])
+        for moves in (True, False)
+        for name in CONFIGS
+    ],
+)
 def test_imputed_points_are_the_smoothers(name, displacement):
     """Mean and spread of the paths are the exact ones, and 90 % intervals cover what they should.
 

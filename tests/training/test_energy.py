@@ -50,6 +50,7 @@ def test_kinds_are_drawn_and_not_scored():
     assert math.isfinite(record["score"]) and record["score"] != 0
 
 
+@pytest.mark.slow
 def test_training_on_futures_makes_them_better():
     """A Gaussian is the wrong law of the single step here: straight walks, seen with a few glitches."""
     random = np.random.default_rng(0)

@@ -25,6 +25,7 @@ def model():
     return trained_on(forks(100, 0), MODELS["vrnn"], TRAINING)
 
 
+@pytest.mark.slow
 def test_the_three_ways_of_a_fork_are_found_with_their_chances(model):
     config = vrnn.ModesConfig(
         count=3, horizon=4, hidden=32, steps=600, batch_size=64, learning_rate=5e-3
