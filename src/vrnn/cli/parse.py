@@ -14,6 +14,7 @@ In click, which has such exceptions, each flag is declared by hand.
 import difflib
 import functools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from cyclopts import (
@@ -108,7 +109,9 @@ class Command:
                 near = difflib.get_close_matches(name, ["--help", *self.flags], 1)
                 return f"no such option: {name}" + _meant(near)
             case UnusedCliTokensError(unused_tokens=tokens):
-                return f"expected nothing more, found {' '.join(tokens or [])}"
+                more = f"expected nothing more, found {' '.join(tokens or [])}"
+                files = any(Path(token).exists() for token in tokens or [])
+                return more + ("; name several files by a pattern in quotes" if files else "")
             case MissingArgumentError(keyword=str(flag), argument=argument, tokens_so_far=read):
                 count = argument.token_count()[0] if argument else 1
                 wanted = "a value" if count == 1 else f"{count} values"

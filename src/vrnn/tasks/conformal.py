@@ -89,7 +89,7 @@ def widening(
         raise DataError(
             f"{len(ratio)} hidden entries say nothing about intervals of {share:g}",
             expected=f"at least {least}",
-            hint="impute more tracks together, or calibrate a smaller share",
+            hint="impute more tracks together, or ask for intervals of a smaller share",
         )
     if not np.isfinite(ratio[rank - 1]):
         raise DataError(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from vrnn.data.io.compressed import unpacked
 from vrnn.data.io.piano_roll import BYTES, KEYS, maybe_packed, unpack
 from vrnn.data.io.table import Columns, Table, make_table
 from vrnn.errors import DataError, Setting, joined
@@ -38,13 +39,14 @@ def read_npz(path: Path, group: str = "", format: str = "auto") -> Table:
         DataError: no such arrays, a group that is absent or not chosen, lengths that do not add up,
             bytes that may be a packed roll, no roll where one is expected, or pickled objects.
     """
-    if not zipfile.is_zipfile(path):
+    source = unpacked(path)
+    if not zipfile.is_zipfile(source):
         raise DataError(
             f"{path}: expected an NPZ archive (numpy.savez), "
             "found another format or a damaged file; is the extension right?"
         )
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(source, allow_pickle=False) as archive:
             names = _names(path, {key.lower(): key for key in archive}, group)
             arrays = {role: archive[key] for role, key in names.items()}
     except (ValueError, OSError, zipfile.BadZipFile) as error:

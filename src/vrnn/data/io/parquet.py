@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet
 
+from vrnn.data.io.compressed import renamed, unpacked
 from vrnn.data.io.table import Table, make_table
 from vrnn.errors import DataError
 
@@ -34,15 +35,15 @@ def read_feather(path: Path) -> Table:
     return _read(path, "Feather", pyarrow.feather.read_table)
 
 
-def _read(path: Path, kind: str, reader: Callable[[Path], Any]) -> Table:
+def _read(path: Path, kind: str, reader: Callable[[Any], Any]) -> Table:
     try:
-        found = reader(path)
+        found = reader(unpacked(path))
     except (OSError, ValueError) as error:
         raise DataError(
             where=path,
             expected=f"a {kind} file",
             found="another format or a damaged file",
-            hint=f"if it is delimited text, rename it to {path.stem}.csv",
+            hint=f"if it is delimited text, rename it to {renamed(path, '.csv')}",
         ) from error
     return _table(path, found)
 
