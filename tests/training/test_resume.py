@@ -282,7 +282,7 @@ def test_refusals_of_run_folders(whole, tmp_path):
     with pytest.raises(RunFolderError, match="the data is not what the run was trained on"):
         vrnn.train(walks(seed=1), config=CONFIG, training=SETTINGS, out=whole, resume=True)
     with pytest.raises(
-        RunFolderError, match=r"began with: model\.hidden=8, training\.learning_rate=0\.01;"
+        RunFolderError, match=r"began with: model\.hidden=8 training\.learning_rate=0\.01;"
     ):
         vrnn.train(
             walks(),

@@ -29,6 +29,7 @@ from cyclopts import (
 )
 
 from vrnn.cli.flags import Flat, flag_of
+from vrnn.data.io.compressed import STDIN
 from vrnn.errors import VrnnError
 
 KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
@@ -95,6 +96,8 @@ class Command:
         """
         if not {"-h", "--help"}.isdisjoint(words):
             return functools.partial(self._app.help_print, [])
+        if STDIN in words:  # cyclopts takes it for a flag, unless it stands after all flags
+            words = [*(word for word in words if word != STDIN), "--", STDIN]
         try:
             function, bound, _ = self._app.parse_args(list(words))
         except CycloptsError as error:

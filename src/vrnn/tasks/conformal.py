@@ -95,14 +95,7 @@ def widening(
         raise DataError(
             f"all paths are one at {int(flat.sum())} of {len(flat)} hidden entries",
             cause="no factor widens a path that is its own mean",
-            hint=(
-                "raise ",
-                Setting("samples"),
-                ", ",
-                Setting("particles"),
-                " or ",
-                Setting("sweeps"),
-            ),
+            hint=("raise ", Setting("particles"), " or ", Setting("sweeps")),
         )
     return float(ratio[rank - 1])
 

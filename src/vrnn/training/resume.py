@@ -151,7 +151,7 @@ def open_folder(folder: Path | None, prepared: Prepared, resume: bool) -> Traini
     if changed:
         fixed = ("model.", "training.transform.")  # by a model to start from
         raise RunFolderError(
-            ("resume needs the settings the run began with: ", joined(changed)),
+            ("resume needs the settings the run began with: ", joined(changed, " ")),
             where=folder,
             hint=START if any(setting.name.startswith(fixed) for setting in changed) else "",
         )
