@@ -948,7 +948,7 @@ TRAINED = {
         off("{1}"),
         off("--causal"),
     ),
-    "training/compatibility.py: a RolloutVAE reads a track at once": row(
+    "training/compatibility.py: a model of increments that reads one row at a time": row(
         f"train walks.csv --arch rollout --observe 8 --position-input {NEW}",
         "(--position-input): .* switch it off$",
         off("{1}"),

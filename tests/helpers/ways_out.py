@@ -67,6 +67,7 @@ def check_heard(claim: str) -> None:
     assert any(words in message for message in heard), f"{words!r} is in none of {heard}"
 
 
+@functools.cache
 def sites() -> list[Site]:
     """Return every call of the package that makes an error with a way out.
 
@@ -87,8 +88,9 @@ def sites() -> list[Site]:
             if isinstance(call, ast.Call) and _name(call).endswith(RAISING):
                 text = _words(call, constants)
                 hint = next((k.value for k in call.keywords if k.arg == "hint"), None)
-                way_out = text.rpartition(";")[2] if hint is None else _words(hint, constants)
-                if hint is not None or ";" in text:
+                own = _words(call, {})
+                way_out = own.rpartition(";")[2] if hint is None else _words(hint, constants)
+                if hint is not None or ";" in own:
                     file = path.relative_to(SOURCE).as_posix()
                     found.append(Site(file, call.lineno, text, way_out))
     return found

@@ -96,7 +96,8 @@ class Command:
         """
         if not {"-h", "--help"}.isdisjoint(words):
             return functools.partial(self._app.help_print, [])
-        if STDIN in words:  # cyclopts takes it for a flag, unless it stands after all flags
+        if STDIN in words and "--" not in words:
+            # cyclopts takes it for a flag, unless it stands after all flags
             words = [*(word for word in words if word != STDIN), "--", STDIN]
         try:
             function, bound, _ = self._app.parse_args(list(words))

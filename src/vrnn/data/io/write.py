@@ -1,6 +1,7 @@
 """Tables of results as .csv, .parquet or .npz, each written whole or not at all."""
 
 import csv
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def to_frame(
     written = in_form_of(origin, table, rows, text=False)
     found = pa.table({name: _as_column(values) for name, values in written.items()})
     if origin.frame == "polars":
-        return require("polars", "frames").from_arrow(found)
+        return import_module("polars").from_arrow(found)  # the tracks came from it
     if origin.frame == "pyarrow":
         return found
     require("pandas", "frames")
