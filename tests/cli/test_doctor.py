@@ -1,5 +1,6 @@
 """`vrnn doctor` on good data."""
 
+import io
 import shlex
 
 import pytest
@@ -45,3 +46,10 @@ def test_the_next_commands_work(kind, tmp_path, capsys, monkeypatch):
         assert words[0] == "vrnn"
         short = ["--steps", "2"] if words[1] == "train" else []
         assert main([*words[1:], *short]) == 0, capsys.readouterr()
+
+
+@pytest.mark.parametrize("words", [["-"], ["-", "--x", "x", "y"], ["--x", "x", "y", "--", "-"]])
+def test_standard_input(words, run, folder, monkeypatch):
+    stdin = io.TextIOWrapper(io.BytesIO((folder / "walks.csv").read_bytes()))
+    monkeypatch.setattr("sys.stdin", stdin)
+    assert "tracks        24" in run("doctor", *words)

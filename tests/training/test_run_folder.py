@@ -153,7 +153,7 @@ def test_folders_of_older_versions_are_refused(folder):
     message = "found a run folder of another version of vrnn (expected version 3, found 1)"
     with pytest.raises(RunFolderError) as error:
         vrnn.load(folder)
-    assert str(error.value) == f"{folder}: {message}; train again"
+    assert str(error.value) == f"{folder}: {message}; train again into another folder"
     with pytest.raises(RunFolderError, match=r"of another version of vrnn .*; train again"):
         vrnn.train(tracks(), config=MODEL, training=SETTINGS, out=folder, resume=True)
 

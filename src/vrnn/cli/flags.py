@@ -20,6 +20,9 @@ from vrnn.files import user_path
 PREFIXED = {"prob", "until"}
 """Fields of `augment` whose own names say too little for a flag: `--augment-prob`."""
 
+RENAMED = {"Columns.names": "--columns", "model.architecture": "--arch"}
+"""Settings whose flag has another name."""
+
 FUNCTIONS = {
     "describe": "vrnn doctor DATA",
     "train": "vrnn train DATA --out RUN",
@@ -48,8 +51,8 @@ def flag_of(setting: str) -> str:
     ('--energy-weight', '--flip', '--augment-prob')
     """
     *owners, name = setting.split(".")
-    if setting == "Columns.names":
-        return "--columns"
+    if setting in RENAMED:
+        return RENAMED[setting]
     if name in PREFIXED and owners[-1:] == ["augment"]:
         name = f"augment_{name}"
     return "--" + name.replace("_", "-")

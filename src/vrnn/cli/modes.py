@@ -5,7 +5,7 @@ from pathlib import Path
 from vrnn.cli.data import ColumnFlags, read
 from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import Run, trained_columns
-from vrnn.errors import UnsupportedError
+from vrnn.errors import Function, UnsupportedError
 from vrnn.models.modes import ModesConfig
 from vrnn.training.modes import fit_modes
 from vrnn.training.run_folder import load
@@ -37,7 +37,11 @@ def modes(
     if is_shipped(model):
         raise UnsupportedError(
             f"{model} has no folder to keep a mode set in",
-            hint="take clusters of the samples of a forecast, or train a model of your own",
+            hint=(
+                "take clusters of the samples of a forecast with --clusters, or train a model of "
+                "your own with ",
+                Function("train"),
+            ),
         )
     check_outputs(run=model, data=[data, val])
     trained = load(model, modes=False)

@@ -14,6 +14,7 @@ In click, which has such exceptions, each flag is declared by hand.
 import difflib
 import functools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from cyclopts import (
@@ -28,6 +29,7 @@ from cyclopts import (
 )
 
 from vrnn.cli.flags import Flat, flag_of
+from vrnn.data.io.compressed import STDIN
 from vrnn.errors import VrnnError
 
 KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
@@ -94,6 +96,9 @@ class Command:
         """
         if not {"-h", "--help"}.isdisjoint(words):
             return functools.partial(self._app.help_print, [])
+        if STDIN in words and "--" not in words:
+            # cyclopts takes it for a flag, unless it stands after all flags
+            words = [*(word for word in words if word != STDIN), "--", STDIN]
         try:
             function, bound, _ = self._app.parse_args(list(words))
         except CycloptsError as error:
@@ -108,7 +113,9 @@ class Command:
                 near = difflib.get_close_matches(name, ["--help", *self.flags], 1)
                 return f"no such option: {name}" + _meant(near)
             case UnusedCliTokensError(unused_tokens=tokens):
-                return f"expected nothing more, found {' '.join(tokens or [])}"
+                more = f"expected nothing more, found {' '.join(tokens or [])}"
+                files = any(Path(token).exists() for token in tokens or [])
+                return more + ("; name several files by a pattern in quotes" if files else "")
             case MissingArgumentError(keyword=str(flag), argument=argument, tokens_so_far=read):
                 count = argument.token_count()[0] if argument else 1
                 wanted = "a value" if count == 1 else f"{count} values"

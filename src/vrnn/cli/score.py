@@ -7,13 +7,14 @@ from typing import Literal
 import numpy as np
 
 from vrnn.cli.data import ColumnFlags, GroupName, read
+from vrnn.cli.flags import CommandWords
 from vrnn.cli.outputs import check_outputs
 from vrnn.cli.runs import Run, open_run, trained_columns
 from vrnn.console import visible
 from vrnn.data.wording import plural
-from vrnn.errors import ConfigError, DataError, Function, Setting
+from vrnn.errors import ConfigError, DataError, Function, Setting, write
 from vrnn.tasks.score import score as rate
-from vrnn.tasks.scores import Scores, fewest_normal
+from vrnn.tasks.scores import Scores, fewest_normal, more_normal
 from vrnn.trained import TrainedModel
 
 NAMED = 10  # unusual tracks that are printed
@@ -97,9 +98,10 @@ def score(
     if share is not None:
         print(visible(_alarms(scores, share)))
     elif normal is not None:
+        count = len(scores.calibration)
         print(
             f"no threshold: {FALSE_ALARMS:g} false alarms take {fewest} calibration tracks, "
-            f"found {len(scores.calibration)}; choose a share with --false-alarms"
+            f"found {count}; {write(more_normal(count), CommandWords())}"
         )
     if rows is not None:
         print(f"{rows}: every row")
@@ -115,7 +117,7 @@ def _check_enough(count: int, fewest: int, false_alarms: float | None) -> None:
         raise ConfigError(
             expected=(f"at least {fewest} calibration tracks for ", share),
             found=count,
-            hint="give more tracks, or a higher share",
+            hint=more_normal(count),
         )
 
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+import shlex
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import MISSING, asdict, field, fields, make_dataclass, replace
 from itertools import pairwise
@@ -129,7 +130,8 @@ def train_command(kind: str, words: Sequence[str] = ()) -> Callable[..., None]:
         if worst is not None:
             say(
                 f"note: {plural(fast, 'outlier')} in speed, the fastest in track {worst.track} "
-                f"up to time {worst.time:.10g}; see vrnn doctor"
+                f"up to time {worst.time:.10g}; see: vrnn doctor "
+                f"{shlex.quote(str(data))}{columns.all_words()}"
             )
         for reason in reasons:
             say(f"note: chosen {reason}")

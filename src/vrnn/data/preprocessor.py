@@ -15,7 +15,7 @@ from vrnn.data.tracks import Tracks, default_names
 from vrnn.data.transforms import Anchor, Transform, TransformConfig
 from vrnn.data.transforms.causal import FEATURES
 from vrnn.distributions import Family
-from vrnn.errors import DataError, warn
+from vrnn.errors import DataError, Setting, warn
 from vrnn.stored import revive
 
 Change = Callable[[Float[np.ndarray, "batch time dim"]], Float[np.ndarray, "batch time dim"]]
@@ -188,18 +188,22 @@ class Preprocessor:
         if categories and sorted(tracks.u_names) != sorted(self.u_names):
             raise DataError(
                 f"the model was trained with the inputs {', '.join(self.u_names)}, "
-                f"the data has {', '.join(tracks.u_names)}: "
-                "inputs are named after the categories found in a column; "
-                "read the data with Columns(u=model.preprocessor.u_names)"
+                f"the data has {', '.join(tracks.u_names)}",
+                cause="inputs are named after the categories found in a column",
+                hint=("read the data with ", Setting("Columns.u", self.u_names)),
             )
 
     def _other_columns(self, role: str, found: tuple[str, ...]) -> DataError:
         """Return the error for columns that are not those of the training data."""
         needed = getattr(self, f"{role}_names")
+        way_out = (
+            *("read the data with ", Setting(f"Columns.{role}", needed)),
+            ", or rename columns of the file",
+        )
         return DataError(
             f"the model was trained with {role} columns ({', '.join(needed) or 'none'}); "
-            f"the data has ({', '.join(found) or 'none'}); "
-            "map the columns of the file to the same roles, or rename them"
+            f"the data has ({', '.join(found) or 'none'})",
+            hint=way_out if needed else ("leave ", Setting(f"Columns.{role}", found), " out"),
         )
 
     def batch(self, tracks: Tracks, change: Change | None = None) -> tuple[Batch, Anchor]:

@@ -30,8 +30,6 @@ def roles(
     Raises:
         ConfigError: a width that the setting needs is 0.
     """
-    if x_dim < 1:
-        raise ConfigError(f"expected x_dim of at least 1, found {x_dim}; name the columns of x")
     if not supervised:
         return x_dim, u_dim, False
     if y_dim < 1:

@@ -89,20 +89,13 @@ def widening(
         raise DataError(
             f"{len(ratio)} hidden entries say nothing about intervals of {share:g}",
             expected=f"at least {least}",
-            hint="impute more tracks together, or calibrate a smaller share",
+            hint="impute more tracks together, or ask for intervals of a smaller share",
         )
     if not np.isfinite(ratio[rank - 1]):
         raise DataError(
             f"all paths are one at {int(flat.sum())} of {len(flat)} hidden entries",
             cause="no factor widens a path that is its own mean",
-            hint=(
-                "raise ",
-                Setting("samples"),
-                ", ",
-                Setting("particles"),
-                " or ",
-                Setting("sweeps"),
-            ),
+            hint=("raise ", Setting("particles"), " or ", Setting("sweeps")),
         )
     return float(ratio[rank - 1])
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from vrnn.data.io.write import OutputTable, table_writer, to_frame, write_table
 from vrnn.data.origin import FROM_MEMORY, Origin
-from vrnn.errors import ConfigError, DataError, Function, Setting
+from vrnn.errors import ConfigError, DataError, Function, Setting, Text
 
 ScoreName = Literal["density", "excess"]
 TRACKS_AT_ONCE = 1024
@@ -126,7 +126,7 @@ class Scores:
             raise ConfigError(
                 expected=(f"at least {fewest} calibration tracks for ", share),
                 found=count,
-                hint="give more tracks, or a higher share",
+                hint=more_normal(count),
             )
         allowed = math.floor(false_alarms * (count + 1) + 1e-9)
         return float(np.sort(self.calibration)[-allowed])
@@ -212,3 +212,14 @@ def fewest_normal(false_alarms: float) -> int:
             setting="false_alarms", expected="a share between 0 and 1", found=false_alarms
         )
     return math.ceil(1 / false_alarms - 1e-9) - 1
+
+
+def more_normal(count: int) -> Text:
+    """Return what a message advises where calibration tracks are too few for a share.
+
+    >>> from vrnn.errors import write
+    >>> write(more_normal(24))
+    'give more tracks, or at least false_alarms=0.04'
+    """
+    least = math.ceil(1000 / (count + 1)) / 1000
+    return ("give more tracks, or at least ", Setting("false_alarms", least))

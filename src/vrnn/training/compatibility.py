@@ -67,9 +67,12 @@ def check_settings_fit(
     _check_rates(model, settings)
     _check_random_changes(model, tracks, settings)
     if val is None and settings.patience and not held_out_count(tracks, settings.holdout):
+        usual = TrainConfig().holdout
+        enough = held_out_count(tracks, usual) > 0
+        other = Setting("holdout", usual) if enough else Setting("patience", None)
         raise ConfigError(
             "stopping early needs validation tracks",
-            hint=("give some as ", Setting("val"), ", or set ", Setting("holdout"), " above 0"),
+            hint=("give some as ", Setting("val"), ", or set ", other),
         )
 
 
@@ -152,7 +155,7 @@ def _check_chunk(model: Model, settings: TrainConfig) -> None:
             ),
             found=found,
             cause="chunks are read one after the other",
-            hint=("leave ", Setting("chunk"), " out, or cut tracks into windows"),
+            hint=("leave ", Setting("chunk"), " out, and cut long tracks with ", Setting("window")),
         )
 
 
@@ -172,7 +175,7 @@ def _check_rates(model: Model, settings: TrainConfig) -> None:
             "copies at other rates average neighbouring rows, which longitudes on both sides "
             "of 180 degrees do not allow",
             setting="augment.rates",
-            hint="leave it 1.0 or switch the geographic transform off",
+            hint=("leave it 1.0, or set ", Setting("transform.geographic", "")),
         )
 
 

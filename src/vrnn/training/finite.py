@@ -9,8 +9,8 @@ from vrnn.errors import Function, NonFiniteError, Setting
 from vrnn.training.objective import Objective, Terms, Work
 
 WAY_OUT = (
-    *("look at its values with ", Function("describe")),
-    *(", or lower ", Setting("learning_rate"), " or ", Setting("grad_clip")),
+    *("look at its values with ", Function("describe"), ", or train into another folder with "),
+    *("a lower ", Setting("learning_rate"), " or ", Setting("grad_clip")),
 )
 
 

@@ -1,9 +1,10 @@
 """Resuming a run: the state of its training on disk, and whether a folder lets a run go on."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -39,8 +40,8 @@ class TrainingState(NamedTuple):
 
 
 STATE = "training.safetensors"
-WIDTHS = ("u_dim", "y_dim")  # of a config, which follow from other settings
-START = "name the model to start from as when the run began"
+WIDTHS = ("x_dim", "u_dim", "y_dim")  # of a config, which follow from the data
+START = "name the model to start from, if there was one, as when the run began"
 GROUPS = ("model", "best", "ema", "optimiser")
 
 
@@ -148,13 +149,11 @@ def open_folder(folder: Path | None, prepared: Prepared, resume: bool) -> Traini
     stored = read_settings(folder)
     changed = _changes(stored, prepared.trained)
     if changed:
+        fixed = ("model.", "training.transform.")  # by a model to start from
         raise RunFolderError(
-            (
-                "resume needs the settings the run began with; changed: ",
-                joined(map(Setting, changed)),
-            ),
+            ("resume needs the settings the run began with: ", joined(changed, " ")),
             where=folder,
-            hint=START if "training.transform" in changed else "",
+            hint=START if any(setting.name.startswith(fixed) for setting in changed) else "",
         )
     same_data = stored.data == prepared.fingerprint
     if same_data and stored.preprocessor != prepared.trained.preprocessor:
@@ -214,11 +213,19 @@ def damaged(folder: Path, error: Exception) -> RunFolderError:
     )
 
 
-def _changes(stored: RunSettings, trained: TrainedModel) -> list[str]:
-    """Return the names of the settings in which a stored run differs."""
-
+def _changes(stored: RunSettings, trained: TrainedModel) -> list[Setting]:
+    """Return the settings in which a stored run differs, as it has them."""
     now = {"model": config_to_dict(trained.config), "training": trained.training}
     # A setting that is newer than the run had its default.
     then = {"model": config_to_dict(stored.model), "training": stored.training.to_dict()}
-    changed = [(k, name) for k in now for name in now[k] if then[k].get(name) != now[k][name]]
-    return [f"{k}.{name}" for k, name in changed if name not in WIDTHS]
+    return [s for s in _differing(then, now) if s.name.rpartition(".")[2] not in WIDTHS]
+
+
+def _differing(then: dict[str, Any], now: dict[str, Any], owner: str = "") -> Iterator[Setting]:
+    """Yield the entries of one dict that another has with another value, or not at all."""
+    for name, value in then.items():
+        other = now.get(name)
+        if isinstance(value, dict) and isinstance(other, dict):
+            yield from _differing(value, other, f"{owner}{name}.")
+        elif value != other:
+            yield Setting(f"{owner}{name}", value)

@@ -76,12 +76,13 @@ def read_config(folder: Path) -> dict[str, Any]:
         found = config["version"] if "version" in config else config["format"]
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise RunFolderError(
-            f"{path}: not a config that vrnn wrote ({error}); train again or restore the file"
+            f"{path}: not a config that vrnn wrote ({error}); "
+            "restore the file, or train again into another folder"
         ) from error
     if found != VERSION:
         raise RunFolderError(
             f"{folder}: found a run folder of another version of vrnn "
-            f"(expected version {VERSION}, found {shown(found)}); train again"
+            f"(expected version {VERSION}, found {shown(found)}); train again into another folder"
         )
     return config
 

@@ -87,8 +87,8 @@ class Trainer:
             first = {"step": 0, **self._validate(), "seconds": 0.0}
             self._report(first, trackers)
             bar.say(f"step 0/{settings.steps}  validation {first['val_bound']:.4f}")
-        if self.progress.stopped:
-            self._save()
+        if self.progress.stopped or self.progress.step == settings.steps:
+            self._save()  # again, which mends a run whose weights were lost
         while self.progress.step < settings.steps and not self.progress.stopped:
             step = self.progress.step
             record = self._train_step(step)

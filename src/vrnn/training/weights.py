@@ -13,6 +13,8 @@ from vrnn.errors import RunFolderError, Setting
 from vrnn.files import whole_file
 
 Tensors = dict[str, Tensor]
+REPEAT = ("repeat the training with ", Setting("resume", True))
+"""What a message advises where the weights of a run are not there or damaged."""
 
 
 def copy_weights(model: nn.Module) -> Tensors:
@@ -59,14 +61,14 @@ def load_weights(folder: Path) -> Tensors:
         raise RunFolderError(
             "the run has no model.safetensors; training was stopped before its first validation",
             where=folder,
-            hint=("go on with ", Setting("resume", True)),
+            hint=REPEAT,
         )
     try:
         weights = load_file(path)
         check_floats(weights)
     except (SafetensorError, OSError, ValueError) as error:
         raise RunFolderError(
-            f"{path}: damaged or truncated ({error}); restore the file or train again"
+            f"damaged or truncated ({error})", where=path, hint=("restore the file, or ", REPEAT)
         ) from error
     return weights
 

@@ -28,7 +28,7 @@ def _size(d: Description) -> Iterator[Text]:
     if d.tracks == 1 and d.rows >= 200:
         yield (
             "All rows are one track. If they are several, map the column that tells them apart: ",
-            Setting("Columns.id", "..."),
+            Setting("Columns.id", "COLUMN"),
             ".",
         )
     elif d.tracks < FEW_TRACKS:

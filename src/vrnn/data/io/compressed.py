@@ -22,8 +22,11 @@ def _unzip(raw: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         names = [n for n in archive.namelist() if not n.endswith("/") and "__MACOSX" not in n]
         if len(names) != 1:
-            found = f"{len(names)}: {', '.join(names[:5])}" if names else "none"
-            raise ValueError(f"an archive of one file is needed, and it has {found}")
+            raise DataError(
+                expected="an archive of one file",
+                found=f"{len(names)}: {', '.join(names[:5])}" if names else "none",
+                hint="unpack it into a folder, and name the folder" if names else "is it complete?",
+            )
         return archive.read(names[0])
 
 
@@ -55,6 +58,25 @@ def kind_of(path: Path) -> str:
     return path.suffix.lower() if endings else ""
 
 
+def renamed(path: Path, ending: str) -> str:
+    """Return the name of a file with another ending for its format; that of a compression stays.
+
+    >>> renamed(Path("data/walks.csv"), ".parquet"), renamed(Path("walks.csv.gz"), ".parquet")
+    ('walks.parquet', 'walks.parquet.gz')
+    """
+    packed = path.suffix if path.suffix.lower() in ENDINGS else ""
+    return Path(path.name.removesuffix(packed)).stem + ending + packed
+
+
+def unpacked(path: Path) -> Path | io.BytesIO:
+    """Return a file for readers that take no compressed one: itself, or its bytes unpacked.
+
+    Raises:
+        DataError: as `read_bytes` does.
+    """
+    return io.BytesIO(read_bytes(path)) if path.suffix.lower() in ENDINGS else path
+
+
 def read_bytes(path: Path) -> bytes:
     """Return the bytes of a file, unpacked where its ending names a compression.
 
@@ -73,12 +95,14 @@ def read_bytes(path: Path) -> bytes:
     if unpack is not None and raw:
         try:
             raw = unpack(raw)
+        except DataError as error:
+            raise DataError(error, where=path) from error
         except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as e:
             raise DataError(
                 where=path,
                 expected=f"a file compressed as {path.suffix.lower()[1:]}",
                 found=str(e).splitlines()[0] or type(e).__name__,
-                hint="is it complete? Unpack an archive of several files into a folder, and name the folder",
+                hint="is it complete?",
             ) from e
     if not raw.strip():
         raise DataError(f"{path}: expected a table of tracks, found an empty file")

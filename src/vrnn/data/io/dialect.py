@@ -179,7 +179,11 @@ def _names_of_bare(
         return names
     if len(cells) in (9, 10) and delimiter == "," and _is_mot(lines):
         return MOT[: len(cells)]
-    example = ("id", "t", "x", "y", *(f"c{i}" for i in range(5, len(cells) + 1)))[: len(cells)]
+    # names with which the file can be read: of few columns none is left for an id
+    example = (("value",), ("x", "y"), ("t", "x", "y"), ("id", "t", "x", "y"))[
+        min(len(cells), 4) - 1
+    ]
+    example = (*example, *(f"c{i}" for i in range(5, len(cells) + 1)))
     raise DataError(
         where=f"{path}, line {line}",
         expected="a header that names the columns",

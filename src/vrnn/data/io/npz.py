@@ -1,6 +1,5 @@
 """NumPy archives (NPZ): all tracks in one array, with their lengths."""
 
-import io
 import re
 import zipfile
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from vrnn.data.io.compressed import ENDINGS, read_bytes
+from vrnn.data.io.compressed import unpacked
 from vrnn.data.io.piano_roll import BYTES, KEYS, maybe_packed, unpack
 from vrnn.data.io.table import Columns, Table, make_table
 from vrnn.errors import DataError, Setting, joined
@@ -40,7 +39,7 @@ def read_npz(path: Path, group: str = "", format: str = "auto") -> Table:
         DataError: no such arrays, a group that is absent or not chosen, lengths that do not add up,
             bytes that may be a packed roll, no roll where one is expected, or pickled objects.
     """
-    source = io.BytesIO(read_bytes(path)) if path.suffix.lower() in ENDINGS else path
+    source = unpacked(path)
     if not zipfile.is_zipfile(source):
         raise DataError(
             f"{path}: expected an NPZ archive (numpy.savez), "

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet
 
-from vrnn.data.io.compressed import ENDINGS, STDIN, read_bytes
+from vrnn.data.io.compressed import renamed, unpacked
 from vrnn.data.io.table import Table, make_table
 from vrnn.errors import DataError
 
@@ -36,16 +36,14 @@ def read_feather(path: Path) -> Table:
 
 
 def _read(path: Path, kind: str, reader: Callable[[Any], Any]) -> Table:
-    packed = str(path) == STDIN or path.suffix.lower() in ENDINGS
-    source = pa.BufferReader(read_bytes(path)) if packed else path
     try:
-        found = reader(source)
+        found = reader(unpacked(path))
     except (OSError, ValueError) as error:
         raise DataError(
             where=path,
             expected=f"a {kind} file",
             found="another format or a damaged file",
-            hint=f"if it is delimited text, rename it to {path.stem}.csv",
+            hint=f"if it is delimited text, rename it to {renamed(path, '.csv')}",
         ) from error
     return _table(path, found)
 

@@ -3,6 +3,7 @@
 import glob as globbing
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from vrnn.data.io.categories import name_categories
-from vrnn.data.io.compressed import ENDINGS, STDIN, kind_of, read_bytes
+from vrnn.data.io.compressed import ENDINGS, STDIN, kind_of, read_bytes, renamed
 from vrnn.data.io.csv import read_csv
 from vrnn.data.io.dataframe import table_from_dataframe
 from vrnn.data.io.dialect import HEAD, whole_lines
@@ -32,7 +33,7 @@ from vrnn.data.io.text_file import UTF_16, decode, read_text
 from vrnn.data.io.tracks_from_table import Duplicates, tracks_from_table
 from vrnn.data.io.trajnet import read_trajnet
 from vrnn.data.tracks import Tracks, concatenate
-from vrnn.errors import ConfigError, DataError, Setting, Text
+from vrnn.errors import ConfigError, DataError, Function, Setting, Text, joined
 
 Format = Literal["auto", "columns", "piano-roll"]
 TEXT = (".csv", ".tsv", ".txt", ".dat", ".tab", ".psv")
@@ -202,7 +203,7 @@ def files_of(path: Path, format: Format = "auto") -> list[Path]:
         files = sorted(file for file in found if file.is_file())
         if not files:
             raise DataError(
-                f"{path}: no file matches this pattern; is it written in quotation marks?"
+                f"{path}: no file matches this pattern; are its folder and its ending right?"
             )
         return files
     where = path.parent if not path.parent.exists() else path
@@ -229,9 +230,10 @@ def read_table(
     kind = kind_of(path)
     if format == "piano-roll" and kind not in ROLLS:
         raise DataError(
-            f"{path}: expected a piano roll in {' or '.join(ROLLS)}, "
-            f"found the extension {path.suffix or '(none)'!r}; "
-            "a table is read without that format"
+            where=path,
+            expected=f"a piano roll in {' or '.join(ROLLS)}",
+            found=f"the extension {path.suffix or '(none)'!r}",
+            hint=("a table is read without ", Setting("format", "piano-roll")),
         )
     if kind == ".npz":
         return read_npz(path, group, format)
@@ -242,9 +244,13 @@ def read_table(
     if kind in (*TEXT, ""):
         return _read_text(path, kind, names)
     raise DataError(
-        f"{path}: expected one of {FORMATS}, "
-        f"found the extension {path.suffix or '(none)'!r}; "
-        "if it is delimited text, rename it to end in .csv; else read it into a DataFrame and pass that"
+        where=path,
+        expected=f"one of {FORMATS}",
+        found=f"the extension {path.suffix or '(none)'!r}",
+        hint=(
+            f"if it is delimited text, rename it to {renamed(path, '.csv')}; ",
+            *("else read it into a DataFrame, and give that to ", Function("read_tracks")),
+        ),
     )
 
 
@@ -265,7 +271,7 @@ def _read_text(path: Path, kind: str, names: tuple[str, ...]) -> Table:
             where=path,
             expected="text",
             found=f"the first bytes of a file that ends in {ending}",
-            hint=f"rename it to {path.stem}{ending}",
+            hint=f"rename it to {renamed(path, ending)}",
         )
     text = decode(path, head)
     first = next((line for line in text.splitlines() if line.strip()), "")
@@ -314,26 +320,36 @@ def track_files(folder: Path, format: Format = "auto") -> list[Path]:
     seen = sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] not in "._")
     files = [p for p in seen if kind_of(p) in known]
     if not files:
-        inner = sorted(p.name for p in folder.iterdir() if p.is_dir())
-        hint: Text = (
-            f"sub-folders are not searched, so name one of {', '.join(inner[:5])}, "
-            f"or all files with '{folder}/**/*{_ending_below(folder)}'"
-            if inner
-            else ""
-        )
-        if any(p.suffix.lower() == ".json" for p in seen):
-            hint = ("for notes in .json ask for them: ", Setting("format", "piano-roll"))
+        ways: list[Text] = [_below(folder)]
+        if format == "auto" and any(p.suffix.lower() == ".json" for p in seen):
+            ways.append(("for notes in .json ask for them: ", Setting("format", "piano-roll")))
         raise DataError(
-            where=folder, expected=f"files of tracks ({FORMATS})", found="none", hint=hint
+            where=folder,
+            expected=f"files of tracks ({FORMATS})",
+            found="none",
+            hint=joined(filter(None, ways), "; "),
         )
     return files
 
 
-def _ending_below(folder: Path) -> str:
-    """Return the most frequent known ending of the files in sub-folders."""
-    known = (*TEXT, *READERS)
-    found = Counter(kind for p in folder.rglob("*.*") if (kind := p.suffix.lower()) in known)
-    return found.most_common(1)[0][0] if found else ".csv"
+def _below(folder: Path) -> str:
+    """Return how files in sub-folders can be named; nothing where none may hold tracks."""
+    known, files = (*TEXT, *READERS), []
+    for path in sorted(folder.rglob("*.*")):
+        inside = path.relative_to(folder).parts
+        if path.is_file() and kind_of(path) in known and not any(p[0] in "._" for p in inside):
+            files.append(path)
+    if not files:
+        return ""
+    parents = [shlex.quote(str(p)) for p in dict.fromkeys(file.parent for file in files)]
+    endings = Counter(
+        "".join(file.suffixes[-1 - (file.suffix.lower() in ENDINGS) :]) for file in files
+    )
+    pattern = f"{globbing.escape(str(folder))}/**/*{endings.most_common(1)[0][0]}"
+    return (
+        f"sub-folders are not searched, so name one, such as {' or '.join(parents[:3])}, "
+        f"or all files with {shlex.quote(pattern)}"
+    )
 
 
 def _base(files: list[Path]) -> Path:

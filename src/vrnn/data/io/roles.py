@@ -116,7 +116,7 @@ def _together(
     """
     for role, name in (("id", columns.id), ("t", columns.t)):
         if name and name not in table.columns:
-            raise absent(table, name, role, name)
+            raise absent(table, name, role)
     free = [name for name in table.columns if name not in taken]
     times = (
         [columns.t]
@@ -195,21 +195,28 @@ def _refuse_unclear(table: Table, columns: Columns, time: str | None, free: list
     seconds = None if time is None else comparable(table.columns[time])
     falls = seconds is not None and not (seconds[1:] >= seconds[:-1]).all()
     doubled = time is not None and _doubles(table, None, time) > MANY_DOUBLES
-    likely = texts or (counts if falls or doubled else [])
+    if doubled:  # an id tells the repeated times apart
+        likely = [n for n in (*texts, *counts) if _doubles(table, n, time) <= MANY_DOUBLES]
+    else:
+        likely = texts or (counts if falls else [])
     if not likely and not doubled:
         return
-    cause = "times repeat, so there are several tracks" if doubled else ""
     options = [Setting("Columns.id", name) for name in likely[:3]]
+    if not doubled:  # one track has no time twice
+        way_out = (joined([*options, Setting("Columns.id", None)], " or "), " for one track")
+    elif options:
+        way_out = joined(options, " or ")
+    else:
+        way_out = (
+            *(Setting("Columns.id", "COLUMN"), ", or count the rows of a single track with "),
+            Setting("Columns.t", None),
+        )
     raise DataError(
         where=table.source,
         expected="a column that names the track of a row",
         found=f"none of a known name among {', '.join(table.columns)}",
-        cause=cause,
-        hint=(
-            "name it: ",
-            joined([*options, Setting("Columns.id", None)], " or "),
-            " for one track",
-        ),
+        cause="times repeat, so there are several tracks" if doubled else "",
+        hint=("name it: ", way_out),
     )
 
 
@@ -241,11 +248,19 @@ def _positions(table: Table, columns: Columns) -> tuple[Table, tuple[str, ...]]:
     )
 
 
-def absent(table: Table, name: str, role: str, example: object) -> DataError:
-    """Return the error for a named column that is not in the table."""
+def absent(table: Table, name: str, role: str, count: int = 1) -> DataError:
+    """Return the error for a named column that is not in the table.
+
+    Args:
+        table: the table.
+        name: the column.
+        role: id, t, x, u or y.
+        count: how many columns were named for the role.
+    """
+    example = "COLUMN" if role in ("id", "t") else ("COLUMN",) * count
     return DataError(
         where=table.source,
         expected=f"a column {name!r} for {role}",
         found=", ".join(table.columns) or "no columns",
-        hint=("map the columns: ", Setting(f"Columns.{role}", example), " with names of the file"),
+        hint=("name columns of the file: ", Setting(f"Columns.{role}", example)),
     )

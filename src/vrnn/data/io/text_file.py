@@ -1,9 +1,10 @@
 """The text of a file, or the reason why it has none."""
 
 import codecs
+import shlex
 from pathlib import Path
 
-from vrnn.data.io.compressed import read_bytes
+from vrnn.data.io.compressed import ENDINGS, STDIN, read_bytes
 from vrnn.errors import DataError
 
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -50,9 +51,16 @@ def _other_encoding(path: Path, raw: bytes, position: int) -> str:
     if raw.count(0):
         return f"{path}: expected UTF-8 text, found binary content; {_ENDING}"
     line = raw.count(b"\n", 0, position) + 1
-    name = path.name
-    return (
-        f"{path}, line {line}: expected UTF-8 text, found the byte 0x{raw[position]:02x}; "
-        "probably WINDOWS-1252 from a Windows program; "
-        f"convert it: iconv -f WINDOWS-1252 -t UTF-8 {name} > utf8-{name}"
-    )
+    what = f"{path}, line {line}: expected UTF-8 text, found the byte 0x{raw[position]:02x}"
+    try:
+        raw.decode("cp1252")
+    except UnicodeDecodeError:
+        return f"{what}; save it as UTF-8 in the program that wrote it"
+    what += "; probably WINDOWS-1252 from a Windows program"
+    convert = "iconv -f WINDOWS-1252 -t UTF-8"
+    if str(path) == STDIN:
+        return f"{what}; pass it through {convert}"
+    packed = path.suffix.lower() in ENDINGS
+    source = path.with_suffix("") if packed else path
+    old, new = (shlex.quote(str(p)) for p in (source, source.with_name(f"utf8-{source.name}")))
+    return f"{what}; {'unpack it and ' if packed else ''}convert it: {convert} {old} > {new}"

@@ -307,7 +307,7 @@ def _all_values(
                 values[role][:, i] = one_hot_column(table, name, names)[rows]
                 continue
             if name not in table.columns:
-                raise absent(table, name, role, names)
+                raise absent(table, name, role, len(names))
             numbers, wrong = (part[rows] for part in parse_numbers(table.columns[name]))
             values[role][:, i] = numbers
             wrong = wrong | np.isinf(numbers)
@@ -362,8 +362,10 @@ def _in_order(rows: Rows, sort: bool, notes: list[str]) -> Rows:
             where=rows.at(i),
             expected=f"the times of track {rows.ids[rows.codes[i]]} to rise",
             found=f"{rows.t[i]:.10g} after {rows.t[i - 1]:.10g} in {rows.line(i - 1)}",
-            hint="sort the rows by id and time, or, if the id is used again for another track, "
-            "give that its own",
+            hint=(
+                *("sort the rows by id and time, leave ", Setting("sort", False), " out, or, "),
+                "if the id is used again for another track, give that its own",
+            ),
         )
     count = len(np.unique(rows.codes[later]))
     notes.append(f"the rows of {plural(count, 'track')} are sorted by time")

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -134,7 +135,7 @@ def to_frame(
     written = in_form_of(origin, table, rows, text=False)
     found = pa.table({name: _as_column(values) for name, values in written.items()})
     if origin.frame == "polars":
-        return require("polars", "frames").from_arrow(found)
+        return import_module("polars").from_arrow(found)  # the tracks came from it
     if origin.frame == "pyarrow":
         return found
     require("pandas", "frames")
@@ -312,5 +313,9 @@ class _NpzParts:
             np.savez_compressed(file, **arrays)
 
 
-PARTS: dict[str, Callable[[Path], Parts]] = {".csv": _CsvParts, ".parquet": _ParquetParts, ".npz": _NpzParts}
+PARTS: dict[str, Callable[[Path], Parts]] = {
+    ".csv": _CsvParts,
+    ".parquet": _ParquetParts,
+    ".npz": _NpzParts,
+}
 """The writer of each ending."""

@@ -294,7 +294,7 @@ def _heading(continuous: tuple[bool, ...], observe: int | None) -> Heading:
             setting="observe",
             expected="at least 2",
             found=observe,
-            hint=("set it, and ", Setting("window"), ", in the training settings"),
+            hint="set it to the rows that are known before the future begins",
         )
     if len(continuous) < 2 or not all(continuous[:2]):
         raise ConfigError(
