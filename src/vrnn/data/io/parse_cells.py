@@ -107,6 +107,8 @@ def _as_float(column: Column) -> Float[np.ndarray, " rows"]:
         ticks = _as_float(column.cast(pa.int64()))
         return ticks / {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[column.type.unit]
     numbers = column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column
+    if pa.types.is_decimal(column.type):  # Arrow's own way is off by a rounding error
+        numbers = column.cast(pa.string())
     numbers = numbers.cast(pa.float64(), safe=False)
     combined = numbers.combine_chunks() if isinstance(numbers, pa.ChunkedArray) else numbers
     return np.array(combined.to_numpy(zero_copy_only=False), np.float64)

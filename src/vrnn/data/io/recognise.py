@@ -50,15 +50,19 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", re.sub(r"[\[(].*?[\])]", "", name.lower()))
 
 
+def names_an_id(name: str) -> bool:
+    """Return whether a name is one that common tools give to ids, or ends in such a word.
+
+    >>> names_an_id("MMSI"), names_an_id("lap_id"), names_an_id("speed")
+    (True, True, False)
+    """
+    return plain(name) in IDS or name_words(name)[-1:] in (["id"], ["identifier"], ["nr"], ["no"])
+
+
 def likely_ids(table: Table, free: list[str], times: list[str]) -> list[str]:
     """Return the columns that may be the id, the likeliest first."""
-    named = {}
-    for name in free:
-        known = plain(name)
-        if known in IDS:
-            named[name] = IDS.index(known)
-        elif name_words(name)[-1:] in (["id"], ["identifier"], ["nr"], ["no"]):
-            named[name] = len(IDS)
+    ranks = {known: rank for rank, known in enumerate(IDS)}
+    named = {n: ranks.get(plain(n), len(IDS)) for n in free if names_an_id(n)}
     holes = {name: table.columns[name].null_count > 0 for name in named}
     order = sorted(named, key=lambda name: (holes[name], named[name]))
     repeating = [name for name in order if repeats(table.columns[name])]

@@ -265,12 +265,15 @@ def _left_out(table: Table, rows: Int[np.ndarray, " rows"], why: str) -> str:
 def id_texts(column: Column) -> tuple[Column, bool]:
     """Return ids as text, null where empty, and whether they were integers.
 
-    Numbers without a fraction lose it, so that 1.0 and 1 are the same track.
+    Numbers without a fraction lose it, so that 1.0 and 1 are the same track. Texts such as 1.0 and
+    1.00 in one column stay apart.
     """
     if is_text(column):
         texts = without_missing_ids(column)
-        whole = pc.all(pc.match_substring_regex(texts.drop_null(), r"^\d+\.0+$")).as_py()
-        texts = pc.replace_substring_regex(texts, r"\.0+$", "") if whole else texts
+        if pc.all(pc.match_substring_regex(texts.drop_null(), r"^\d+\.0+$")).as_py():
+            whole = pc.replace_substring_regex(texts, r"\.0+$", "")
+            if pc.count_distinct(whole).as_py() == pc.count_distinct(texts).as_py():
+                texts = whole
         return texts, False
     kind = column.type
     if pa.types.is_floating(kind):
