@@ -59,7 +59,7 @@ def find_dialect(
         ids: columns of ids whose names do not say so.
 
     Raises:
-        DataError: a header that is missing or names a column twice.
+        DataError: no line, a header that is missing or names a column twice.
     """
     lines = head.splitlines()
     skip = 0
@@ -68,6 +68,8 @@ def find_dialect(
     shown = [line for line in lines[skip:] if line.strip() and not line.startswith("#")][:LOOK]
     first = lines[skip] if skip < len(lines) else ""
     shown = shown if not first.startswith("#") else [first, *shown[: LOOK - 1]]
+    if not shown:
+        raise DataError(f"{path}: expected a table of tracks, found an empty file")
     delimiter = _delimiter(shown)
     cells = split(shown[0], delimiter)
     values = [is_number(c) or is_missing(c) or is_date(c) for c in cells]

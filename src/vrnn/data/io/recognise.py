@@ -90,7 +90,7 @@ def _counts(table: Table, name: str, times: list[str]) -> bool:
     column = table.columns[name]
     if is_text(column) or len(column) < 2:
         return False
-    steps = np.diff(parse_numbers(column)[0])
+    steps = np.diff(comparable(column))
     if not (steps > 0).all():
         return False
     if not times:
@@ -149,8 +149,9 @@ def comparable(column: Column) -> np.ndarray:
     """Return a column as numbers that rise where text rises, for a look at its order."""
     if is_text(column):
         return np.array(pc.rank(column, sort_keys="ascending", tiebreaker="dense"), dtype=float)
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        column = column.cast(pa.timestamp("us")).cast(pa.int64())
+    if pa.types.is_temporal(column.type):
+        short = pa.types.is_date32(column.type) or pa.types.is_time32(column.type)
+        column = column.cast(pa.int32() if short else pa.int64())
     return parse_numbers(column)[0]
 
 

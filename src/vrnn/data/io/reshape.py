@@ -158,8 +158,8 @@ def without_unknown(table: Table, notes: list[str]) -> tuple[Table, list[str]]:
     columns, count = {}, 0
     for name, column in table.columns.items():
         sentinel = AIS.get(plain(name))
-        if sentinel is not None and not is_text(column):
-            hit = pc.equal(column.cast(pa.float64()), sentinel).fill_null(False)
+        if sentinel is not None and is_numeric(column) and not is_text(column):
+            hit = pc.equal(column.cast(pa.float64(), safe=False), sentinel).fill_null(False)
             count += int(pc.sum(hit).as_py() or 0)
             column = pc.if_else(hit, pa.scalar(None, column.type), column)
         columns[name] = column

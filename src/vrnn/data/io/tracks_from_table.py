@@ -11,9 +11,16 @@ from jaxtyping import Bool, Float, Int
 from vrnn.column_names import latitude_longitude
 from vrnn.data.clock import DAY, Clock
 from vrnn.data.io.categories import name_categories, one_hot_column, source_column
-from vrnn.data.io.parse_cells import Column, is_text, not_a_number, parse_numbers, without_missing
+from vrnn.data.io.parse_cells import (
+    Column,
+    holds_numbers,
+    is_text,
+    not_a_number,
+    parse_numbers,
+    without_missing,
+)
 from vrnn.data.io.parse_times import to_times
-from vrnn.data.io.roles import MANY_DOUBLES, absent, choose_roles
+from vrnn.data.io.roles import MANY_DOUBLES, absent, choose_roles, other_type
 from vrnn.data.io.table import Columns, Table
 from vrnn.data.origin import Origin
 from vrnn.data.tracks import Tracks
@@ -311,6 +318,8 @@ def _all_values(
                 continue
             if name not in table.columns:
                 raise absent(table, name, role, names)
+            if not (is_text(table.columns[name]) or holds_numbers(table.columns[name].type)):
+                raise other_type(table, name, role, "numbers")
             numbers, wrong = (part[rows] for part in parse_numbers(table.columns[name]))
             values[role][:, i] = numbers
             wrong = wrong | np.isinf(numbers)
