@@ -88,7 +88,8 @@ def _rows(
     at: str, i: int, geometry: dict[str, Any], properties: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """Return the rows of one feature."""
-    kind, places = geometry.get("type"), geometry.get("coordinates")
+    kind = geometry.get("type")
+    places: Any = geometry.get("coordinates")
     plain = {k: v for k, v in properties.items() if not isinstance(v, list | dict)}
     try:
         if kind == "Point":
