@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import strategies as st
 from tests.helpers.edited_runs import (
@@ -68,7 +69,8 @@ def use(name: str, folder: Path) -> None:
         model = vrnn.load(folder)
         trained_columns(folder, model)
         inputs: Any = "hold" if name == "vrnn" else None
-        vrnn.forecast(RUNS[name][0], model=model, horizon=2, samples=2, inputs=inputs)
+        found = vrnn.forecast(RUNS[name][0], model=model, horizon=2, samples=2, inputs=inputs)
+    assert np.isfinite(found.samples).all()
 
 
 def check_used(name: str, folder: Path, tried: Counter[str]) -> None:
