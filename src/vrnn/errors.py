@@ -22,6 +22,7 @@ A message that names no setting needs no fields: `DataError(f"{path}: the file i
 """
 
 import importlib
+import re
 import warnings
 from collections.abc import Iterable
 from enum import Enum
@@ -37,6 +38,9 @@ class Absent(Enum):
 
 
 ABSENT = Absent.ABSENT
+LONG = 300
+"""Most characters that a message shows of one value or word."""
+LONG_WORD = re.compile(rf"(\S{{{LONG}}})\S+")
 
 
 class Setting(NamedTuple):
@@ -168,18 +172,23 @@ class VrnnError(Exception):
         self.expected, self.found, self.cause, self.hint = expected, found, cause, hint
 
     def write(self, words: Words = PYTHON) -> str:
-        """Return the message in the words of one surface, without control characters."""
+        """Return the message in the words of one surface, without control characters.
+
+        What was found may be a file's longest cell, so its beginning is shown.
+        """
         setting = words.setting(Setting(self.setting)) if self.setting else ""
         expected = f"expected {write(self.expected, words)}" if self.expected else ""
         found = ""
         if self.found is not ABSENT:
             is_words = isinstance(self.found, Setting | Function | VrnnError)
-            found = f"found {write(self.found, words) if is_words else self.found}"
+            text = write(self.found, words) if is_words else str(self.found)
+            found = f"found {text if len(text) <= LONG else f'{text[:LONG]}...'}"
         wrong = ", ".join(part for part in (expected, found) if part)
         head = (str(self.where), setting, write(self.what, words), wrong)
         cause, hint = write(self.cause, words), write(self.hint, words)
         clauses = (": ".join(part for part in head if part), cause, hint)
-        return visible("; ".join(part for part in clauses if part))
+        message = "; ".join(part for part in clauses if part)
+        return visible(LONG_WORD.sub(r"\1...", message))
 
     def __str__(self) -> str:
         return self.write(PYTHON)

@@ -79,6 +79,7 @@ STATES = {
         "optimiser/999/step: expected none",
     ),
     "whole numbers": ({"model/h0": torch.zeros(8, dtype=torch.int64)}, "floating-point numbers"),
+    "infinite weights": ({"model/h0": torch.full((8,), torch.inf)}, "h0 to hold finite numbers"),
     "progress of another kind": ({"progress": "[1]"}, "progress: expected an object"),
     "no progress": ({"progress": "{}"}, "absent settings: best_step"),
     "progress that is no JSON": ({"progress": "{"}, "damaged"),

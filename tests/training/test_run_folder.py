@@ -96,6 +96,11 @@ def widen(folder: Path) -> None:
     save_file({**weights, "h0": torch.zeros(9)}, folder / "model.safetensors")
 
 
+def spoil(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    save_file({**weights, "h0": torch.full((8,), torch.nan)}, folder / "model.safetensors")
+
+
 BREAKAGES = {
     "no folder": (shutil.rmtree, "expected a run folder written by vrnn.train; no such folder"),
     "no config": (lambda f: (f / "config.json").unlink(), "it has no config.json"),
@@ -109,6 +114,7 @@ BREAKAGES = {
     "weights that are no numbers": (
         lambda f: save_file({"a": torch.zeros(2, dtype=torch.int64)}, f / "model.safetensors"), "expected a to hold floating-point numbers"
     ),
+    "weights that are not finite": (spoil, "expected h0 to hold finite numbers, found NaN or infinity"),
     "config that is no text": (lambda f: (f / "config.json").write_bytes(b"\xff\xfe\x00"), "not a config that vrnn wrote"),
     "another version": (lambda f: edit(f, "version", value=99), r"another version of vrnn \(expected version 3, found 99\); train again"),
     "unknown model": (lambda f: edit(f, "model", "architecture", value="tcn"), "expected an architecture among .*'tcn'"),

@@ -140,7 +140,9 @@ def read(path: Path, flags: ColumnFlags, trained: Columns | None = None) -> Trac
     def choose(tables: list[Table]) -> Columns:
         return columns if trained is None else flags.beside(trained, set(tables[0].columns))
 
-    tracks = read_files(path, choose, names=columns.names, **flags.reading)
+    named = (columns.id, None if trained is None else trained.id)
+    ids = tuple(name for name in named if name)
+    tracks = read_files(path, choose, names=columns.names, ids=ids, **flags.reading)
     for note in tracks.origin.notes:
         say(f"note: {note}")
     return tracks

@@ -74,7 +74,7 @@ def load_weights(folder: Path) -> Tensors:
 
 
 def check_floats(tensors: Tensors) -> None:
-    """Refuse tensors of whole numbers, of complex ones or of bits.
+    """Refuse tensors of whole numbers, of complex ones or of bits, and numbers that are not finite.
 
     Raises:
         ValueError: names the tensor.
@@ -82,3 +82,5 @@ def check_floats(tensors: Tensors) -> None:
     for name, value in tensors.items():
         if not value.is_floating_point():
             raise ValueError(f"expected {name} to hold floating-point numbers, found {value.dtype}")
+        if not value.isfinite().all():
+            raise ValueError(f"expected {name} to hold finite numbers, found NaN or infinity")

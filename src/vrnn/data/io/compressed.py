@@ -6,13 +6,13 @@ import io
 import lzma
 import sys
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 
 from vrnn.errors import DataError
+from vrnn.stored import cut_off
 
 STDIN = "-"
 """The path that stands for standard input."""
@@ -97,11 +97,11 @@ def read_bytes(path: Path) -> bytes:
             raw = unpack(raw)
         except DataError as error:
             raise DataError(error, where=path) from error
-        except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as e:
+        except Exception as e:  # each library has its own kinds
             raise DataError(
                 where=path,
                 expected=f"a file compressed as {path.suffix.lower()[1:]}",
-                found=str(e).splitlines()[0] or type(e).__name__,
+                found=cut_off(str(e)) or type(e).__name__,
                 hint="is it complete?",
             ) from e
     if not raw.strip():

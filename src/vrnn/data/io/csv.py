@@ -12,19 +12,29 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from vrnn.data.io.compressed import read_bytes
-from vrnn.data.io.dialect import LOOK, MOT, SPACES, Dialect, find_dialect, split, whole_lines
+from vrnn.data.io.dialect import (
+    LOOK,
+    MOT,
+    SPACES,
+    WITH_COMMA,
+    Dialect,
+    find_dialect,
+    split,
+    whole_lines,
+)
 from vrnn.data.io.parse_cells import MISSING, Column, is_missing
 from vrnn.data.io.parse_times import is_date
-from vrnn.data.io.recognise import IDS, plain
+from vrnn.data.io.recognise import names_an_id
 from vrnn.data.io.table import Columns, Table, make_table
 from vrnn.data.io.text_file import UTF_16, decode
+from vrnn.data.wording import plural
 from vrnn.errors import DataError
 
 LOOK_AT_ONCE = 1 << 22  # bytes that are looked at together
 NULLS = [form for text in sorted(MISSING) for form in {text, text.upper(), text.capitalize()}]
 
 
-def read_csv(path: Path, names: tuple[str, ...] = ()) -> Table:
+def read_csv(path: Path, names: tuple[str, ...] = (), ids: tuple[str, ...] = ()) -> Table:
     r"""Return a table of delimited text.
 
     The delimiter is comma, semicolon, tab, bar or blanks, whichever splits the lines evenly. A first line
@@ -34,6 +44,7 @@ def read_csv(path: Path, names: tuple[str, ...] = ()) -> Table:
     Args:
         path: the file, which may be compressed.
         names: names of the columns of a file without a header.
+        ids: columns of ids whose names do not say so; they are kept as they are written.
 
     Raises:
         DataError: no header and no names, a name that repeats, no rows, or a row with more or fewer
@@ -50,18 +61,26 @@ def read_csv(path: Path, names: tuple[str, ...] = ()) -> Table:
         raw = decode(path, raw).encode()
     while raw.startswith(b"\xef\xbb\xbf"):
         raw = raw[3:]
-    dialect = find_dialect(path, decode(path, whole_lines(raw)), names)
-    table = _read_fast(path, raw, dialect)
+    head = whole_lines(raw)
+    dialect = find_dialect(path, decode(path, head), names, ids)
+    if raw.find(b"\n#", max(len(head) - 1, 0)) >= 0:
+        dialect = dialect._replace(commented=True)
+    ids = tuple(name for name in dialect.names if name in ids or names_an_id(name))
+    table = _read_fast(path, raw, dialect, ids)
     if table is None:
-        table = _read_carefully(path, decode(path, raw), dialect)
+        table = _read_carefully(path, decode(path, raw), dialect, ids)
     if not len(table):
         raise DataError(
-            f"{path}: expected rows below the header, found none; is the file complete?"
+            where=path,
+            expected="rows below the header",
+            found="none",
+            cause="lines that begin with # are comments" if dialect.commented else "",
+            hint="is the file complete?",
         )
     return table
 
 
-def _read_fast(path: Path, raw: bytes, dialect: Dialect) -> Table | None:
+def _read_fast(path: Path, raw: bytes, dialect: Dialect, ids: tuple[str, ...]) -> Table | None:
     """Return the table that Arrow reads; None where the file has to be read line by line."""
     if dialect.delimiter == SPACES or dialect.commented:
         return None
@@ -70,10 +89,12 @@ def _read_fast(path: Path, raw: bytes, dialect: Dialect) -> Table | None:
     try:
         found = _arrow_table(raw, dialect, quoted, kept)
         whole = [f.name for f in found.schema if pa.types.is_integer(f.type)]
+        changed = [n for n in ids if not pa.types.is_string(found[n].type) and n not in whole]
         if whole and _any_padded(raw, dialect.delimiter):  # 007 is not 7
             texts = _arrow_table(raw, dialect, quoted, [*kept, *whole])
-            padded = [n for n in whole if _has_padded(texts[n])]
-            found = found if not padded else _arrow_table(raw, dialect, quoted, [*kept, *padded])
+            changed += [n for n in whole if _has_padded(texts[n])]
+        if changed:  # 1.10 is not 1.1, and 4e5 is no number either
+            found = _arrow_table(raw, dialect, quoted, [*kept, *changed])
     except pa.ArrowInvalid:
         return None
     even = not (quoted or b"\n\n" in raw or b"\r\n\r\n" in raw)
@@ -108,27 +129,32 @@ def _arrow_table(raw: bytes, dialect: Dialect, quoted: bool, texts: list[str]) -
 
 
 def _any_padded(raw: bytes, delimiter: str) -> bool:
-    """Return whether some cell begins with a zero and another digit, or with a plus.
+    """Return whether some cell begins with a zero and another digit or an x, with -0, or with a plus.
 
     >>> _any_padded(b"id,x\\n007,1\\n", ","), _any_padded(b"id,x\\n0,0.5\\n", ",")
     (True, False)
     """
+    marks = np.frombuffer(f'{delimiter}" \t\n'.encode(), np.uint8)
     for start in range(0, len(raw), LOOK_AT_ONCE):
-        part = np.frombuffer(raw, np.uint8)[start : start + LOOK_AT_ONCE + 2]
-        begins = np.isin(part[:-2], np.frombuffer(f'{delimiter}"\n'.encode(), np.uint8))
-        digit = (part[2:] >= ord("0")) & (part[2:] <= ord("9"))
-        if (begins & digit & np.isin(part[1:-1], (ord("0"), ord("+")))).any():
+        before = raw[start - 1 : start] or b"\n"
+        part = np.frombuffer(before + raw[start : start + LOOK_AT_ONCE + 2] + b"\n", np.uint8)
+        first, second, third = part[1:-2], part[2:-1], part[3:]
+        digit = (second >= ord("0")) & (second <= ord("9"))
+        hexadecimal = (first == ord("0")) & ((second | 32) == ord("x"))
+        padded = ((first == ord("0")) | (first == ord("+"))) & digit | hexadecimal
+        minus = (first == ord("-")) & (second == ord("0")) & (third != ord("."))
+        if (np.isin(part[:-3], marks) & (padded | minus)).any():
             return True
     return False
 
 
 def _has_padded(column: Column) -> bool:
-    """Return whether a column of whole numbers as text has leading zeros or a plus."""
-    return bool(pc.any(pc.match_substring_regex(column, r"^[+-]?0\d|^\+")).as_py())
+    """Return whether a column of whole numbers as text has leading zeros, 0x, -0 or a plus."""
+    return bool(pc.any(pc.match_substring_regex(column, r"^\s*(0[\dxX]|-0|\+)")).as_py())
 
 
 def _text_columns(dialect: Dialect, raw: bytes) -> list[str]:
-    """Return the columns that stay text: dates, times of day, and ids such as 1.10."""
+    """Return the columns that stay text: dates and times of day."""
     head = whole_lines(raw).decode("utf-8", "replace").splitlines()[dialect.first_row :]
     rows = [split(line, dialect.delimiter) for line in head[:LOOK] if line.strip()]
     rows = [row for row in rows if len(row) == len(dialect.names)]
@@ -136,7 +162,6 @@ def _text_columns(dialect: Dialect, raw: bytes) -> list[str]:
         name
         for i, name in enumerate(dialect.names)
         if any(is_date(row[i]) or re.match(r"\s*\d+:\d", row[i]) for row in rows)
-        or (plain(name) in IDS and any(re.search(r"\d[.eE]", row[i]) for row in rows))
     ]
 
 
@@ -150,58 +175,88 @@ class _Locator:
         self._path, self._raw, self._dialect = path, raw, dialect
 
     def __call__(self, row: int) -> int:
-        rows = _rows(self._path, decode(self._path, self._raw), self._dialect)
+        lines = _Lines(decode(self._path, self._raw), self._dialect)
+        rows = _rows(self._path, lines, self._dialect)
         return next((line for i, (line, _) in enumerate(rows) if i == row), 0)
 
 
-def _rows(path: Path, text: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+class _Lines:
+    """Yield the lines below the header, without comments between the rows.
+
+    Attributes:
+        number: the line that was yielded last, from 1.
+        between: whether the next line begins a row; a line inside quotation marks is no comment.
+        comments: the comments that have as many fields as a row.
+    """
+
+    def __init__(self, text: str, dialect: Dialect):
+        self._stream, self._dialect = io.StringIO(text, newline=""), dialect
+        for _ in range(dialect.first_row):
+            self._stream.readline()
+        self.number, self.between = dialect.first_row, True
+        self.comments: list[int] = []
+
+    def __iter__(self) -> Iterator[str]:
+        width = len(self._dialect.names)
+        for line in self._stream:
+            self.number += 1
+            if self.between and self._dialect.commented and line.startswith("#"):
+                if line.count(self._dialect.delimiter) == width - 1 > 0:
+                    self.comments.append(self.number)
+                continue
+            self.between = False
+            yield line
+
+
+def _rows(path: Path, lines: _Lines, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     """Yield each row with its line.
 
     Raises:
         DataError: a row that cannot be read, or has another number of fields.
     """
-    stream = io.StringIO(text, newline="")
-    for _ in range(dialect.first_row):
-        stream.readline()
     if dialect.delimiter == SPACES:
-        numbered = ((i, line.split()) for i, line in enumerate(stream, 1))
+        rows = (line.split() for line in lines)
     else:
-        reader = csv.reader(stream, delimiter=dialect.delimiter, strict=True, skipinitialspace=True)
-        numbered = ((reader.line_num, row) for row in reader)
-    line = 0
+        rows = csv.reader(lines, delimiter=dialect.delimiter, strict=True, skipinitialspace=True)
+    last = dialect.first_row
     try:
-        for line, row in numbered:
+        for row in rows:
+            last, lines.between = lines.number, True
             if not row or (len(row) == 1 and not row[0].strip()):
-                continue
-            if dialect.commented and row[0].startswith("#"):
                 continue
             if len(row) != len(dialect.names):
                 raise DataError(
-                    f"{path}, line {line + dialect.first_row}: expected {len(dialect.names)} fields "
+                    f"{path}, line {last}: expected {len(dialect.names)} fields "
                     f"as in the {'header' if dialect.header else 'first row'}, found {len(row)}; "
                     "is the line cut off, or does a text need quotation marks?"
                 )
-            yield line + dialect.first_row, row
+            yield last, row
     except csv.Error as error:
         raise DataError(
-            f"{path}, line {line + dialect.first_row + 1}: {error}; "
-            "is a quotation mark not closed or not doubled?"
+            f"{path}, line {last + 1}: {error}; is a quotation mark not closed or not doubled?"
         ) from error
 
 
-def _read_carefully(path: Path, text: str, dialect: Dialect) -> Table:
+def _read_carefully(path: Path, text: str, dialect: Dialect, ids: tuple[str, ...]) -> Table:
     """Return the table line by line, or say which line is wrong."""
+    below = _Lines(text, dialect)
     lines, rows = [], []
-    for line, row in _rows(path, text, dialect):
+    for line, row in _rows(path, below, dialect):
         lines.append(line)
         rows.append(row)
+    notes = _notes(dialect)
+    if below.comments:
+        count = plural(len(below.comments), "row")
+        notes.append(
+            f"{count} after a # left out as comments, the first in line {below.comments[0]}"
+        )
     columns = {}
     for name, cells in zip(dialect.names, zip(*rows, strict=True), strict=False):
         given = [None if is_missing(cell) else cell.strip() for cell in cells]
-        if dialect.decimal == ",":
-            given = [c and re.sub(r"^([+-]?\d+),(\d+)$", r"\1.\2", c) for c in given]
+        if dialect.decimal == "," and name not in ids:
+            given = [c and WITH_COMMA.sub(r"\1.\2", c) for c in given]
         columns[name] = pa.array(given, pa.string())
-    return make_table(str(path), columns, np.array(lines), _usual(dialect), notes=_notes(dialect))
+    return make_table(str(path), columns, np.array(lines), _usual(dialect), notes=notes)
 
 
 def _usual(dialect: Dialect) -> Columns:

@@ -7,12 +7,15 @@ from typing import NamedTuple
 
 from vrnn.data.io.parse_cells import is_missing, is_number
 from vrnn.data.io.parse_times import is_date
+from vrnn.data.io.recognise import names_an_id
 from vrnn.errors import DataError, Setting
 
 SPACES = " "
 LOOK = 60  # lines that show what the delimiter is
 HEAD = 1 << 16  # bytes of the beginning that hold them
 MOT = ("frame", "id", "bb_left", "bb_top", "bb_width", "bb_height", "conf", "x", "y", "z")
+WITH_COMMA = re.compile(r"^([+-]?\d+),(\d+(?:[eE][+-]?\d+)?)$")
+"""A number with a decimal comma."""
 DESCRIBED = {"LABEL", "ID", "TRACK_ID", "POSITION_X"}
 """Columns of a table of spots by TrackMate, whose header is followed by three lines of words."""
 
@@ -44,16 +47,19 @@ class Dialect(NamedTuple):
         return self.skip + self.header + self.described
 
 
-def find_dialect(path: Path, head: str, names: tuple[str, ...] = ()) -> Dialect:
+def find_dialect(
+    path: Path, head: str, names: tuple[str, ...] = (), ids: tuple[str, ...] = ()
+) -> Dialect:
     """Return how a file is written, from its beginning.
 
     Args:
         path: the file, for messages.
         head: its first lines.
         names: names of the columns of a file without a header.
+        ids: columns of ids whose names do not say so.
 
     Raises:
-        DataError: a header that is missing or names a column twice.
+        DataError: no line, a header that is missing or names a column twice.
     """
     lines = head.splitlines()
     skip = 0
@@ -62,6 +68,8 @@ def find_dialect(path: Path, head: str, names: tuple[str, ...] = ()) -> Dialect:
     shown = [line for line in lines[skip:] if line.strip() and not line.startswith("#")][:LOOK]
     first = lines[skip] if skip < len(lines) else ""
     shown = shown if not first.startswith("#") else [first, *shown[: LOOK - 1]]
+    if not shown:
+        raise DataError(f"{path}: expected a table of tracks, found an empty file")
     delimiter = _delimiter(shown)
     cells = split(shown[0], delimiter)
     values = [is_number(c) or is_missing(c) or is_date(c) for c in cells]
@@ -87,7 +95,8 @@ def find_dialect(path: Path, head: str, names: tuple[str, ...] = ()) -> Dialect:
     else:
         found = _names_of_bare(path, shown, cells, delimiter, skip + 1, names)
     described = 3 if set(found) >= DESCRIBED else 0
-    decimal = _decimal(shown[header + described :], delimiter)
+    words = {name for name in found if name in ids or names_an_id(name)}
+    decimal = _decimal(shown[header + described :], delimiter, found, words)
     return Dialect(delimiter, skip, header, found, described, decimal, commented)
 
 
@@ -141,14 +150,21 @@ def _delimiter(lines: list[str]) -> str:
     return best
 
 
-def _decimal(lines: list[str], delimiter: str) -> str:
-    """Return the decimal mark: a comma where numbers have one, none has a point, and no field ends."""
+def _decimal(lines: list[str], delimiter: str, names: tuple[str, ...], words: set[str]) -> str:
+    """Return the decimal mark: a comma where numbers have one, none has a point, and no field ends.
+
+    Columns of words say nothing, nor do ids such as 1.10.
+    """
     if delimiter == ",":
         return "."
-    cells = [cell.strip() for line in lines for cell in split(line, delimiter)]
-    with_comma = any(re.fullmatch(r"[+-]?\d+,\d+", cell) for cell in cells)
-    with_point = any(re.fullmatch(r"[+-]?\d+\.\d+", cell) for cell in cells)
-    return "," if with_comma and not with_point else "."
+    rows = [row for line in lines if len(row := split(line, delimiter)) == len(names)]
+    found: list[str] = []
+    for name, cells in zip(names, zip(*rows, strict=True), strict=False):
+        known = [cell.strip() for cell in cells if not is_missing(cell)]
+        numbers = [cell for cell in known if is_number(cell) or WITH_COMMA.fullmatch(cell)]
+        found += numbers if name not in words and 2 * len(numbers) > len(known) else []
+    with_comma = any(WITH_COMMA.fullmatch(cell) for cell in found)
+    return "," if with_comma and not any("." in cell for cell in found) else "."
 
 
 def _check_header(path: Path, names: tuple[str, ...], line: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from vrnn.data.io.table import Columns, Table, make_table
 from vrnn.data.io.text_file import read_text
 from vrnn.errors import DataError
+from vrnn.stored import shown
 
 TIMES = ("coordTimes", "times", "timestamps")
 """Properties that hold the times of the points of a line."""
@@ -14,7 +15,7 @@ TIMES = ("coordTimes", "times", "timestamps")
 
 def is_geojson(content: Any) -> bool:
     """Return whether parsed JSON is GeoJSON."""
-    kinds = {"FeatureCollection", "Feature"}
+    kinds = ("FeatureCollection", "Feature")
     return isinstance(content, dict) and content.get("type") in kinds
 
 
@@ -43,11 +44,15 @@ def read_geojson(path: Path) -> Table:
     if not is_geojson(content):
         raise DataError(f"{path}: expected a FeatureCollection of GeoJSON, found other JSON")
     features = content.get("features", [content])
+    if not isinstance(features, list):
+        raise DataError(f"{path}: expected a list of features, found {shown(features)}")
     rows: list[dict[str, Any]] = []
     for i, feature in enumerate(features):
-        geometry = (feature or {}).get("geometry") or {}
-        properties = (feature or {}).get("properties") or {}
-        rows += _rows(path, i, geometry, properties)
+        at = f"{path}, feature {i}"
+        feature = _object(feature, at)
+        rows += _rows(
+            at, i, _object(feature.get("geometry"), at), _object(feature.get("properties"), at)
+        )
     if not rows:
         raise DataError(f"{path}: expected points or lines, found no feature with coordinates")
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -61,6 +66,17 @@ def read_geojson(path: Path) -> Table:
     return make_table(str(path), columns, lambda row: row + 1, usual, "point")
 
 
+def _object(value: Any, at: str) -> dict[str, Any]:
+    """Return an object of JSON; an empty one for null.
+
+    Raises:
+        DataError: another value.
+    """
+    if value is not None and not isinstance(value, dict):
+        raise DataError(f"{at}: expected an object of GeoJSON, found {shown(value)}")
+    return value or {}
+
+
 def _times_of(properties: dict[str, Any]) -> list[Any]:
     """Return the times of the points of a line; none where there are none."""
     inner = properties.get("coordinateProperties")
@@ -68,19 +84,22 @@ def _times_of(properties: dict[str, Any]) -> list[Any]:
     return next((every[name] for name in TIMES if isinstance(every.get(name), list)), [])
 
 
-def _rows(path: Path, i: int, geometry: Any, properties: dict[str, Any]) -> list[dict[str, Any]]:
+def _rows(
+    at: str, i: int, geometry: dict[str, Any], properties: dict[str, Any]
+) -> list[dict[str, Any]]:
     """Return the rows of one feature."""
-    kind, places = geometry.get("type"), geometry.get("coordinates")
+    kind = geometry.get("type")
+    places: Any = geometry.get("coordinates")
     plain = {k: v for k, v in properties.items() if not isinstance(v, list | dict)}
     try:
         if kind == "Point":
-            return [{**plain, "lon": float(places[0]), "lat": float(places[1])}]
+            return [plain | _place(places)]
         if kind == "MultiLineString":
             times = _times_of(properties)
             nested = len(times) == len(places) and all(isinstance(t, list) for t in times)
             parts = [
                 _rows(
-                    path,
+                    at,
                     i,
                     {"type": "LineString", "coordinates": part},
                     plain | {"times": times[j] if nested else []},
@@ -94,14 +113,25 @@ def _rows(path: Path, i: int, geometry: Any, properties: dict[str, Any]) -> list
             rows = []
             for j, place in enumerate(places):
                 time = {"time": times[j]} if len(times) == len(places) else {}
-                rows.append({"line": name, **time, "lon": float(place[0]), "lat": float(place[1])})
+                rows.append({"line": name, **time, **_place(place)})
             return rows
-    except (TypeError, ValueError, IndexError) as error:
+    except (TypeError, LookupError, OverflowError) as error:
         raise DataError(
-            f"{path}, feature {i}: expected coordinates [longitude, latitude], "
-            f"found {str(places)[:40]}"
+            f"{at}: expected coordinates [longitude, latitude], found {shown(places)}"
         ) from error
     raise DataError(
-        f"{path}, feature {i}: expected a Point or a LineString, found {kind or 'no geometry'}; "
+        f"{at}: expected a Point or a LineString, found {shown(kind) if kind else 'no geometry'}; "
         "leave other features out"
     )
+
+
+def _place(place: Any) -> dict[str, float]:
+    """Return the coordinates of a point.
+
+    Raises:
+        TypeError, LookupError, OverflowError: no two numbers.
+    """
+    lon, lat = place[0], place[1]
+    if not all(isinstance(part, int | float) and not isinstance(part, bool) for part in (lon, lat)):
+        raise TypeError
+    return {"lon": float(lon), "lat": float(lat)}

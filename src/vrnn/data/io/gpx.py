@@ -74,7 +74,7 @@ def read_kml(path: Path) -> Table:
 def _parse(path: Path, kind: str) -> tuple[Any, list[str]]:
     """Return the root element, of a file that is cut off up to where it ends."""
     raw = read_bytes(path)
-    if b"<!ENTITY" in raw[:4096]:
+    if b"<!ENTITY" in raw.replace(b"\0", b""):  # also in UTF-16
         raise DataError(f"{path}: expected plain {kind}, found a file that defines entities")
     parser = ElementTree.XMLPullParser(["start"])
     try:
@@ -93,7 +93,10 @@ def _parse(path: Path, kind: str) -> tuple[Any, list[str]]:
 
 def _root(parser: ElementTree.XMLPullParser) -> Any:
     """Return the first element that a parser has met; None where it has met none."""
-    event: Any = next(parser.read_events(), None)
+    try:
+        event: Any = next(parser.read_events(), None)
+    except ElementTree.ParseError:  # at the very beginning
+        event = None
     return event and event[1]
 
 

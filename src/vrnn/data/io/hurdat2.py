@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from vrnn.data.io.parse_cells import is_number
 from vrnn.data.io.table import Columns, Table, make_table
 from vrnn.data.io.text_file import read_text
 from vrnn.errors import DataError
@@ -63,6 +64,8 @@ def read_hurdat2(path: Path) -> Table:
         raise DataError(
             f"{path}: the file ends {announced} rows before the end of {storm[0]}; is it complete?"
         )
+    if not rows:
+        raise DataError(f"{path}: expected rows below the header of a storm, found none")
     return _table(path, np.array(lines), storms, rows)
 
 
@@ -120,7 +123,8 @@ def _each(cells, parse, at) -> Float[np.ndarray, " rows"]:
 
 def _hours(cell: tuple[str, str]) -> float:
     date, clock = cell
-    if not (len(date) == 8 and len(clock) == 4 and int(clock[:2]) < 24 and int(clock[2:]) < 60):
+    digits = re.fullmatch(r"[0-9]{8} [0-9]{4}", f"{date} {clock}")
+    if not digits or int(clock[:2]) >= 24 or int(clock[2:]) >= 60:
         raise ValueError
     day = np.datetime64(f"{date[:4]}-{date[4:6]}-{date[6:]}", "D")
     return float(day.astype(np.int64)) * 24 + int(clock[:2]) + int(clock[2:]) / 60
@@ -129,10 +133,16 @@ def _hours(cell: tuple[str, str]) -> float:
 def _degrees(cell: str, signs: str) -> float:
     if cell[-1:] not in signs or not cell:
         raise ValueError
-    value = float(cell[:-1])
+    value = _number(cell[:-1])
     return value if cell[-1] in "NE" else -value
 
 
 def _measured(cell: str) -> float:
-    value = float(cell)
+    value = _number(cell)
     return np.nan if value in (-99, -999) else value
+
+
+def _number(cell: str) -> float:
+    if not is_number(cell) or not np.isfinite(float(cell)):
+        raise ValueError
+    return float(cell)

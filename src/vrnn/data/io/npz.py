@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from vrnn.data.io.compressed import unpacked
 from vrnn.data.io.piano_roll import BYTES, KEYS, maybe_packed, unpack
 from vrnn.data.io.table import Columns, Table, make_table
 from vrnn.errors import DataError, Setting, joined
+from vrnn.stored import cut_off
 
 WIDE = ("x", "u", "y")
 
@@ -46,13 +48,20 @@ def read_npz(path: Path, group: str = "", format: str = "auto") -> Table:
             "found another format or a damaged file; is the extension right?"
         )
     try:
-        with np.load(source, allow_pickle=False) as archive:
+        opened = path.open("rb") if source == path else nullcontext(source)
+        with opened as file, np.load(file, allow_pickle=False) as archive:
             names = _names(path, {key.lower(): key for key in archive}, group)
             arrays = {role: archive[key] for role, key in names.items()}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except DataError:
+        raise
+    except Exception as error:  # of numpy, zipfile and each way to compress
         raise DataError(
-            f"{path}: expected an NPZ archive of plain arrays (no pickled objects): {error}"
+            f"{path}: expected an NPZ archive of plain arrays (no pickled objects): "
+            f"{cut_off(str(error) or type(error).__name__)}"
         ) from error
+    for role, array in arrays.items():
+        if not array.ndim:
+            raise DataError(f"{path}: expected {names[role]} to have rows, found a single value")
     length = arrays["length"]
     if length.ndim != 1 or length.dtype.kind not in "iu" or (length < 1).any():
         raise DataError(

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float
 
 from vrnn.errors import DataError
+from vrnn.stored import shown
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "-", "?", "."})
 """Texts that stand for a missing value, in lower case."""
@@ -72,12 +73,34 @@ def not_a_number(cell: object) -> str:
         hint = "write numbers without underscores"
     elif len(text) >= 8 and text[:4].isdigit():
         hint = "if it is a date, write all of the column in ISO 8601, such as 2024-05-01T12:00:00"
-    return f"expected a number, found {text!r}; {hint}"
+    return f"expected a number, found {shown(text)}; {hint}"
 
 
 def is_text(column: Column) -> bool:
     """Return whether the cells of a column are text."""
     return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+
+
+def is_plain(kind: pa.DataType) -> bool:
+    """Return whether a type is of numbers, texts, dates or durations, and not of lists or bytes.
+
+    >>> is_plain(pa.float32()), is_plain(pa.list_(pa.float32())), is_plain(pa.binary())
+    (True, False, False)
+    """
+    timely = pa.types.is_temporal(kind) and not pa.types.is_interval(kind)
+    return holds_numbers(kind) or pa.types.is_string(kind) or timely
+
+
+def holds_numbers(kind: pa.DataType) -> bool:
+    """Return whether a type is of numbers; truth values are 0 and 1, and durations are seconds."""
+    checks = (
+        pa.types.is_integer,
+        pa.types.is_floating,
+        pa.types.is_decimal,
+        pa.types.is_boolean,
+        pa.types.is_duration,
+    )
+    return any(check(kind) for check in checks)
 
 
 def without_missing(column: Column) -> Column:
@@ -107,6 +130,8 @@ def _as_float(column: Column) -> Float[np.ndarray, " rows"]:
         ticks = _as_float(column.cast(pa.int64()))
         return ticks / {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[column.type.unit]
     numbers = column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column
+    if pa.types.is_decimal(column.type):  # Arrow's own way is off by a rounding error
+        numbers = column.cast(pa.string())
     numbers = numbers.cast(pa.float64(), safe=False)
     combined = numbers.combine_chunks() if isinstance(numbers, pa.ChunkedArray) else numbers
     return np.array(combined.to_numpy(zero_copy_only=False), np.float64)

@@ -134,7 +134,8 @@ def to_times(
 def _timestamps(column: Column) -> tuple[Float[np.ndarray, " rows"], Clock]:
     """Return dates of a type of their own as seconds."""
     if pa.types.is_date(column.type):
-        column, form = column.cast(pa.timestamp("s")), "%Y-%m-%d"
+        unit = "ms" if pa.types.is_date64(column.type) else "s"
+        column, form = column.cast(pa.timestamp(unit)), "%Y-%m-%d"
     else:
         form = ""
     unit, zone = column.type.unit, column.type.tz or ""

@@ -117,6 +117,7 @@ def read_tracks(
         Path(source),
         lambda _: given,
         names=given.names,
+        ids=(given.id,) if given.id else (),
         group=group,
         format=format,
         sort=sort,
@@ -129,6 +130,7 @@ def read_files(
     choose: Callable[[list[Table]], Columns],
     *,
     names: tuple[str, ...] = (),
+    ids: tuple[str, ...] = (),
     group: str = "",
     format: Format = "auto",
     sort: bool = True,
@@ -140,6 +142,7 @@ def read_files(
         path: a file, a folder, a pattern, or "-" for standard input.
         choose: returns the columns for the tables that were read.
         names: names of the columns of text without a header.
+        ids: columns that may be chosen as ids, and are kept as they are written.
         group, format, sort, duplicates: see `read_tracks`.
 
     Raises:
@@ -147,7 +150,7 @@ def read_files(
     """
     path = path.expanduser()
     files = files_of(path, format)
-    tables = [read_table(file, group, format, names) for file in files]
+    tables = [read_table(file, group, format, names, ids) for file in files]
     columns = choose(tables)
     if files == [path]:
         return tracks_from_table(tables[0], columns, sort=sort, duplicates=duplicates)
@@ -214,7 +217,11 @@ def files_of(path: Path, format: Format = "auto") -> list[Path]:
 
 
 def read_table(
-    path: Path, group: str = "", format: Format = "auto", names: tuple[str, ...] = ()
+    path: Path,
+    group: str = "",
+    format: Format = "auto",
+    names: tuple[str, ...] = (),
+    ids: tuple[str, ...] = (),
 ) -> Table:
     """Return all columns of one file, whose ending and first lines name the format.
 
@@ -223,6 +230,7 @@ def read_table(
         group: the set to take from an NPZ archive or a JSON file that holds several.
         format: what the numbers of an NPZ archive are, see `read_tracks`.
         names: names of the columns of text without a header.
+        ids: columns of text that are kept as they are written.
 
     Raises:
         DataError: names the file, the line and the reason.
@@ -242,7 +250,7 @@ def read_table(
     if kind in READERS:
         return READERS[kind](path)
     if kind in (*TEXT, ""):
-        return _read_text(path, kind, names)
+        return _read_text(path, kind, names, ids)
     raise DataError(
         where=path,
         expected=f"one of {FORMATS}",
@@ -254,14 +262,14 @@ def read_table(
     )
 
 
-def _read_text(path: Path, kind: str, names: tuple[str, ...]) -> Table:
+def _read_text(path: Path, kind: str, names: tuple[str, ...], ids: tuple[str, ...]) -> Table:
     """Return the table of a file of text in the format that its first lines show.
 
     Raises:
         DataError: the first bytes of a format with an ending of its own.
     """
     if str(path) == STDIN:
-        return read_csv(path, names)
+        return read_csv(path, names, ids)
     head = _head(path)
     ending = next((end for mark, end in MARKS.items() if head.lstrip().startswith(mark)), None)
     if ending is not None and path.suffix.lower() in ENDINGS:  # as walks.zip, which names no format
@@ -282,7 +290,7 @@ def _read_text(path: Path, kind: str, names: tuple[str, ...]) -> Table:
     bare = re.fullmatch(r"\s*[-+.\deE]+(\s+([-+.\deE]+|nan)){0,3}\s*", first)
     if kind == ".txt" and not names and bare:
         return read_eth_ucy(path)
-    return read_csv(path, names)
+    return read_csv(path, names, ids)
 
 
 def _head(path: Path) -> bytes:

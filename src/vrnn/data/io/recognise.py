@@ -50,15 +50,19 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", re.sub(r"[\[(].*?[\])]", "", name.lower()))
 
 
+def names_an_id(name: str) -> bool:
+    """Return whether a name is one that common tools give to ids, or ends in such a word.
+
+    >>> names_an_id("MMSI"), names_an_id("lap_id"), names_an_id("speed")
+    (True, True, False)
+    """
+    return plain(name) in IDS or name_words(name)[-1:] in (["id"], ["identifier"], ["nr"], ["no"])
+
+
 def likely_ids(table: Table, free: list[str], times: list[str]) -> list[str]:
     """Return the columns that may be the id, the likeliest first."""
-    named = {}
-    for name in free:
-        known = plain(name)
-        if known in IDS:
-            named[name] = IDS.index(known)
-        elif name_words(name)[-1:] in (["id"], ["identifier"], ["nr"], ["no"]):
-            named[name] = len(IDS)
+    ranks = {known: rank for rank, known in enumerate(IDS)}
+    named = {n: ranks.get(plain(n), len(IDS)) for n in free if names_an_id(n)}
     holes = {name: table.columns[name].null_count > 0 for name in named}
     order = sorted(named, key=lambda name: (holes[name], named[name]))
     repeating = [name for name in order if repeats(table.columns[name])]
@@ -86,7 +90,7 @@ def _counts(table: Table, name: str, times: list[str]) -> bool:
     column = table.columns[name]
     if is_text(column) or len(column) < 2:
         return False
-    steps = np.diff(parse_numbers(column)[0])
+    steps = np.diff(comparable(column))
     if not (steps > 0).all():
         return False
     if not times:
@@ -145,8 +149,9 @@ def comparable(column: Column) -> np.ndarray:
     """Return a column as numbers that rise where text rises, for a look at its order."""
     if is_text(column):
         return np.array(pc.rank(column, sort_keys="ascending", tiebreaker="dense"), dtype=float)
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        column = column.cast(pa.timestamp("us")).cast(pa.int64())
+    if pa.types.is_temporal(column.type):
+        short = pa.types.is_date32(column.type) or pa.types.is_time32(column.type)
+        column = column.cast(pa.int32() if short else pa.int64())
     return parse_numbers(column)[0]
 
 

@@ -156,9 +156,9 @@ def without_unknown(table: Table, notes: list[str]) -> tuple[Table, list[str]]:
     if "mmsi" not in {plain(name) for name in table.columns}:
         return table, notes
     hits = {
-        name: pc.equal(column.cast(pa.float64()), AIS[plain(name)]).fill_null(False)
+        name: pc.equal(column.cast(pa.float64(), safe=False), AIS[plain(name)]).fill_null(False)
         for name, column in table.columns.items()
-        if plain(name) in AIS and not is_text(column)
+        if plain(name) in AIS and is_numeric(column) and not is_text(column)
     }
     count = sum(int(pc.sum(hit).as_py() or 0) for hit in hits.values())
     places = [name for name in hits if plain(name).startswith(("lat", "lon"))]

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from vrnn.column_names import name_words
-from vrnn.data.io.parse_cells import is_text
+from vrnn.data.io.parse_cells import Column, is_plain, is_text
 from vrnn.data.io.recognise import (
     IDS,
     PAIRS,
@@ -74,10 +74,17 @@ def choose_roles(table: Table, columns: Columns) -> Roles:
     'id MMSI, time BaseDateTime, positions LAT LON'
     """
     usual = table.usual
-    table, notes = without_unknown(*without_flagged(table))
+    table, notes = without_flagged(table)
+    # lists, structures and bytes have no role, but stay beside the others
+    other = {name: c for name, c in table.columns.items() if not is_plain(c.type)}
+    for role in ("id", "t", "x", "u", "y"):
+        given = getattr(columns, role)
+        _refuse_other(table, role, getattr(usual, role) if given in ("", ()) else given, other)
+    plain_columns = {name: c for name, c in table.columns.items() if name not in other}
+    table, notes = without_unknown(replace(table, columns=plain_columns), notes)
     alone = not (columns.id or columns.x or columns.u or columns.y or usual.x)
     if alone and (wide := one_below_the_other(table, columns.t or "")) is not None:
-        table, usual = wide
+        (table, usual), other = wide, {}
         notes = [*notes, f"{len(table):,} rows of tracks that stood side by side"]
     table, both = join_dates(table) if columns.t == "" and not usual.t else (table, "")
     x = columns.x or usual.x
@@ -88,7 +95,19 @@ def choose_roles(table: Table, columns: Columns) -> Roles:
     chosen = replace(
         columns, id=track, t=time, x=x, u=columns.u or usual.u, y=columns.y or usual.y, names=()
     )
-    return Roles(table, chosen, "; ".join([*_words(table, columns, chosen), *notes]))
+    words = "; ".join([*_words(table, columns, chosen), *notes])
+    return Roles(replace(table, columns=table.columns | other), chosen, words)
+
+
+def _refuse_other(table: Table, role: str, named: Any, other: dict[str, Column]) -> None:
+    """Refuse a column of lists, structures or bytes that is named for a role.
+
+    Raises:
+        DataError: names the first.
+    """
+    names = (named,) if isinstance(named, str | None) else named
+    for name in (name for name in names if name in other):
+        raise other_type(table, name, role, "numbers, text or dates")
 
 
 def _words(table: Table, given: Columns, chosen: Columns) -> Iterator[str]:
@@ -245,6 +264,16 @@ def _positions(table: Table, columns: Columns) -> tuple[Table, tuple[str, ...]]:
         expected="columns of positions, such as x y or lat lon",
         found=", ".join(table.columns),
         hint=("name them: ", Setting("Columns.x", ("COLUMN", "COLUMN"))),
+    )
+
+
+def other_type(table: Table, name: str, role: str, expected: str) -> DataError:
+    """Return the error for a named column whose type does not fit its role."""
+    return DataError(
+        where=f"{table.source}, column {name!r}",
+        expected=expected,
+        found=f"the type {table.columns[name].type}",
+        hint=("name another column with ", Setting(f"Columns.{role}")),
     )
 
 

@@ -116,18 +116,19 @@ def make_table(
 
 
 def as_arrow(column: Any) -> Column:
-    """Return an Arrow column whose text has one type and no dictionary."""
+    """Return an Arrow column whose text has one type, without dictionaries and half floats."""
     if not isinstance(column, pa.Array | pa.ChunkedArray):
-        array = np.asarray(column)
-        if array.dtype.kind != "O":
-            return pa.array(array)
-        cells = array.tolist()
+        if not isinstance(column, list) and np.asarray(column).dtype.kind != "O":
+            return pa.array(np.asarray(column))
+        cells = list(column)
         try:
             return as_arrow(pa.array(cells, from_pandas=True))
-        except (pa.ArrowInvalid, pa.ArrowTypeError):  # texts beside numbers
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # texts beside numbers
             return pa.array([None if c is None or c != c else str(c) for c in cells], pa.string())
     kind = column.type
     if pa.types.is_dictionary(kind):
         return as_arrow(column.cast(kind.value_type))
+    if pa.types.is_float16(kind):  # which few functions of Arrow take
+        return column.cast(pa.float32())
     text = (pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
     return column.cast(pa.string()) if any(check(kind) for check in text) else column

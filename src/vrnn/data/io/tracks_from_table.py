@@ -11,9 +11,16 @@ from jaxtyping import Bool, Float, Int
 from vrnn.column_names import latitude_longitude
 from vrnn.data.clock import DAY, Clock
 from vrnn.data.io.categories import name_categories, one_hot_column, source_column
-from vrnn.data.io.parse_cells import Column, is_text, not_a_number, parse_numbers, without_missing
+from vrnn.data.io.parse_cells import (
+    Column,
+    holds_numbers,
+    is_text,
+    not_a_number,
+    parse_numbers,
+    without_missing,
+)
 from vrnn.data.io.parse_times import to_times
-from vrnn.data.io.roles import MANY_DOUBLES, absent, choose_roles
+from vrnn.data.io.roles import MANY_DOUBLES, absent, choose_roles, other_type
 from vrnn.data.io.table import Columns, Table
 from vrnn.data.origin import Origin
 from vrnn.data.tracks import Tracks
@@ -265,12 +272,15 @@ def _left_out(table: Table, rows: Int[np.ndarray, " rows"], why: str) -> str:
 def id_texts(column: Column) -> tuple[Column, bool]:
     """Return ids as text, null where empty, and whether they were integers.
 
-    Numbers without a fraction lose it, so that 1.0 and 1 are the same track.
+    Numbers without a fraction lose it, so that 1.0 and 1 are the same track. Texts such as 1.0 and
+    1.00 in one column stay apart.
     """
     if is_text(column):
         texts = without_missing_ids(column)
-        whole = pc.all(pc.match_substring_regex(texts.drop_null(), r"^\d+\.0+$")).as_py()
-        texts = pc.replace_substring_regex(texts, r"\.0+$", "") if whole else texts
+        if pc.all(pc.match_substring_regex(texts.drop_null(), r"^\d+\.0+$")).as_py():
+            whole = pc.replace_substring_regex(texts, r"\.0+$", "")
+            if pc.count_distinct(whole).as_py() == pc.count_distinct(texts).as_py():
+                texts = whole
         return texts, False
     kind = column.type
     if pa.types.is_floating(kind):
@@ -308,6 +318,8 @@ def _all_values(
                 continue
             if name not in table.columns:
                 raise absent(table, name, role, len(names))
+            if not (is_text(table.columns[name]) or holds_numbers(table.columns[name].type)):
+                raise other_type(table, name, role, "numbers")
             numbers, wrong = (part[rows] for part in parse_numbers(table.columns[name]))
             values[role][:, i] = numbers
             wrong = wrong | np.isinf(numbers)

@@ -36,10 +36,11 @@ def read_trajnet(path: Path) -> Table:
             continue
         try:
             entry = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else error
             raise DataError(
                 f"{path}, line {line}: expected one JSON object a line (TrajNet++ ndjson), "
-                f"found {text[:40]!r}: {error.msg}; is the line cut off?"
+                f"found {text[:40]!r}: {reason}; is the line cut off?"
             ) from error
         row = entry.get("track") if isinstance(entry, dict) else None
         if row is None:
@@ -58,5 +59,5 @@ def read_trajnet(path: Path) -> Table:
             rows.append([row[key] for key in FIELDS.values()])
     if not rows:
         raise DataError(f"{path}: expected observed track rows, found only scenes or predictions")
-    columns = dict(zip(FIELDS, np.array(rows, dtype=object).T, strict=True))
+    columns = dict(zip(FIELDS, map(list, zip(*rows, strict=True)), strict=True))
     return make_table(str(path), columns, np.array(lines), USUAL)
