@@ -1,0 +1,327 @@
+"""Change one operator or number of the source at a time, and see whether the folder's tests notice.
+
+Run it with `make mutants`, or on a folder, a file or a line of `src/vrnn`:
+
+    python -m tests.mutants tasks metrics/scores.py data/windows.py:88 --sample 50 --seed 1
+
+Each mutant is written into a copy of the checkout. First run the tests that mirror its file and the
+examples in its docstrings, then the other tests of its folder, the fastest files first. A process
+that has imported torch and pytest, but not vrnn, is forked for every mutant: that saves half of the
+time. `equivalent_mutants.toml` lists the changes that no test can notice, and why.
+
+It stands beside the tests because it judges them, and `test_mutants.py` tests it.
+"""
+
+import argparse
+import ast
+import importlib
+import json
+import math
+import os
+import random
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import tomllib
+import traceback
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+SOURCE = CHECKOUT / "src" / "vrnn"
+LIST = CHECKOUT / "tests" / "equivalent_mutants.toml"
+FOLDERS = ["data", "distributions", "inference", "metrics", "objectives", "tasks"]
+PRELOADED = ["torch", "numpy", "pandas", "pyarrow", "scipy.stats", "hypothesis", "pytest"]
+OPERATORS = {  # what is written, and what is written in its place
+    **{ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "/"), ast.Div: ("/", "*")},
+    **{ast.FloorDiv: ("//", "/"), ast.Mod: ("%", "*"), ast.Pow: ("**", "*")},
+    **{
+        ast.BitAnd: ("&", "|"),
+        ast.BitOr: ("|", "&"),
+        ast.And: ("and", "or"),
+        ast.Or: ("or", "and"),
+    },
+    **{ast.Lt: ("<", "<=", ">="), ast.LtE: ("<=", "<", ">")},
+    **{ast.Gt: (">", ">=", "<="), ast.GtE: (">=", ">", "<")},
+    **{ast.Eq: ("==", "!="), ast.NotEq: ("!=", "=="), ast.Is: ("is", "is not")},
+    **{ast.IsNot: ("is not", "is"), ast.In: ("in", "not in"), ast.NotIn: ("not in", "in")},
+    **{ast.USub: ("-", ""), ast.Not: ("not ", ""), ast.Invert: ("~", "")},
+}
+PAIRS = [("min", "max"), ("minimum", "maximum"), ("argmin", "argmax"), ("any", "all")]
+NAMES = {**dict(PAIRS), **{b: a for a, b in PAIRS}}
+UNREAD = {"annotation", "returns", "decorator_list"}  # fields that compute nothing
+
+
+class Mutant(NamedTuple):
+    """One change of a file below `src/vrnn`: its line, before and after, and the file after it."""
+
+    file: str
+    line: int
+    before: str
+    after: str
+    text: str
+
+    @property
+    def folder(self) -> str:
+        return self.file.split("/")[0]
+
+
+def mutants(file: str, source: str) -> Iterator[Mutant]:
+    """Yield every mutant of a file."""
+    lines = source.splitlines(keepends=True)
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line))
+
+    def offset(line: int, column: int) -> int:  # columns of ast are bytes
+        return starts[line - 1] + len(lines[line - 1].encode()[:column].decode())
+
+    for node in _computing(ast.parse(source)):
+        for first, last, written, replacement in _changes(node):
+            begin, end = offset(*first), offset(*last)
+            written = written or source[begin:end]
+            begin += re.sub("#.*", lambda found: " " * len(found[0]), source[begin:end]).index(
+                written
+            )
+            text = source[:begin] + replacement + source[begin + len(written) :]
+            row = source.count("\n", 0, begin)
+            yield Mutant(file, row + 1, lines[row].strip(), text.splitlines()[row].strip(), text)
+
+
+def _computing(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes that compute: no annotation, decorator, message, assertion or `strict=`."""
+    yield node
+    for name, value in ast.iter_fields(node):
+        for child in value if isinstance(value, list) else [value]:
+            left_out = isinstance(child, ast.Raise | ast.Assert | ast.JoinedStr) or name in UNREAD
+            left_out |= getattr(child, "name", None) in ("__repr__", "__str__")
+            left_out |= isinstance(child, ast.keyword) and child.arg in ("strict", "stacklevel")
+            if isinstance(child, ast.AST) and not left_out:
+                yield from _computing(child)
+
+
+def _changes(node: ast.AST) -> Iterator[tuple]:
+    """Yield the start and end of a text, as ast gives them, the text, and what replaces it.
+
+    An empty text is all from start to end.
+    """
+    gaps = []  # an operator between two nodes
+    match node:
+        case ast.BinOp(left=left, op=op, right=right):
+            texts = any(isinstance(getattr(side, "value", None), str) for side in (left, right))
+            gaps = [] if texts or isinstance(left, ast.JoinedStr) else [(op, left, right)]
+        case ast.AugAssign(target=target, op=op, value=value):
+            gaps = [(op, target, value)]
+        case ast.BoolOp(op=op, values=values):
+            gaps = [(op, *pair) for pair in pairwise(values)]
+        case ast.Compare(left=left, ops=ops, comparators=others):
+            gaps = list(zip(ops, [left, *others], others, strict=False))
+        case ast.UnaryOp(op=op) if type(op) in OPERATORS:
+            yield _start(node), _end(node), *OPERATORS[type(op)]
+        case ast.Constant(value=bool() as value):
+            yield _start(node), _end(node), "", str(not value)
+        case ast.Constant(value=(int() | float()) as value):
+            for other in (value + 1, value - 1):
+                yield _start(node), _end(node), "", f"({other})" if other < 0 else f"{other}"
+        case ast.Name(id=name) | ast.keyword(arg=name) if name in NAMES:
+            yield _start(node), _end(node), name, NAMES[name]
+        case ast.Attribute(value=value, attr=name) if name in NAMES:
+            yield _end(value), _end(node), name, NAMES[name]
+    for op, left, right in gaps:
+        written, *replacements = OPERATORS.get(type(op), ("",))
+        for replacement in replacements:
+            yield _end(left), _start(right), written, replacement
+
+
+def _start(node: ast.AST) -> tuple[int, int]:
+    return node.lineno, node.col_offset
+
+
+def _end(node: ast.AST) -> tuple[int, int]:
+    return node.end_lineno, node.end_col_offset
+
+
+def all_mutants(paths: list[str]) -> list[Mutant]:
+    """Return the mutants of folders, files and lines of `src/vrnn`, as `tasks/score.py:88`."""
+    found = []
+    for path in paths:
+        name, _, line = path.partition(":")
+        place = SOURCE / name
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            made = mutants(file.relative_to(SOURCE).as_posix(), file.read_text("utf-8"))
+            found += [mutant for mutant in made if not line or mutant.line == int(line)]
+    return found
+
+
+def equivalent() -> list[dict]:
+    """Return the entries of the list: file, line, the lines that may replace it, and why."""
+    return tomllib.loads(LIST.read_text("utf-8")).get("mutant", [])
+
+
+def start(copy: Path, targets: list[str]) -> int:
+    """Fork a process that runs tests in a copy of the checkout, and return its id.
+
+    Its exit status is that of pytest. The file `seconds.json` then has the seconds of every file.
+    """
+    pid = os.fork()
+    if pid:
+        return pid
+    os.setsid()  # so that a run can be ended together with the processes that it has started
+    os.chdir(copy)
+    os.environ["PYTHONPATH"] = source = str(copy / "src")
+    sys.path.insert(0, source)
+    sys.dont_write_bytecode = True
+    with open("output.txt", "w") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    status, seconds = 70, Seconds()
+    try:
+        options = ["-x", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist"]
+        options += ["-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
+        status = int(pytest.main([*options, *targets], plugins=[seconds]))
+        Path("seconds.json").write_text(json.dumps(seconds.of_file))
+        if status == 0 and not sys.modules["vrnn"].__file__.startswith(source):
+            status = 71
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(status)  # without waiting for threads that a change has left
+
+
+class Seconds:
+    """Add up the seconds of every file of tests, as a plugin of pytest."""
+
+    def __init__(self) -> None:
+        self.of_file: dict[str, float] = defaultdict(float)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.of_file[report.nodeid.split("::")[0]] += report.duration
+
+
+class Runner:
+    """Run tests in copies of the checkout, one copy for each process."""
+
+    def __init__(self, folder: Path, processes: int) -> None:
+        os.environ["OMP_NUM_THREADS"] = "1"
+        for name in PRELOADED:
+            importlib.import_module(name)
+        self.seconds: dict[str, float] = {}
+        self.copies = [folder / str(number) for number in range(processes)]
+        for copy in self.copies:
+            shutil.copytree(
+                CHECKOUT, copy, ignore=shutil.ignore_patterns(".*", "_build", "results")
+            )
+
+    def measure(self, folders: list[str]) -> None:
+        """Run the tests of folders on the source as it is, which must pass, and time their files."""
+        jobs = [(folder, [[f"tests/{folder}", f"src/vrnn/{folder}"]]) for folder in folders]
+        for folder, copy, status in self.run(jobs):
+            if status != 0:
+                raise SystemExit(f"{folder}: the tests fail\n{(copy / 'output.txt').read_text()}")
+            self.seconds |= json.loads((copy / "seconds.json").read_text())
+
+    def judge(self, sample: list[Mutant]) -> Iterator[tuple[Mutant, bool]]:
+        """Yield mutants as they are judged, and whether a test has failed or taken too long."""
+        jobs = [(mutant, self.stages(mutant.file)) for mutant in sample]
+        for mutant, copy, status in self.run(jobs):
+            shutil.copy2(SOURCE / mutant.file, copy / "src" / "vrnn" / mutant.file)
+            yield mutant, status != 0
+
+    def stages(self, file: str) -> list[list[str]]:
+        """Return the files of tests that mirror a source file, and then the others of its folder."""
+        path = Path(file)
+        own = Path("tests", path.parent, f"test_{path.name}").as_posix()
+        of_folder = Path("tests", path.parent.parent, f"test_{path.parent.name}.py").as_posix()
+        mirror = [f"src/vrnn/{file}", own if own in self.seconds else of_folder]
+        heads = tuple(f"{top}/{path.parts[0]}/" for top in ("tests", "src/vrnn"))
+        files = [f for f in sorted(self.seconds, key=self.seconds.get) if f.startswith(heads)]
+        stages = [f for f in files if f in mirror], [f for f in files if f not in mirror]
+        return [stage for stage in stages if stage]
+
+    def run(self, jobs: list[tuple[Any, list[list[str]]]]) -> Iterator[tuple[Any, Path, int]]:
+        """Run the stages of each job until one fails; yield the job, its copy and the exit status.
+
+        A job that is a mutant is written into the copy first.
+        """
+        jobs, free, running = jobs[::-1], list(self.copies), {}
+
+        def begin(job: Any, copy: Path, stages: list[list[str]]) -> None:
+            limit = 20 + 3 * sum(self.seconds.get(file, math.inf) for file in stages[0])
+            running[start(copy, stages[0])] = (time.monotonic() + limit, job, copy, stages[1:])
+
+        try:
+            while jobs or running:
+                while jobs and free:
+                    (job, stages), copy = jobs.pop(), free.pop()
+                    if isinstance(job, Mutant):
+                        changed = copy / "src" / "vrnn" / job.file
+                        changed.write_text(job.text, "utf-8")
+                        os.utime(changed, (0, 0))  # no bytecode of the source has this time
+                    begin(job, copy, stages)
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    time.sleep(0.02)
+                    for late in [
+                        pid for pid, (end, *_) in running.items() if end < time.monotonic()
+                    ]:
+                        os.killpg(late, signal.SIGKILL)
+                    continue
+                _, job, copy, stages = running.pop(pid)
+                if status == 0 and stages:
+                    begin(job, copy, stages)
+                else:
+                    yield job, copy, status
+                    free.append(copy)
+        finally:
+            for pid in running:
+                os.killpg(pid, signal.SIGKILL)
+
+
+def main() -> int:
+    """Judge a sample of mutants, print each, then a table; return 1 where one has survived."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "paths", nargs="*", default=FOLDERS, help="below src/vrnn; default: %(default)s"
+    )
+    parser.add_argument("--sample", type=int, default=500, help="how many mutants (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample (%(default)s)")
+    parser.add_argument("--processes", type=int, default=2, help="(%(default)s)")
+    given = parser.parse_args()
+    listed = {
+        (entry["file"], entry["line"], after) for entry in equivalent() for after in entry["after"]
+    }
+    found = [m for m in all_mutants(given.paths) if (m.file, m.before, m.after) not in listed]
+    sample = random.Random(given.seed).sample(found, min(given.sample, len(found)))
+    counts: dict[str, Counter] = defaultdict(Counter)
+    began = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            runner = Runner(Path(folder), given.processes)
+            runner.measure(sorted({mutant.folder for mutant in sample}))
+            for mutant, is_killed in runner.judge(sample):
+                result = "killed" if is_killed else "survived"
+                counts[mutant.folder][result] += 1
+                print(f"{result:8s} {mutant.file}:{mutant.line}")
+                print(f"  - {mutant.before}\n  + {mutant.after}", flush=True)
+    except KeyboardInterrupt:
+        print("stopped")
+    seconds = time.monotonic() - began
+    print(f"\n{len(sample)} of {len(found)} mutants, {len(listed)} listed, {seconds:.0f} seconds")
+    print(f"{'folder':15s}{'killed':>10s}{'survived':>10s}{'score':>10s}")
+    for folder, count in sorted(counts.items()):
+        score = count["killed"] / count.total()
+        print(f"{folder:15s}{count['killed']:10d}{count['survived']:10d}{score:10.1%}")
+    return int(any(count["survived"] for count in counts.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
