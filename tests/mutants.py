@@ -5,9 +5,11 @@ Run it with `make mutants`, or on a folder, a file or a line of `src/vrnn`:
     python -m tests.mutants tasks metrics/scores.py data/windows.py:88 --sample 50 --seed 1
 
 Each mutant is written into a copy of the checkout. First run the tests that mirror its file and the
-examples in its docstrings, then the other tests of its folder, the fastest files first. A process
-that has imported torch and pytest, but not vrnn, is forked for every mutant: that saves half of the
-time. `equivalent_mutants.toml` lists the changes that no test can notice, and why.
+examples in its docstrings, then the other tests of its folder, the fastest files first. Files of
+tests that do not enter the function of the change are left out; a first run on the clean source
+tells which they are. A process that has imported torch and pytest, but not vrnn, is forked for
+every mutant: that saves seconds. A run that takes more than three times as long as before counts as
+killed. `equivalent_mutants.toml` lists the changes that no test can notice, and why.
 
 It stands beside the tests because it judges them, and `test_mutants.py` tests it.
 """
@@ -29,11 +31,13 @@ import tomllib
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from coverage import Coverage, CoverageData
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SOURCE = CHECKOUT / "src" / "vrnn"
@@ -68,6 +72,8 @@ class Mutant(NamedTuple):
     before: str
     after: str
     text: str
+    function: range
+    """The lines of the function that it is in, or of the file."""
 
     @property
     def folder(self) -> str:
@@ -84,7 +90,7 @@ def mutants(file: str, source: str) -> Iterator[Mutant]:
     def offset(line: int, column: int) -> int:  # columns of ast are bytes
         return starts[line - 1] + len(lines[line - 1].encode()[:column].decode())
 
-    for node in _computing(ast.parse(source)):
+    for node, function in _computing(ast.parse(source), range(1, len(lines) + 1)):
         for first, last, written, replacement in _changes(node):
             begin, end = offset(*first), offset(*last)
             written = written or source[begin:end]
@@ -93,19 +99,25 @@ def mutants(file: str, source: str) -> Iterator[Mutant]:
             )
             text = source[:begin] + replacement + source[begin + len(written) :]
             row = source.count("\n", 0, begin)
-            yield Mutant(file, row + 1, lines[row].strip(), text.splitlines()[row].strip(), text)
+            before, after = (t.splitlines()[row].strip() for t in (source, text))
+            yield Mutant(file, row + 1, before, after, text, function)
 
 
-def _computing(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes that compute: no annotation, decorator, message, assertion or `strict=`."""
-    yield node
+def _computing(node: ast.AST, function: range) -> Iterator[tuple[ast.AST, range]]:
+    """Yield the nodes that compute, and the lines of the innermost function that they are in.
+
+    Annotations, decorators, messages, assertions and `strict=` compute nothing.
+    """
+    yield node, function
+    if isinstance(node, ast.FunctionDef):
+        function = range(node.body[0].lineno, node.end_lineno + 1)
     for name, value in ast.iter_fields(node):
         for child in value if isinstance(value, list) else [value]:
             left_out = isinstance(child, ast.Raise | ast.Assert | ast.JoinedStr) or name in UNREAD
             left_out |= getattr(child, "name", None) in ("__repr__", "__str__")
             left_out |= isinstance(child, ast.keyword) and child.arg in ("strict", "stacklevel")
             if isinstance(child, ast.AST) and not left_out:
-                yield from _computing(child)
+                yield from _computing(child, function)
 
 
 def _changes(node: ast.AST) -> Iterator[tuple]:
@@ -166,10 +178,31 @@ def equivalent() -> list[dict]:
     return tomllib.loads(LIST.read_text("utf-8")).get("mutant", [])
 
 
-def start(copy: Path, targets: list[str]) -> int:
+class Observer:
+    """A plugin of pytest that adds up the seconds of every file of tests, and sees what it enters.
+
+    Attributes:
+        seconds: of every file of tests.
+        coverage: the lines that each file of tests runs, or None where they are not wanted.
+    """
+
+    def __init__(self, coverage: Coverage | None) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.coverage = coverage
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        if self.coverage:
+            self.coverage.switch_context(nodeid.split("::")[0])
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.seconds[report.nodeid.split("::")[0]] += report.duration
+
+
+def start(copy: Path, targets: list[str], *, is_clean: bool) -> int:
     """Fork a process that runs tests in a copy of the checkout, and return its id.
 
-    Its exit status is that of pytest. The file `seconds.json` then has the seconds of every file.
+    Its exit status is that of pytest. A run on the clean source writes `seconds.json`, and what each
+    file of tests runs to `.coverage`.
     """
     pid = os.fork()
     if pid:
@@ -182,14 +215,19 @@ def start(copy: Path, targets: list[str]) -> int:
     with open("output.txt", "w") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
-    status, seconds = 70, Seconds()
+    status = 70
     try:
+        coverage = Coverage(".coverage", source=[source], config_file=False) if is_clean else None
+        observer = Observer(coverage)
         options = ["-x", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist"]
         options += ["-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
-        status = int(pytest.main([*options, *targets], plugins=[seconds]))
-        Path("seconds.json").write_text(json.dumps(seconds.of_file))
-        if status == 0 and not sys.modules["vrnn"].__file__.startswith(source):
-            status = 71
+        with coverage.collect() if coverage else nullcontext():
+            status = int(pytest.main([*options, *targets], plugins=[observer]))
+        if coverage:
+            coverage.save()
+            Path("seconds.json").write_text(json.dumps(observer.seconds))
+            if not sys.modules["vrnn"].__file__.startswith(source):
+                status = 71
     except BaseException:
         traceback.print_exc()
     finally:
@@ -197,24 +235,20 @@ def start(copy: Path, targets: list[str]) -> int:
         os._exit(status)  # without waiting for threads that a change has left
 
 
-class Seconds:
-    """Add up the seconds of every file of tests, as a plugin of pytest."""
-
-    def __init__(self) -> None:
-        self.of_file: dict[str, float] = defaultdict(float)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.of_file[report.nodeid.split("::")[0]] += report.duration
-
-
 class Runner:
-    """Run tests in copies of the checkout, one copy for each process."""
+    """Run tests in copies of the checkout, one copy for each process.
+
+    Attributes:
+        seconds: of every file of tests on the clean source.
+        entered: for each file below `src/vrnn`, the files of tests that run each of its lines.
+    """
 
     def __init__(self, folder: Path, processes: int) -> None:
         os.environ["OMP_NUM_THREADS"] = "1"
         for name in PRELOADED:
             importlib.import_module(name)
         self.seconds: dict[str, float] = {}
+        self.entered: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
         self.copies = [folder / str(number) for number in range(processes)]
         for copy in self.copies:
             shutil.copytree(
@@ -222,28 +256,44 @@ class Runner:
             )
 
     def measure(self, folders: list[str]) -> None:
-        """Run the tests of folders on the source as it is, which must pass, and time their files."""
+        """Run the tests of folders on the source as it is, which must pass, and see what they run."""
         jobs = [(folder, [[f"tests/{folder}", f"src/vrnn/{folder}"]]) for folder in folders]
         for folder, copy, status in self.run(jobs):
             if status != 0:
                 raise SystemExit(f"{folder}: the tests fail\n{(copy / 'output.txt').read_text()}")
             self.seconds |= json.loads((copy / "seconds.json").read_text())
+            data = CoverageData(copy / ".coverage")
+            data.read()
+            for path in data.measured_files():
+                lines = self.entered[Path(path).relative_to(copy / "src" / "vrnn").as_posix()]
+                for line, files in data.contexts_by_lineno(path).items():
+                    lines[line].update(files)
 
-    def judge(self, sample: list[Mutant]) -> Iterator[tuple[Mutant, bool]]:
-        """Yield mutants as they are judged, and whether a test has failed or taken too long."""
-        jobs = [(mutant, self.stages(mutant.file)) for mutant in sample]
-        for mutant, copy, status in self.run(jobs):
+    def judge(self, sample: list[Mutant]) -> Iterator[tuple[Mutant, str]]:
+        """Yield mutants as they are judged: killed, survived, or too slow, which counts as killed."""
+        jobs = [(mutant, self.stages(mutant)) for mutant in sample]
+        yield from ((mutant, "survived") for mutant, stages in jobs if not stages)
+        for mutant, copy, status in self.run([job for job in jobs if job[1]]):
             shutil.copy2(SOURCE / mutant.file, copy / "src" / "vrnn" / mutant.file)
-            yield mutant, status != 0
+            yield mutant, {0: "survived", signal.SIGKILL: "too slow"}.get(status, "killed")
 
-    def stages(self, file: str) -> list[list[str]]:
-        """Return the files of tests that mirror a source file, and then the others of its folder."""
-        path = Path(file)
+    def stages(self, mutant: Mutant) -> list[list[str]]:
+        """Return the files of tests that mirror a mutant's file, and then the others of its folder.
+
+        Those that do not enter its function are left out; of a change outside of functions, those
+        that enter none of the file. Where the file has no function, none is left out.
+        """
+        path = Path(mutant.file)
         own = Path("tests", path.parent, f"test_{path.name}").as_posix()
         of_folder = Path("tests", path.parent.parent, f"test_{path.parent.name}.py").as_posix()
-        mirror = [f"src/vrnn/{file}", own if own in self.seconds else of_folder]
-        heads = tuple(f"{top}/{path.parts[0]}/" for top in ("tests", "src/vrnn"))
-        files = [f for f in sorted(self.seconds, key=self.seconds.get) if f.startswith(heads)]
+        mirror = [f"src/vrnn/{mutant.file}", own if own in self.seconds else of_folder]
+        heads = tuple(f"{top}/{mutant.folder}/" for top in ("tests", "src/vrnn"))
+        lines = self.entered[mutant.file]
+        entered = set().union(*(lines[line] for line in mutant.function if line in lines))
+        if mutant.function.start == 1 and entered <= {""}:  # the context of an import
+            entered = set(self.seconds)
+        files = sorted(entered & self.seconds.keys(), key=self.seconds.get)
+        files = [file for file in files if file.startswith(heads)]
         stages = [f for f in files if f in mirror], [f for f in files if f not in mirror]
         return [stage for stage in stages if stage]
 
@@ -255,8 +305,9 @@ class Runner:
         jobs, free, running = jobs[::-1], list(self.copies), {}
 
         def begin(job: Any, copy: Path, stages: list[list[str]]) -> None:
-            limit = 20 + 3 * sum(self.seconds.get(file, math.inf) for file in stages[0])
-            running[start(copy, stages[0])] = (time.monotonic() + limit, job, copy, stages[1:])
+            limit = 60 + 3 * sum(self.seconds.get(file, math.inf) for file in stages[0])
+            pid = start(copy, stages[0], is_clean=not isinstance(job, Mutant))
+            running[pid] = (time.monotonic() + limit, job, copy, stages[1:])
 
         try:
             while jobs or running:
@@ -307,19 +358,20 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             runner = Runner(Path(folder), given.processes)
             runner.measure(sorted({mutant.folder for mutant in sample}))
-            for mutant, is_killed in runner.judge(sample):
-                result = "killed" if is_killed else "survived"
+            for mutant, result in runner.judge(sample):
                 counts[mutant.folder][result] += 1
                 print(f"{result:8s} {mutant.file}:{mutant.line}")
                 print(f"  - {mutant.before}\n  + {mutant.after}", flush=True)
     except KeyboardInterrupt:
         print("stopped")
     seconds = time.monotonic() - began
-    print(f"\n{len(sample)} of {len(found)} mutants, {len(listed)} listed, {seconds:.0f} seconds")
-    print(f"{'folder':15s}{'killed':>10s}{'survived':>10s}{'score':>10s}")
+    judged = sum(count.total() for count in counts.values())
+    print(f"\n{judged} of {len(found)} mutants, {len(listed)} listed, {seconds:.0f} seconds")
+    results = ("killed", "too slow", "survived")
+    print("folder".ljust(15) + "".join(result.rjust(10) for result in (*results, "score")))
     for folder, count in sorted(counts.items()):
-        score = count["killed"] / count.total()
-        print(f"{folder:15s}{count['killed']:10d}{count['survived']:10d}{score:10.1%}")
+        score = 1 - count["survived"] / count.total()
+        print(folder.ljust(15) + "".join(f"{count[r]:10d}" for r in results) + f"{score:10.1%}")
     return int(any(count["survived"] for count in counts.values()))
 
 

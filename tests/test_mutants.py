@@ -79,12 +79,30 @@ def test_tests_that_mirror_the_file_come_first_then_the_fast_ones_of_its_folder(
         "tests/tasks/test_batch.py": 0.1,
         "tests/data/test_io.py": 3.0,
     }
-    folder = ["tests/data/io/test_csv.py", "tests/data/test_tracks.py", "tests/data/test_io.py"]
-    assert runner.stages("data/batch.py") == [
-        ["src/vrnn/data/batch.py", "tests/data/test_batch.py"],
-        folder,
-    ]
-    assert runner.stages("data/io/gpx.py")[0] == ["tests/data/test_io.py"]
+    every = set(runner.seconds) | {""}
+    some = every - {"tests/data/io/test_csv.py"}
+    runner.entered = {
+        "data/batch.py": {1: {""}, 3: every, 8: some},
+        "data/io/gpx.py": {4: every},
+        "data/io/names.py": {1: {""}},
+    }
+
+    def stages(file: str, *lines: int) -> list[list[str]]:
+        return runner.stages(mutants.Mutant(file, 9, "", "", "", range(*lines)))
+
+    first = ["src/vrnn/data/batch.py", "tests/data/test_batch.py"]
+    others = ["tests/data/io/test_csv.py", "tests/data/test_tracks.py", "tests/data/test_io.py"]
+    assert stages("data/batch.py", 2, 5) == stages("data/batch.py", 1, 9) == [first, others]
+    assert stages("data/batch.py", 7, 9) == [first, others[1:]]
+    assert stages("data/batch.py", 5, 7) == []
+    assert stages("data/io/gpx.py", 2, 9)[0] == ["tests/data/test_io.py"]
+    assert sum(len(stage) for stage in stages("data/io/names.py", 1, 5)) == 5
+
+
+def test_a_change_knows_its_innermost_function():
+    source = "a = 1\ndef f(x=2):\n    def g():\n        return 3\n    return 4\n"
+    found = {m.line: m.function for m in mutants.mutants("tasks/some.py", source)}
+    assert found == {1: range(1, 6), 2: range(3, 6), 4: range(4, 5), 5: range(3, 6)}
 
 
 @pytest.mark.parametrize(
