@@ -7,9 +7,11 @@ Run it with `make mutants`, or on a folder, a file or a line of `src/vrnn`:
 Each mutant is written into a copy of the checkout. First run the tests that mirror its file and the
 examples in its docstrings, then the other tests of its folder, the fastest files first. Files of
 tests that do not enter the function of the change are left out; a first run on the clean source
-tells which they are. A process that has imported torch and pytest, but not vrnn, is forked for
-every mutant: that saves seconds. A run that takes more than three times as long as before counts as
-killed. `equivalent_mutants.toml` lists the changes that no test can notice, and why.
+tells which they are. With `--mirror` only the tests that mirror a file run, which is quick.
+
+A process that has imported torch and pytest, but not vrnn, is forked for every mutant: that saves
+seconds. A run that takes more than three times as long as before counts as killed.
+`equivalent_mutants.toml` lists the changes that no test can notice, and why.
 
 It stands beside the tests because it judges them, and `test_mutants.py` tests it.
 """
@@ -178,6 +180,18 @@ def equivalent() -> list[dict]:
     return tomllib.loads(LIST.read_text("utf-8")).get("mutant", [])
 
 
+def mirror(file: str) -> list[str]:
+    """Return the files whose tests are of one source file: examples in docstrings, and its tests.
+
+    A file without tests of its own may share those that bear the name of its folder.
+    """
+    path = Path(file)
+    own = Path("tests", path.parent, f"test_{path.name}")
+    shared = Path("tests", path.parent.parent, f"test_{path.parent.name}.py")
+    found = [test.as_posix() for test in (own, shared) if (CHECKOUT / test).exists()]
+    return [f"src/vrnn/{file}", *found[:1]]
+
+
 class Observer:
     """A plugin of pytest that adds up the seconds of every file of tests, and sees what it enters.
 
@@ -243,7 +257,8 @@ class Runner:
         entered: for each file below `src/vrnn`, the files of tests that run each of its lines.
     """
 
-    def __init__(self, folder: Path, processes: int) -> None:
+    def __init__(self, folder: Path, processes: int, *, mirror_only: bool = False) -> None:
+        self.mirror_only = mirror_only
         os.environ["OMP_NUM_THREADS"] = "1"
         for name in PRELOADED:
             importlib.import_module(name)
@@ -255,11 +270,16 @@ class Runner:
                 CHECKOUT, copy, ignore=shutil.ignore_patterns(".*", "_build", "results")
             )
 
-    def measure(self, folders: list[str]) -> None:
-        """Run the tests of folders on the source as it is, which must pass, and see what they run."""
-        jobs = [(folder, [[f"tests/{folder}", f"src/vrnn/{folder}"]]) for folder in folders]
+    def measure(self, files: set[str]) -> None:
+        """Run tests of the folders of files on the clean source, and see what they run."""
+        targets = defaultdict(set)
+        for file in files:
+            folder = file.split("/")[0]
+            whole = (f"tests/{folder}", f"src/vrnn/{folder}")
+            targets[folder].update(mirror(file) if self.mirror_only else whole)
+        jobs = [(folder, [sorted(targets[folder])]) for folder in sorted(targets)]
         for folder, copy, status in self.run(jobs):
-            if status != 0:
+            if status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
                 raise SystemExit(f"{folder}: the tests fail\n{(copy / 'output.txt').read_text()}")
             self.seconds |= json.loads((copy / "seconds.json").read_text())
             data = CoverageData(copy / ".coverage")
@@ -275,7 +295,7 @@ class Runner:
         yield from ((mutant, "survived") for mutant, stages in jobs if not stages)
         for mutant, copy, status in self.run([job for job in jobs if job[1]]):
             shutil.copy2(SOURCE / mutant.file, copy / "src" / "vrnn" / mutant.file)
-            yield mutant, {0: "survived", signal.SIGKILL: "too slow"}.get(status, "killed")
+            yield mutant, {0: "survived", -signal.SIGKILL: "too slow"}.get(status, "killed")
 
     def stages(self, mutant: Mutant) -> list[list[str]]:
         """Return the files of tests that mirror a mutant's file, and then the others of its folder.
@@ -283,10 +303,7 @@ class Runner:
         Those that do not enter its function are left out; of a change outside of functions, those
         that enter none of the file. Where the file has no function, none is left out.
         """
-        path = Path(mutant.file)
-        own = Path("tests", path.parent, f"test_{path.name}").as_posix()
-        of_folder = Path("tests", path.parent.parent, f"test_{path.parent.name}.py").as_posix()
-        mirror = [f"src/vrnn/{mutant.file}", own if own in self.seconds else of_folder]
+        own = mirror(mutant.file)
         heads = tuple(f"{top}/{mutant.folder}/" for top in ("tests", "src/vrnn"))
         lines = self.entered[mutant.file]
         entered = set().union(*(lines[line] for line in mutant.function if line in lines))
@@ -294,8 +311,8 @@ class Runner:
             entered = set(self.seconds)
         files = sorted(entered & self.seconds.keys(), key=self.seconds.get)
         files = [file for file in files if file.startswith(heads)]
-        stages = [f for f in files if f in mirror], [f for f in files if f not in mirror]
-        return [stage for stage in stages if stage]
+        stages = [f for f in files if f in own], [f for f in files if f not in own]
+        return [stage for stage in stages[: 1 if self.mirror_only else 2] if stage]
 
     def run(self, jobs: list[tuple[Any, list[list[str]]]]) -> Iterator[tuple[Any, Path, int]]:
         """Run the stages of each job until one fails; yield the job, its copy and the exit status.
@@ -327,6 +344,7 @@ class Runner:
                         os.killpg(late, signal.SIGKILL)
                     continue
                 _, job, copy, stages = running.pop(pid)
+                status = os.waitstatus_to_exitcode(status)
                 if status == 0 and stages:
                     begin(job, copy, stages)
                 else:
@@ -345,6 +363,9 @@ def main() -> int:
     )
     parser.add_argument("--sample", type=int, default=500, help="how many mutants (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the sample (%(default)s)")
+    parser.add_argument(
+        "--mirror", action="store_true", help="run no tests but those that mirror a file"
+    )
     parser.add_argument("--processes", type=int, default=2, help="(%(default)s)")
     given = parser.parse_args()
     listed = {
@@ -356,8 +377,8 @@ def main() -> int:
     began = time.monotonic()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            runner = Runner(Path(folder), given.processes)
-            runner.measure(sorted({mutant.folder for mutant in sample}))
+            runner = Runner(Path(folder), given.processes, mirror_only=given.mirror)
+            runner.measure({mutant.file for mutant in sample})
             for mutant, result in runner.judge(sample):
                 counts[mutant.folder][result] += 1
                 print(f"{result:8s} {mutant.file}:{mutant.line}")

@@ -71,19 +71,20 @@ def test_a_line_can_be_named():
 
 def test_tests_that_mirror_the_file_come_first_then_the_fast_ones_of_its_folder():
     runner = Runner.__new__(Runner)
+    runner.mirror_only = False
     runner.seconds = {
         "tests/data/test_batch.py": 9.0,
         "tests/data/test_tracks.py": 2.0,
         "tests/data/io/test_csv.py": 1.0,
         "src/vrnn/data/batch.py": 0.5,
         "tests/tasks/test_batch.py": 0.1,
-        "tests/data/test_io.py": 3.0,
+        "tests/data/synthetic/test_motion.py": 3.0,
     }
     every = set(runner.seconds) | {""}
     some = every - {"tests/data/io/test_csv.py"}
     runner.entered = {
         "data/batch.py": {1: {""}, 3: every, 8: some},
-        "data/io/gpx.py": {4: every},
+        "data/synthetic/motion/kinds.py": {4: every},
         "data/io/names.py": {1: {""}},
     }
 
@@ -91,12 +92,15 @@ def test_tests_that_mirror_the_file_come_first_then_the_fast_ones_of_its_folder(
         return runner.stages(mutants.Mutant(file, 9, "", "", "", range(*lines)))
 
     first = ["src/vrnn/data/batch.py", "tests/data/test_batch.py"]
-    others = ["tests/data/io/test_csv.py", "tests/data/test_tracks.py", "tests/data/test_io.py"]
+    motion = "tests/data/synthetic/test_motion.py"
+    others = ["tests/data/io/test_csv.py", "tests/data/test_tracks.py", motion]
     assert stages("data/batch.py", 2, 5) == stages("data/batch.py", 1, 9) == [first, others]
     assert stages("data/batch.py", 7, 9) == [first, others[1:]]
     assert stages("data/batch.py", 5, 7) == []
-    assert stages("data/io/gpx.py", 2, 9)[0] == ["tests/data/test_io.py"]
+    assert stages("data/synthetic/motion/kinds.py", 2, 9)[0] == [motion]
     assert sum(len(stage) for stage in stages("data/io/names.py", 1, 5)) == 5
+    runner.mirror_only = True
+    assert stages("data/batch.py", 2, 5) == [first]
 
 
 def test_a_change_knows_its_innermost_function():
