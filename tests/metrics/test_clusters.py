@@ -106,6 +106,12 @@ def test_as_many_centres_as_samples_returns_the_samples(samples):
     np.testing.assert_allclose(weights, 0.2)
 
 
+def test_one_cluster_is_the_mean(samples):
+    centres, weights = cluster_paths(samples, k=1)
+    np.testing.assert_allclose(centres[0], samples.mean(axis=0), atol=1e-12)
+    assert (weights == 1).all()
+
+
 def test_bad_requests_are_refused(samples):
     with pytest.raises(ConfigError, match="found 60"):
         cluster_paths(samples, k=61)
