@@ -7,7 +7,7 @@ PINS := pyproject.toml constraints.txt
 PIP = $(BIN)/python -m pip install -q $(PIP_FLAGS) -c constraints.txt
 SHAPED := $(wildcard $(addprefix tests/,models ops inference fastpath objectives distributions))
 
-.PHONY: demo test test-slow check pretrain lint shapes docs coverage hooks clean
+.PHONY: demo test test-slow mutants check pretrain lint shapes docs coverage hooks clean
 
 demo: .venv/.demo
 	$(BIN)/vrnn demo --out demo
@@ -17,6 +17,9 @@ test: .venv/.dev
 
 test-slow: .venv/.dev
 	$(BIN)/python -m pytest -m slow
+
+mutants: .venv/.dev # MUTANTS holds paths and options, as in MUTANTS="tasks --sample 50"
+	$(BIN)/python -m tests.mutants $(MUTANTS)
 
 check: lint docs shapes
 

@@ -12,6 +12,7 @@ from vrnn.data.origin import Origin
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import TransformConfig
+from vrnn.data.transforms.causal import FEATURES
 from vrnn.distributions import parse_emission
 from vrnn.errors import ConfigError, DataError, VrnnWarning
 
@@ -257,3 +258,47 @@ def test_a_model_of_arrays_takes_other_names_in_their_order():
     with pytest.warns(VrnnWarning, match="lon, lat are taken in this order"):
         found = in_order(("x", "y"), named(("lon", "lat")))
     assert found.x[0][0].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("geographic", ["", "km"])
+@pytest.mark.parametrize("standardise", [True, False])
+def test_positions_as_inputs_are_the_start_and_the_increments_since(geographic, standardise):
+    """The standardised position is the start, plus the factor times the sum of increments."""
+    random = np.random.default_rng(1)
+    bits = [random.integers(0, 2, (9, 1)) for _ in range(4)]
+    x = [np.concatenate([random.normal(40, 1, (9, 2)).cumsum(0) / 9, b], 1) for b in bits]
+    tracks = Tracks(x, x_names=("lat", "lon", "pen"))
+    config = TransformConfig(
+        geographic=geographic, standardise=standardise, positions=("lat", "lon")
+    )
+    family = parse_emission("gaussian:2+bernoulli:1", 3)
+    preprocessor = Preprocessor.fit(tracks, config, family, position_input=True)
+    batch, _ = preprocessor.batch(tracks)
+    assert batch.u.shape[-1] == preprocessor.u_dim == 4 and preprocessor.model_u_dim == 2
+    start, factor = batch.u.numpy()[..., :2], batch.u.numpy()[..., 2:]
+    moved = (batch.x[..., :2].numpy() + preprocessor.drift).cumsum(1)
+    rows = np.concatenate(x)[:, :2]
+    expected = (np.stack(x)[..., :2] - rows.mean(0)) / rows.std(0)
+    np.testing.assert_allclose(start, np.repeat(expected[:, :1], 8, 1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(start + factor * moved, expected[:, 1:], rtol=1e-4, atol=1e-4)
+    assert fit(tracks, config, "gaussian:2+bernoulli:1").u_dim == 0
+
+
+def test_relative_scales_bring_all_increments_to_one_unit():
+    """Their squares have the mean 1; columns that are no increments keep theirs."""
+    random = np.random.default_rng(1)
+    x = [random.normal(size=(50, 3)) * [1.0, 7.0, 3.0] for _ in range(4)]
+    tracks = Tracks(x, x_names=("a", "b", "c"))
+    found = fit(tracks, TransformConfig(positions=("a", "b"))).relative_scale
+    deviation = np.diff(np.stack(x), axis=1)[..., :2].std((0, 1))
+    expected = deviation / np.sqrt((deviation**2).mean())
+    np.testing.assert_allclose(found, [*expected, 1.0], rtol=1e-12)
+    plain = fit(tracks, TransformConfig(standardise=False))
+    assert plain.relative_scale.tolist() == [1.0] * 3 and plain.drift.tolist() == []
+
+
+def test_a_causal_transform_adds_its_features_to_the_inputs():
+    tracks = example()
+    preprocessor = fit(tracks, TransformConfig(causal=True), "full_gaussian", time_input=True)
+    assert preprocessor.u_dim == 3 == preprocessor.batch(tracks)[0].u.shape[-1]
+    assert preprocessor.model_u_dim == 3 + FEATURES

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.helpers.straight_tracks import track
 
-from vrnn.data.resample import at_rate, regular
+from vrnn.data.resample import at_rate, filled, regular
 from vrnn.data.tracks import Tracks
 from vrnn.data.windows import windows
 from vrnn.errors import DataError
@@ -24,6 +24,11 @@ def test_regular_by_hand():
 def test_regular_leaves_a_regular_track_as_it_is():
     tracks = track([0, 1, 2])
     assert regular(tracks).x[0] is tracks.x[0]
+
+
+def test_tracks_without_gaps_are_left_as_they_are():
+    tracks = Tracks([np.zeros((n, 1)) for n in (0, 1, 2, 5)])
+    assert filled(tracks, 1.0) is tracks
 
 
 def test_rounded_times_are_on_the_grid():

@@ -240,6 +240,12 @@ def test_law_of_samples_of_full_gaussian():
     torch.testing.assert_close(p.covariance, full_gaussian(raw, 4).covariance_matrix)
 
 
+def test_covariance_of_full_gaussian_has_any_leading_axes():
+    raw = draw(5, 7, FullGaussian(4).size)
+    expected = full_gaussian(raw, 4).covariance_matrix
+    torch.testing.assert_close(FullGaussian(4)(raw).covariance, expected)
+
+
 def test_law_of_samples_of_discrete_choices():
     logits, count = draw(5), 10_000
     codes = Categorical(5)(logits).sample(draw(count, 1, seed=5))[:, 0]

@@ -34,6 +34,20 @@ def test_mass_and_mean_and_kl_are_those_of_torch(family):
 
 
 @every_family
+def test_groups_that_are_absent_add_nothing(family):
+    """A group of which a single entry is absent is absent as a whole."""
+    raw = draw(5, family.size)
+    logits = raw.unflatten(-1, (family.groups, family.classes))
+    z = reference(family, raw).sample()
+    present = draw(*z.shape, seed=4) > -1
+    there = present.all(-1)
+    assert 0 < there.sum() < there.numel()
+    terms = td.OneHotCategorical(logits=logits).log_prob(z).where(there, 0.0)
+    found = family(raw).log_prob(z.flatten(-2), present.flatten(-2))
+    torch.testing.assert_close(found, terms.sum(-1))
+
+
+@every_family
 def test_shares_of_draws_are_the_probabilities(family):
     p, count = family(draw(family.size)), 20_000
     z = p.sample(draw(count, family.noise_size, seed=2))

@@ -36,8 +36,9 @@ def test_a_full_gaussian_has_the_scaled_covariance():
     law = torch.distributions.MultivariateNormal(base.mean, torch.cov(wide.T))
     found = temper(base, family, 2.5).log_prob(wide[:5])
     torch.testing.assert_close(found, law.log_prob(wide[:5]), rtol=0.02, atol=0.02)
-    one_missing = torch.tensor([True, False])
-    assert temper(base, family, 2.5).log_prob(wide[0], one_missing) == 0
+    present = torch.tensor([[True, False], [True, True], [False, False]])
+    each = temper(base, family, 2.5).log_prob(wide[:3], present)
+    torch.testing.assert_close(each, found[:3] * torch.tensor([0.0, 1.0, 0.0]))
 
 
 @pytest.mark.parametrize("factor", [0.5, 3.0])

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from vrnn.errors import ConfigError, DataError
 from vrnn.metrics import clusters as module
@@ -70,8 +71,6 @@ def test_fewer_distinct_samples_than_centres():
 
 
 def test_an_empty_cluster_takes_the_farthest_sample():
-    import torch
-
     points = torch.tensor([[[0.0], [1.0], [9.0]]], dtype=torch.float64)
     centres, shares = module._lloyd(
         points, torch.tensor([[[0.5], [100.0]]], dtype=torch.float64), iterations=9
@@ -80,10 +79,37 @@ def test_an_empty_cluster_takes_the_farthest_sample():
     np.testing.assert_allclose(shares, [[2 / 3, 1 / 3]])
 
 
+def test_each_empty_cluster_takes_a_sample_of_its_own():
+    """The first the farthest, the second the next, whichever clusters of a track are empty."""
+    points = torch.tensor([0.0, 1.0, 9.0, 30.0]).expand(2, 4)[..., None].double()
+    start = torch.tensor([[0.5, 100.0, 200.0], [100.0, 0.5, 200.0]])[..., None].double()
+    centres, _ = module._lloyd(points, start, iterations=1)
+    assert centres[..., 0].tolist() == [[10.0, 30.0, 9.0], [30.0, 10.0, 9.0]]
+
+
+def test_starts_are_those_of_k_means_plus_plus():
+    """A start is where the sum of squared distances to the nearest earlier start passes a draw."""
+    points = np.random.default_rng(0).normal(size=(3, 9, 2))
+    draws = [0.99, 0.5, 0.97, 0.05]  # the first is uniform: the last of nine samples
+    found = module._start(torch.from_numpy(points), torch.tensor(draws).double())
+    for track, starts in zip(points, found, strict=True):
+        chosen = [8]
+        for draw in draws[1:]:
+            far = ((track[:, None] - track[chosen]) ** 2).sum(-1).min(1)
+            chosen.append(int(np.argmax(np.cumsum(far) > draw * far.sum())))
+        assert starts.tolist() == track[chosen].tolist()
+
+
 def test_as_many_centres_as_samples_returns_the_samples(samples):
     centres, weights = cluster_paths(samples[:5], k=5)
     np.testing.assert_allclose(np.sort(centres, axis=0), np.sort(samples[:5], axis=0), atol=1e-12)
     np.testing.assert_allclose(weights, 0.2)
+
+
+def test_one_cluster_is_the_mean(samples):
+    centres, weights = cluster_paths(samples, k=1)
+    np.testing.assert_allclose(centres[0], samples.mean(axis=0), atol=1e-12)
+    assert (weights == 1).all()
 
 
 def test_bad_requests_are_refused(samples):

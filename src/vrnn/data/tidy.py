@@ -65,7 +65,7 @@ def tidy(tracks: Tracks, *, last: bool = False, step: float | None = None) -> Ti
     inside = owner[1:] == owner[:-1]
     whole = np.abs(steps - np.rint(steps)) <= TOLERANCE
     irregular = int((inside & ~(whole & (steps > 0.5))).sum())
-    resample = irregular > IRREGULAR * max(int(inside.sum()), 1)
+    resample = irregular > IRREGULAR * int(inside.sum())
     if step is None or not resample or not NEAREST[0] * own <= step <= NEAREST[1] * own:
         step = own
     steps *= own / step
@@ -86,7 +86,7 @@ def tidy(tracks: Tracks, *, last: bool = False, step: float | None = None) -> Ti
         else filled(tracks, step)
     )
     if resample:
-        share = irregular / max(int(inside.sum()), 1)
+        share = irregular / int(inside.sum())
         notes.append(
             f"{share:.0%} of time steps are irregular: positions are interpolated at every "
             f"{step:.6g}" + ("" if last else ", and missing in longer gaps")

@@ -43,7 +43,7 @@ class BernoulliDistribution(NamedTuple):
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
     ) -> Float[Tensor, "*#lead"]:
-        """Return the log-mass in nats of the present entries of x, is_increment; -inf where x is neither 0 nor 1."""
+        """Return the log-mass in nats of the present entries of x; -inf where one is not 0 or 1."""
         x = fill_absent(x, present)
         terms = F.logsigmoid(self.logits.where(x > 0.5, -self.logits))
         terms = terms.where((x == 0) | (x == 1), -torch.inf)

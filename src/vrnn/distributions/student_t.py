@@ -54,7 +54,7 @@ class StudentTDistribution(NamedTuple):
     def log_prob(
         self, x: Float[Tensor, "*#lead dim"], present: Bool[Tensor, "*#lead dim"] | None = None
     ) -> Float[Tensor, "*#lead"]:
-        """Log-density in nats of the present entries of x, is_increment over dimensions."""
+        """Return the log-density in nats of the present entries of x."""
         z = (fill_absent(x, present) - self.mean) / self.scale
         half = 0.5 * self.degrees
         peak = log_gamma_step(half) - 0.5 * (math.pi * self.degrees).log() - self.scale.log()

@@ -106,7 +106,7 @@ def _lloyd(
     for _ in range(iterations):
         member = torch.nn.functional.one_hot(nearest, k).to(points.dtype)
         size = member.sum(dim=1)
-        means = member.transpose(1, 2) @ points / size.clamp(min=1.0)[..., None]
+        means = member.transpose(1, 2) @ points / size[..., None]  # NaN where empty: not used
         centres = torch.where((size == 0)[..., None], _farthest(points, distance, size == 0), means)
         before = nearest
         nearest, distance = _assign(points, centres, square)

@@ -31,6 +31,7 @@ def test_numbers_by_hand():
 def test_short_tracks_get_a_shorter_window():
     d = describe(Tracks([walk(10, i) for i in range(60)]))
     assert (d.observe, d.horizon, d.windows) == (4, 6, 60)
+    assert (d.gaps, d.longest_gap, d.irregular) == (0, 0, 0)
     assert "no 4 consecutive complete rows" in advice(Tracks([walk(3, i) for i in range(60)]))
 
 

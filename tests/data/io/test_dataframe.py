@@ -37,3 +37,16 @@ def test_without_the_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "narwhals", None)
     with pytest.raises(MissingExtraError, match=re.escape("pip install 'vrnn[frames]'")):
         read_tracks(FRAME)
+
+
+def test_an_index_with_a_name_is_a_column():
+    frame = pd.DataFrame({"t": [7.0, 9.0], "x": [1, 2], "y": [3, 4]}).set_index("t")
+    assert read_tracks(frame).times[0].tolist() == [7.0, 9.0]
+    days = pd.DataFrame({"x": [1, 2], "y": [3, 4]}, pd.to_datetime(["2024-05-01", "2024-05-03"]))
+    assert np.diff(read_tracks(days).times[0]).tolist() == [2 * 86400]
+
+
+def test_an_index_that_only_counts_or_bears_the_name_of_a_column_is_left_out():
+    frame = pd.DataFrame({"t": [7.0, 9.0], "x": [1, 2], "y": [3, 4]})
+    for index in (pd.RangeIndex(5, 7), pd.Index([5.0, 6.0], name="t")):
+        assert read_tracks(frame.set_axis(index)).times[0].tolist() == [7.0, 9.0]

@@ -23,6 +23,7 @@ def test_day_first_or_month_first_is_decided_by_the_column():
     assert steps(["01/02/2024", "13/02/2024"]) == [12 * DAY]
     assert steps(["02/01/2024", "02/13/2024"]) == [12 * DAY]
     assert steps(["01/05/2024", "02/05/2024", "03/05/2024"]) == [DAY, DAY]  # the shorter way
+    assert steps(["05/01/2024", "05/02/2024", "05/03/2024"]) == [DAY, DAY]
 
 
 def test_offsets_and_separators_may_differ():

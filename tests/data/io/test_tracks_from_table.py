@@ -27,10 +27,38 @@ def test_a_track_of_one_row_is_kept(write):
     assert read_tracks(write("id,t,x,y\na,0,1,2\n")).lengths.tolist() == [1]
 
 
+def with_bad_cells(bad: range) -> str:
+    """Return 400 tracks of one row, some with a bad cell."""
+    rows = (f"t{i},0,{'far' if i in bad else '1'},2\n" for i in range(400))
+    return "id,t,x,y\n" + "".join(rows)
+
+
+@pytest.mark.parametrize(
+    ("bad", "left_out"),
+    [
+        (range(3, 4), "1 track with a bad cell left out (t3)"),
+        (range(3, 6), "3 tracks with a bad cell left out (t3, t4, t5)"),
+        (range(3, 7), "4 tracks with a bad cell left out (t3, t4, t5, ...)"),
+    ],
+)
+def test_a_few_tracks_with_a_bad_cell_are_left_out_and_named(write, bad, left_out):
+    tracks = read_tracks(write(with_bad_cells(bad)))
+    assert tracks.ids == [f"t{i}" for i in range(400) if i not in bad]
+    assert tracks.origin.notes[0].startswith(f"{left_out}: ")
+
+
+def test_more_than_one_track_in_a_hundred_is_not_a_few(write):
+    check_refused(write(with_bad_cells(range(3, 8))), "line 5, column 'x': expected a number")
+
+
 BAD_ROWS = {
     "no positions": (
         "id,t,size,speed,depth\n1,0,1,2,3\n",
         "expected columns of positions, such as x y or lat lon, .*COLUMN",
+    ),
+    "no positions in texts": (
+        "id,t,a,b\n1,0,1,2\n1,1,2,x\n1,2,3,4\n",
+        "expected columns of positions, such as x y or lat lon, ",
     ),
     "many duplicates": (
         "id,t,x,y\n1,0,1,2\n2,0,1,2\n1,0,3,4\n2,0,3,4\n",

@@ -1,7 +1,9 @@
 """The causal transform: invertible, its Jacobian that of autograd, the same for every scale and heading."""
 
 import math
+from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -105,6 +107,45 @@ def test_the_transform_is_what_it_says():
     assert transform.encode(m[None])[0].tolist() == pytest.approx(
         [m.norm().item() / transform.scale.item(), 0.0]
     )
+
+
+def test_the_features_are_what_they_say():
+    """After the two moves of the last test and a third, to the right; and of a track that stands."""
+    moves = torch.tensor([[[3.0, 4.0], [0.0, 2.0], [5.0, 0.0]]], dtype=torch.float64)
+    _, after = CausalTransform.start(2, moves).along(moves)
+    m = [np.array([3.0, 4.0])]
+    m += [0.5 * m[0] + [0.0, 2.0]]
+    m += [0.5 * m[1] + [5.0, 0.0]]
+    squares, weights = [25.0, 4.0, 25.0], [1.0, 0.9, 0.81]
+    scale = []
+    for n in (1, 2, 3):
+        recent = np.dot(squares[:n][::-1], weights[:n]) / sum(weights[:n])
+        scale.append(math.sqrt(recent + 1e-4 * np.mean(squares[:n])))
+    e = [v / np.linalg.norm(v) for v in m]
+    length = np.log1p([np.linalg.norm(v) / s for v, s in zip(m, scale, strict=True)])
+    change = [0.0, math.log(scale[1] / scale[0]), math.log(scale[2] / scale[1])]
+    ratio = [math.log(s / math.sqrt(np.mean(squares[: n + 1]))) for n, s in enumerate(scale)]
+    cosine = [0.0, e[0] @ e[1], e[1] @ e[2]]
+    sine = [0.0, *(a[0] * b[1] - a[1] * b[0] for a, b in pairwise(e))]
+    rows = [length, change, ratio, cosine, sine, [1, 1 / 2, 1 / 3], [1, 1, 1], [0, 1, 1]]
+    np.testing.assert_allclose(after.features[0].numpy(), np.transpose(rows), atol=1e-12)
+    _, still = CausalTransform.start(2, moves).along(torch.zeros_like(moves))
+    expected = np.zeros((3, 8))
+    expected[:, 5] = [1, 1 / 2, 1 / 3]
+    np.testing.assert_allclose(still.features[0].numpy(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("dim", DIMS)
+def test_steps_have_any_leading_axes(dim):
+    """Many samples of many tracks take a step as each of them alone does."""
+    d = moves(dim)[:, 18:23]
+    transform = CausalTransform.start(dim, d).expand(len(d))
+    many = CausalTransform.start(dim, d).expand(2, len(d))
+    for t in range(5):
+        both = torch.stack([d[:, t], d[:, t].flip(0)])
+        many, transform = many.after(both), transform.after(d[:, t])
+        for found, expected in zip(many, transform, strict=True):
+            torch.testing.assert_close(found[0], expected)
 
 
 @pytest.mark.parametrize("dim", DIMS)

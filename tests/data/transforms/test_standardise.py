@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from tests.helpers.transforms import walks
 
-from vrnn.data.transforms import Transform, TransformConfig
+from vrnn.data.transforms import Standardise, Transform, TransformConfig
+from vrnn.data.transforms.encoded import Increments
+from vrnn.data.transforms.standardise import without_far
 
 
 def test_standardise_gives_unit_increments_and_leaves_masses_alone():
@@ -88,3 +90,38 @@ def test_rare_travel_sets_the_scale(moving):
     steps = random.normal(size=(20, 400, 2)) * np.where(far, 3000.0, 1.0)
     found = Transform.fit(list(steps.cumsum(1)), TransformConfig(), (True, True)).standardise
     np.testing.assert_allclose(found.scale, steps[:, 1:].reshape(-1, 2).std(0), rtol=1e-6)
+
+
+def test_increments_over_gaps_come_back():
+    """The mean of an increment counts once for each row that it spans."""
+    count = np.array([[1, 1], [3, 2], [1, 4]])
+    values = np.random.default_rng(0).normal(size=(3, 2))
+    standardise = Standardise((0.5, -2.0), (3.0, 0.25))
+    encoded = standardise.encode(Increments(values, count))
+    expected = (values - count * [0.5, -2.0]) / [3.0, 0.25]
+    np.testing.assert_allclose(encoded, expected)
+    np.testing.assert_allclose(standardise.decode(Increments(encoded, count)), values)
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e6])
+def test_a_value_is_an_error_past_a_hundred_times_the_95th_percentile(unit):
+    """Of the distances 0, 1, 1, ..., 99, 99, 100 and the last one it is 95.
+
+    A last value below the others moves the median to -1.
+    """
+    column = np.r_[np.arange(-100.0, 100.0), 0.0]
+    for far, is_error in ((9499.0, False), (9501.0, True), (-9502.0, True)):
+        column[-1] = far
+        found = without_far(unit * column[:, None])[:, 0]
+        np.testing.assert_array_equal(found[:-1], unit * column[:-1])
+        assert np.isnan(found[-1]) == is_error
+
+
+@pytest.mark.parametrize(("rows", "errors"), [(201, 2), (1900, 2), (5000, 5)])
+def test_errors_are_rare(rows, errors):
+    """They are two values, or one in a thousand; more are travel."""
+    column = np.random.default_rng(0).normal(size=(rows, 1))
+    column[:errors] = 1e9
+    assert np.isnan(without_far(column)[:, 0]).nonzero()[0].tolist() == [*range(errors)]
+    column[errors] = 1e9
+    assert np.isfinite(without_far(column)).all()
