@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -48,6 +48,7 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
     assert (tmp_path / "a.csv").is_file()
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(x=arrays(np.float64, st.integers(1, 20), elements=st.floats(allow_infinity=False)))
 def test_numbers_of_a_csv_read_back_to_the_same(x, tmp_path_factory):
     """Columns of whole numbers read back as floats."""
