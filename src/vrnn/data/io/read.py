@@ -272,7 +272,7 @@ def _read_text(path: Path, kind: str, names: tuple[str, ...], ids: tuple[str, ..
         return read_csv(path, names, ids)
     head = _head(path)
     ending = next((end for mark, end in MARKS.items() if head.lstrip().startswith(mark)), None)
-    if ending is not None and path.suffix.lower() in ENDINGS:  # as walks.zip, which names no format
+    if ending is not None and not kind and path.suffix.lower() in ENDINGS:  # as walks.zip
         return READERS[ending](path)
     if ending is not None:
         raise DataError(
