@@ -203,6 +203,8 @@ def files(
     np.savez(files / "own-ids.npz", **part, id=np.array(["a", "b"]))
     np.savez(files / "bytes.npz", x=np.full((6, 11), 3, np.uint8), length=np.array([3, 3]))
     pa.parquet.write_table(arrow(), files / "columns.csv")
+    lists = arrow().append_column("pair", pa.array([[0.0, 1.0], [1.0, 2.0]]))
+    pa.parquet.write_table(lists, files / "lists.parquet")
     (files / "columns.csv.gz").write_bytes(gzip.compress((files / "columns.csv").read_bytes()))
     (files / "latin.csv.gz").write_bytes(gzip.compress((files / "latin.csv").read_bytes()))
     (files / "text.parquet.gz").write_bytes(gzip.compress(GOOD.encode()))
@@ -373,6 +375,9 @@ READ = {
         "doctor walk.csv --id mmsi",
         "found (walk), t, x, y; name columns of the file: (--id) COLUMN$",
         put("{2} {1}"),
+    ),
+    "data/io/roles.py: name another column with": row(
+        "doctor lists.parquet --x pair y", "name another column with (--x)$", put("{1} x y")
     ),
     "data/io/tracks_from_table.py: a time in every row": row(
         "doctor no-times.csv",
