@@ -19,6 +19,8 @@ def test_regular_by_hand():
     np.testing.assert_array_equal(grid.x[0][:, 0], [3, 5, np.nan, np.nan, 11])
     assert grid.u[0].ravel().tolist() == [1, 2, 2, 2, 3]
     np.testing.assert_array_equal(grid.y[0].ravel(), [7, 8, np.nan, np.nan, 9])
+    sourced = Tracks(tracks.x, times=tracks.times, rows=[np.array([4, 0, 2])])
+    assert regular(sourced, step=2).rows[0].tolist() == [4, 0, -1, -1, 2]
 
 
 def test_regular_leaves_a_regular_track_as_it_is():

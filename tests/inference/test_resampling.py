@@ -2,7 +2,9 @@
 
 import math
 
+import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from vrnn.inference.noise import seeded
@@ -29,6 +31,22 @@ def test_ancestors_are_drawn_by_weight(scheme):
             each = torch.nn.functional.one_hot(ancestor, 4).sum(0).T
             assert bool(((each - 4 * weight).abs() < 1 + 1e-9).all())
     torch.testing.assert_close((counts / (4 * runs)).double(), weight, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("scheme", ["systematic", "multinomial"])
+@pytest.mark.parametrize("drawn", [None, 3, 9])
+def test_ancestors_are_where_the_cumulative_weights_pass_a_point(scheme, drawn):
+    """The points are (i + u) / N with one u, or N uniform numbers; weights need not add up to 1."""
+    weight = torch.rand(6, 4, generator=seeded(0)).double()
+    normals = torch.randn(drawn or 6, 4, generator=seeded(1)).double()
+    found = draw_ancestors(weight.log(), normals, scheme, drawn).numpy()
+    uniform = scipy.stats.norm.cdf(normals.numpy())
+    if scheme == "systematic":
+        uniform = (np.arange(len(uniform))[:, None] + uniform[0]) / len(uniform)
+    for column in range(4):
+        cumulative = np.cumsum(weight[:, column].numpy())
+        points = uniform[:, column] * cumulative[-1]
+        assert found[:, column].tolist() == np.searchsorted(cumulative, points, "right").tolist()
 
 
 @pytest.mark.parametrize("scheme", ["systematic", "multinomial"])

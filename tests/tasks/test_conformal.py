@@ -129,8 +129,9 @@ def test_what_comes_after_the_last_point_stays():
 
 def test_refusals():
     tracks = holed(walks(), (0, slice(4, 6)))
-    with pytest.raises(ConfigError, match="calibrate: expected a share between 0 and 1, found 90"):
-        vrnn.impute(tracks, model=made("rnn"), samples=5, particles=10, calibrate=90)
+    for share in (0.0, 1.0, 90):
+        with pytest.raises(ConfigError, match=f"a share between 0 and 1, found {share}"):
+            vrnn.impute(tracks, model=made("rnn"), samples=5, particles=10, calibrate=share)
     with pytest.raises(
         DataError, match="expected at least 20 such rows, found 2; impute more tracks together"
     ):

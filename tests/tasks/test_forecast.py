@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.helpers import untrained_models
 from tests.helpers.trained_models import CONFIGS, SETTINGS, walks
 
 import vrnn
@@ -80,6 +81,13 @@ def test_a_forecast_after_missing_points_reconnects():
     drawn = vrnn.forecast(vrnn.Tracks([prefix]), model=model, horizon=2, samples=50)
     assert np.allclose(drawn.mean[0, :, 0], [6.0, 7.0], atol=0.15)
     assert np.allclose(drawn.times, [[6.0, 7.0]])
+
+
+def test_a_supervised_forecast_has_the_times_of_the_rows_it_predicts():
+    tracks = untrained_models.walks(2, y=True)
+    drawn = vrnn.forecast(tracks, model=untrained_models.made("rnn-y"), horizon=3, samples=2)
+    assert np.array_equal(drawn.times, np.stack(tracks.times)[:, -3:])
+    assert drawn.history.lengths.tolist() == [9, 9]
 
 
 def test_clusters_have_probabilities_and_are_refused_without_enough_samples(trained):

@@ -135,3 +135,12 @@ def test_what_is_refused():
     name = next(iter(SUPERVISED))
     with pytest.raises(UnsupportedError, match="predicts y"):
         vrnn.reliability(walks(y=True), model=made(name))
+
+
+def test_a_plot_has_the_time_of_every_step_ahead(monkeypatch, tmp_path):
+    drawn = {}
+    monkeypatch.setattr(
+        "vrnn.plots.plot_reliability", lambda level, path, steps: drawn.update(at=steps)
+    )
+    Reliability(np.zeros((4, 3)), np.zeros((4, 3)), 0.5).plot(tmp_path / "a.png")
+    assert drawn["at"].tolist() == [0.5, 1.0, 1.5]

@@ -1,6 +1,8 @@
 """Scores: where they stand, what they add up to, p-values and thresholds by their definition, and what is refused."""
 
+import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,9 +11,12 @@ import torch
 from tests.helpers.untrained_models import KINDS, SUPERVISED, bits, holed, made, walks
 
 import vrnn
+from vrnn.distributions import DiagonalGaussian, Gaussian
 from vrnn.errors import ConfigError, DataError
 from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.step import Belief, TimeStep
 from vrnn.inference.unroll import unroll
+from vrnn.tasks.score import rank
 from vrnn.tasks.scores import Scores, fewest_normal
 
 GAPS = [(0, slice(0, 3)), (1, slice(5, 7)), (2, slice(10, None)), (3, slice(None))]
@@ -174,6 +179,46 @@ def test_thresholds_that_cannot_be():
     with pytest.raises(ConfigError, match=r"at least 9 calibration tracks .* found 8"):
         of([1.0], [0.0] * 8).unusual(0.1)
     assert of([1.0], [0.0] * 9).unusual(0.1).all()
+
+
+class Walker:
+    """A model without latents whose every increment is N(0.5, 1), as `rank` asks it."""
+
+    latent = Gaussian(0)
+    observation = Gaussian(1)
+
+    def with_input(self, state, inputs):
+        return state
+
+    def emission(self, state):
+        return DiagonalGaussian(state[0] * 0 + 0.5, torch.ones_like(state[0]))
+
+
+@pytest.mark.parametrize("equal", [True, False], ids=["equal weights", "half without weight"])
+def test_ranks_after_a_gap_are_those_of_the_sum_of_its_increments(monkeypatch, equal):
+    """Particles have drawn N(3, 4) in the gap, so the row is N(3.5, 5), whose rank is known.
+
+    Particles without weight stand elsewhere and do not count.
+    """
+    monkeypatch.setattr("vrnn.tasks.score.DRAWS", 1000)
+    monkeypatch.setattr("vrnn.tasks.score.COMPARED", 1000)
+    off = torch.tensor([[-2.0, -1.0, -0.1, 0.5, 1.5]]).T
+    count, size, generator = 2000, len(off), seeded(0)
+    pending = 3 + 2 * torch.randn(count, size, 1, generator=generator)
+    weight = torch.zeros(count, size)
+    if not equal:
+        pending[: count // 2], weight[: count // 2] = 50.0, -torch.inf
+    belief = Belief((torch.zeros(count, size, 1),), pending, weight.log_softmax(0))
+    law = scipy.stats.norm(3.5, math.sqrt(5))
+    x = 3.5 + math.sqrt(5) * off
+    there = torch.ones(size, 1, dtype=torch.bool)
+    data = TimeStep(*[torch.zeros(size, 0)] * 3, x, there, torch.zeros(size, 0), False)
+    step = SimpleNamespace(before=belief)
+    pit, excess = rank(Walker(), step, data, seeded(1))
+    farther = 2 * scipy.stats.norm.sf(off[:, 0].abs().numpy())
+    np.testing.assert_allclose(pit, farther, atol=0.06)
+    expected = -law.entropy() - law.logpdf(x[:, 0].numpy())
+    np.testing.assert_allclose(excess, expected, atol=0.25)
 
 
 # Mixtures

@@ -37,5 +37,14 @@ def test_another_step_is_named_and_futures_are_stamped_at_it(run):
     assert found.times[0].tolist() == [287, 294]
 
 
+def test_tracks_of_which_one_row_would_be_left_stay_as_they_are(run):
+    with pytest.warns(vrnn.VrnnWarning, match="its futures may be too fast"):
+        found = vrnn.forecast(walk(1.0).cut(0, 5), model=run.model, horizon=1, samples=2)
+    assert found.history.lengths.tolist() == [5]
+    with pytest.warns(vrnn.VrnnWarning, match="one row of 5"):
+        found = vrnn.forecast(walk(1.0).cut(0, 6), model=run.model, horizon=1, samples=2)
+    assert found.history.times[0].tolist() == [0, 5]
+
+
 def test_the_same_step_says_nothing(run):
     assert vrnn.forecast(walk(5.0), model=run.model, horizon=1, samples=2).times[0, 0] == 205
