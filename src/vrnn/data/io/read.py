@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -36,6 +37,8 @@ from vrnn.errors import ConfigError, DataError, Setting, Text
 Format = Literal["auto", "columns", "piano-roll"]
 TEXT = (".csv", ".tsv", ".txt", ".dat", ".tab", ".psv")
 ROLLS = (".json", ".npz")
+LOOK = 1000
+"""Files in sub-folders that show which ending a message is to name."""
 MARKS = {b"PAR1": ".parquet", b"ARROW1": ".feather", b'{"type"': ".geojson"}
 """First bytes of formats that are no delimited text."""
 READERS: dict[str, Callable[[Path], Table]] = {
@@ -335,9 +338,10 @@ def track_files(folder: Path, format: Format = "auto") -> list[Path]:
 
 
 def _ending_below(folder: Path) -> str:
-    """Return the most frequent known ending of the files in sub-folders."""
+    """Return the most frequent known ending of the first files in sub-folders."""
     known = (*TEXT, *READERS)
-    found = Counter(kind for p in folder.rglob("*.*") if (kind := p.suffix.lower()) in known)
+    some = islice(folder.rglob("*.*"), LOOK)  # a home folder may hold millions
+    found = Counter(kind for p in some if (kind := p.suffix.lower()) in known)
     return found.most_common(1)[0][0] if found else ".csv"
 
 
