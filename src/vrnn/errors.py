@@ -38,6 +38,8 @@ class Absent(Enum):
 
 
 ABSENT = Absent.ABSENT
+LARGEST = 2**63 - 1
+"""The largest whole number that tensors, their shapes and generators take."""
 LONG = 300
 """Most characters that a message shows of one value or word."""
 LONG_WORD = re.compile(rf"(\S{{{LONG}}})\S+")
@@ -240,13 +242,15 @@ def warn(*text: Text) -> None:
 
 
 def check_at_least(least: int, **settings: int | None) -> None:
-    """Refuse settings below a number, each by its name; None stands for no value.
+    """Refuse settings below a number, or too large to count; None stands for no value.
 
     >>> check_at_least(1, horizon=12, prefix_samples=None)
     """
     for name, value in settings.items():
         if value is not None and value < least:
             raise ConfigError(setting=name, expected=f"at least {least}", found=value)
+        if value is not None and value > LARGEST:
+            raise ConfigError(setting=name, expected=f"at most {LARGEST}", found=value)
 
 
 def check_seed(seed: int) -> None:

@@ -45,7 +45,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     'all of it'
     """
     path = user_path(path)
-    target = Path(os.path.realpath(path))
+    target = _place(path)
     temporary = target.with_name(f"{TEMPORARY}{secrets.token_hex(8)}{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     vrnn.errors.DataError: /dev/null/a.csv: cannot be written; /dev/null is not a folder
     """
     path = user_path(path)
-    target = Path(os.path.realpath(path))
+    target = _place(path)
     try:
         if target.exists() and not target.is_file():
             found = "a folder" if target.is_dir() else "something that is no file"
@@ -95,7 +95,19 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise unwritable(path, error, "choose another place") from error
 
 
-def unwritable(path: Path, error: OSError | UnicodeError, hint: Text = "") -> DataError:
+def _place(path: Path) -> Path:
+    """Return what a path points to.
+
+    Raises:
+        DataError: a path that no file can have.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError as error:  # a zero byte in it
+        raise unwritable(path, error, "choose another place") from error
+
+
+def unwritable(path: Path, error: OSError | ValueError, hint: Text = "") -> DataError:
     """Return the error that says why a file cannot be written.
 
     >>> str(unwritable(Path("a.csv"), OSError(28, "No space left on device")))

@@ -20,9 +20,13 @@ from vrnn.models.settings import (
 )
 
 ALLOWED = [
-    (PositiveInt, (1, 7, np.int64(3)), (0, -1, 1.0, True, "1", None, float("nan"))),
+    (
+        PositiveInt,
+        (1, 7, 2**63 - 1, np.int64(3)),
+        (0, -1, 2**63, 1.0, True, "1", None, float("nan")),
+    ),
     (NonNegativeInt, (0, 1), (-1, 0.5)),
-    (PositiveFloat, (1, 0.1, np.float32(2.0), float("inf")), (0, -1.0, float("nan"), "a", None)),
+    (PositiveFloat, (1, 0.1, np.float32(2.0)), (0, -1.0, float("nan"), float("inf"), "a", None)),
     (Fraction, (0, 1, 0.5), (-0.1, 1.1)),
     (ProperFraction, (0, 0.999), (1, 1.0, -0.1)),
     (PositiveInt | None, (None, 2), (0, 1.5)),
@@ -62,6 +66,7 @@ def test_a_refusal_names_the_setting_what_was_expected_and_what_was_found():
         ({"depth": -1}, "part.depth: expected a whole number of at least 0, found -1"),
         ({"task": "c"}, "part.task: expected one of a, b, found 'c'"),
         ({"hidden": 0}, "part.hidden: expected a whole number of at least 1, found 0"),
+        ({"other": 2**63}, f"part.other: expected no number above {2**63 - 1}, found {2**63}"),
         ({"other": "4"}, "part.other: expected a whole number, found '4'"),
     ):
         with pytest.raises(ConfigError) as error:

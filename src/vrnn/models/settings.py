@@ -1,12 +1,13 @@
 """What the fields of a config may hold: declared in their types, checked by one function."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from vrnn.errors import ConfigError
+from vrnn.errors import LARGEST, ConfigError
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,8 @@ def check_settings(config: Any, prefix: str = "") -> None:
         value, hint = getattr(config, field.name), hints[field.name]
         hint = SHARED.get(field.name, hint) if hint is int else hint
         if not allows(hint, value):
-            raise ConfigError(
-                setting=f"{prefix}{field.name}", expected=expected(hint), found=repr(value)
-            )
+            what = f"no number above {LARGEST}" if too_large(value) else expected(hint)
+            raise ConfigError(setting=f"{prefix}{field.name}", expected=what, found=repr(value))
 
 
 def allows(hint: Any, value: Any) -> bool:
@@ -107,8 +107,22 @@ def allows(hint: Any, value: Any) -> bool:
         )
     if hint in (int, float):
         number = Integral if hint is int else Real
-        return isinstance(value, number) and not isinstance(value, bool)
+        is_number = isinstance(value, number) and not isinstance(value, bool)
+        return is_number and value == value and not too_large(value)
     return isinstance(value, hint) if hint in (bool, str, NoneType) else True
+
+
+def too_large(value: Any) -> bool:
+    """Return whether a number, or one of several, is larger than any that a tensor takes.
+
+    >>> too_large(2**63), too_large(float("inf")), too_large((1.0, 2.0)), too_large("a")
+    (True, True, False, False)
+    """
+    if isinstance(value, tuple | list):
+        return any(map(too_large, value))
+    if isinstance(value, Integral):
+        return abs(int(value)) > LARGEST
+    return isinstance(value, Real) and math.isinf(value)
 
 
 def expected(hint: Any) -> str:

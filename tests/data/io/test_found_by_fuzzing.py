@@ -1,7 +1,9 @@
 """Files that `make fuzz` has found to be read wrongly, and the like: what they hold, or why they are refused."""
 
+import itertools
 import zipfile
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -314,3 +316,10 @@ def test_types_at_their_limits() -> None:
     assert tracks.x[0][0].tolist() == [1.0, 2.0**64] and np.isnan(tracks.x[0][1, 0])
     tracks = vrnn.read_tracks(pa.table({**ships, "lon": pa.array([1, 2], pa.duration("s"))}))
     assert tracks.x[0][:, 1].tolist() == [1.0, 2.0]
+
+
+def test_a_folder_of_endless_folders_is_refused_at_once(tmp_path, monkeypatch) -> None:
+    (tmp_path / "inner").mkdir()
+    monkeypatch.setattr(Path, "rglob", lambda *_: itertools.repeat(Path("a.plt")))
+    with pytest.raises(DataError, match=r"found none; sub-folders are not searched.*\*\.plt'"):
+        vrnn.read_tracks(tmp_path)

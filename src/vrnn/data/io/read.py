@@ -7,6 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -38,6 +39,8 @@ from vrnn.errors import ConfigError, DataError, Function, Setting, Text, joined
 Format = Literal["auto", "columns", "piano-roll"]
 TEXT = (".csv", ".tsv", ".txt", ".dat", ".tab", ".psv")
 ROLLS = (".json", ".npz")
+LOOK = 1000
+"""Files in sub-folders that show which ending a message is to name."""
 MARKS = {b"PAR1": ".parquet", b"ARROW1": ".feather", b'{"type"': ".geojson"}
 """First bytes of formats that are no delimited text."""
 READERS: dict[str, Callable[[Path], Table]] = {
@@ -343,7 +346,7 @@ def track_files(folder: Path, format: Format = "auto") -> list[Path]:
 def _below(folder: Path) -> str:
     """Return how files in sub-folders can be named; nothing where none may hold tracks."""
     known, files = (*TEXT, *READERS), []
-    for path in sorted(folder.rglob("*.*")):
+    for path in sorted(islice(folder.rglob("*.*"), LOOK)):  # a home folder may hold millions
         inside = path.relative_to(folder).parts
         if path.is_file() and kind_of(path) in known and not any(p[0] in "._" for p in inside):
             files.append(path)
