@@ -87,7 +87,7 @@ def test_resume_is_asked_for_and_checked(folder, tmp_path, copy, fails):
     words = ["train", folder / "walks.csv", "--arch", "vrnn", "--out", copy]
     small = f"{SMALL} --latent-dim 3"
     assert "--resume" in fails(*words, small)
-    assert "changed: --seed" in fails(*words, small, "--seed", 1, "--resume")
+    assert "began with: --seed 0" in fails(*words, small, "--seed", 1, "--resume")
     assert "same tracks" in fails(*words, small, "--x", "y", "x", "--resume")
     assert "nothing to resume" in fails(
         "train", folder / "walks.csv", "--arch vrnn --out", tmp_path / "new", "--resume"
@@ -185,7 +185,7 @@ def test_defaults_that_are_named_reach_the_training(flag, tmp_path, fails, monke
 def test_a_resumed_run_takes_the_steps_that_are_named(folder, tmp_path, run, fails):
     words = ("train", folder / "walks.csv", "--out", tmp_path / "run", "--arch rnn --hidden 4")
     run(*words, "--steps 3")
-    assert "changed: --steps" in fails(*words, "--resume --steps", vrnn.TrainConfig().steps)
+    assert "began with: --steps 3" in fails(*words, "--resume --steps", vrnn.TrainConfig().steps)
 
 
 def test_outliers_are_named(folder, tmp_path, capsys):
