@@ -17,7 +17,7 @@ from tests.helpers.changed_tracks import changed
 from tests.helpers.fast_paths import needs_compiler
 from tests.helpers.small_runs import QUICK, RNN
 from tests.helpers.untrained_models import made, walks
-from tests.helpers.ways_out import SOURCE, Site, heard, literals, sites, taken, takes
+from tests.helpers.ways_out import Site, heard, literals, sites, taken, takes, trees
 
 import vrnn
 from vrnn.baselines.constant_velocity import constant_velocity
@@ -153,8 +153,8 @@ def test_every_extra_has_what_needs_it() -> None:
     """An extra that a message names is one of the project, and lists the package."""
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
-    for path in SOURCE.rglob("*.py"):
-        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for path, tree in trees().items():
+        for call in ast.walk(tree):
             if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "require":
                 module, extra = map(ast.literal_eval, call.args)
                 packages = [re.split(r"\W", line)[0] for line in extras[extra]]

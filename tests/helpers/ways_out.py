@@ -68,22 +68,28 @@ def check_heard(claim: str) -> None:
 
 
 @functools.cache
+def trees() -> dict[str, ast.Module]:
+    """Return the syntax of every file of the package, by its path below it."""
+    paths = sorted(SOURCE.rglob("*.py"))
+    return {p.relative_to(SOURCE).as_posix(): ast.parse(p.read_text("utf-8")) for p in paths}
+
+
+@functools.cache
 def sites() -> list[Site]:
     """Return every call of the package that makes an error with a way out.
 
     The way out is the argument `hint`, or stands after the last semicolon of a text.
     """
-    trees = {path: ast.parse(path.read_text("utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
     constants = {
         target.id: node.value
-        for tree in trees.values()
+        for tree in trees().values()
         for node in tree.body
         if isinstance(node, ast.Assign)
         for target in node.targets
         if isinstance(target, ast.Name)
     }
     found = []
-    for path, tree in trees.items():
+    for file, tree in trees().items():
         for call in ast.walk(tree):
             if isinstance(call, ast.Call) and _name(call).endswith(RAISING):
                 text = _words(call, constants)
@@ -91,15 +97,13 @@ def sites() -> list[Site]:
                 own = _words(call, {})
                 way_out = own.rpartition(";")[2] if hint is None else _words(hint, constants)
                 if hint is not None or ";" in own:
-                    file = path.relative_to(SOURCE).as_posix()
                     found.append(Site(file, call.lineno, text, way_out))
     return found
 
 
 def literals(file: str) -> list[str]:
     """Return all texts in a file of the package."""
-    tree = ast.parse((SOURCE / file).read_text("utf-8"))
-    return list(_texts(tree))
+    return list(_texts(trees()[file]))
 
 
 def _name(call: ast.Call) -> str:
