@@ -5,9 +5,10 @@ PIP_FLAGS ?=
 BIN := .venv/bin
 PINS := pyproject.toml constraints.txt
 PIP = $(BIN)/python -m pip install -q $(PIP_FLAGS) -c constraints.txt
+EXAMPLES ?= 2000
 SHAPED := $(wildcard $(addprefix tests/,models ops inference fastpath objectives distributions))
 
-.PHONY: demo test test-slow mutants check pretrain lint shapes docs coverage hooks clean
+.PHONY: demo test test-slow fuzz mutants check pretrain lint shapes docs coverage hooks clean
 
 demo: .venv/.demo
 	$(BIN)/vrnn demo --out demo
@@ -17,6 +18,9 @@ test: .venv/.dev
 
 test-slow: .venv/.dev
 	$(BIN)/python -m pytest -m slow
+
+fuzz: .venv/.dev # new examples at each run; about ten minutes with 2000 of them
+	VRNN_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n 2 -m fuzz tests/fuzz
 
 mutants: .venv/.dev # MUTANTS holds paths and options, as in MUTANTS="tasks --sample 50"
 	$(BIN)/python -m tests.mutants $(MUTANTS)

@@ -115,7 +115,9 @@ BYTES = st.lists(
 FILES = ("config.json", "model.safetensors", "metrics.jsonl", "training.safetensors")
 
 
-@fuzz(name=st.sampled_from(sorted(RUNS)), file=st.sampled_from(FILES), changes=BYTES, share=0.2)
+@fuzz(
+    name=st.sampled_from(sorted(RUNS)), file=st.sampled_from(FILES), changes=BYTES, share=0.2, few=8
+)
 def test_damaged_files(name, file, changes, folders: dict[str, Path], tried: Counter[str]) -> None:
     """Bytes changed, lost or added in any file; the run is used and resumed."""
     folder = shutil.copytree(folders[name], folders[name].with_name("damaged"))

@@ -54,29 +54,51 @@ def fuzz(
         @pytest.mark.parametrize("many", [False, pytest.param(True, marks=pytest.mark.fuzz)])
         def test(many: bool, request: pytest.FixtureRequest) -> None:
             values = {name: request.getfixturevalue(name) for name in fixtures}
-            tried: Counter[str] = Counter()
-            request.node.user_properties.append((TRIED, tried))
 
-            @settings(
-                max_examples=max(FEW, int(MANY * share)) if many else few,
-                derandomize=not many,
-                database=settings().database if many else None,
-                deadline=None,
-                phases=[phase for phase in Phase if phase is not Phase.explain],
-                suppress_health_check=list(HealthCheck),
-            )
+            @effort(many, share=share, few=few)
             @given(st.fixed_dictionaries(strategies))
             def try_example(drawn: dict[str, Any]) -> None:
                 tried["examples"] += 1
                 with in_time(seconds), without_warnings():
                     check(**values, **drawn, tried=tried)
 
-            try_example()
+            with counting(request) as tried:
+                try_example()
 
         test.__doc__ = check.__doc__
         return test
 
     return decorate
+
+
+def effort(many: bool, *, share: float = 1.0, few: int = FEW, steps: int = 50) -> settings:
+    """Return how long to try a property.
+
+    Args:
+        many: whether to try many examples, which are new each time.
+        share: examples as a share of `MANY`.
+        few: examples otherwise.
+        steps: the most steps of a state machine.
+    """
+    return settings(
+        max_examples=max(few, int(MANY * share)) if many else few,
+        stateful_step_count=steps,
+        derandomize=not many,
+        database=settings().database if many else None,
+        deadline=None,
+        phases=[phase for phase in Phase if phase is not Phase.explain],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@contextmanager
+def counting(request: pytest.FixtureRequest) -> Iterator[Counter[str]]:
+    """Return a counter, in a `with` block, that the report of the test holds in the end."""
+    tried: Counter[str] = Counter()
+    try:
+        yield tried
+    finally:
+        request.node.user_properties.append((TRIED, dict(tried)))
 
 
 @contextmanager
