@@ -17,7 +17,7 @@ test: .venv/.dev
 	$(BIN)/python -m pytest -n 2
 
 test-slow: .venv/.dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m 'slow or matrix'
 
 fuzz: .venv/.dev # new examples at each run; about ten minutes with 2000 of them
 	VRNN_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n 2 -m fuzz tests/fuzz
@@ -36,8 +36,8 @@ lint: .venv/.dev
 	$(BIN)/pyrefly check
 	$(BIN)/lint-imports
 
-shapes: .venv/.dev # types and shapes of every call in the core are checked
-	VRNN_SHAPES=1 $(BIN)/python -m pytest -n 2 $(SHAPED)
+shapes: .venv/.dev # every setting of every model, with the types and shapes of every call in the core checked
+	VRNN_SHAPES=1 $(BIN)/python -m pytest -n 2 -m 'not slow and not fuzz' $(SHAPED)
 
 docs: .venv/.dev
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html

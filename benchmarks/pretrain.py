@@ -22,7 +22,8 @@ from vrnn.data.batch import Batch
 from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.synthetic.motion import motion
 from vrnn.files import whole_file
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.unroll import unroll
 from vrnn.models.contract import Model
 from vrnn.trained import TrainedModel, build_network

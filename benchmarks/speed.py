@@ -27,8 +27,9 @@ from benchmarks.baselines import PerStepVRNN, PublishedVRNN
 from benchmarks.common import BACKENDS, data_folder, keep, kept, parser, write_result
 from benchmarks.eth_ucy import SETTINGS, SYSTEMS
 from benchmarks.speed_tables import write_all
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
 from vrnn.inference.particle_filter import particle_filter
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.rollout import condition, fan_out, rollout
 from vrnn.models.contract import Model
 from vrnn.models.registry import make_model

@@ -71,7 +71,8 @@ class Chunk(NamedTuple):
     """Tracks that go through the network together.
 
     Attributes:
-        start: place of the first track in the order of all chunks; noise is seeded by it.
+        start: place of the first track in the order of all chunks.
+        names: ids of the tracks, which their noise is seeded by.
         index: which of the given tracks each one is, (batch,).
         batch: the tracks in model units, on the model's device.
         prefix: the rows before `batch`, where a prefix was split off.
@@ -80,6 +81,7 @@ class Chunk(NamedTuple):
     """
 
     start: int
+    names: list[str]
     index: Int[np.ndarray, " batch"]
     batch: Batch
     prefix: Batch | None
@@ -232,6 +234,7 @@ class TrainedModel:
         numbered = tracks.rename([str(i) for i in range(len(tracks))])
         kept = self.preprocessor.trim(numbered, least, ends=False)
         index = np.array([int(i) for i in kept.ids], np.int64)
+        kept = kept.rename([tracks.ids[i] for i in index])
         return UsableTracks(kept, index, tracks.lengths[index] - kept.lengths)
 
     def batch(self, tracks: Tracks, change: Change | None = None) -> tuple[Batch, Anchor]:
@@ -268,7 +271,9 @@ class TrainedModel:
             if split_prefix and reads_prefix(self.network):
                 prefix, batch, cut = batch.split_prefix((self.observe or 1) - given)
                 offset = offset + cut.cpu().numpy()
-            yield Chunk(start, tracks.index[rows], batch, prefix, offset, anchor)
+            yield Chunk(
+                start, tracks.tracks.ids[rows], tracks.index[rows], batch, prefix, offset, anchor
+            )
 
     def decode(
         self,

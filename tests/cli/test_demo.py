@@ -24,6 +24,7 @@ def test_the_demo_writes_its_picture_and_runs_and_replaces_them(tmp_path, capsys
     assert "left / straight / right" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_demo_removes_no_run_of_another_model_and_no_other_file(tmp_path):
     demo(out=tmp_path, steps_factor=0.002)
     (tmp_path / "demo-rnn" / "notes.txt").write_text("mine")

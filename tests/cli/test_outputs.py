@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import fill
+from tests.helpers.few import few
 from tests.helpers.permissions import run_bound
 
 
@@ -41,20 +42,23 @@ def test_outputs_that_cannot_be_written(tmp_path, folder, runs, fails):
 
 @pytest.mark.parametrize(
     "words",
-    [
-        "train none.csv --arch rnn --out {place}/run",
-        "train none.csv --arch rnn --out {place}",
-        "train none.csv --arch rnn --out {free}/run --plot {place}/p.png",
-        "demo --out {place}",
-        "generate --model none --out {place}/g.csv",
-        "generate --model none --out {place}/new/g.csv",
-        "generate --model none --out {file}",
-        "score none.csv --out {free}/s.csv --rows {place}/r.csv",
-        "forecast none.csv --out {free}/f.csv --plot {place}/p.png",
-        "impute none.csv --out {place}/i.csv",
-        "encode none.csv --out {place}/i.csv",
-        "reliability none.csv --plot {place}/p.png",
-    ],
+    few(
+        [
+            "train none.csv --arch rnn --out {place}/run",
+            "train none.csv --arch rnn --out {place}",
+            "train none.csv --arch rnn --out {free}/run --plot {place}/p.png",
+            "demo --out {place}",
+            "generate --model none --out {place}/g.csv",
+            "generate --model none --out {place}/new/g.csv",
+            "generate --model none --out {file}",
+            "score none.csv --out {free}/s.csv --rows {place}/r.csv",
+            "forecast none.csv --out {free}/f.csv --plot {place}/p.png",
+            "impute none.csv --out {place}/i.csv",
+            "encode none.csv --out {place}/i.csv",
+            "reliability none.csv --plot {place}/p.png",
+        ],
+        2,
+    ),
 )
 def test_a_place_without_permission_is_found_before_data_and_models_are_read(words, tmp_path):
     """None of the inputs is there, and the place is what the message names."""
@@ -87,15 +91,22 @@ def test_failure_while_writing_leaves_nothing(tmp_path, runs, fails, monkeypatch
 def test_failure_while_writing_the_second_table_leaves_nothing(
     tmp_path, folder, runs, fails, monkeypatch
 ):
-    """Scores write the rows first, so that the table they are named after is there only when all is."""
-    import vrnn.tasks.scores as scores
+    """Neither table is there before both are written."""
+    from vrnn.data.io.write import TableWriter
 
-    def full(columns, path, *_):
-        raise OSError(28, "No space left on device", str(path))
+    append, parts = TableWriter.append, []
 
-    monkeypatch.setattr(scores, "write_table", full)
+    def full(self, *given):
+        parts.append(self)
+        if len(parts) == 2:
+            raise OSError(28, "No space left on device", str(tmp_path / "r.csv"))
+        append(self, *given)
+
+    monkeypatch.setattr(TableWriter, "append", full)
     words = ["score", folder / "walks.csv", "--model", runs["vrnn"], "--out", tmp_path / "s.csv"]
-    assert "r.csv: No space left on device" in fails(*words, "--rows", tmp_path / "r.csv")
+    assert "r.csv: cannot be written (No space left on device)" in fails(
+        *words, "--rows", tmp_path / "r.csv"
+    )
 
 
 FILES = ("config.json", "model.safetensors", "metrics.jsonl", "training.safetensors")

@@ -28,11 +28,14 @@ TRAIN = ["train", "walks.csv", "--out", "run", "--arch", "rnn", "--hidden", "4",
 @pytest.mark.parametrize(
     "line",
     [
-        'vrnn "$@" 2>&-',
+        pytest.param('vrnn "$@" 2>&-', marks=pytest.mark.slow),
         'vrnn "$@" >&- 2>&- <&-',
         pytest.param(
             'vrnn "$@" 2>/dev/full',
-            marks=pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full"),
+            marks=[
+                pytest.mark.slow,
+                pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full"),
+            ],
         ),
     ],
 )

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from tests.cli.conftest import SHORT, SMALL, split
+from tests.helpers.few import few
 
 import vrnn
 from vrnn import read_tracks
@@ -42,7 +43,7 @@ def test_every_setting_arrives(run, folder, tmp_path):
     assert (settings.transform.standardise, settings.transform.positions) == (False, ("x", "y"))
 
 
-@pytest.mark.parametrize("kind", ["vrnn", "dmm", "srnn", "storn", "rssm"])
+@pytest.mark.parametrize("kind", few(["vrnn", "dmm", "srnn", "storn", "rssm"], 2))
 def test_resume_with_the_same_command(run, folder, tmp_path, monkeypatch, kind):
     from vrnn.training.trainer import Trainer
 

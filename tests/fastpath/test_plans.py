@@ -11,12 +11,22 @@ from tests.helpers.fast_paths import (
     needs_compiler,
     settings_of,
 )
+from tests.models.settings import ESSENTIAL
 
 from vrnn.models.registry import REGISTRY
 
 COMPILED = settings_of("vrnn")
 PLANNED = settings_of(*(name for name in REGISTRY if name not in WITHOUT_A_PLAN))
-NAMES = [pytest.param(name, marks=needs_compiler if name in COMPILED else ()) for name in PLANNED]
+NAMES = [
+    pytest.param(
+        name,
+        marks=[
+            *([needs_compiler] if name in COMPILED else []),
+            *([] if name in ESSENTIAL else [pytest.mark.matrix]),
+        ],
+    )
+    for name in PLANNED
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)

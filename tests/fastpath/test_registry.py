@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, Gaussian, positive
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
 from vrnn.inference.plans import PLANS, Plan, plan_of
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.rollout import Rollout, rollout
 from vrnn.inference.step import start_belief
 from vrnn.inference.unroll import run_loop, unroll

@@ -33,9 +33,10 @@ from vrnn.errors import ConfigError
 from vrnn.fastpath import vrnn_categorical
 from vrnn.fastpath.vrnn import Stepper, fits, stepper
 from vrnn.inference.embed import embed
-from vrnn.inference.noise import Noise, draw_noise, seeded
+from vrnn.inference.noise import Noise, draw_noise
 from vrnn.inference.particle_filter import filter_step, particle_filter
 from vrnn.inference.plans import plan_of, stepper_of
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.rollout import rollout
 from vrnn.inference.step import StepNoise, start_belief, time_steps
 from vrnn.inference.unroll import filter_prefix

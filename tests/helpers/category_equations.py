@@ -8,7 +8,7 @@ from torch import Tensor
 from torch import distributions as td
 
 from vrnn.distributions import SCALE_FLOOR
-from vrnn.inference.noise import seeded
+from vrnn.inference.random_numbers import seeded
 from vrnn.ops.category_scan import CategoryScan, Kind, Part
 
 EMISSIONS = {

@@ -27,7 +27,7 @@ from vrnn.distributions import (
     OneHot,
     parse_emission,
 )
-from vrnn.inference.noise import seeded
+from vrnn.inference.random_numbers import seeded
 from vrnn.models.contract import Model
 
 TIME = 5

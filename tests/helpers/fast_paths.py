@@ -14,8 +14,9 @@ from vrnn.data.batch import Batch
 from vrnn.distributions import tree_map
 from vrnn.distributions.tree import tensors_of
 from vrnn.inference.embed import embed, embed_online
-from vrnn.inference.noise import Noise, draw_noise, seeded
+from vrnn.inference.noise import Noise, draw_noise
 from vrnn.inference.plans import PLANS
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.step import Belief, Proposal
 from vrnn.inference.traits import reads_prefix
 from vrnn.inference.unroll import Unrolled, unroll

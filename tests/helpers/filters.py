@@ -3,8 +3,9 @@
 from tests.models.settings import CONFIGS, TIME, Case, build, make_case
 
 from vrnn.inference.embed import embed
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
 from vrnn.inference.particle_filter import FilterConfig, Filtered, particle_filter
+from vrnn.inference.random_numbers import seeded
 from vrnn.models.contract import Model
 
 

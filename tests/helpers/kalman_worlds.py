@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
 from vrnn.distributions.scale import SCALE_FLOOR, positive
-from vrnn.inference.noise import seeded
+from vrnn.inference.random_numbers import seeded
 from vrnn.models.config import ModelConfig
 from vrnn.models.contract import Model
 from vrnn.models.dmm import DMM, DMMConfig

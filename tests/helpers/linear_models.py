@@ -14,7 +14,8 @@ from torch import Tensor, nn
 import vrnn.fastpath  # noqa: F401, fills the registry of plans
 from vrnn.data.batch import Batch
 from vrnn.inference.embed import embed
-from vrnn.inference.noise import Noise, draw_noise, global_noise_size, seeded
+from vrnn.inference.noise import Noise, draw_noise, global_noise_size
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.rollout import condition, rollout
 from vrnn.inference.step import Proposal
 from vrnn.inference.traits import has_posterior, reads_prefix

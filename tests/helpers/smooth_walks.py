@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.rollout import condition, rollout
 from vrnn.models.registry import make_model
 from vrnn.models.vrnn import VRNN, VRNNConfig

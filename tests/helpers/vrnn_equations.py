@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from vrnn.distributions import SCALE_FLOOR
-from vrnn.inference.noise import seeded
+from vrnn.inference.random_numbers import seeded
 from vrnn.ops.vrnn_scan import VRNNScan
 
 

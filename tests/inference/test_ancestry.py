@@ -3,7 +3,7 @@
 import pytest
 import torch
 from tests.helpers.filters import filtered, particle_case
-from tests.models.settings import CONFIGS, TIME
+from tests.models.settings import CONFIGS, TIME, each
 from torch import Tensor
 
 from vrnn.distributions.tree import tensors_of
@@ -51,7 +51,7 @@ def test_other_particles_may_be_put_in_the_place_of_those_traced():
     assert found.latent[0, 0, :, 0].tolist() == [1, 12, 21, 30]
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", each(CONFIGS))
 @torch.no_grad()
 def test_particles_of_the_last_step_stem_from_the_states_they_were_drawn_with(name):
     """Teacher-forcing a traced path of latents and observations ends in its particle's state."""

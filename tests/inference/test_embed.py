@@ -2,16 +2,16 @@
 
 import pytest
 import torch
-from tests.models.settings import CONFIGS, build, make_case
+from tests.models.settings import CONFIGS, build, each, make_case
 
 from vrnn.data.batch import Batch
 from vrnn.errors import ConfigError
 from vrnn.inference.embed import embed, embed_online, embed_prefix, single_steps
-from vrnn.inference.noise import seeded
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.traits import looks_ahead, reads_prefix
 from vrnn.ops.backend import backend
 
-ALL = pytest.mark.parametrize("name", CONFIGS)
+ALL = pytest.mark.parametrize("name", each(CONFIGS))
 
 
 def made(name: str, **more):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vrnn.distributions import DiagonalGaussian, Gaussian, Product, StandardNormal
 from vrnn.inference.flat import at_all, flatten, unflatten, where
-from vrnn.inference.noise import seeded
+from vrnn.inference.random_numbers import seeded
 
 
 class Pair(NamedTuple):

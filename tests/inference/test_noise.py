@@ -4,16 +4,10 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from tests.models.settings import CONFIGS, build
+from tests.models.settings import CONFIGS, build, each
 
-from vrnn.inference.noise import (
-    Stream,
-    draw_noise,
-    global_noise_size,
-    no_noise,
-    quasi_normals,
-    seeded,
-)
+from vrnn.inference.noise import draw_noise, global_noise_size, no_noise
+from vrnn.inference.random_numbers import Stream, quasi_normals, seeded
 
 
 def test_noise_is_standard_normal():
@@ -24,7 +18,7 @@ def test_noise_is_standard_normal():
         assert abs(float(values.pow(4).mean()) - 3) < 0.1
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", each(CONFIGS))
 def test_shapes_are_what_the_model_draws(name):
     model = build(CONFIGS[name])
     noise = draw_noise(model, 2, 3, 4, seeded(0), resampling=True)

@@ -11,17 +11,18 @@ from tests.helpers.filters import filtered, particle_case
 from tests.helpers.kalman_worlds import SEEDS, make_kalman_world
 from tests.helpers.linear_models import make_linear_world
 from tests.helpers.monte_carlo import assert_mean, assert_moments, repeat
-from tests.models.settings import CONFIGS, alone, run
+from tests.models.settings import CONFIGS, alone, each, run
 
 from vrnn.distributions.tree import tensors_of
 from vrnn.inference.embed import embed
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
 from vrnn.inference.particle_filter import FilterConfig, particle_filter
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.step import SamplePath
 from vrnn.objectives.iwae import importance_bound
 from vrnn.ops.backend import backend
 
-ALL = pytest.mark.parametrize("name", CONFIGS)
+ALL = pytest.mark.parametrize("name", each(CONFIGS))
 
 
 @ALL

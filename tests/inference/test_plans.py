@@ -9,9 +9,10 @@ import vrnn.fastpath  # noqa: F401, fills the registry
 from vrnn.data.batch import Batch
 from vrnn.distributions.tree import tensors_of
 from vrnn.inference.embed import embed
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
 from vrnn.inference.particle_filter import particle_filter
 from vrnn.inference.plans import PLANS, Plan, plan_of
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.rollout import rollout
 from vrnn.inference.unroll import run_loop, unroll
 from vrnn.models.causal import CausalCoordinates

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vrnn.inference.noise import seeded
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.ranking import rank_draws
 
 

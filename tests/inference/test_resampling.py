@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 import torch
 
-from vrnn.inference.noise import seeded
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.resampling import (
     draw_ancestors,
     effective_size,

@@ -4,18 +4,21 @@ import math
 
 import pytest
 import torch
-from tests.models.settings import CONFIGS, TIME, build, make_case, run
+from tests.models.settings import CONFIGS, TIME, build, each, make_case, run
 
 from vrnn.data.batch import Batch
 from vrnn.distributions.tree import tensors_of
 from vrnn.errors import ConfigError, UnsupportedError
-from vrnn.inference.noise import draw_noise, no_noise, seeded
+from vrnn.inference.noise import draw_noise, no_noise
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.rollout import condition, fan_out, rollout
 from vrnn.inference.traits import reads_prefix
 from vrnn.ops.backend import backend
 
-ALL = pytest.mark.parametrize("name", CONFIGS)
-UNCONDITIONAL = pytest.mark.parametrize("name", [n for n in CONFIGS if "forecasting" not in n])
+ALL = pytest.mark.parametrize("name", each(CONFIGS))
+UNCONDITIONAL = pytest.mark.parametrize(
+    "name", each([n for n in CONFIGS if "forecasting" not in n])
+)
 
 
 def made(name: str, **more):

@@ -5,14 +5,15 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from tests.models.settings import CONFIGS, build, make_case
+from tests.models.settings import CONFIGS, build, each, make_case
 from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian
 from vrnn.distributions.tree import tensors_of
 from vrnn.inference.embed import embed
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.step import (
     Belief,
     SamplePath,
@@ -80,7 +81,7 @@ def test_belief_of_the_sequences_that_moved():
     assert halved.log_weight.shape == (1, 3) and halved.state.a.shape == (1, 3, 4)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", each(CONFIGS))
 @torch.no_grad()
 def test_first_belief_has_equal_weights_and_nothing_pending(name):
     model = build(CONFIGS[name])
@@ -96,7 +97,7 @@ def test_first_belief_has_equal_weights_and_nothing_pending(name):
             assert torch.equal(a, b.expand_as(a))
 
 
-@pytest.mark.parametrize("name", [n for n in CONFIGS if n.startswith("rollout-autoencoding")])
+@pytest.mark.parametrize("name", each([n for n in CONFIGS if n.startswith("rollout-autoencoding")]))
 @torch.no_grad()
 def test_global_latent_is_of_the_posterior_where_anything_is_observed(name):
     """It is of the prior without evidence, and for a sequence without a point."""

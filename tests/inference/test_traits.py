@@ -5,13 +5,14 @@ from typing import NamedTuple
 import pytest
 import torch
 from tests.helpers.widths import inputs_width
-from tests.models.settings import CONFIGS, build, unwrapped
+from tests.models.settings import CONFIGS, build, each, unwrapped
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
 from vrnn.distributions import DiagonalGaussian, Gaussian
 from vrnn.inference.embed import embed, embed_online
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.traits import (
     global_units,
     has_global_latent,
@@ -42,7 +43,7 @@ WITHOUT_POSTERIOR = (
 )
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", each(CONFIGS))
 def test_answers_for_every_architecture(name):
     model, u_dim, kind = build(CONFIGS[name]), inputs_width(CONFIGS[name]), kind_of(name)
     seq2seq = kind.startswith("seq2seq") and "same" not in kind  # a position in front of one too

@@ -3,20 +3,22 @@
 import pytest
 import torch
 from tests.helpers.definition import plain_pass
+from tests.helpers.few import few
 from tests.helpers.widths import inputs_width
-from tests.models.settings import CONFIGS, LENGTHS, TIME, alone, build, make_case, run
+from tests.models.settings import CONFIGS, LENGTHS, TIME, alone, build, each, make_case, run
 
 from vrnn.data.batch import Batch
 from vrnn.distributions.tree import tensors_of
 from vrnn.inference.embed import embed
-from vrnn.inference.noise import draw_noise, no_noise, seeded
+from vrnn.inference.noise import draw_noise, no_noise
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.rollout import rollout
 from vrnn.inference.traits import has_global_latent, has_posterior
 from vrnn.inference.unroll import filter_prefix, unroll
 from vrnn.models.registry import make_model
 from vrnn.ops.backend import backend
 
-ALL = pytest.mark.parametrize("name", CONFIGS)
+ALL = pytest.mark.parametrize("name", each(CONFIGS))
 BACKENDS = pytest.mark.parametrize("chosen", ["auto", "reference"])
 GAPS = pytest.mark.parametrize("gaps", [True, False], ids=["gaps", "complete"])
 
@@ -39,7 +41,7 @@ def assert_same(found, expected, what: str = "") -> None:
 @ALL
 @GAPS
 @BACKENDS
-@pytest.mark.parametrize("proposal", ["posterior", "prior"])
+@pytest.mark.parametrize("proposal", few(["posterior", "prior"]))
 @torch.no_grad()
 def test_every_sequence_is_what_the_definition_says(name, gaps, chosen, proposal):
     """In a batch of unequal lengths: densities, distributions, draws, and the belief after each."""

@@ -1,9 +1,11 @@
 """The table of models and settings that tests run over, and sequences with gaps for each of them."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import pytest
 import torch
 from tests.helpers.pages import module_of
 from torch import Tensor
@@ -14,7 +16,8 @@ from vrnn.data.transforms.causal import FEATURES
 from vrnn.distributions import Family, Product
 from vrnn.distributions.tree import tensors_of
 from vrnn.inference.embed import embed
-from vrnn.inference.noise import Noise, draw_noise, seeded
+from vrnn.inference.noise import Noise, draw_noise
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.step import Proposal
 from vrnn.inference.traits import looks_ahead, reads_prefix
 from vrnn.inference.unroll import Unrolled, unroll
@@ -211,6 +214,20 @@ CONFIGS |= {
     "toy": TOY.ToyConfig(2, u_dim=1, hidden=5, latent_dim=3),
     "toy-pen": TOY.ToyConfig(3, hidden=5, latent_dim=3, emission=PEN),
 }
+
+ESSENTIAL = {
+    "rnn-lstm-u-mixture", "rnn-mixed-columns", "seq2seq-same-lstm-u", "seq2seq-supervised-categorical",
+    "rollout-forecasting-step-lstm-u", "rollout-autoencoding-carried-lstm-u", "rollout-autoencoding-step-both", "vrnn",
+    "vrnn-lstm-u", "vrnn-pen-categorical", "vrnn-supervised-lstm-u", "dmm-mixture-u", "srnn-pen", "storn-lstm-u",
+    "rssm-categorical", "position-vrnn-lstm-u", "causal-vrnn-categorical", "toy",
+}  # fmt: skip
+"""Settings of the default tests; with them every architecture, cell, emission and kind of latent is tested."""
+assert set(CONFIGS) >= ESSENTIAL
+
+
+def each(names: Iterable[str] = CONFIGS) -> list:
+    """Return the parameters of a test over settings; those that are not essential are of the matrix."""
+    return [pytest.param(n, marks=() if n in ESSENTIAL else pytest.mark.matrix) for n in names]
 
 
 def make(config: ModelConfig | WrappedConfig) -> Model:

@@ -11,7 +11,8 @@ import vrnn
 from vrnn.distributions.tree import tree_map
 from vrnn.errors import ConfigError, UnsupportedError
 from vrnn.inference.embed import embed_online
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.unroll import unroll
 from vrnn.trained import TrainedModel
 

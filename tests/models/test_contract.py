@@ -10,6 +10,7 @@ from tests.models.settings import (
     WrappedConfig,
     alone,
     build,
+    each,
     make,
     make_case,
     run,
@@ -20,7 +21,8 @@ from tests.models.settings import (
 from vrnn.distributions import one_hot
 from vrnn.distributions.tree import tree_map
 from vrnn.inference.embed import embed
-from vrnn.inference.noise import Noise, draw_noise, seeded
+from vrnn.inference.noise import Noise, draw_noise
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.rollout import condition, rollout
 from vrnn.inference.traits import looks_ahead
 from vrnn.models.contract import GlobalLatentModel
@@ -28,7 +30,7 @@ from vrnn.models.registry import config_from_dict, config_to_dict, make_model
 from vrnn.objectives.terms import elbo_terms
 from vrnn.ops import backend
 
-pytestmark = pytest.mark.parametrize("name", CONFIGS)
+pytestmark = pytest.mark.parametrize("name", each(CONFIGS))
 PROPOSALS = ("posterior", "prior")
 
 

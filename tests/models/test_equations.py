@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tests.models.settings import CONFIGS, build, make_case, run, tensors
+from tests.models.settings import CONFIGS, build, each, make_case, run, tensors
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -194,7 +194,7 @@ def test_pass_computes_the_equations_of_the_system(name):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", [n for n in CONFIGS if not n.startswith("rnn")])
+@pytest.mark.parametrize("name", each([n for n in CONFIGS if not n.startswith("rnn")]))
 def test_prior_is_what_the_system_declares(name):
     model = build(CONFIGS[name])
     case = make_case(model, CONFIGS[name], gaps=False)

@@ -9,7 +9,8 @@ from tests.helpers.untrained_models import bits, holed, walks
 
 import vrnn
 from vrnn.errors import ConfigError
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.unroll import unroll
 from vrnn.trained import TrainedModel
 from vrnn.training.prepare import prepare

@@ -7,7 +7,8 @@ import torch
 from tests.models.settings import build
 
 from vrnn.data.batch import Batch
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.unroll import unroll
 from vrnn.models.contract import Model
 from vrnn.models.rollout import RolloutVAE, RolloutVAEConfig

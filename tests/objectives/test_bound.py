@@ -4,18 +4,19 @@ import dataclasses
 
 import pytest
 import torch
-from tests.models.settings import CONFIGS, build, make_case
+from tests.models.settings import CONFIGS, build, each, make_case
 
 import vrnn
 from vrnn.errors import ConfigError
 from vrnn.inference.embed import embed
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.traits import looks_ahead
 from vrnn.objectives import BOUNDS, BoundConfig
 from vrnn.objectives.iwae import importance_bound
 
 EVERY = pytest.mark.parametrize("bound_name", BOUNDS)
-ALL = pytest.mark.parametrize("name", CONFIGS)
+ALL = pytest.mark.parametrize("name", each(CONFIGS))
 
 
 def made(name: str, **more):

@@ -13,7 +13,8 @@ from tests.models.settings import CONFIGS, build, make_case, run
 
 import vrnn
 from vrnn.data.batch import Batch
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
+from vrnn.inference.random_numbers import seeded
 from vrnn.objectives.bound import BoundConfig
 from vrnn.objectives.elbo import elbo
 from vrnn.objectives.terms import elbo_terms

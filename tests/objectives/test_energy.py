@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from tests.models.settings import CONFIGS, build, make_case
+from tests.models.settings import CONFIGS, build, each, make_case
 
 import vrnn
 from vrnn.data.batch import Batch
-from vrnn.inference.noise import seeded
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.rollout import condition, rollout
 from vrnn.metrics.scores import energy_score
 from vrnn.models.registry import make_model
@@ -88,7 +88,7 @@ def test_part_of_the_sequences_scores_as_in_the_whole():
     torch.testing.assert_close(energy_loss(model, future.sequences(slice(1, 3))), whole[1:3])
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", each(CONFIGS))
 def test_every_model_can_be_scored_and_gets_gradients_where_its_draws_have_them(name):
     model = build(CONFIGS[name])
     prefix, batch, _ = make_case(model, CONFIGS[name])

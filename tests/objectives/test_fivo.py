@@ -12,8 +12,9 @@ from tests.helpers.kalman_worlds import SEEDS, make_exact_posterior, make_kalman
 from tests.helpers.linear_models import make_linear_world
 from tests.helpers.monte_carlo import assert_mean, repeat
 
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
 from vrnn.inference.particle_filter import FilterConfig, particle_filter
+from vrnn.inference.random_numbers import seeded
 from vrnn.objectives.bound import BoundConfig
 from vrnn.objectives.fivo import fivo, resampling_term
 

@@ -11,9 +11,10 @@ from tests.helpers.kalman_worlds import SEEDS, make_exact_posterior, make_kalman
 from tests.helpers.linear_models import CONFIGS as LINEAR
 from tests.helpers.linear_models import make_linear_world
 from tests.helpers.monte_carlo import assert_mean, repeat
-from tests.models.settings import CONFIGS, build, make_case, run
+from tests.models.settings import CONFIGS, build, each, make_case, run
 
-from vrnn.inference.noise import Noise, draw_noise, seeded
+from vrnn.inference.noise import Noise, draw_noise
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.unroll import unroll
 from vrnn.objectives import BOUNDS
 from vrnn.objectives.bound import BoundConfig
@@ -112,7 +113,7 @@ def test_under_the_exact_posterior_every_weight_is_the_density(seed):
     assert float(iwae(model, batch, noise).bound) == pytest.approx(exact, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", each(CONFIGS))
 @torch.no_grad()
 def test_weights_of_the_steps_that_count(name):
     model = build(CONFIGS[name])

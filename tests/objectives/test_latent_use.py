@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 import torch
 from tests.helpers.enumeration import VALUES, Chain
-from tests.models.settings import CONFIGS, build, make_case, run
+from tests.models.settings import CONFIGS, build, each, make_case, run
 from torch import Tensor, nn
 
 from vrnn.data.batch import Batch
@@ -17,7 +17,7 @@ from vrnn.distributions import DiagonalGaussian, Gaussian, OneHot, Product
 from vrnn.distributions.tree import tree_map
 from vrnn.inference.embed import embed
 from vrnn.inference.flat import at_all
-from vrnn.inference.noise import seeded
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.traits import global_units, has_posterior
 from vrnn.inference.unroll import unroll_with_states
 from vrnn.models.contract import GlobalLatentModel, Model
@@ -275,7 +275,7 @@ def test_categories_in_use_have_a_hundredth_of_the_probability():
     assert not use._replace(nats_per_unit=[0.0], has_posterior=False).idle
 
 
-@pytest.mark.parametrize("name", WITH_LATENTS)
+@pytest.mark.parametrize("name", each(WITH_LATENTS))
 @torch.no_grad()
 def test_every_model_has_a_report(name):
     config, model = CONFIGS[name], build(CONFIGS[name])
@@ -297,7 +297,7 @@ def test_every_model_has_a_report(name):
         assert found.loss > found.nats > 0  # KL(q || p) + KL(p || q), as the posterior is exact
 
 
-@pytest.mark.parametrize("name", [n for n in WITH_LATENTS if build(CONFIGS[n]).latent.dim])
+@pytest.mark.parametrize("name", each(n for n in WITH_LATENTS if build(CONFIGS[n]).latent.dim))
 @torch.no_grad()
 def test_the_states_before_latents_take_another_latent(name):
     """With the latent of the pass itself the emission is that of the pass."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.helpers.filters import filtered, particle_case
 from tests.helpers.widths import inputs_width
-from tests.models.settings import CONFIGS, build, make_case, run
+from tests.models.settings import CONFIGS, build, each, make_case, run
 
 from vrnn.data.batch import Batch
 from vrnn.inference.particle_filter import FilterConfig
@@ -41,7 +41,7 @@ def weighted(terms, observed, **more) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", NOT_TIED)
+@pytest.mark.parametrize("name", each(NOT_TIED))
 def test_analytic_kl_is_the_mean_of_its_samples(name):
     model, _, unrolled = made(name, samples=4000)
     difference = elbo_terms(model, unrolled).bound - unrolled.log_weight
@@ -49,7 +49,7 @@ def test_analytic_kl_is_the_mean_of_its_samples(name):
     assert bool((difference.mean(0).abs() <= 4.5 * error + 1e-9).all())
 
 
-@pytest.mark.parametrize("name", NOT_TIED)
+@pytest.mark.parametrize("name", each(NOT_TIED))
 def test_kl_of_equal_distributions_is_zero_and_of_others_positive(name):
     model, _, unrolled = made(name)
     kl = elbo_terms(model, unrolled).kl
@@ -61,7 +61,7 @@ def test_kl_of_equal_distributions_is_zero_and_of_others_positive(name):
     assert torch.equal(elbo_terms(model, same).bound, unrolled.log_prob.sum(-1))
 
 
-@pytest.mark.parametrize("name", LATENT)
+@pytest.mark.parametrize("name", each(LATENT))
 def test_missing_and_padded_steps_have_no_terms(name):
     model, case, unrolled = made(name)
     terms, away = elbo_terms(model, unrolled), ~case.batch.mask
@@ -74,7 +74,7 @@ def test_missing_and_padded_steps_have_no_terms(name):
         assert bool((there[:, case.batch.mask].sum(-1) > 0).all())
 
 
-@pytest.mark.parametrize("name", LATENT)
+@pytest.mark.parametrize("name", each(LATENT))
 def test_regulariser_of_a_tied_model_is_no_part_of_its_bound(name):
     model, _, unrolled = made(name)
     terms = elbo_terms(model, unrolled)

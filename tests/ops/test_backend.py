@@ -10,8 +10,9 @@ from tests.models.settings import build
 
 import vrnn.fastpath.vrnn_layers
 from vrnn.errors import ConfigError
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
 from vrnn.inference.plans import plan_of
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.rollout import rollout
 from vrnn.objectives import BOUNDS
 from vrnn.ops import backend

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.helpers.fast_paths import in_both, needs_compiler, record_compiled_calls
 
-from vrnn.inference.noise import seeded
+from vrnn.inference.random_numbers import seeded
 from vrnn.models.layers import make_cell
 from vrnn.ops import gru_scan
 from vrnn.ops.gru_scan import Feedback, gru_step

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.helpers.fast_paths import in_both, needs_compiler, record_compiled_calls
 
 from vrnn.distributions import SCALE_FLOOR
-from vrnn.inference.noise import seeded
+from vrnn.inference.random_numbers import seeded
 from vrnn.ops import LatentChain, latent_scan
 
 op = sys.modules["vrnn.ops.latent_scan"]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.helpers.fast_paths import needs_compiler
 from tests.helpers.vrnn_equations import gru, moments
 
-from vrnn.inference.noise import seeded
+from vrnn.inference.random_numbers import seeded
 from vrnn.ops.vrnn_rollout import LAYERS, VRNNRollout
 
 pytestmark = needs_compiler

@@ -10,7 +10,8 @@ from tests.helpers.trained_models import CONFIGS, SETTINGS, walks
 
 import vrnn
 from vrnn.errors import UnsupportedError
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.unroll import unroll
 
 

@@ -43,7 +43,7 @@ def untrained(
 
 def scores(x: np.ndarray, model: TrainedModel | None = None, **changes) -> dict[str, WindowScores]:
     test = replace(TEST, **changes)
-    return evaluate_baselines(model or untrained(), x, test, SAMPLING).scores
+    return evaluate_baselines(model or untrained(), vrnn.Tracks(list(x)), test, SAMPLING).scores
 
 
 def test_straight_lines_are_forecast_without_error():
@@ -79,14 +79,14 @@ def test_the_nll_of_the_random_walk_is_that_of_its_changes():
 
 def test_the_kalman_filter_of_the_training_tracks_is_used():
     known = Kalman(0.7, 0.4)
-    found = evaluate_baselines(untrained(kalman=known), WALKS, TEST, SAMPLING)
+    found = evaluate_baselines(untrained(kalman=known), vrnn.Tracks(list(WALKS)), TEST, SAMPLING)
     assert found.kalman_fit == "training tracks"
     value = known.forecast(WALKS[:, :OBSERVE], HORIZON).log_prob(WALKS[:, OBSERVE:])
     np.testing.assert_allclose(found.scores["kalman"].nll, -value / HORIZON)
 
 
 def test_without_one_the_observed_rows_are_fitted_and_never_the_future():
-    found = evaluate_baselines(untrained(), WALKS, TEST, SAMPLING)
+    found = evaluate_baselines(untrained(), vrnn.Tracks(list(WALKS)), TEST, SAMPLING)
     assert found.kalman_fit == "observed rows"
     fitted = Kalman.fit([WALKS[:, :OBSERVE]])
     value = fitted.forecast(WALKS[:, :OBSERVE], HORIZON).log_prob(WALKS[:, OBSERVE:])
@@ -97,7 +97,9 @@ def test_the_mean_of_samples_is_that_of_their_distribution_and_quasi_random_ones
     exact = np.linalg.norm(random_mean(WALKS[:, :OBSERVE]) - WALKS[:, OBSERVE:], axis=-1).mean(1)
     off = []
     for qmc in (False, True):
-        found = evaluate_baselines(untrained(), WALKS, TEST, SamplingConfig(512, 0, qmc)).scores
+        found = evaluate_baselines(
+            untrained(), vrnn.Tracks(list(WALKS)), TEST, SamplingConfig(512, 0, qmc)
+        ).scores
         off.append(np.abs(found["random_walk"].ade / exact - 1))
         assert (found["random_walk"].min_ade < 0.6 * found["constant_velocity"].min_ade).all()
     assert off[0].max() < 0.2 and off[1].mean() < 0.3 * off[0].mean()

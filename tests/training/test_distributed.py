@@ -33,6 +33,7 @@ def run(name: str, out: Path):
     return vrnn.train(walks(), config=CONFIGS[name], training=settings, out=out, quiet=True)
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_losses_of_one(tmp_path):
     command = [
         sys.executable,

@@ -9,7 +9,7 @@ import torch
 
 import vrnn
 from vrnn.errors import ConfigError
-from vrnn.inference.noise import seeded
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.rollout import condition, rollout
 from vrnn.objectives.energy import cut_future, energy_loss
 from vrnn.training.objective import make_objective

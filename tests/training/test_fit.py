@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
+from tests.helpers.few import few
 from tests.helpers.small_runs import CONFIG, QUICK, RNN, SETTINGS, small_run, timeless, walks
 
 import vrnn
@@ -50,7 +51,7 @@ def noisy_autoregression(count: int, seed: int, rows: int = 12) -> tuple[vrnn.Tr
     return vrnn.Tracks(list(x[..., None])), path @ path.T + 0.16 * np.eye(rows)
 
 
-@pytest.mark.parametrize("config", [vrnn.DMMConfig, vrnn.SRNNConfig, vrnn.STORNConfig])
+@pytest.mark.parametrize("config", few([vrnn.DMMConfig, vrnn.SRNNConfig, vrnn.STORNConfig]))
 def test_noisy_autoregression_is_learnt_to_its_entropy(config):
     """The bound comes this close only where the posterior does too; none of the three is given its exact form."""
     (train, _), (val, covariance) = noisy_autoregression(1500, 0), noisy_autoregression(500, 1)

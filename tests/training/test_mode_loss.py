@@ -10,7 +10,7 @@ from tests.helpers.forking_walks import MODELS, SMALL, TRAINING, forks
 
 import vrnn
 from vrnn.errors import NonFiniteError
-from vrnn.inference.noise import seeded
+from vrnn.inference.random_numbers import seeded
 from vrnn.metrics.displacement import best_of
 from vrnn.objectives.energy import cut_at
 from vrnn.training.mode_loss import mode_terms

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.helpers.few import few
 from tests.helpers.small_runs import CONFIG, SETTINGS, walks
 from tests.models.settings import CONFIGS as EVERY
-from tests.models.settings import build, make_case
+from tests.models.settings import build, each, make_case
 
 import vrnn
 from vrnn.inference.embed import embed
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
+from vrnn.inference.random_numbers import seeded
 from vrnn.inference.traits import has_global_latent, looks_ahead
 from vrnn.inference.unroll import unroll
 from vrnn.objectives.terms import elbo_terms, log_jacobian
@@ -116,10 +118,10 @@ def gradients(name: str, free_bits: float = 0.0, gaps: bool = True, **settings):
     return terms, {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
 
 
-@pytest.mark.parametrize("free_bits", [0.0, 0.1])
-@pytest.mark.parametrize("chunk", [1, 4, 8])
+@pytest.mark.parametrize("free_bits", few([0.1, 0.0]))
+@pytest.mark.parametrize("chunk", few([4, 1, 8]))
 @pytest.mark.parametrize("gaps", [True, False])
-@pytest.mark.parametrize("name", STEPWISE)
+@pytest.mark.parametrize("name", each(STEPWISE))
 def test_chunks_change_neither_terms_nor_gradients(name, gaps, chunk, free_bits):
     """With gaps within and across chunks and without, and sequences that end before the last one begins."""
     whole, of_whole = gradients(name, free_bits, gaps)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.helpers.edited_runs import DELETED, RUNS, VALUES, edited, places, train_run
+from tests.helpers.few import few
 
 import vrnn
 from vrnn.cli.runs import trained_columns
@@ -40,7 +41,7 @@ def folders(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numbers near the largest
 @pytest.mark.parametrize("part", [*PARTS, "rest"])
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", few(RUNS))
 def test_every_edit_loads_or_is_one_line(name, part, folders, tmp_path):
     """What loads forecasts too, or is refused by the forecast."""
     if part == "training" and name != "rollout":

@@ -7,7 +7,8 @@ import torch
 from tests.helpers.small_runs import CONFIG, QUICK, RNN, walks
 
 import vrnn
-from vrnn.inference.noise import Stream, draw_noise, seeded
+from vrnn.inference.noise import draw_noise
+from vrnn.inference.random_numbers import Stream, seeded
 from vrnn.inference.unroll import unroll
 from vrnn.objectives.terms import elbo_terms
 from vrnn.training.objective import make_objective

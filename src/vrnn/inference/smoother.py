@@ -12,6 +12,7 @@ from vrnn.inference.ancestry import Ancestry
 from vrnn.inference.embed import embed
 from vrnn.inference.noise import Noise, draw_noise
 from vrnn.inference.particle_filter import FilterConfig, FilterStep, filter_steps, first_belief
+from vrnn.inference.random_numbers import Source, TrackNumbers, normals, part
 from vrnn.inference.resampling import draw_ancestors
 from vrnn.inference.step import SamplePath
 from vrnn.inference.twisting import (
@@ -26,13 +27,14 @@ PILOTS = 100  # particles, at least, that a twisting function is fitted to
 ROUNDS = 2  # fits: to a filter without one, then to the filter that the first one twisted
 SHARE = 2  # one path in so many is distinct enough
 LAG = 4  # time steps after a gap, at least, that tell about it
+PILOT, LAST, SWEEP, NOISE, TWIST, CHOICE, BRANCH = range(7)  # what numbers are drawn for
 
 
 def smooth(
     model: Model,
     batch: Batch,
     paths: int,
-    generator: torch.Generator,
+    source: Source,
     *,
     particles: int = 2000,
     sweeps: int = 0,
@@ -60,18 +62,18 @@ def smooth(
     """
     twisting = None
     if any(model.observation.continuous) and bool(missing_inside(batch).any()):
-        for _ in range(ROUNDS):
-            pilots = max(PILOTS, particles // 4)
-            noise, steps, _ = _filter(model, batch, pilots, generator, twisting)
+        for i in range(ROUNDS):
+            pilots, of = max(PILOTS, particles // 4), part(source, PILOT, i)
+            noise, steps, _ = _filter(model, batch, pilots, of, twisting)
             twisting = fit_twisting_function(model, batch, noise, steps)
-    drawn = _draw(model, batch, max(particles, 2), paths, generator, twisting)
+    drawn = _draw(model, batch, max(particles, 2), paths, part(source, LAST), twisting)
     index = torch.arange(len(batch.x), device=batch.x.device).repeat(paths)
-    for _ in range(sweeps):
+    for i in range(sweeps):
         given = SamplePath(*(part.flatten(0, 1) for part in drawn))
         twisted = None if twisting is None else twisting.sequences(index)
-        renewed = _draw(
-            model, batch.sequences(index), max(sweep_particles, 2), 1, generator, twisted, given
-        )
+        of, count = part(source, SWEEP, i), max(sweep_particles, 2)
+        of = of.copies(paths) if isinstance(of, TrackNumbers) else of
+        renewed = _draw(model, batch.sequences(index), count, 1, of, twisted, given)
         drawn = SamplePath(*(part[0].unflatten(0, (paths, len(batch.x))) for part in renewed))
     return drawn
 
@@ -80,17 +82,17 @@ def _filter(
     model: Model,
     batch: Batch,
     particles: int,
-    generator: torch.Generator,
+    source: Source,
     twisting: TwistingFunction | None = None,
     path: SamplePath | None = None,
 ) -> tuple[Noise, Iterator[FilterStep], Float[Tensor, "sample batch global"]]:
     """Return the noise of a filter, its steps, and the global latents of its first particles."""
     count, time = batch.x.shape[:2]
-    noise = draw_noise(model, particles, count, time, generator, resampling=True)
+    noise = draw_noise(model, particles, count, time, part(source, NOISE), resampling=True)
     embedded = embed(model, batch)
     config = FilterConfig(scheme="systematic" if path is None else "multinomial")
     start, once = first_belief(model, batch, noise, embedded, config, path)
-    twist = None if twisting is None else TwistedProposal(twisting, generator)
+    twist = None if twisting is None else TwistedProposal(twisting, part(source, TWIST))
     steps = filter_steps(model, batch, noise, embedded, start, config, path=path, twist=twist)
     return noise, steps, once.z
 
@@ -100,12 +102,12 @@ def _draw(
     batch: Batch,
     particles: int,
     paths: int,
-    generator: torch.Generator,
+    source: Source,
     twisting: TwistingFunction | None,
     path: SamplePath | None = None,
 ) -> SamplePath:
     """Return particles of a filter, drawn by their last weights and followed back."""
-    _, steps, once = _filter(model, batch, particles, generator, twisting, path)
+    _, steps, once = _filter(model, batch, particles, source, twisting, path)
     shape = (particles, len(batch.x), -1)
     kept = (
         (step.ancestor, step.step.latent, step.step.x.expand(shape), step.belief.log_weight)
@@ -113,7 +115,9 @@ def _draw(
     )
     ancestor, latent, x, log_weight = zip(*kept, strict=True)
     ancestry = Ancestry(once, torch.stack(ancestor, -1), torch.stack(latent, 2), torch.stack(x, 2))
-    last = _chosen(log_weight[-1], paths, generator)  # a sequence that has ended keeps its weights
+    last = _chosen(
+        log_weight[-1], paths, part(source, CHOICE)
+    )  # a sequence that has ended keeps its weights
     if path is not None:
         return ancestry.trace(last)
     traced = ancestry.trace(
@@ -124,7 +128,7 @@ def _draw(
             torch.stack(log_weight, -1),
             missing_inside(batch),
             batch.length,
-            generator,
+            part(source, BRANCH),
         ),
     )
     return traced._replace(x=_reconnected(traced.x, batch))
@@ -147,10 +151,10 @@ def _reconnected(
 
 
 def _chosen(
-    log_weight: Float[Tensor, "sample batch"], paths: int, generator: torch.Generator
+    log_weight: Float[Tensor, "sample batch"], paths: int, source: Source
 ) -> Int[Tensor, "path batch"]:
-    normals = torch.randn(paths, log_weight.shape[1], generator=generator).to(log_weight)
-    return draw_ancestors(log_weight, normals, "multinomial", paths)
+    drawn = normals(source, paths, log_weight.shape[1]).to(log_weight)
+    return draw_ancestors(log_weight, drawn, "multinomial", paths)
 
 
 def _branch(
@@ -158,7 +162,7 @@ def _branch(
     log_weight: Float[Tensor, "sample batch time"],
     missing: Bool[Tensor, "batch time"],
     length: Int[Tensor, " batch"],
-    generator: torch.Generator,
+    source: Source,
     t: int,
     index: Int[Tensor, "path batch"],
 ) -> Int[Tensor, "path batch"]:
@@ -175,11 +179,12 @@ def _branch(
         return index
     index = index.clone()
     for i in ends.nonzero().flatten().tolist():
+        of = part(source[i : i + 1], t) if isinstance(source, TrackNumbers) else source
         seen = (~missing[i, :t]).nonzero()
         first = int(seen[-1]) + 1 if len(seen) else 0
         own = index[:, i : i + 1]
         index[:, i : i + 1] = _most_distinct(
-            ancestry.of(i), log_weight[:, i : i + 1], own, first, t, int(length[i]), generator
+            ancestry.of(i), log_weight[:, i : i + 1], own, first, t, int(length[i]), of
         )
     return index
 
@@ -191,7 +196,7 @@ def _most_distinct(
     first: int,
     t: int,
     length: int,
-    generator: torch.Generator,
+    source: Source,
 ) -> Int[Tensor, "path one"]:
     """Return particles of step t, the end of a gap that begins at step `first`.
 
@@ -204,7 +209,7 @@ def _most_distinct(
     )
     while SHARE * most < len(own) and lag > LAG:
         lag //= 2
-        later = _chosen(log_weight[..., t + lag], len(own), generator)
+        later = _chosen(log_weight[..., t + lag], len(own), part(source, lag))
         found = ancestry.ancestors(later, t + lag, t)
         distinct = len(ancestry.ancestors(found, t, first).unique())
         if distinct > most:

@@ -17,6 +17,8 @@ from vrnn.distributions.base import Distribution
 from vrnn.inference.flat import flatten, unflatten
 from vrnn.inference.noise import Noise
 from vrnn.inference.particle_filter import FilterStep
+from vrnn.inference.random_numbers import Source, part, uniforms
+from vrnn.inference.random_numbers import normals as draw_normals
 from vrnn.inference.resampling import take
 from vrnn.models.contract import Model
 
@@ -97,12 +99,12 @@ class TwistedProposal:
 
     Args:
         function: psi.
-        generator: of the further draws and the choices.
+        source: of the further draws and the choices.
         draws: C.
     """
 
-    def __init__(self, function: TwistingFunction, generator: torch.Generator, draws: int = DRAWS):
-        self.function, self.generator, self.draws = function, generator, draws
+    def __init__(self, function: TwistingFunction, source: Source, draws: int = DRAWS):
+        self.function, self.source, self.draws = function, source, draws
         self.log_twist = function.log_twist
 
     def draw(
@@ -125,10 +127,12 @@ class TwistedProposal:
         drawn = drawn if fixed is None else torch.cat([fixed[None], drawn[1:]])
         if not bool(self.function.inside[:, t].any()):
             return drawn, drawn.new_zeros(drawn.shape[:2])
-        more = torch.randn(self.draws - 1, *normals.shape, generator=self.generator).to(normals)
+        source, (samples, count, width) = part(self.source, t), normals.shape
+        more = draw_normals(source, (self.draws - 1) * samples, count, width).to(normals)
+        more = more.unflatten(0, (self.draws - 1, samples))
         drawn = torch.cat([drawn[None], emission.sample(more)])
         value = self.function.log_twist(t, drawn, before, torch.where(unseen, pending + drawn, 0.0))
-        uniform = torch.rand(value.shape[1:], generator=self.generator).to(value)
+        uniform = uniforms(part(source, 0), samples, count).to(value)
         chosen = (
             (value.softmax(0).cumsum(0) < uniform).sum(0, keepdim=True).clamp(max=self.draws - 1)
         )

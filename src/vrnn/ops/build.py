@@ -30,7 +30,7 @@ from vrnn.ops.backend import is_reference
 CSRC = Path(__file__).with_name("csrc")
 SOURCES = [
     CSRC / f"{name}.cpp"
-    for name in ("vrnn_scan", "vrnn_rollout", "category_scan", "gru_scan", "latent_scan")
+    for name in ("vrnn_scan", "vrnn_rollout", "category_scan", "gru_scan", "latent_scan", "philox")
 ]
 HEADERS = [CSRC / name for name in ("common.hpp", "density.hpp")]
 FLAGS = [

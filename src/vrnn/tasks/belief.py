@@ -25,6 +25,7 @@ class TrackBelief:
         u: last values of the known inputs, (batch, inputs); NaN before the first.
         steps: time steps so far. The noise of the next one is seeded by them.
         seed: seed of all noise.
+        ids: ids of the tracks, which their noise is seeded by.
         preprocessor: what the model units of the belief are made by.
     """
 
@@ -34,6 +35,7 @@ class TrackBelief:
     u: Float[np.ndarray, "batch inputs"]
     steps: int
     seed: int
+    ids: list[str]
     preprocessor: Preprocessor
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from vrnn.data.tracks import Tracks
 from vrnn.errors import DataError, Setting
-from vrnn.inference.noise import Stream
+from vrnn.inference.random_numbers import Stream
 
 # One gap of a track in so many is hidden a second time, and at least one. More would make each of
 # them harder to fill than a real gap.

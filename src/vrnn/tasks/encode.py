@@ -11,7 +11,8 @@ from vrnn.data.io.write import OutputTable, to_frame, write_table
 from vrnn.data.origin import FROM_MEMORY, Origin
 from vrnn.data.tracks import Tracks
 from vrnn.errors import DataError, Function, UnsupportedError, check_seed
-from vrnn.inference.noise import Stream, draw_noise, seeded
+from vrnn.inference.noise import draw_noise
+from vrnn.inference.random_numbers import Stream, track_numbers
 from vrnn.inference.unroll import unroll
 from vrnn.models.contract import GlobalLatentModel
 from vrnn.tasks import memory
@@ -136,7 +137,8 @@ def encode(
             probabilities += list(to_numpy(found.probabilities))
             continue
         count, time = batch.x.shape[:2]
-        noise = draw_noise(network, 1, count, time, seeded(seed, Stream.ENCODE, chunk.start))
+        source = track_numbers(seed, Stream.ENCODE, chunk.names)
+        noise = draw_noise(network, 1, count, time, source)
         posterior, lengths = unroll(network, batch, noise).posterior, batch.length.tolist()
         for every, of in ((tables, posterior.table), (probabilities, posterior.probabilities)):
             every += [t[:n] for t, n in zip(to_numpy(of[0]), lengths, strict=True)]

@@ -28,6 +28,7 @@ class EncodedRow(NamedTuple):
         time: time of the row, (batch,).
         u: last values of the known inputs, (batch, inputs).
         seed: seed of the belief.
+        ids: ids of the tracks.
         preprocessor: of the model.
     """
 
@@ -38,12 +39,13 @@ class EncodedRow(NamedTuple):
     time: Float[np.ndarray, " batch"]
     u: Float[np.ndarray, "batch inputs"]
     seed: int
+    ids: list[str]
     preprocessor: Preprocessor
 
     def moved(self, belief: Belief, steps: int) -> TrackBelief:
         """Return the belief about the tracks after this row."""
         return TrackBelief(
-            belief, self.anchor, self.time, self.u, steps, self.seed, self.preprocessor
+            belief, self.anchor, self.time, self.u, steps, self.seed, self.ids, self.preprocessor
         )
 
 
@@ -99,7 +101,9 @@ def encode_row(
     batch = batch.swap_target() if model.network.supervised else batch
     last = np.where(np.isnan(given.u), u_before, given.u) if preprocessor.u_names else belief.u
     step = _features(model, batch, active, belief.belief)
-    return EncodedRow(step, batch, active, anchor, given.time, last, belief.seed, preprocessor)
+    return EncodedRow(
+        step, batch, active, anchor, given.time, last, belief.seed, belief.ids, preprocessor
+    )
 
 
 def _features(

@@ -1,9 +1,9 @@
 """The scores of baselines on the windows of an evaluation."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 
 from vrnn.baselines.constant_velocity import constant_velocity
@@ -11,7 +11,8 @@ from vrnn.baselines.gaussian_paths import GaussianPaths
 from vrnn.baselines.kalman import Kalman
 from vrnn.baselines.random_walk import random_walk, with_density
 from vrnn.data.position_space import PositionSpace, is_continuous, position_space
-from vrnn.inference.noise import Stream, quasi_normals, seeded
+from vrnn.data.tracks import Tracks
+from vrnn.inference.random_numbers import Stream, quasi_normals, track_numbers
 from vrnn.metrics.clustered_error import clustered_error
 from vrnn.tasks.evaluation import KalmanFit
 from vrnn.tasks.memory import tracks_at_once
@@ -37,7 +38,7 @@ class Baselines(NamedTuple):
 
 def evaluate_baselines(
     model: TrainedModel,
-    x: Float[np.ndarray, "window rows dim"],
+    windows: Tracks,
     test: ForecastTest,
     sampling: SamplingConfig,
 ) -> Baselines:
@@ -49,7 +50,7 @@ def evaluate_baselines(
     Args:
         model: the model that they stand beside. It says what the positions are, and has the
             Kalman filter of its training tracks.
-        x: whole windows.
+        windows: whole windows.
         test: how many rows are observed, and which futures count.
         sampling: number and kind of the samples; the temperature is always 1.
     """
@@ -57,6 +58,7 @@ def evaluate_baselines(
     kalman_fit: KalmanFit = "observed rows" if model.kalman is None else "training tracks"
     if not is_continuous(space, family):
         return Baselines({}, kalman_fit)
+    x = np.stack(windows.x)
     points = x[..., space.columns]
     origin, truth = points[:, test.observe - 1], points[:, test.observe :]
     past = space.to_plane(points[:, : test.observe], origin)
@@ -77,7 +79,8 @@ def evaluate_baselines(
         nll = none
         if len(space.columns) == x.shape[-1]:  # else the model's density is of more columns
             nll = _nll(density, truth, space, origin)
-        found[name] = _score(drawn_from, nll, truth, space, origin, test, sampling)
+        sampled = _samples(drawn_from, windows.ids, test.drawn(sampling))
+        found[name] = _score(sampled, nll, truth, space, origin, test, sampling)
     return Baselines(found, kalman_fit)
 
 
@@ -112,8 +115,19 @@ def _nll(
     return -(per_step + np.log(space.lengths(origin)).sum(-1))
 
 
+def _samples(
+    paths: GaussianPaths, names: list[str], sampling: SamplingConfig
+) -> Iterator[tuple[slice, Float[np.ndarray, "sample batch horizon position"]]]:
+    """Yield samples of Gaussian paths, chunk by chunk, and which windows they are of."""
+    at_once = tracks_at_once(sampling.samples)
+    for start in range(0, len(names), at_once):
+        rows = slice(start, start + at_once)
+        some = paths._replace(mean=paths.mean[rows], scale=paths.scale[rows])
+        yield rows, some.sample(_normals(sampling, some.mean.shape, names[rows]))
+
+
 def _score(
-    paths: GaussianPaths,
+    samples: Iterator[tuple[slice, Float[np.ndarray, "sample batch horizon position"]]],
     nll: Float[np.ndarray, " window"],
     truth: Float[np.ndarray, "window horizon position"],
     space: PositionSpace,
@@ -121,13 +135,9 @@ def _score(
     test: ForecastTest,
     sampling: SamplingConfig,
 ) -> WindowScores:
-    """Return the scores of samples of Gaussian paths, which are drawn chunk by chunk."""
-    drawn, parts = test.drawn(sampling), []
-    at_once = tracks_at_once(drawn.samples)
-    for start in range(0, len(truth), at_once):
-        rows = slice(start, start + at_once)
-        some = paths._replace(mean=paths.mean[rows], scale=paths.scale[rows])
-        sampled = some.sample(_normals(drawn, some.mean.shape, start))
+    """Return the scores of samples in the local plane."""
+    parts = []
+    for rows, sampled in samples:
         futures = space.from_plane(sampled, origin[rows])
         candidates = test.candidates(futures, sampling)
         parts.append(score_paths(futures, candidates, truth[rows], nll[rows], space, sampling))
@@ -135,12 +145,13 @@ def _score(
 
 
 def _normals(
-    sampling: SamplingConfig, shape: tuple[int, ...], start: int
+    sampling: SamplingConfig, shape: tuple[int, ...], names: list[str]
 ) -> Float[np.ndarray, "sample batch horizon position"]:
     """Return the standard normals of a chunk, the same for every baseline."""
-    generator, (batch, horizon, dim) = seeded(sampling.seed, Stream.BASELINES, start), shape
+    source = track_numbers(sampling.seed, Stream.BASELINES, names)
+    batch, horizon, dim = shape
     if sampling.qmc:
-        normals = quasi_normals(sampling.samples, batch, horizon * dim, generator)
+        normals = quasi_normals(sampling.samples, batch, horizon * dim, source)
     else:
-        normals = torch.randn(sampling.samples, batch, horizon * dim, generator=generator)
+        normals = source.normals(sampling.samples, batch, horizon * dim)
     return to_numpy(normals).reshape(sampling.samples, *shape)

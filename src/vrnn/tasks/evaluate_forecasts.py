@@ -11,8 +11,9 @@ from vrnn.data.tracks import Tracks
 from vrnn.data.windows import window_places, windows
 from vrnn.errors import ConfigError, Setting
 from vrnn.inference.embed import embed
-from vrnn.inference.noise import Stream, draw_noise, seeded
+from vrnn.inference.noise import draw_noise
 from vrnn.inference.particle_filter import particle_filter
+from vrnn.inference.random_numbers import Stream, track_numbers
 from vrnn.inference.traits import reads_prefix
 from vrnn.objectives.terms import log_jacobian
 from vrnn.tasks.evaluate_baselines import better_than, evaluate_baselines
@@ -31,7 +32,7 @@ def evaluate_forecasts(
     cut = windows(tracks, test.rows)
     space = position_space(model.preprocessor.transform)
     scores = _model_scores(model, cut, space, test, sampling)
-    baselines = evaluate_baselines(model, np.stack(cut.x), test, sampling)
+    baselines = evaluate_baselines(model, cut, test, sampling)
     track = window_places(tracks, test.rows).track
     return Evaluation(
         windows=len(cut),
@@ -99,9 +100,9 @@ def future_nll(
         embedded = embed(network, whole).after(rows)
     belief = f.belief.map(lambda s: s[:samples])
     count, horizon = rest.x.shape[:2]
-    generator = seeded(seed, Stream.FUTURE_NLL, f.rows.start)
+    source = track_numbers(seed, Stream.FUTURE_NLL, f.names)
     noise = draw_noise(
-        network, samples, count, horizon, generator, observations=False, resampling=True
+        network, samples, count, horizon, source, observations=False, resampling=True
     )
     start = belief._replace(
         log_weight=torch.full_like(belief.log_weight, -math.log(belief.log_weight.shape[0]))

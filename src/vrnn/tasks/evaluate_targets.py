@@ -8,7 +8,8 @@ import torch
 
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, Function, Setting
-from vrnn.inference.noise import Stream, draw_noise, seeded
+from vrnn.inference.noise import draw_noise
+from vrnn.inference.random_numbers import Stream, track_numbers
 from vrnn.inference.unroll import unroll
 from vrnn.objectives.terms import log_jacobian
 from vrnn.tasks.evaluation import TargetEvaluation
@@ -73,9 +74,9 @@ def evaluate_targets(
 def _sums(model: TrainedModel, chunk: Chunk, samples: int, seed: int) -> Sums:
     """Return the sums over a chunk of tracks."""
     network, batch = model.network, chunk.batch
-    generator = seeded(seed, Stream.TARGETS, chunk.start)
+    source = track_numbers(seed, Stream.TARGETS, chunk.names)
     count, time = batch.x.shape[:2]
-    noise = draw_noise(network, samples, count, time, generator)
+    noise = draw_noise(network, samples, count, time, source)
     blind = unroll(network, batch, noise, proposal="prior")  # its samples do not see y
     predicted = model.decode(blind.emission.mean.mean(0), chunk.anchor)
     truth = model.decode(batch.x, chunk.anchor)

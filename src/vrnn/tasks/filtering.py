@@ -11,8 +11,9 @@ from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import Anchor
 from vrnn.errors import DataError, check_at_least, check_seed
 from vrnn.inference.embed import embed_online, embed_prefix
-from vrnn.inference.noise import Noise, Stream, draw_noise, seeded
+from vrnn.inference.noise import Noise, draw_noise
 from vrnn.inference.particle_filter import FilterConfig, FilterStep, filter_steps
+from vrnn.inference.random_numbers import Stream, track_numbers
 from vrnn.inference.step import Belief, TimeStep, draw_global, start_belief, time_steps
 from vrnn.models.contract import Model
 from vrnn.tasks.belief import TrackBelief
@@ -47,8 +48,7 @@ def filter_tracks(
     """Return the belief after whole tracks, and the log-density of every row.
 
     A particle filter uses the evidence of each row alone. It takes the steps of `observe`, from
-    `initial_belief`, and draws the same noise for tracks that go through the model together. It
-    also serves models that need a prefix, which `initial_belief` refuses.
+    `initial_belief`, and draws the same noise for tracks of the same ids. It also serves models that need a prefix, which `initial_belief` refuses.
 
     Args:
         tracks: tracks, each with a row to model.
@@ -107,8 +107,8 @@ def filter_chunks(
 def begin_chunk(model: Model, chunk: Chunk, particles: int, seed: int) -> Belief:
     """Return the belief before the first row, as `initial_belief` draws it."""
     context = embed_prefix(model, chunk.batch if chunk.prefix is None else chunk.prefix)
-    generator = seeded(seed, Stream.BELIEF, *_later(chunk))
-    noise = draw_noise(model, particles, len(chunk.batch.x), 0, generator)
+    source = track_numbers(seed, Stream.BELIEF, chunk.names)
+    noise = draw_noise(model, particles, len(chunk.batch.x), 0, source)
     once = draw_global(model, noise.global_latent, context)
     return start_belief(model, once.z, context, chunk.batch.x.shape[-1])
 
@@ -129,30 +129,18 @@ def steps(
 
 
 def step_noise(model: Model, particles: int, chunk: Chunk, seed: int) -> Noise:
-    """Return the normals of every step as `observe` draws them, each from (seed, step) alone."""
-    batch = chunk.batch
-    each = [
-        draw_noise(
-            model,
-            particles,
-            len(batch.x),
-            1,
-            seeded(seed, Stream.FILTER, t, *_later(chunk)),
-            observations=batch.has_missing,
-            resampling=True,
-        )
-        for t in range(batch.x.shape[1])
-    ]
-    return each[0]._replace(
-        latent=torch.cat([n.latent for n in each], 2),
-        observation=torch.cat([n.observation for n in each], 2),
-        resampling=torch.cat([n.resampling for n in each], 2),
+    """Return the normals of every step as `observe` draws them, from the seed, the track and the step alone."""
+    count, time = chunk.batch.x.shape[:2]
+    source = track_numbers(seed, Stream.FILTER, chunk.names)
+    return draw_noise(
+        model,
+        particles,
+        count,
+        time,
+        source,
+        observations=chunk.batch.has_missing,
+        resampling=True,
     )
-
-
-def _later(chunk: Chunk) -> tuple[int, ...]:
-    """Return what sets the noise of a later chunk apart; the first one shares that of `observe`."""
-    return (chunk.start,) if chunk.start else ()
 
 
 def write_rows(
@@ -214,5 +202,6 @@ def _joined(
         u=np.stack([last_known(u) for u in tracks.u]),
         steps=steps,
         seed=seed,
+        ids=list(tracks.ids),
         preprocessor=model.preprocessor,
     )

@@ -14,7 +14,8 @@ from vrnn.data.transforms import Anchor
 from vrnn.data.wording import plural
 from vrnn.distributions.base import Distribution
 from vrnn.errors import DataError, Function, Setting, UnsupportedError, warn
-from vrnn.inference.noise import Noise, Stream, draw_noise, seeded
+from vrnn.inference.noise import Noise, draw_noise
+from vrnn.inference.random_numbers import Stream, seeded, track_numbers
 from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.inference.rollout import condition, fan_out, rollout
 from vrnn.inference.step import Belief
@@ -35,6 +36,7 @@ class Futures:
     Attributes:
         model: the model that drew them.
         rows: places of the tracks among all tracks.
+        names: ids of the tracks.
         belief: the states after the prefix, one for each sample.
         u: inputs of the horizon in model units.
         drawn: sample paths in model units, (sample, batch, horizon, dim).
@@ -44,6 +46,7 @@ class Futures:
 
     model: TrainedModel
     rows: slice
+    names: list[str]
     belief: Belief
     u: torch.Tensor
     drawn: torch.Tensor
@@ -103,8 +106,8 @@ def futures(
             ahead = rest.u
         else:
             ahead = u[chunk.rows].to(prefix.x)
-        belief = _after_prefix(model, prefix, chunk.start, sampling)
-        noise = _future_noise(model, len(prefix.x), horizon, chunk.start, sampling)
+        belief = _after_prefix(model, prefix, chunk.names, sampling)
+        noise = _future_noise(model, horizon, chunk.names, sampling)
         found = rollout(
             model.network,
             belief,
@@ -113,7 +116,9 @@ def futures(
             keep=keep_emissions,
             temperature=sampling.temperature,
         )
-        yield Futures(model, chunk.rows, belief, ahead, found.x, chunk.anchor, found.emissions)
+        yield Futures(
+            model, chunk.rows, chunk.names, belief, ahead, found.x, chunk.anchor, found.emissions
+        )
 
 
 @torch.no_grad()
@@ -131,14 +136,17 @@ def futures_after(
     at_once = tracks_at_once(sampling.samples)
     for start in range(0, len(u), at_once):
         rows = slice(start, start + at_once)
-        part = _chosen(belief.belief, rows, sampling)
-        noise = _future_noise(model, len(u[rows]), horizon, start, sampling)
+        names = belief.ids[rows]
+        part = _chosen(belief.belief, rows, names, sampling)
+        noise = _future_noise(model, horizon, names, sampling)
         found = rollout(model.network, part, u[rows], noise, temperature=sampling.temperature)
-        yield Futures(model, rows, part, u[rows], found.x, Anchor(*(a[rows] for a in anchor)))
+        yield Futures(
+            model, rows, names, part, u[rows], found.x, Anchor(*(a[rows] for a in anchor))
+        )
 
 
 def _after_prefix(
-    model: TrainedModel, prefix: Batch, start: int, sampling: SamplingConfig
+    model: TrainedModel, prefix: Batch, names: list[str], sampling: SamplingConfig
 ) -> Belief:
     """Return the states after a prefix, one for each sample."""
     samples = sampling.samples
@@ -149,7 +157,7 @@ def _after_prefix(
         filtered,
         count,
         time,
-        seeded(sampling.seed, Stream.PREFIX, start),
+        track_numbers(sampling.seed, Stream.PREFIX, names),
         observations=prefix.has_missing,
         qmc=sampling.qmc,
     )
@@ -157,19 +165,19 @@ def _after_prefix(
 
 
 def _future_noise(
-    model: TrainedModel, batch: int, horizon: int, start: int, sampling: SamplingConfig
+    model: TrainedModel, horizon: int, names: list[str], sampling: SamplingConfig
 ) -> Noise:
     """Return the noise of the futures of a chunk of tracks."""
-    generator = seeded(sampling.seed, Stream.FUTURE, start)
-    samples = sampling.samples
-    return draw_noise(model.network, samples, batch, horizon, generator, qmc=sampling.qmc)
+    source, samples = track_numbers(sampling.seed, Stream.FUTURE, names), sampling.samples
+    return draw_noise(model.network, samples, len(names), horizon, source, qmc=sampling.qmc)
 
 
-def _chosen(belief: Belief, rows: slice, sampling: SamplingConfig) -> Belief:
+def _chosen(belief: Belief, rows: slice, names: list[str], sampling: SamplingConfig) -> Belief:
     """Return particles of some tracks, chosen by weight, one for each sample."""
-    samples, generator = sampling.samples, seeded(sampling.seed, Stream.PARTICLES, rows.start)
+    samples, generator = sampling.samples, seeded(sampling.seed, Stream.PARTICLES)
     weights = belief.log_weight[:, rows]
-    normals = torch.randn(1, weights.shape[1], generator=generator).to(weights)
+    source = track_numbers(sampling.seed, Stream.PARTICLES, names)
+    normals = source.normals(1, len(names)).to(weights)
     chosen = draw_ancestors(weights, normals, "systematic", samples)
     # Systematic draws come in the order of the particles. Shuffled, any part of them is as good.
     chosen = chosen[torch.randperm(samples, generator=generator).to(chosen.device)]

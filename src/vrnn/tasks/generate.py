@@ -9,7 +9,8 @@ from jaxtyping import Float
 from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, Function, Setting, UnsupportedError, check_at_least, check_seed
-from vrnn.inference.noise import Stream, draw_noise, seeded
+from vrnn.inference.noise import draw_noise
+from vrnn.inference.random_numbers import Stream, track_numbers
 from vrnn.inference.rollout import condition, rollout
 from vrnn.inference.traits import reads_prefix
 from vrnn.tasks.constant_inputs import constant_inputs
@@ -70,7 +71,8 @@ def generate(
     u = _inputs(model, inputs, count, steps)
     times = np.broadcast_to(preprocessor.step * np.arange(steps)[:, None], (count, steps, 1))
     known = preprocessor.inputs(u, times, origin)[:, given:].to(model.weight)
-    noise = draw_noise(network, 1, count, steps - given, seeded(seed, Stream.GENERATE))
+    source = track_numbers(seed, Stream.GENERATE, [str(i) for i in range(count)])
+    noise = draw_noise(network, 1, count, steps - given, source)
     empty = Batch.of(known.new_zeros(count, 0, transform.dim), u=known[:, :0])
     drawn = rollout(network, condition(network, empty, noise), known, noise).x
     path = model.decode(drawn, transform.begin(origin))[0]

@@ -8,7 +8,7 @@ from jaxtyping import Bool
 
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, Setting, UnsupportedError, check_at_least, check_seed
-from vrnn.inference.noise import Stream, seeded
+from vrnn.inference.random_numbers import Stream, track_numbers
 from vrnn.inference.smoother import smooth
 from vrnn.inference.traits import reads_prefix
 from vrnn.tasks.conformal import check_hidden, hide, widening
@@ -146,7 +146,7 @@ def _drawn(model: TrainedModel, tracks: Tracks, smoothing: SmoothingConfig) -> I
             model.network,
             chunk.batch,
             smoothing.samples,
-            seeded(smoothing.seed, Stream.IMPUTE, chunk.start),
+            track_numbers(smoothing.seed, Stream.IMPUTE, chunk.names),
             particles=smoothing.particles,
             sweeps=smoothing.sweeps,
         ).x

@@ -22,7 +22,7 @@ from vrnn.errors import (
     require,
     write,
 )
-from vrnn.inference.noise import Stream, seeded
+from vrnn.inference.random_numbers import Stream, seeded
 from vrnn.inference.traits import global_units
 from vrnn.objectives.latent_use import LatentUse, measure_use
 from vrnn.tasks import memory

@@ -11,8 +11,9 @@ from jaxtyping import Float
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, Function, check_at_least, check_seed
 from vrnn.inference.embed import Embedded, embed
-from vrnn.inference.noise import Noise, Stream, draw_noise, seeded
+from vrnn.inference.noise import Noise, draw_noise
 from vrnn.inference.particle_filter import FilterConfig, filter_steps, first_belief
+from vrnn.inference.random_numbers import Stream, track_numbers
 from vrnn.objectives import BOUNDS, BoundConfig, BoundName
 from vrnn.objectives.terms import log_jacobian
 from vrnn.tasks import memory
@@ -168,7 +169,7 @@ def _estimates(
             samples,
             count,
             time,
-            seeded(seed, Stream.LIKELIHOOD, chunk.start, repeat),
+            track_numbers(seed, Stream.LIKELIHOOD, chunk.names, repeat),
             observations=batch.has_missing,
             resampling=particles,
         )

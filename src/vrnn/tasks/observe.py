@@ -8,9 +8,10 @@ from jaxtyping import Float
 
 from vrnn.data.transforms import Anchor
 from vrnn.errors import Function, UnsupportedError, check_at_least, check_seed
-from vrnn.inference.noise import Stream, draw_noise, seeded
+from vrnn.inference.noise import draw_noise
 from vrnn.inference.particle_filter import filter_step
 from vrnn.inference.plans import stepper_of
+from vrnn.inference.random_numbers import Stream, track_numbers
 from vrnn.inference.step import StepNoise, draw_global, start_belief
 from vrnn.inference.traits import reads_prefix
 from vrnn.models.contract import Model
@@ -41,7 +42,7 @@ def initial_belief(
 
     Args:
         model: a trained model, or the path of a run folder.
-        count: number of tracks, side by side.
+        count: number of tracks, side by side; their ids are 0, 1, 2, ...
         particles: states that the belief about a track is made of. One is enough for an RNN.
         seed: seed of all noise that filtering draws.
 
@@ -62,7 +63,8 @@ def initial_belief(
             f"this model {why} and cannot begin without a prefix",
             hint=("take the belief that ", Function("filter_tracks"), " returns for a prefix"),
         )
-    noise = draw_noise(network, particles, count, 0, seeded(seed, Stream.BELIEF))
+    ids = [str(i) for i in range(count)]
+    noise = draw_noise(network, particles, count, 0, track_numbers(seed, Stream.BELIEF, ids))
     context = model.weight.new_zeros(count, 0)
     once = draw_global(network, noise.global_latent, context)
     nowhere = np.full((count, transform.dim), np.nan)
@@ -73,6 +75,7 @@ def initial_belief(
         u=np.full((count, len(model.preprocessor.u_names)), np.nan),
         steps=0,
         seed=seed,
+        ids=ids,
         preprocessor=model.preprocessor,
     )
 
@@ -132,7 +135,7 @@ def observe(
 
 
 def _noise(model: Model, belief: TrackBelief, *, draws: bool) -> StepNoise:
-    """Return the normals of the next step, a function of the seed and the step alone.
+    """Return the normals of the next step, a function of the seed, the track and the step alone.
 
     Args:
         draws: whether the step draws observations.
@@ -143,7 +146,7 @@ def _noise(model: Model, belief: TrackBelief, *, draws: bool) -> StepNoise:
         particles,
         count,
         1,
-        seeded(belief.seed, Stream.FILTER, step),
+        track_numbers(belief.seed, Stream.FILTER, belief.ids).from_step(step),
         observations=draws,
         resampling=True,
     )

@@ -12,7 +12,8 @@ from vrnn.data.transforms import Anchor, Transform
 from vrnn.distributions.base import Distribution
 from vrnn.errors import DataError, UnsupportedError, check_at_least, check_seed
 from vrnn.inference.flat import flatten, unflatten
-from vrnn.inference.noise import Stream, draw_noise, seeded
+from vrnn.inference.noise import draw_noise
+from vrnn.inference.random_numbers import Stream, track_numbers
 from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.models.contract import Model, State
 from vrnn.tasks import memory
@@ -38,6 +39,7 @@ class Predictive:
             (particle, batch, dim).
         transform, anchor: map of the row to data units, and where the tracks are.
         names: columns of the row.
+        ids: ids of the tracks.
     """
 
     network: Model
@@ -47,6 +49,7 @@ class Predictive:
     transform: Transform
     anchor: Anchor
     names: tuple[str, ...]
+    ids: list[str]
 
     def __repr__(self) -> str:
         count, batch = self.log_weight.shape
@@ -117,15 +120,16 @@ class Predictive:
         """
         check_seed(seed)
         check_at_least(1, count=count)
-        batch, generator = self.log_weight.shape[1], seeded(seed, Stream.PREDICTIVE_SAMPLES)
+        source = track_numbers(seed, Stream.PREDICTIVE_SAMPLES, self.ids)
+        batch = self.log_weight.shape[1]
 
-        def normal(*shape: int) -> Tensor:
-            return torch.randn(*shape, generator=generator).to(self.pending)
+        def normal(kind: int, *shape: int) -> Tensor:
+            return source.part(kind).normals(*shape).to(self.pending)
 
-        chosen = draw_ancestors(self.log_weight, normal(count, batch), "multinomial", count)
+        chosen = draw_ancestors(self.log_weight, normal(0, count, batch), "multinomial", count)
         state = type(self.state)(*(take(s, chosen) for s in self.state))
         emission = self._emission(state)
-        drawn = emission.sample(normal(count, batch, self.network.observation.noise_size))
+        drawn = emission.sample(normal(1, count, batch, self.network.observation.noise_size))
         return self._decode(drawn, take(self.pending, chosen))
 
     def _emission(self, state: State) -> Distribution:
@@ -196,9 +200,9 @@ def predictive(
     check_begun(model, belief)
     row = np.full((len(belief.time), len(names)), np.nan) if x is None else x
     inputs = encode_row(model, belief, row, u=u, time=time).step.inputs
-    generator = seeded(belief.seed, Stream.PREDICTIVE, belief.steps)
+    source = track_numbers(belief.seed, Stream.PREDICTIVE, belief.ids, belief.steps)
     particles, count = belief.belief.log_weight.shape
-    noise = draw_noise(network, particles, count, 1, generator)
+    noise = draw_noise(network, particles, count, 1, source)
     lead = (particles, count)
     state = network.with_input(flatten(belief.belief.state, lead), flatten(inputs, lead))
     if network.latent.dim:
@@ -212,4 +216,5 @@ def predictive(
         transform=model.output_transform,
         anchor=model.output_anchor(belief.anchor),
         names=model.output_names,
+        ids=belief.ids,
     )

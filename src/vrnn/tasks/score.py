@@ -11,8 +11,16 @@ from vrnn.data.tracks import Tracks
 from vrnn.distributions.tree import tree_map
 from vrnn.errors import ConfigError, check_at_least, check_seed
 from vrnn.inference.flat import flatten, unflatten
-from vrnn.inference.noise import Stream, seeded
 from vrnn.inference.particle_filter import FilterStep
+from vrnn.inference.random_numbers import (
+    Source,
+    Stream,
+    normals,
+    part,
+    seeded,
+    track_numbers,
+    uniforms,
+)
 from vrnn.inference.ranking import rank_draws
 from vrnn.inference.resampling import draw_ancestors, take
 from vrnn.inference.step import TimeStep
@@ -85,7 +93,7 @@ def score(
     found = _score(model, model.as_tracks(tracks), particles, seed, by, ranks)
     if calibration is None:
         return found
-    # Without a seed of their own, tracks at equal places would share their noise.
+    # Without a seed of their own, tracks of equal ids would share their noise.
     other = int(seeded(seed, Stream.CALIBRATION).initial_seed() % 2**31)
     ranks = by == "excess"
     return found.against(_score(model, model.as_tracks(calibration), particles, other, by, ranks))
@@ -100,10 +108,9 @@ def _score(
         for wanted in (True, ranks, ranks)
     )
     densities = DRAWS * COMPARED * model.network.observation.dim
-    # the chunks, and so the noise, are the same without ranks
     at_once = max(1, memory.RANKED_DENSITIES // densities)
     for chunk in filter_chunks(model, tracks, particles, at_once):
-        batch, generator = chunk.batch, seeded(seed, Stream.RANK, chunk.start)
+        batch, source = chunk.batch, track_numbers(seed, Stream.RANK, chunk.names)
         scored, placed = [], []
         for t, (step, row) in enumerate(steps(model, chunk, particles, seed)):
             scored.append(step.log_prob)
@@ -111,7 +118,7 @@ def _score(
                 continue
             observed = bool(batch.mask[:, t].any())
             nothing = (step.log_prob, step.log_prob)  # of no use where nothing is observed
-            placed.append(rank(model.network, step, row, generator) if observed else nothing)
+            placed.append(rank(model.network, step, row, source.part(t)) if observed else nothing)
         if scored:
             density = torch.stack(scored, -1) + batch.log_jacobian_per_step
             write_rows(log_prob, model, chunk, density)
@@ -132,7 +139,7 @@ def _score(
 
 
 def rank(
-    model: Model, step: FilterStep, data: TimeStep, generator: torch.Generator
+    model: Model, step: FilterStep, data: TimeStep, source: Source
 ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
     """Return the probability integral transform of a row's log-density, and its excess.
 
@@ -147,27 +154,27 @@ def rank(
     before = step.before
     count, size = before.log_weight.shape
 
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator).to(before.pending)
+    def normal(kind: int, *shape: int) -> Tensor:
+        return normals(part(source, kind), *shape).to(before.pending)
 
     mixed = COMPARED if model.latent.dim else min(COMPARED, count)
     chosen, others = (
-        draw_ancestors(before.log_weight, normal(1, size), "systematic", drawn)
-        for drawn in (DRAWS, mixed)
+        draw_ancestors(before.log_weight, normal(kind, 1, size), "systematic", drawn)
+        for kind, drawn in enumerate((DRAWS, mixed))
     )
     picked, lead = torch.cat([chosen, others]), (DRAWS + mixed, size)
     state = tree_map(lambda s: take(s, picked), before.state)
     state = model.with_input(flatten(state, lead), flatten(data.inputs, lead))
     if model.latent.dim:
-        z = model.prior(state).sample(flatten(normal(*lead, model.latent.noise_size), lead))
+        z = model.prior(state).sample(flatten(normal(2, *lead, model.latent.noise_size), lead))
         state = model.with_latent(state, z)
     every, pending = unflatten(model.emission(state), lead), take(before.pending, picked)
     drawing = tree_map(lambda t: t[:DRAWS], every)
     comparing = tree_map(lambda t: t[DRAWS:], every)
-    fresh = drawing.sample(normal(DRAWS, size, model.observation.noise_size))
+    fresh = drawing.sample(normal(3, DRAWS, size, model.observation.noise_size))
     x = torch.cat([fresh + pending[:DRAWS], data.x.expand(1, size, -1)])
     density = comparing.log_prob(x[:, None] - pending[DRAWS:], data.present)
     own = chosen[:, None] == others[None]
     ranked = rank_draws(density, own & ~own.all(1, keepdim=True))
-    uniform = torch.rand(size, generator=generator).to(density)
+    uniform = uniforms(part(source, 4), 1, size)[0].to(density)
     return (ranked.less + uniform * (ranked.ties + 1)) / (DRAWS + 1), ranked.excess

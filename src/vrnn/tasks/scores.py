@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from vrnn.data.io.write import OutputTable, table_writer, to_frame, write_table
 from vrnn.data.origin import FROM_MEMORY, Origin
 from vrnn.errors import ConfigError, DataError, Function, Setting, Text
+from vrnn.files import user_path
 
 ScoreName = Literal["density", "excess"]
 TRACKS_AT_ONCE = 1024
@@ -168,15 +169,20 @@ class Scores:
     def save(
         self, path: str | Path, rows: str | Path | None = None, false_alarms: float | None = None
     ) -> Path:
-        """Write the table of tracks, and to `rows` that of rows, as .csv, .parquet or .npz."""
+        """Write the table of tracks, and to `rows` that of rows, as .csv, .parquet or .npz.
+
+        Both appear when both are written.
+        """
         columns = self.to_columns(false_alarms)
-        if rows is not None:
-            with table_writer(rows, self.origin) as writer:
-                for start in range(0, max(len(self.ids), 1), TRACKS_AT_ONCE):
-                    part = self._part(slice(start, start + TRACKS_AT_ONCE))
-                    source = part.source_rows
-                    writer.append(part.row_columns(), np.concatenate(source) if source else None)
-        return write_table(columns, path, self.origin)
+        if rows is None:
+            return write_table(columns, path, self.origin)
+        with table_writer(path, self.origin) as tracks, table_writer(rows, self.origin) as writer:
+            tracks.append(columns)
+            for start in range(0, max(len(self.ids), 1), TRACKS_AT_ONCE):
+                part = self._part(slice(start, start + TRACKS_AT_ONCE))
+                source = part.source_rows
+                writer.append(part.row_columns(), np.concatenate(source) if source else None)
+        return user_path(path)
 
     def _part(self, rows: slice) -> "Scores":
         """Return the scores of some tracks."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from vrnn.data.preprocessor import Change
-from vrnn.inference.noise import Stream
+from vrnn.inference.random_numbers import Stream
 from vrnn.training.config import AugmentConfig
 
 

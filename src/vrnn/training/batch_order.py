@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vrnn.inference.noise import Stream
+from vrnn.inference.random_numbers import Stream
 
 BUCKET = 32  # batches whose sequences are sorted by length together, so that little is padded
 

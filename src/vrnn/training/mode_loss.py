@@ -10,7 +10,7 @@ from torch import Tensor
 from vrnn.data.preprocessor import Change
 from vrnn.data.tracks import Tracks
 from vrnn.errors import Function, NonFiniteError
-from vrnn.inference.noise import Stream, seeded
+from vrnn.inference.random_numbers import Stream, seeded
 from vrnn.models.modes import ModeHead, ModesConfig
 from vrnn.objectives.best_of import BestOf, best_of_paths
 from vrnn.objectives.energy import cut_at, positions

@@ -10,7 +10,7 @@ import torch
 from vrnn.data.tracks import Tracks
 from vrnn.errors import ConfigError, DataError, Function, NonFiniteError, Setting
 from vrnn.files import check_writable, user_path
-from vrnn.inference.noise import Stream, seeded
+from vrnn.inference.random_numbers import Stream, seeded
 from vrnn.models.draws import drawing_from
 from vrnn.models.modes import ModeHead, ModesConfig
 from vrnn.trained import TrainedModel

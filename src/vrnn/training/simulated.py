@@ -10,7 +10,7 @@ from jaxtyping import Int
 
 from vrnn.data.batch import Batch
 from vrnn.data.synthetic.motion import motion
-from vrnn.inference.noise import Stream
+from vrnn.inference.random_numbers import Stream
 
 COUNT_AS = 10
 ROWS = 45

@@ -10,7 +10,7 @@ from vrnn.data.tracks import Tracks, concatenate
 from vrnn.data.windows import runs, windows
 from vrnn.data.wording import plural
 from vrnn.errors import DataError, Setting, Text
-from vrnn.inference.noise import Stream
+from vrnn.inference.random_numbers import Stream
 from vrnn.training.config import TrainConfig
 
 FEWEST_TRACKS = 10  # a smaller data set is trained on whole

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vrnn.data.batch import Batch
 from vrnn.errors import DataError
-from vrnn.inference.noise import Stream, seeded
+from vrnn.inference.random_numbers import Stream, seeded
 from vrnn.training.assemble import assemble, noise_of
 from vrnn.training.augmentation import augmentation
 from vrnn.training.batch_order import BatchSampler

@@ -9,7 +9,7 @@ from jaxtyping import Int
 
 from vrnn.data.batch import Batch
 from vrnn.data.tracks import Tracks
-from vrnn.inference.noise import Stream, seeded
+from vrnn.inference.random_numbers import Stream, seeded
 from vrnn.objectives.latent_use import LatentUse, UseSums, measure_use
 from vrnn.trained import TrainedModel
 from vrnn.training.assemble import assemble, prefix_and_batch

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vrnn.data.transforms.causal import CausalTransform
-from vrnn.inference.noise import seeded
+from vrnn.inference.random_numbers import seeded
 
 DIMS = (1, 2, 3)
 

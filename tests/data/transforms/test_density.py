@@ -10,7 +10,8 @@ from vrnn.data.preprocessor import Preprocessor
 from vrnn.data.tracks import Tracks
 from vrnn.data.transforms import TransformConfig
 from vrnn.distributions import parse_emission
-from vrnn.inference.noise import draw_noise, seeded
+from vrnn.inference.noise import draw_noise
+from vrnn.inference.random_numbers import seeded
 from vrnn.models.registry import make_model
 from vrnn.models.rnn import RNNConfig
 from vrnn.objectives import iwae
