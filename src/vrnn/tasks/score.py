@@ -1,5 +1,6 @@
 """Anomaly detection: how likely a model finds each row of a track, given the rows before it."""
 
+from collections.abc import Iterator
 from typing import get_args
 
 import numpy as np
@@ -28,7 +29,7 @@ from vrnn.models.contract import Model
 from vrnn.tasks import memory
 from vrnn.tasks.filtering import filter_chunks, steps, write_rows
 from vrnn.tasks.scores import ScoreName, Scores
-from vrnn.trained import TrainedModel
+from vrnn.trained import Chunk, TrainedModel
 from vrnn.training.resolve import ModelOrFolder, resolve_model
 
 DRAWS = 100
@@ -62,7 +63,7 @@ def score(
         model: a trained model, the path of a run folder, or None for the one that needs no training.
         calibration: normal tracks that the model was not trained on. P-values and thresholds are
             counted among them.
-        particles: particles of the filter.
+        particles: particles of the filter. An RNN takes one for tracks without missing points.
         seed: seed of all noise.
         by: density, as above, or excess: the mean of E[log p(X_t | x_{<t})] - log p(x_t | x_{<t}),
             with X_t drawn from the model. A smooth track of an unknown kind can be likelier than
@@ -108,11 +109,11 @@ def _score(
         for wanted in (True, ranks, ranks)
     )
     densities = DRAWS * COMPARED * model.network.observation.dim
-    at_once = max(1, memory.RANKED_DENSITIES // densities)
-    for chunk in filter_chunks(model, tracks, particles, at_once):
+    at_once = max(1, memory.RANKED_DENSITIES // densities) if ranks else None
+    for chunk, count in _chunks(model, tracks, particles, at_once):
         batch, source = chunk.batch, track_numbers(seed, Stream.RANK, chunk.names)
         scored, placed = [], []
-        for t, (step, row) in enumerate(steps(model, chunk, particles, seed)):
+        for t, (step, row) in enumerate(steps(model, chunk, count, seed)):
             scored.append(step.log_prob)
             if not ranks:
                 continue
@@ -136,6 +137,23 @@ def _score(
         tracks.origin,
         tracks.rows,
     )
+
+
+def _chunks(
+    model: TrainedModel, tracks: Tracks, particles: int, at_once: int | None
+) -> Iterator[tuple[Chunk, int]]:
+    """Yield tracks in chunks with the number of their particles.
+
+    It is one where all particles would be alike: without latents and without a missing point.
+    """
+    both = zip(tracks.x, tracks.y, strict=True)
+    complete = np.array([not np.isnan(x).any() and not np.isnan(y).any() for x, y in both], bool)
+    alike = complete if model.exact else np.zeros_like(complete)
+    for some, count in ((alike, 1), (~alike, particles)):
+        index = np.flatnonzero(some)
+        if len(index):
+            for chunk in filter_chunks(model, tracks[index], count, at_once):
+                yield chunk._replace(index=index[chunk.index]), count
 
 
 def rank(

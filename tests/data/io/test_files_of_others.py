@@ -508,6 +508,22 @@ def test_times_of_day_go_on_after_midnight(write):
     assert np.diff(tracks.times[0]).tolist() == [19 * HOUR, 2.5 * HOUR, HOUR / 2]
 
 
+def test_times_of_day_go_on_after_midnight_where_the_newest_row_comes_first(write):
+    """In one track of two, and in one that passes midnight twice."""
+    forward = ["23:59:58", "23:59:59", "00:00:00", "00:00:01"]
+    twice = ["14:00:00", "22:00:00", "06:00:00", "14:00:00", "22:00:00", "06:00:00"][::-1]
+    rows = [
+        f"{i},{t}"
+        for i, clock in zip("abc", (forward, forward[::-1], twice), strict=True)
+        for t in clock
+    ]
+    text = "".join(f"{row},{k},0\n" for k, row in enumerate(rows))
+    tracks = vrnn.read_tracks(write(f"id,time,x,y\n{text}"))
+    steps = [np.diff(t).tolist() for t in tracks.times]
+    assert steps == [[1] * 3, [1] * 3, [8 * HOUR] * 5]
+    assert [x[:, 0].tolist() for x in tracks.x] == [[0, 1, 2, 3], [7, 6, 5, 4], [*range(13, 7, -1)]]
+
+
 @pytest.mark.parametrize("number", ["1,234.5", "1,234,567", "1 234.5"])
 def test_marks_between_thousands_are_named(write, number):
     rows = "".join(f'{i},{t},"{number}",0\n' for i in range(2) for t in range(3))

@@ -226,6 +226,9 @@ def _past_midnight(
     if not wraps or not len(t) or t.max() >= DAY:
         return t, clock
     order = np.argsort(codes, kind="stable")
+    falls = _newest_first(t[order], codes[order])
+    place = np.arange(len(t))
+    order = np.lexsort((np.where(falls[codes], -place, place), codes))
     track, steps = codes[order][1:], np.diff(t[order])
     steps[np.diff(codes[order]) != 0] = 0.0
     midnight = steps <= -DAY / 2
@@ -240,6 +243,19 @@ def _past_midnight(
     over = len(np.unique(track[midnight]))
     notes.append(f"times of day pass midnight in {plural(over, 'track')}: days are counted on")
     return t, replace(clock, kind="time of day")
+
+
+def _newest_first(
+    t: Float[np.ndarray, " rows"], codes: Int[np.ndarray, " rows"]
+) -> Bool[np.ndarray, " tracks"]:
+    """Return which tracks have their newest row first: two more times of day fall than rise.
+
+    Args:
+        t, codes: times and tracks of rows, track after track.
+    """
+    steps = np.where(np.diff(codes) == 0, np.diff(t), 0.0)
+    steps = np.where(np.abs(steps) < DAY / 2, np.sign(steps), 0.0)
+    return np.bincount(codes[1:], steps, minlength=int(codes.max()) + 1) <= -2
 
 
 def _tracks(
