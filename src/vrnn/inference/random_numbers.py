@@ -203,16 +203,17 @@ def quasi_normals(
     True
     """
     known = min(width, torch.quasirandom.SobolEngine.MAXDIM)
-    generator = source
-    if not isinstance(source, torch.Generator):
+    if isinstance(source, TrackNumbers):
         generator = seeded(source.shared & 0xFFFFFFFF, source.shared >> 32)
+    else:
+        generator = source
     points = _sobol(samples, known, int(torch.randint(2**31, (), generator=generator)))
     # Two scrambled sequences are one with its digits mixed. An order of their own parts them.
     points = points[torch.randperm(samples, generator=generator)]
-    if isinstance(source, torch.Generator):
-        shift = torch.rand(batch, known, generator=source, dtype=torch.float64)
-    else:
+    if isinstance(source, TrackNumbers):
         shift = source.part(0).uniforms(1, batch, known)[0].double()
+    else:
+        shift = torch.rand(batch, known, generator=source, dtype=torch.float64)
     uniform = (points[:, None] + shift).remainder(1.0).clamp(1e-9, 1 - 1e-9)
     rest = normals(part(source, 1), samples, batch, width - known)
     return torch.cat([torch.special.ndtri(uniform).to(rest), rest], -1)
