@@ -149,7 +149,7 @@ def test_scores_of_rows_are_the_predictive_densities(name, displacement):
 def test_scores_tell_tracks_of_the_model_from_others(name, displacement):
     """pit and p-values are uniform for the model's own tracks, and not for tracks with wider noise.
 
-    By Kolmogorov-Smirnov at 1 %. The pit of rows after a gap alone is uniform too.
+    By Kolmogorov-Smirnov at 0.1 %, since a dozen comparisons are made. The pit of rows after a gap alone is uniform too.
     """
     own = make_exact_tracks(name, displacement, count=300, time=6)
     other = make_exact_tracks(name, displacement, count=60, time=6, wider=2.0)
@@ -166,7 +166,7 @@ def test_scores_tell_tracks_of_the_model_from_others(name, displacement):
     pit = np.stack(every.pit)
     after = np.isnan(np.stack(own.tracks.x)).any(-1)[:, :-1]
     for values in (pit, pit[:, 1:][after], good.p_value):
-        assert uniform(values) > 0.01
+        assert uniform(values) > 1e-3
     for values in (np.stack(bad.pit), bad.p_value):
         assert uniform(values) < 1e-4
 

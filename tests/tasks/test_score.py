@@ -399,7 +399,7 @@ def test_arrays_and_what_is_refused():
     array = np.stack(tracks.x)
     np.testing.assert_array_equal(
         vrnn.score(array, model=model, particles=5).score,
-        vrnn.score(tracks, model=model, particles=5).score,
+        vrnn.score(tracks.rename(["0", "1"]), model=model, particles=5).score,
     )
     assert vrnn.score(array[0], model=model, particles=5).ids == ["0"]
     with pytest.raises(DataError, match="trained with x columns"):

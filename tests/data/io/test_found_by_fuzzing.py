@@ -320,6 +320,8 @@ def test_types_at_their_limits() -> None:
 
 def test_a_folder_of_endless_folders_is_refused_at_once(tmp_path, monkeypatch) -> None:
     (tmp_path / "inner").mkdir()
-    monkeypatch.setattr(Path, "rglob", lambda *_: itertools.repeat(Path("a.plt")))
+    (tmp_path / "inner" / "a.plt").touch()
+    endless = itertools.repeat(tmp_path / "inner" / "a.plt")
+    monkeypatch.setattr(Path, "rglob", lambda *_: endless)
     with pytest.raises(DataError, match=r"found none; sub-folders are not searched.*\*\.plt'"):
         vrnn.read_tracks(tmp_path)
