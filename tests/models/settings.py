@@ -218,7 +218,7 @@ CONFIGS |= {
 ESSENTIAL = {
     "rnn-lstm-u-mixture", "rnn-mixed-columns", "seq2seq-same-lstm-u", "seq2seq-supervised-categorical",
     "rollout-forecasting-step-lstm-u", "rollout-autoencoding-carried-lstm-u", "rollout-autoencoding-step-both", "vrnn",
-    "vrnn-lstm-u", "vrnn-pen-categorical", "vrnn-supervised-lstm-u", "dmm-mixture-u", "srnn-pen", "storn-lstm-u",
+    "vrnn-lstm-u", "vrnn-nade", "vrnn-pen-categorical", "vrnn-supervised-lstm-u", "dmm-mixture-u", "dmm-groups", "srnn-pen", "storn-lstm-u",
     "rssm-categorical", "position-vrnn-lstm-u", "causal-vrnn-categorical", "toy",
 }  # fmt: skip
 """Settings of the default tests; with them every architecture, cell, emission and kind of latent is tested."""

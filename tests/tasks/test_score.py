@@ -92,7 +92,8 @@ def test_supervised_models_score_y(name):
 
 def test_binary_rows_have_log_masses():
     scores = vrnn.score(bits(4), model=made("binary"), particles=1000)
-    assert scores.rows.tolist() == [12] * 4 and all((a <= 0).all() for a in scores.log_prob)
+    assert scores.rows.tolist() == [12] * 4
+    assert np.concatenate(scores.log_prob).max() < 0.02  # an estimate may be a little over 0
 
 
 @pytest.mark.parametrize("name", ["rnn", "factorised", "vrnn", "storn"])

@@ -59,9 +59,9 @@ class Stream(IntEnum):
 class TrackNumbers:
     """Random numbers of which each track has its own, set by its key alone.
 
-    So what is drawn for a track does not depend on the tracks beside it, on how many samples there
-    are, or on how tracks are split into chunks. It is a value: the same call gives the same numbers,
-    and `part` sets apart what is drawn for something else.
+    What is drawn for a track does not depend on the tracks beside it, nor on how tracks are split
+    into chunks. More samples begin with the same ones. The same call always gives the same numbers.
+    `part` gives independent numbers, for another use.
 
     Attributes:
         keys: one number of 64 bits for each track, (batch,).
@@ -74,7 +74,7 @@ class TrackNumbers:
     first: int = 0
 
     def part(self, *numbers: int) -> "TrackNumbers":
-        """Return numbers of the same tracks that do not depend on these, one kind for each list."""
+        """Return numbers of the same tracks, independent of these and of those for another list."""
         keys, shared = self.keys, np.array([self.shared], np.uint64)
         for number in numbers:
             keys, shared = (
@@ -182,7 +182,7 @@ def uniforms(source: Source, *shape: int) -> Float[Tensor, "sample batch *rest"]
 
 
 def part(source: Source, *numbers: int) -> Source:
-    """Return numbers for something else; what a generator gives next is always new."""
+    """Return a source of independent numbers: `TrackNumbers.part`, or the generator itself."""
     return source.part(*numbers) if isinstance(source, TrackNumbers) else source
 
 

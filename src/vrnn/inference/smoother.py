@@ -69,12 +69,12 @@ def smooth(
     drawn = _draw(model, batch, max(particles, 2), paths, part(source, LAST), twisting)
     index = torch.arange(len(batch.x), device=batch.x.device).repeat(paths)
     for i in range(sweeps):
-        given = SamplePath(*(part.flatten(0, 1) for part in drawn))
+        given = SamplePath(*(values.flatten(0, 1) for values in drawn))
         twisted = None if twisting is None else twisting.sequences(index)
         of, count = part(source, SWEEP, i), max(sweep_particles, 2)
         of = of.copies(paths) if isinstance(of, TrackNumbers) else of
         renewed = _draw(model, batch.sequences(index), count, 1, of, twisted, given)
-        drawn = SamplePath(*(part[0].unflatten(0, (paths, len(batch.x))) for part in renewed))
+        drawn = SamplePath(*(values[0].unflatten(0, (paths, len(batch.x))) for values in renewed))
     return drawn
 
 
@@ -115,9 +115,8 @@ def _draw(
     )
     ancestor, latent, x, log_weight = zip(*kept, strict=True)
     ancestry = Ancestry(once, torch.stack(ancestor, -1), torch.stack(latent, 2), torch.stack(x, 2))
-    last = _chosen(
-        log_weight[-1], paths, part(source, CHOICE)
-    )  # a sequence that has ended keeps its weights
+    # A sequence that has ended keeps its weights.
+    last = _chosen(log_weight[-1], paths, part(source, CHOICE))
     if path is not None:
         return ancestry.trace(last)
     traced = ancestry.trace(

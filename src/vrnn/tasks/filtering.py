@@ -48,7 +48,8 @@ def filter_tracks(
     """Return the belief after whole tracks, and the log-density of every row.
 
     A particle filter uses the evidence of each row alone. It takes the steps of `observe`, from
-    `initial_belief`, and draws the same noise for tracks of the same ids. It also serves models that need a prefix, which `initial_belief` refuses.
+    `initial_belief`, and draws the same noise for tracks of the same ids. It also serves models that
+    need a prefix, which `initial_belief` refuses.
 
     Args:
         tracks: tracks, each with a row to model.
